@@ -1,13 +1,14 @@
 """The explanation as it lies on disk: what the explain stage writes and the report stage reads."""
 
-import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
+
+from stages.pipeline.files import read_json, write_json
 
 
 @dataclass(frozen=True)
@@ -26,8 +27,9 @@ class Explanation:
         images: What was explained (n, c, h, w), uint8.
         labels: True classes (n,), int64.
         indices: Positions in the test split (n,), int64.
-        about: What was explained and how: `class_names` (k strings), `output` (`logits` or
-            `probabilities`), `method`, `n_background`, `background` (how it was drawn), `versions`.
+        about: What was explained and how: `class_names` (k strings), `dataset`, `output` (`logits`
+            or `probabilities`), `method`, `n_background`, `background` (how it was drawn),
+            `versions`.
     """
 
     values: NDArray[np.float32]
@@ -39,8 +41,7 @@ class Explanation:
     indices: NDArray[np.int64]
     about: Mapping[str, Any]
 
-    ARRAYS = (
-        "values",
+    BESIDE_VALUES: ClassVar = (
         "base_values",
         "outputs",
         "probabilities",
@@ -52,12 +53,9 @@ class Explanation:
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read the folder, `values` as a memory map since it may be larger than memory."""
-        arrays = {
-            name: np.load(folder / f"{name}.npy", mmap_mode="r" if name == "values" else None)
-            for name in cls.ARRAYS
-        }
-        about = json.loads((folder / "about.json").read_text(encoding="utf-8"))
-        return cls(**arrays, about=about)
+        values = np.load(folder / "values.npy", mmap_mode="r")
+        beside = {name: np.load(folder / f"{name}.npy") for name in cls.BESIDE_VALUES}
+        return cls(values=values, **beside, about=read_json(folder / "about.json"))
 
     @property
     def class_names(self) -> list[str]:
@@ -67,9 +65,49 @@ class Explanation:
     @property
     def predictions(self) -> NDArray[np.int64]:
         """Predicted classes (n,): the largest probability."""
-        return self.probabilities.argmax(axis=1).astype(np.int64)
+        return np.asarray(self.probabilities.argmax(axis=1), np.int64)
 
     @property
     def sums(self) -> NDArray[np.float64]:
         """Attribution summed over channels and pixels (n, k)."""
         return np.stack([image.sum(axis=(0, 1, 2), dtype=np.float64) for image in self.values])
+
+
+def save_explanation(
+    folder: Path,
+    values: Iterable[NDArray[np.floating]],
+    beside: Mapping[str, NDArray[Any]],
+    about: Mapping[str, Any],
+) -> None:
+    """Write an explanation, its values as they are made: they need not fit into memory.
+
+    Args:
+        folder: Where to; exists.
+        values: Slices (some, c, h, w, k) that together are the values of all images.
+        beside: The other arrays of `Explanation`, by name.
+        about: As in `Explanation`.
+    """
+    for name in Explanation.BESIDE_VALUES:
+        np.save(folder / f"{name}.npy", beside[name])
+    write_json(folder / "about.json", about)
+    n_classes = beside["outputs"].shape[1]
+    shape = (*beside["images"].shape, n_classes)
+    header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+    with (folder / "values.npy").open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        for part in values:
+            file.write(np.ascontiguousarray(part, dtype="<f4").data)
+
+
+def output_range(outputs: NDArray[np.floating], base_values: NDArray[np.floating]) -> float:
+    """Distance from the smallest to the largest output, over images, classes and base values.
+
+    Args:
+        outputs: (n, k).
+        base_values: (k,).
+
+    Returns:
+        In output units; errors are stated as a share of it.
+    """
+    every = np.concatenate([outputs.ravel(), base_values])
+    return float(every.max() - every.min())

@@ -1,0 +1,19 @@
+"""shap.GradientExplainer, expected gradients: for any network, but it samples, so it is not exact."""
+
+import numpy as np
+import shap
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from stages.pipeline.explainer import Attribute
+
+
+def build(network: nn.Module, background: Tensor, seed: int) -> Attribute:
+    """Prepare the method; every image is sampled from the same seed."""
+    explainer = shap.GradientExplainer(network, background)
+
+    def attribute(images: Tensor) -> NDArray[np.floating]:
+        values: NDArray[np.floating] = explainer.shap_values(images, rseed=seed)
+        return values
+
+    return attribute

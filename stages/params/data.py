@@ -1,0 +1,15 @@
+"""Section `data`: which images, and where they come from."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from stages.pipeline.params import DatasetName, Section
+
+
+class Data(Section):
+    """Read by download and preprocess."""
+
+    dataset: DatasetName
+    source: Annotated[str, Field(min_length=1)]
+    mirrors: list[Annotated[str, Field(pattern=r"^(https?|file)://.+")]]

@@ -1,0 +1,11 @@
+"""Section `report`: how the explanations are drawn."""
+
+from typing import Literal
+
+from stages.pipeline.params import Section
+
+
+class Report(Section):
+    """Read by report."""
+
+    colormap: Literal["red_blue", "orange_purple"]

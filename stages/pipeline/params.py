@@ -1,0 +1,150 @@
+"""Reading `params.yaml`: strict, all mistakes at once, a line each."""
+
+import difflib
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Any, TypeVar, get_args
+
+import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from stages.pipeline.errors import UserError
+from stages.pipeline.plugins import plugin_names
+
+PARAMS_FILE = Path("params.yaml")
+
+
+class Section(BaseModel):
+    """A section of `params.yaml`: knows its keys and refuses all others."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class StageParams(BaseModel):
+    """What one stage reads: its fields are the top-level keys, others are not looked at."""
+
+    model_config = ConfigDict(extra="ignore", strict=True, frozen=True)
+
+
+def _known_plugin(kind: str, noun: str) -> AfterValidator:
+    def check(name: str) -> str:
+        known = plugin_names(kind)
+        if name not in known:
+            near = _did_you_mean(name, known)
+            raise PydanticCustomError(
+                "unknown_plugin",
+                "unknown {noun} (got {name}); known: {known}{near}, or add stages/{kind}/<name>.py",
+                {
+                    "noun": noun,
+                    "name": repr(name),
+                    "known": ", ".join(known),
+                    "near": near,
+                    "kind": kind,
+                },
+            )
+        return name
+
+    return AfterValidator(check)
+
+
+DatasetName = Annotated[str, _known_plugin("datasets", "data set")]
+ArchitectureName = Annotated[str, _known_plugin("architectures", "network")]
+ExplainerName = Annotated[str, _known_plugin("explainers", "method")]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+DeviceName = Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")]
+
+Params = TypeVar("Params", bound=BaseModel)
+
+
+def load_params(model: type[Params], path: Path = PARAMS_FILE) -> Params:
+    """Read and check the parameters that `model` declares.
+
+    Args:
+        model: A `StageParams` with one field for each top-level key that is read, or a `Section`
+            that stands for the whole file.
+        path: The file.
+
+    Raises:
+        UserError: The file is missing or no YAML, or keys are unknown, missing or mistyped: every
+            one of them, a line each.
+    """
+    content = read_yaml(path)
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        lines = [_describe(details, model) for details in error.errors()]
+        raise UserError("\n".join([f"{path}: {_count(lines)}", *lines])) from None
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Read a mapping, with scalars as DVC reads them: by YAML 1.2, where `1e-3` is a number.
+
+    Raises:
+        UserError: The file is missing, is no YAML or holds no mapping.
+    """
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Yaml12Loader)
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; run git checkout -- {path}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not valid YAML: {error}") from None
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: must hold keys and values (got {type(content).__name__})")
+    return content
+
+
+class _Yaml12Loader(yaml.SafeLoader):
+    """PyYAML resolves scalars by YAML 1.1: `no` is false, `1e-3` a string, `1_000` a number."""
+
+
+_CORE_SCHEMA = {
+    "tag:yaml.org,2002:bool": (r"true|True|TRUE|false|False|FALSE", "tTfF"),
+    "tag:yaml.org,2002:int": (r"[-+]?(0|[1-9][0-9]*)|0o[0-7]+|0x[0-9a-fA-F]+", "-+0123456789"),
+    "tag:yaml.org,2002:float": (
+        r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
+        "-+.0123456789",
+    ),
+    "tag:yaml.org,2002:null": (r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+}
+_Yaml12Loader.yaml_implicit_resolvers = {}
+for _tag, (_pattern, _first) in _CORE_SCHEMA.items():
+    _Yaml12Loader.add_implicit_resolver(_tag, re.compile(rf"^(?:{_pattern})$"), list(_first))
+
+
+def _count(lines: Sequence[str]) -> str:
+    return "1 mistake" if len(lines) == 1 else f"{len(lines)} mistakes"
+
+
+def _did_you_mean(name: str, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def _describe(details: ErrorDetails, model: type[BaseModel]) -> str:
+    """One mistake as `section.key: what is wrong (got …)`."""
+    *parents, key = details["loc"]
+    where = ".".join(map(str, details["loc"]))
+    if details["type"] == "extra_forbidden":
+        known = list(_section_at(model, parents).model_fields)
+        near = _did_you_mean(str(key), known)
+        return f"  {where}: unknown key{near or '; known: ' + ', '.join(known)}"
+    if details["type"] == "missing":
+        return f"  {where}: missing; add it (git checkout -- params.yaml restores the defaults)"
+    message = details["msg"].replace("Input should be", "must be").replace("valid ", "")
+    if "got" in message:
+        return f"  {where}: {message}"
+    return f"  {where}: {message[0].lower()}{message[1:]} (got {details['input']!r})"
+
+
+def _section_at(model: type[BaseModel], parents: Sequence[int | str]) -> type[BaseModel]:
+    for name in parents:
+        model = next(_models_in(model.model_fields[str(name)].annotation))
+    return model
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    for candidate in (annotation, *get_args(annotation)):
+        if isinstance(candidate, type) and issubclass(candidate, BaseModel):
+            yield candidate

@@ -1,0 +1,92 @@
+"""Which test images are explained, and which training images they are compared with."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.params.explain import Explain
+from stages.pipeline.errors import UserError
+
+Positions = NDArray[np.int64]
+
+
+def choose_images(
+    options: Explain, probabilities: NDArray[np.floating], labels: NDArray[np.int64]
+) -> Positions:
+    """Choose the test images that `explain.images` asks for.
+
+    Args:
+        options: `images` says which, `n_images` how many of them, `seed` draws the random ones.
+        probabilities: Predictions for the test split (n, k).
+        labels: Its true classes (n,).
+
+    Returns:
+        Positions in the test split: in its order for `first` and `all`, as drawn for `random`, by
+        class for `per_class`, the surest first for `mistakes`, as listed for a list.
+
+    Raises:
+        UserError: A position lies outside the test split, or no image is as asked for.
+    """
+    n_test, n_classes = probabilities.shape
+    if isinstance(options.images, list):
+        _require_inside(options.images, n_test)
+        return np.array(options.images)
+    predictions = probabilities.argmax(axis=1)
+    match options.images:
+        case "first":
+            chosen = np.arange(n_test)[: options.n_images]
+        case "random":
+            chosen = np.random.default_rng(options.seed).permutation(n_test)[: options.n_images]
+        case "per_class":
+            correct = np.where(predictions == labels, labels, -1)
+            found = [np.flatnonzero(correct == label)[:1] for label in range(n_classes)]
+            chosen = np.concatenate(found)
+        case "mistakes":
+            wrong = np.flatnonzero(predictions != labels)
+            surest = np.argsort(-probabilities[wrong].max(axis=1), kind="stable")
+            chosen = wrong[surest][: options.n_images]
+        case "all":
+            chosen = np.arange(n_test)
+    if len(chosen) == 0:
+        raise UserError(
+            f"explain.images: the test split of {n_test:,} images has none for "
+            f"{options.images!r}; choose another of first, random, per_class, mistakes, all"
+        )
+    return chosen
+
+
+def _require_inside(positions: list[int], n_test: int) -> None:
+    outside = [position for position in positions if position >= n_test]
+    if outside:
+        raise UserError(
+            f"explain.images: positions must lie in 0 … {n_test - 1}, the test split "
+            f"(got {', '.join(map(str, outside))})"
+        )
+
+
+def choose_background(options: Explain, labels: NDArray[np.int64]) -> Positions:
+    """Draw the background from the training split.
+
+    Args:
+        options: `n_background` says how many, `background` how, `seed` which.
+        labels: True classes of the training split (n,).
+
+    Returns:
+        Positions in the training split, ascending. For `stratified`, each class gets its share of
+        `n_background`, rounded so that the total holds.
+
+    Raises:
+        UserError: More are asked for than there are.
+    """
+    n_train, n_wanted = len(labels), options.n_background
+    if n_wanted > n_train:
+        raise UserError(
+            f"explain.n_background: must be at most {n_train:,}, the size of the training split "
+            f"(got {n_wanted:,})"
+        )
+    order = np.random.default_rng(options.seed).permutation(n_train)
+    if options.background == "random":
+        return np.sort(order[:n_wanted])
+    # Classes side by side, shuffled inside: evenly spaced picks then meet each by its share.
+    by_class = order[np.argsort(labels[order], kind="stable")]
+    picks = ((np.arange(n_wanted) + 0.5) * n_train / n_wanted).astype(np.int64)
+    return np.sort(by_class[picks])
