@@ -115,18 +115,19 @@ def mistakes(
 ) -> pd.DataFrame:
     """List the wrong predictions the network was surest of: at most 100, the surest first."""
     names = np.array(class_names)
-    predictions, rows = probabilities.argmax(axis=1), np.arange(len(labels))
-    table = pd.DataFrame(
+    predictions = probabilities.argmax(axis=1)
+    wrong = np.flatnonzero(predictions != labels)
+    surest = np.argsort(-probabilities[wrong].max(axis=1), kind="stable")
+    rows = wrong[surest][:N_MISTAKES]
+    return pd.DataFrame(
         {
             "index": rows,
-            "true": names[labels],
-            "predicted": names[predictions],
-            "probability": probabilities.max(axis=1),
-            "probability_of_true": probabilities[rows, labels],
+            "true": names[labels[rows]],
+            "predicted": names[predictions[rows]],
+            "probability": probabilities[rows].max(axis=1),
+            "probability_of_true": probabilities[rows, labels[rows]],
         }
     )
-    wrong = table.loc[predictions != labels]
-    return wrong.sort_values("probability", ascending=False, kind="stable").head(N_MISTAKES)
 
 
 if __name__ == "__main__":

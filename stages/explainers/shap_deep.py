@@ -1,4 +1,4 @@
-"""shap.DeepExplainer, the reference: exact for the layers it knows, slow, in memory of n_background."""
+"""shap.DeepExplainer, the reference: exact for the layers it knows, slow, memory by background."""
 
 import warnings
 

@@ -1,4 +1,4 @@
-"""shap.GradientExplainer, expected gradients: for any network, but it samples, so it is not exact."""
+"""shap.GradientExplainer, expected gradients: for any network, but sampled, so it is not exact."""
 
 import numpy as np
 import shap
