@@ -1,0 +1,115 @@
+"""The one colour scale of a run, and how a map is painted with it."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.colors import Colormap
+from numpy.typing import NDArray
+
+COLORMAPS = {"red_blue": "RdBu_r", "orange_purple": "PuOr_r"}
+"""Diverging maps, near white in the middle, the warm end for what raises.
+
+Neither runs from red to green, so both ends stay apart for red-green and blue-yellow blindness;
+orange and purple differ in brightness as well, so they also stay apart in a grey print.
+"""
+
+STEPS = 255  # odd, so that zero has a colour of its own
+INK_UNDER_MAP = 0.15  # how dark the image's darkest pixel is under a map
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Colours of values from -limit to limit; stronger values keep the colour of the end.
+
+    Attributes:
+        limit: Value of the strongest colour, above 0, in output units per pixel.
+        colormap: One of the names in `COLORMAPS`.
+    """
+
+    limit: float
+    colormap: str
+
+    def __post_init__(self) -> None:
+        if self.colormap not in COLORMAPS:
+            raise ValueError(
+                f"report.colormap: no map is called {self.colormap!r}; "
+                f"choose one of {', '.join(COLORMAPS)}"
+            )
+        if not 0 < self.limit < np.inf:
+            raise ValueError(f"the scale's limit must be a number above 0 (got {self.limit})")
+
+    @property
+    def warm(self) -> str:
+        """Name of the colour of what raises an output."""
+        return self.colormap.split("_")[0]
+
+    @property
+    def cool(self) -> str:
+        """Name of the colour of what lowers an output."""
+        return self.colormap.split("_")[1]
+
+    @cached_property
+    def colors(self) -> Colormap:
+        """The colour map in `STEPS` steps."""
+        return colormaps[COLORMAPS[self.colormap]].resampled(STEPS)
+
+    @cached_property
+    def table(self) -> NDArray[np.uint8]:
+        """Colours (STEPS, 3) from -limit to limit."""
+        colors: NDArray[np.uint8] = np.asarray(self.colors(np.arange(STEPS), bytes=True))
+        return colors[:, :3]
+
+    def paint(
+        self, maps: NDArray[np.floating], under: NDArray[np.floating] | None = None
+    ) -> NDArray[np.uint8]:
+        """Colour maps (..., h, w), darkened by what lies under them.
+
+        Args:
+            maps: Output units per pixel.
+            under: Brightness (..., h, w) in [0, 1] of the image beneath; None for white.
+
+        Returns:
+            Colours (..., h, w, 3). Where `under` is 1 they are exactly those of the colour bar.
+        """
+        half = STEPS // 2
+        steps = np.rint(np.clip(maps / self.limit, -1, 1) * half).astype(np.int64) + half
+        colors: NDArray[np.uint8] = self.table[steps]
+        if under is None:
+            return colors
+        return np.rint(colors * under[..., None]).astype(np.uint8)
+
+
+def luma(images: NDArray[Any]) -> NDArray[np.float64]:
+    """Turn images (n, c, h, w) of 1 or 3 channels, 0 to 255, into brightness (n, h, w) in [0, 1].
+
+    Source: weights of ITU-R BT.601.
+    """
+    weights = np.array([1.0] if images.shape[1] == 1 else [0.299, 0.587, 0.114])
+    return np.asarray(np.einsum("nchw,c->nhw", images, weights) / 255)
+
+
+def is_dark(images: NDArray[np.uint8]) -> bool:
+    """Tell whether more than half of what these images (n, c, h, w) show is black, as in MNIST."""
+    return images.shape[1] == 1 and bool(np.median(images) < 128)
+
+
+def faint(images: NDArray[Any], dark: bool) -> NDArray[np.float64]:
+    """Turn images into the brightness that lies under their maps.
+
+    Args:
+        images: (n, c, h, w) with 1 or 3 channels, 0 to 255.
+        dark: Use the negative, so that maps stay bright; one answer of `is_dark` for a run.
+
+    Returns:
+        (n, h, w), from `1 - INK_UNDER_MAP` to 1.
+    """
+    brightness = luma(images)
+    return 1 - INK_UNDER_MAP * (brightness if dark else 1 - brightness)
+
+
+def photograph(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Turn images (n, c, h, w) of 1 or 3 channels into colours (n, h, w, 3)."""
+    return np.repeat(images, 4 - images.shape[1], axis=1)[:, :3].transpose(0, 2, 3, 1)

@@ -1,0 +1,146 @@
+"""Everything that is counted over all attributions, read once: they may be larger than memory."""
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.figures.tiles import ON_SHEETS
+from stages.pipeline.explanation import Explanation, output_range
+
+PERCENTILE = 99.9
+SMALLEST_ERROR = 1e-12  # relative; below it an additivity error is reported as this
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What the attributions of a run amount to. n images, h height, w width, k classes.
+
+    Attributes:
+        limit: The 99.9th percentile of |attribution| over all images, pixels and classes
+            (channels summed), output units per pixel; the largest one where that is 0, and 1
+            where all are 0.
+        sums: Attribution summed over channels and pixels (n, k), output units.
+        strengths: Sum over pixels of |attribution| to each class, mean over the images (k,).
+        counts: Number of explained images of each true class (k,).
+        means: Attribution to each class, mean over the images of that true class (k, h, w), 0
+            where there is none.
+        mean_strengths: The same of |attribution| (k, h, w).
+    """
+
+    limit: float
+    sums: NDArray[np.float64]
+    strengths: NDArray[np.float64]
+    counts: NDArray[np.int64]
+    means: NDArray[np.float64]
+    mean_strengths: NDArray[np.float64]
+
+
+def summarise(explanation: Explanation) -> Summary:
+    """Read all attributions once.
+
+    Raises:
+        ValueError: A value is not finite; names the image.
+    """
+    n_images, _, height, width, n_classes = explanation.values.shape
+    highest = _Highest(PERCENTILE, n_images * height * width * n_classes)
+    sums = np.empty((n_images, n_classes))
+    strengths = np.zeros(n_classes)
+    counts = np.bincount(explanation.labels, minlength=n_classes)
+    means, mean_strengths = np.zeros((2, n_classes, height, width))
+    for image, label in enumerate(explanation.labels):
+        maps = explanation.values[image].sum(axis=0, dtype=np.float64)  # (h, w, k)
+        sums[image] = maps.sum(axis=(0, 1))
+        if not np.isfinite(sums[image]).all():
+            raise ValueError(
+                f"the attributions of test image {explanation.indices[image]} are not all finite; "
+                "look at the explain stage's method and the network's outputs"
+            )
+        means[label] += maps[..., label] / counts[label]
+        strong = np.abs(maps, out=maps)
+        mean_strengths[label] += strong[..., label] / counts[label]
+        strengths += strong.sum(axis=(0, 1)) / n_images
+        highest.add(strong)
+    limit = highest.percentile() or highest.maximum() or 1.0
+    return Summary(limit, sums, strengths, counts, means, mean_strengths)
+
+
+class _Highest:
+    """The exact percentile of a known number of values >= 0 that come in parts."""
+
+    def __init__(self, percentile: float, n_values: int) -> None:
+        rank = (n_values - 1) * percentile / 100  # between two values: NumPy's linear rule
+        self.keep = n_values - int(rank)
+        self.between = rank - int(rank)
+        self.highest = np.zeros(0)
+        self.least = -1.0
+
+    def add(self, values: NDArray[np.float64]) -> None:
+        self.highest = np.append(self.highest, values[values > self.least])
+        if len(self.highest) > 2 * self.keep:
+            self._cut()
+
+    def _cut(self) -> None:
+        if len(self.highest) > self.keep:
+            self.highest = np.partition(self.highest, -self.keep)[-self.keep :]
+            self.least = float(self.highest.min())
+
+    def percentile(self) -> float:
+        self._cut()
+        lower, upper = np.sort(self.highest)[[0, min(1, self.keep - 1)]]
+        return float(lower + self.between * (upper - lower))
+
+    def maximum(self) -> float:
+        return float(self.highest.max())
+
+
+def explanation_metrics(explanation: Explanation, summary: Summary) -> dict[str, Any]:
+    """Measure the explanation for `metrics/explain.json`.
+
+    Returns:
+        `n_explained`; `n_on_sheets`: how many the contact sheets show; `share_correct` of the
+        explained images; `additivity_error_log10`: of the largest |sum of attributions - (output
+        - base value)|, relative to the range of the outputs; `diagonal` and `diagonal_by_class`:
+        the share of images whose largest summed attribution is the predicted class, overall and
+        by predicted class, without the classes that were never predicted; `strength_by_class`:
+        sum over pixels of |attribution| to the class, mean over the images, output units.
+    """
+    names, predictions = explanation.class_names, explanation.predictions
+    change = explanation.outputs - explanation.base_values
+    error = float(np.abs(summary.sums - change).max())
+    relative = error / (output_range(explanation.outputs, explanation.base_values) or 1.0)
+    on_diagonal = summary.sums.argmax(axis=1) == predictions
+    return {
+        "n_explained": len(predictions),
+        "n_on_sheets": min(len(predictions), ON_SHEETS),
+        "share_correct": float(np.mean(predictions == explanation.labels)),
+        "additivity_error_log10": float(np.log10(max(relative, SMALLEST_ERROR))),
+        "diagonal": float(on_diagonal.mean()),
+        "diagonal_by_class": {
+            names[c]: float(on_diagonal[predictions == c].mean()) for c in np.unique(predictions)
+        },
+        "strength_by_class": dict(zip(names, summary.strengths.tolist(), strict=True)),
+    }
+
+
+def write_attribution_table(path: Path, explanation: Explanation, summary: Summary) -> None:
+    """Write one CSV row an image: what was predicted, and each class's summed attribution.
+
+    Columns: index, true, predicted; the three most probable classes, each with its probability
+    (fewer for two classes); then a column for each class: the sum of the attributions to it.
+    """
+    names = explanation.class_names
+    ranks = range(1, min(3, len(names)) + 1)
+    order = np.argsort(-explanation.probabilities, axis=1, kind="stable")
+    with path.open("w", encoding="utf-8", newline="", errors="backslashreplace") as file:
+        table = csv.writer(file, lineterminator="\n")
+        tops = [column for rank in ranks for column in (f"class {rank}", f"probability {rank}")]
+        table.writerow(["index", "true", "predicted", *tops, *(f"sum of {name}" for name in names)])
+        for i, label in enumerate(explanation.labels):
+            cells: list[str] = [str(explanation.indices[i]), names[label], names[order[i, 0]]]
+            for top in order[i, : len(ranks)]:
+                cells += [names[top], f"{explanation.probabilities[i, top]:.6f}"]
+            table.writerow(cells + [f"{total:.6g}" for total in summary.sums[i]])
