@@ -35,7 +35,10 @@ _PAGE = """<!DOCTYPE html>
 
 def main() -> None:
     """Write the template and name it to DVC."""
-    vega = vl_convert.javascript_bundle(vl_version="5.20")  # the grammar of DVC's own templates
+    vega = vl_convert.javascript_bundle(
+        "window.vegaEmbed = vegaEmbed;",
+        vl_version="5.20",  # DVC's own templates are written in version 5 of Vega-Lite
+    )
     TEMPLATE.write_text(_PAGE.format(vega=vega.replace("</script", "<\\/script")), encoding="utf-8")
     command = ["dvc", "config", "--local", "plots.html_template", TEMPLATE.name]
     subprocess.run(command, check=True)
