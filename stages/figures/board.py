@@ -192,3 +192,9 @@ def wrap(text: str, width: float, size: int) -> list[str]:
         else:
             lines[-1] = shorten(word, width, size)
     return lines
+
+
+def fold(text: str, width: float, size: int) -> list[str]:
+    """Break a name into one or two lines of at most `width` pixels, the second cut if need be."""
+    first, *rest = wrap(text, width, size)
+    return [first, shorten(text[len(first) :].strip(), width, size)] if rest else [first]

@@ -6,14 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.figures import captions
-from stages.figures.board import MUTED, Board, line_height, printable, shorten, wrap
+from stages.figures.board import MUTED, Board, printable, shorten
+from stages.figures.footer import MARGIN, NARROWEST, Footer
 from stages.figures.scale import Scale, faint, is_dark, photograph
 from stages.figures.summary import PERCENTILE, Summary
 from stages.figures.tiles import ALL_CLASSES_UP_TO, TOP_CLASSES, Fit, average
 from stages.pipeline.explanation import Explanation
 
-MARGIN, GAP, LABEL, BAR = 16, 6, 112, 260
-NARROWEST = 860
+GAP, LABEL = 6, 112
 BLOCKS = 4  # of classes in one picture
 ROWS = ("mean image", "mean attribution", "mean |attribution|")
 
@@ -56,10 +56,8 @@ def draw_class_means_of(
     block_height = 40 + 3 * row_step + 8
     width = max(NARROWEST, MARGIN + LABEL + columns * step + MARGIN)
     bottom = 44 + -(-len(classes) // columns) * block_height
-    caption = _caption(explanation, summary, scale, fit.block)
-    caption_x = MARGIN + BAR + 28
-    n_lines = len(wrap(caption, width - caption_x - MARGIN, 12))
-    board = Board(width, bottom + max(70, n_lines * line_height(12)) + MARGIN + 8)
+    footer = Footer(_caption(explanation, summary, scale, fit.block), width)
+    board = Board(width, bottom + footer.height)
 
     board.words(MARGIN, 14, "What speaks for each class, on average", 17, bold=True)
     names, dark = printable(explanation.class_names), is_dark(explanation.images)
@@ -80,9 +78,7 @@ def draw_class_means_of(
             total = captions.signed(float(maps[shown].sum())).removeprefix("+" if row == 2 else "")
             y_total = y + 38 + row * row_step + fit.height + 4
             board.words(middle, y_total, total, 11, MUTED, "center")
-    label = captions.bar_label(explanation.about, scale)
-    board.color_bar(MARGIN, bottom + 8, BAR, scale.colors, -scale.limit, scale.limit, label)
-    board.paragraph(caption_x, bottom + 8, width - caption_x - MARGIN, caption)
+    footer.draw(board, scale, explanation.about)
     return board
 
 

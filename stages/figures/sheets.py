@@ -6,15 +6,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.figures import captions
-from stages.figures.board import INK, MUTED, WRONG, Board, line_height, printable, shorten, wrap
+from stages.figures.board import INK, MUTED, WRONG, Board, fold, printable, shorten
+from stages.figures.footer import MARGIN, NARROWEST, Footer
 from stages.figures.scale import Scale, faint, is_dark, photograph
 from stages.figures.summary import Summary
 from stages.figures.tiles import ON_SHEETS, Fit, average, shown_classes
 from stages.pipeline.explanation import Explanation
 
 ROWS = 10
-MARGIN, GAP, LABEL, BAR = 16, 6, 158, 260
-NARROWEST = 860
+GAP, LABEL = 6, 158
 
 
 def draw_sheets(
@@ -48,10 +48,8 @@ def draw_sheet(explanation: Explanation, summary: Summary, scale: Scale, start: 
     width = max(NARROWEST, first + classes.shape[1] * step + MARGIN)
     top = 84 if one_order else 58
     bottom = top + len(rows) * row_step
-    caption = _caption(explanation, scale, classes.shape[1], fit.block)
-    caption_x = MARGIN + BAR + 28
-    n_lines = len(wrap(caption, width - caption_x - MARGIN, 12))
-    board = Board(width, bottom + max(70, n_lines * line_height(12)) + MARGIN + 8)
+    footer = Footer(_caption(explanation, scale, classes.shape[1], fit.block), width)
+    board = Board(width, bottom + footer.height)
 
     _head(board, explanation, rows)
     names = printable(explanation.class_names)
@@ -75,9 +73,7 @@ def draw_sheet(explanation: Explanation, summary: Summary, scale: Scale, start: 
             board.words(middle, y_tile + fit.height + 4, total, 11, color, "center", largest)
             if not one_order:
                 board.words(middle, y, shorten(names[shown], step, 11), 11, align="center")
-    label = captions.bar_label(explanation.about, scale)
-    board.color_bar(MARGIN, bottom + 8, BAR, scale.colors, -scale.limit, scale.limit, label)
-    board.paragraph(caption_x, bottom + 8, width - caption_x - MARGIN, caption)
+    footer.draw(board, scale, explanation.about)
     return board
 
 
@@ -92,10 +88,7 @@ def _head(board: Board, explanation: Explanation, rows: NDArray[np.int64]) -> No
 
 def _centred(board: Board, x: float, y: int, name: str, width: int) -> None:
     """Write a column head of up to two lines, standing on its foot."""
-    lines = wrap(name, width, 12)
-    if len(lines) > 2:
-        lines = [lines[0], shorten(" ".join(lines[1:]), width, 12)]
-    for number, line in enumerate(reversed(lines)):
+    for number, line in enumerate(reversed(fold(name, width, 12))):
         board.words(x, y + 15 * (1 - number), line, 12, align="center")
 
 
