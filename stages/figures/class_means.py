@@ -10,10 +10,10 @@ from stages.figures.board import MUTED, Board, printable, shorten
 from stages.figures.footer import MARGIN, NARROWEST, Footer
 from stages.figures.scale import Scale, faint, is_dark, photograph
 from stages.figures.summary import PERCENTILE, Summary
-from stages.figures.tiles import ALL_CLASSES_UP_TO, TOP_CLASSES, Fit, average
+from stages.figures.tiles import ALL_CLASSES_UP_TO, GAP, TOP_CLASSES, Fit, average
 from stages.pipeline.explanation import Explanation
 
-GAP, LABEL = 6, 112
+LABEL = 112
 BLOCKS = 4  # of classes in one picture
 ROWS = ("mean image", "mean attribution", "mean |attribution|")
 
@@ -50,9 +50,9 @@ def draw_class_means_of(
     columns: int,
 ) -> Board:
     """Draw the means of these classes, each of which has explained images, in rows of `columns`."""
-    side = int(np.clip(1000 // columns, 84, 140))
+    side = int(np.clip(1000 // columns, 84, 112))
     fit = Fit.of(explanation.images.shape[2:], side)
-    row_step, step = fit.height + 22, fit.width + GAP
+    row_step, step = fit.height + 22, fit.column
     block_height = 40 + 3 * row_step + 8
     width = max(NARROWEST, MARGIN + LABEL + columns * step + MARGIN)
     bottom = 44 + -(-len(classes) // columns) * block_height
@@ -65,7 +65,7 @@ def draw_class_means_of(
         x = MARGIN + LABEL + place % columns * step
         y = 44 + place // columns * block_height
         middle = x + fit.width / 2
-        board.words(middle, y, shorten(names[shown], step, 12), 12, align="center")
+        board.words(middle, y, shorten(names[shown], step - GAP, 12), 12, align="center")
         board.words(middle, y + 16, f"n = {summary.counts[shown]:,}", 11, MUTED, "center")
         tiles = _tiles(explanation, summary, scale, fit, int(shown), dark)
         for row, tile in enumerate(tiles):

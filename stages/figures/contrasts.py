@@ -12,11 +12,11 @@ from stages.figures.confusion import confusion_counts, most_confused
 from stages.figures.footer import MARGIN, Footer
 from stages.figures.scale import Scale, faint, is_dark, photograph
 from stages.figures.summary import Summary
-from stages.figures.tiles import Fit, average
+from stages.figures.tiles import GAP, Fit, average
 from stages.pipeline.explanation import Explanation
 
 IMAGES = 10
-SIDE, GAP, LABEL, BETWEEN = 84, 6, 138, 28
+SIDE, LABEL, BETWEEN = 84, 138, 28
 
 Contrast = tuple[int, int, int]
 """Number of an explained image, the class spoken for and the class spoken against."""
@@ -99,8 +99,8 @@ def draw_contrast(
 ) -> Board:
     """Draw two images to a row, each beside the maps for a, for b, and for a and not b."""
     fit = Fit.of(explanation.images.shape[2:], SIDE)
-    card = LABEL + 4 * (fit.width + GAP)
-    row_step = fit.height + 48
+    card = LABEL + 4 * fit.column
+    row_step = max(fit.height, 70) + 48
     width = MARGIN + 2 * card + BETWEEN + MARGIN
     caption = (
         f"{words} a - b is the map of a minus the map of b: what speaks for a rather than b "
@@ -149,10 +149,10 @@ def _card(
     for column, (tile, head, total, role) in enumerate(
         zip(tiles, heads, totals, roles, strict=True)
     ):
-        left = x + LABEL + column * (fit.width + GAP)
+        left = x + LABEL + column * fit.column
         middle = left + fit.width / 2
         bold = column == 3
-        board.words(middle, y, shorten(head, fit.width, 12, bold), 12, INK, "center", bold)
+        board.words(middle, y, shorten(head, fit.column - GAP, 12, bold), 12, INK, "center", bold)
         board.tile(left, y + 18, fit.enlarge(tile))
         if total is not None:
             board.frame(left, y + 18, fit.width, fit.height, role)

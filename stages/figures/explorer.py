@@ -24,6 +24,7 @@ PAGE = Path(__file__).parent / "page"
 SCRIPTS = ("run.js", "gallery.js", "detail.js", "confusion.js", "explorer.js")
 PACKED_BYTES = 7_000_000  # of the images and maps, as text; the whole page stays under 8 MB
 SIDE = 64  # pixels; larger images are averaged down to at most this
+MOST_NUMBERS = 20  # under one heading of the metrics, such as the classes
 STEPS = 2**15 - 1  # of 16 signed bits
 
 
@@ -180,7 +181,9 @@ def _facts(
 
 def _flat(nested: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
     for key, value in nested.items():
-        if isinstance(value, Mapping):
+        if isinstance(value, Mapping) and len(value) > MOST_NUMBERS:
+            yield f"{prefix}{key}", f"{len(value)} numbers, in the metrics file"
+        elif isinstance(value, Mapping):
             yield from _flat(value, f"{prefix}{key}.")
         elif isinstance(value, str):
             yield f"{prefix}{key}", value

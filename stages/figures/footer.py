@@ -10,7 +10,7 @@ from stages.figures.scale import Scale
 
 MARGIN = 16  # between the edge of a picture and what stands in it
 NARROWEST = 860  # width of a picture, so that its caption stays short
-BAR, BETWEEN, SIZE = 260, 28, 12
+BAR, BETWEEN, SIZE = 320, 28, 12
 
 
 @dataclass(frozen=True)

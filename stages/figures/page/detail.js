@@ -84,7 +84,7 @@ function fillClasses() {
     const base = arrays.baseValues[number];
     const total = sum(image.place, number);
     const output = base + total;
-    const button = element("button", { type: "button" }, names[number]);
+    const button = element("button", { type: "button" }, element("bdi", {}, names[number]));
     if (slot < 10) button.append(" ", element("kbd", {}, String(slot)));
     button.addEventListener("click", () => setMap("for", String(number)));
     const p = probability(image.place, number);
@@ -97,9 +97,9 @@ function fillClasses() {
     tick.style.left = `${onAxis(base)}%`;
     const value = element("td", { class: "value" }, "");
     const words =
-      `${base.toFixed(sumDigits).replace("-", "−")} ${signed(total, sumDigits).replace(/^./, "$& ")}` +
-      ` = ${output.toFixed(sumDigits).replace("-", "−")}`;
-    const sumText = number === mostFor ? element("strong", {}, words) : words;
+      `${base.toFixed(sumDigits)} ${total < 0 ? "-" : "+"} ${Math.abs(total).toFixed(sumDigits)}` +
+      ` = ${output.toFixed(sumDigits)}`;
+    const sumText = number === mostFor ? element("strong", {}, minus(words)) : minus(words);
     const roles = [];
     if (number === image.predicted) roles.push("predicted");
     if (number === image.label) roles.push("true");

@@ -3,7 +3,7 @@
 // the page as text, never as markup.
 
 const run = JSON.parse(document.getElementById("run").textContent);
-const names = run.classNames;
+const names = run.classNames.map((name, number) => name.trim() || `class ${number}`);
 const { n: nImages, c: nChannels, h: height, w: width, m: nMaps, k: nClasses } = run.size;
 const nPixels = height * width;
 
@@ -92,8 +92,13 @@ function paint(canvas, image, values, opacity) {
   context.putImageData(pixels, 0, 0);
 }
 
+function minus(text) {
+  return text.replaceAll("-", "−");
+}
+
 function signed(value, digits) {
-  return (value < 0 ? "−" : "+") + Math.abs(value).toFixed(digits);
+  const text = Math.abs(value).toFixed(digits);
+  return Number(text) === 0 ? text : (value < 0 ? "−" : "+") + text;
 }
 
 const nTest = run.cells.reduce((total, [, , count]) => total + count, 0);
