@@ -115,7 +115,7 @@ class Board:
         for text in axes.get_xticklabels():
             text.set_fontfamily(FONT)
         bar.outline.set_linewidth(0.5)
-        self.words(x + room, y, label, size=12)
+        self.words(x, y, label, size=12)
 
     def save(self, path: Path) -> None:
         """Write the PNG: the same bytes for the same picture, whenever it is drawn."""
@@ -170,11 +170,11 @@ def printable(names: Sequence[str]) -> list[str]:
 
 
 def shorten(text: str, width: float, size: int, bold: bool = False) -> str:
-    """Cut a line to at most `width` pixels, ending in … where something was cut."""
+    """Cut a line to at most `width` pixels; … stands for its middle, as ends tell names apart."""
     if text_width(text, size, bold) <= width:
         return text
-    for end in range(len(text) - 1, 0, -1):
-        shorter = text[:end].rstrip() + "…"
+    for kept in range(len(text) - 1, 1, -1):
+        shorter = f"{text[: kept - kept // 2].rstrip()}…{text[-(kept // 2) :].lstrip()}"
         if text_width(shorter, size, bold) <= width:
             return shorter
     return "…"
@@ -192,3 +192,9 @@ def wrap(text: str, width: float, size: int) -> list[str]:
         else:
             lines[-1] = shorten(word, width, size)
     return lines
+
+
+def fold(text: str, width: float, size: int) -> list[str]:
+    """Break a name into one or two lines of at most `width` pixels, the second cut if need be."""
+    first, *rest = wrap(text, width, size)
+    return [first, shorten(text[len(first) :].strip(), width, size)] if rest else [first]

@@ -6,14 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.figures import captions
-from stages.figures.board import MUTED, Board, line_height, printable, shorten, wrap
+from stages.figures.board import MUTED, Board, printable, shorten
+from stages.figures.footer import MARGIN, NARROWEST, Footer
 from stages.figures.scale import Scale, faint, is_dark, photograph
 from stages.figures.summary import PERCENTILE, Summary
-from stages.figures.tiles import ALL_CLASSES_UP_TO, TOP_CLASSES, Fit, average
+from stages.figures.tiles import ALL_CLASSES_UP_TO, GAP, TOP_CLASSES, Fit, average
 from stages.pipeline.explanation import Explanation
 
-MARGIN, GAP, LABEL, BAR = 16, 6, 112, 260
-NARROWEST = 860
+LABEL = 112
 BLOCKS = 4  # of classes in one picture
 ROWS = ("mean image", "mean attribution", "mean |attribution|")
 
@@ -50,16 +50,14 @@ def draw_class_means_of(
     columns: int,
 ) -> Board:
     """Draw the means of these classes, each of which has explained images, in rows of `columns`."""
-    side = int(np.clip(1000 // columns, 84, 140))
+    side = int(np.clip(1000 // columns, 84, 112))
     fit = Fit.of(explanation.images.shape[2:], side)
-    row_step, step = fit.height + 22, fit.width + GAP
+    row_step, step = fit.height + 22, fit.column
     block_height = 40 + 3 * row_step + 8
     width = max(NARROWEST, MARGIN + LABEL + columns * step + MARGIN)
     bottom = 44 + -(-len(classes) // columns) * block_height
-    caption = _caption(explanation, summary, scale, fit.block)
-    caption_x = MARGIN + BAR + 28
-    n_lines = len(wrap(caption, width - caption_x - MARGIN, 12))
-    board = Board(width, bottom + max(70, n_lines * line_height(12)) + MARGIN + 8)
+    footer = Footer(_caption(explanation, summary, scale, fit.block), width)
+    board = Board(width, bottom + footer.height)
 
     board.words(MARGIN, 14, "What speaks for each class, on average", 17, bold=True)
     names, dark = printable(explanation.class_names), is_dark(explanation.images)
@@ -67,7 +65,7 @@ def draw_class_means_of(
         x = MARGIN + LABEL + place % columns * step
         y = 44 + place // columns * block_height
         middle = x + fit.width / 2
-        board.words(middle, y, shorten(names[shown], step, 12), 12, align="center")
+        board.words(middle, y, shorten(names[shown], step - GAP, 12), 12, align="center")
         board.words(middle, y + 16, f"n = {summary.counts[shown]:,}", 11, MUTED, "center")
         tiles = _tiles(explanation, summary, scale, fit, int(shown), dark)
         for row, tile in enumerate(tiles):
@@ -80,9 +78,7 @@ def draw_class_means_of(
             total = captions.signed(float(maps[shown].sum())).removeprefix("+" if row == 2 else "")
             y_total = y + 38 + row * row_step + fit.height + 4
             board.words(middle, y_total, total, 11, MUTED, "center")
-    label = captions.bar_label(explanation.about, scale)
-    board.color_bar(MARGIN, bottom + 8, BAR, scale.colors, -scale.limit, scale.limit, label)
-    board.paragraph(caption_x, bottom + 8, width - caption_x - MARGIN, caption)
+    footer.draw(board, scale, explanation.about)
     return board
 
 

@@ -17,7 +17,7 @@ orange and purple differ in brightness as well, so they also stay apart in a gre
 """
 
 STEPS = 255  # odd, so that zero has a colour of its own
-INK_UNDER_MAP = 0.15  # how dark the image's darkest pixel is under a map
+INK_UNDER_MAP = 0.12  # how dark the image's darkest pixel is under a map
 
 
 @dataclass(frozen=True)

@@ -6,15 +6,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.figures import captions
-from stages.figures.board import INK, MUTED, WRONG, Board, line_height, printable, shorten, wrap
+from stages.figures.board import INK, MUTED, WRONG, Board, fold, printable, shorten
+from stages.figures.footer import MARGIN, NARROWEST, Footer
 from stages.figures.scale import Scale, faint, is_dark, photograph
 from stages.figures.summary import Summary
-from stages.figures.tiles import ON_SHEETS, Fit, average, shown_classes
+from stages.figures.tiles import GAP, ON_SHEETS, Fit, average, shown_classes
 from stages.pipeline.explanation import Explanation
 
 ROWS = 10
-MARGIN, GAP, LABEL, BAR = 16, 6, 158, 260
-NARROWEST = 860
+LABEL = 158
+LOWEST_ROW = 86  # pixels: five lines of words
+LARGEST_TILE, SMALLEST_TILE = 112, 84
 
 
 def draw_sheets(
@@ -39,30 +41,29 @@ def draw_sheet(explanation: Explanation, summary: Summary, scale: Scale, start: 
     probabilities = explanation.probabilities[rows]
     classes = shown_classes(probabilities, explanation.labels[rows])
     one_order = classes.shape[1] == probabilities.shape[1]  # else every row names its own classes
-    side = int(np.clip(1000 // (classes.shape[1] + 1), 84, 140))
+    side = int(np.clip(1000 // (classes.shape[1] + 1), SMALLEST_TILE, LARGEST_TILE))
     fit = Fit.of(explanation.images.shape[2:], side)
     left = MARGIN + LABEL
-    first = left + fit.width + 2 * GAP  # of the maps
-    step = fit.width + GAP
-    row_step = fit.height + 22 + (0 if one_order else 16)
+    step = fit.column
+    first = left + step + GAP  # of the maps
+    names_height = 0 if one_order else 32  # each row's own names
+    row_step = max(fit.height + 22, LOWEST_ROW) + names_height
     width = max(NARROWEST, first + classes.shape[1] * step + MARGIN)
     top = 84 if one_order else 58
     bottom = top + len(rows) * row_step
-    caption = _caption(explanation, scale, classes.shape[1], fit.block)
-    caption_x = MARGIN + BAR + 28
-    n_lines = len(wrap(caption, width - caption_x - MARGIN, 12))
-    board = Board(width, bottom + max(70, n_lines * line_height(12)) + MARGIN + 8)
+    footer = Footer(_caption(explanation, scale, classes.shape[1], fit.block), width)
+    board = Board(width, bottom + footer.height)
 
     _head(board, explanation, rows)
     names = printable(explanation.class_names)
     if one_order:
         for column, name in enumerate(names):
-            _centred(board, first + column * step + fit.width / 2, top - 34, name, fit.width)
+            _head_words(board, first + column * step + fit.width / 2, top - 34, name, step - GAP)
     for row, image in enumerate(rows):
         y = top + row * row_step
-        _row_words(board, explanation, int(image), y + (0 if one_order else 16))
+        _row_words(board, explanation, int(image), y + names_height)
         tiles = _tiles(explanation, int(image), classes[row], scale, fit)
-        y_tile = y if one_order else y + 16
+        y_tile = y + names_height
         board.tile(left, y_tile, tiles[0])
         for column, shown in enumerate(classes[row]):
             x = first + column * step
@@ -74,10 +75,8 @@ def draw_sheet(explanation: Explanation, summary: Summary, scale: Scale, start: 
             color = INK if largest else MUTED
             board.words(middle, y_tile + fit.height + 4, total, 11, color, "center", largest)
             if not one_order:
-                board.words(middle, y, shorten(names[shown], step, 11), 11, align="center")
-    label = captions.bar_label(explanation.about, scale)
-    board.color_bar(MARGIN, bottom + 8, BAR, scale.colors, -scale.limit, scale.limit, label)
-    board.paragraph(caption_x, bottom + 8, width - caption_x - MARGIN, caption)
+                _head_words(board, middle, y_tile - 32, names[shown], step - GAP)
+    footer.draw(board, scale, explanation.about)
     return board
 
 
@@ -90,12 +89,9 @@ def _head(board: Board, explanation: Explanation, rows: NDArray[np.int64]) -> No
     board.words(board.width - MARGIN, 17, held, 12, MUTED, "right")
 
 
-def _centred(board: Board, x: float, y: int, name: str, width: int) -> None:
+def _head_words(board: Board, x: float, y: int, name: str, width: int) -> None:
     """Write a column head of up to two lines, standing on its foot."""
-    lines = wrap(name, width, 12)
-    if len(lines) > 2:
-        lines = [lines[0], shorten(" ".join(lines[1:]), width, 12)]
-    for number, line in enumerate(reversed(lines)):
+    for number, line in enumerate(reversed(fold(name, width, 12))):
         board.words(x, y + 15 * (1 - number), line, 12, align="center")
 
 

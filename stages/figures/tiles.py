@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 ALL_CLASSES_UP_TO = 12
 TOP_CLASSES = 10
+GAP = 6  # pixels between tiles
+NARROWEST_NAME = 84
 ON_SHEETS = 120  # images: a dozen contact sheets of ten
 
 
@@ -25,6 +27,11 @@ class Fit:
     zoom: int
     height: int
     width: int
+
+    @property
+    def column(self) -> int:
+        """Pixels from one tile to the next, so that a name above each stays readable."""
+        return max(self.width, NARROWEST_NAME) + GAP
 
     @classmethod
     def of(cls, size: tuple[int, int], side: int) -> Self:
