@@ -5,28 +5,9 @@ A misspelt key of the last stage is reported in a second, not after the training
 
 from pathlib import Path
 
-from stages.params.data import Data
-from stages.params.explain import Explain
-from stages.params.model import Model
-from stages.params.preprocess import Preprocess
-from stages.params.report import Report
-from stages.params.train import Train
+from stages.params.everything import Everything as Params
 from stages.pipeline.files import new_file
-from stages.pipeline.params import DeviceName, Section, Seed
 from stages.pipeline.stage import run_stage
-
-
-class Params(Section):
-    """The whole file: a top-level key that is not here is unknown."""
-
-    device: DeviceName
-    seed: Seed
-    data: Data
-    preprocess: Preprocess
-    model: Model
-    train: Train
-    explain: Explain
-    report: Report
 
 
 def main(_: Params) -> None:

@@ -122,10 +122,10 @@ def mistakes(
     return pd.DataFrame(
         {
             "index": rows,
-            "true": names[labels[rows]],
+            "actual": names[labels[rows]],
             "predicted": names[predictions[rows]],
             "probability": probabilities[rows].max(axis=1),
-            "probability_of_true": probabilities[rows, labels[rows]],
+            "probability_of_actual": probabilities[rows, labels[rows]],
         }
     )
 

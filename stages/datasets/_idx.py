@@ -13,6 +13,7 @@ import struct
 import tempfile
 import zlib
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
@@ -138,12 +139,12 @@ def _decompress(archive: Path, advice: str) -> bytes:
     return content.getvalue()
 
 
-def _open(suffix: str, file: IO[bytes]) -> IO[bytes]:
+def _open(suffix: str, file: IO[bytes]) -> AbstractContextManager[IO[bytes]]:
     if suffix == ".xz":
         return cast(IO[bytes], lzma.open(file))
     if suffix == ".gz":
         return cast(IO[bytes], gzip.open(file))
-    return file
+    return nullcontext(file)
 
 
 def read_idx(path: Path, n_dimensions: int) -> NDArray[np.uint8]:
