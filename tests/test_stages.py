@@ -118,8 +118,8 @@ def test_every_optimiser_learns_in_every_precision(
     images: train.Labelled, optimizer: str, precision: str
 ) -> None:
     torch.manual_seed(0)
-    rate = 0.02 if optimizer == "sgd" else 2e-3
-    changes = {"optimizer": optimizer, "precision": precision, "learning_rate": rate, "epochs": 4}
+    rate = 0.01 if optimizer == "sgd" else 2e-3
+    changes = {"optimizer": optimizer, "precision": precision, "learning_rate": rate, "epochs": 8}
     options = Train.model_validate(OPTIONS | changes | {"schedule": "one_cycle"})
     history = train.fit(build_network("lenet", FACTS), images, images, options)
     assert history["validation_accuracy"].iloc[-1] > 0.95
@@ -230,7 +230,7 @@ def test_values_of_shap_come_through_untouched(project: Project, method: str, ou
     images = torch.from_numpy(stored.images).float()
     network, background = rebuilt(project, output), background_of(project)
     if method == "shap_deep":
-        direct = shap.DeepExplainer(network, background).shap_values(images)
+        direct = shap.DeepExplainer(network, background).shap_values(images, check_additivity=False)
     else:
         direct = shap.GradientExplainer(network, background).shap_values(images, rseed=0)
     assert np.array_equal(stored.values, np.asarray(direct, np.float32))
