@@ -105,9 +105,9 @@ def reliability(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -
 def confusion(
     probabilities: NDArray[np.float64], labels: NDArray[np.int64], class_names: tuple[str, ...]
 ) -> pd.DataFrame:
-    """True and predicted class of each test image, as DVC's confusion template counts them."""
+    """Actual and predicted class of each test image, as DVC's confusion template counts them."""
     names = np.array(class_names)
-    return pd.DataFrame({"true": names[labels], "predicted": names[probabilities.argmax(axis=1)]})
+    return pd.DataFrame({"actual": names[labels], "predicted": names[probabilities.argmax(axis=1)]})
 
 
 def mistakes(

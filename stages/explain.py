@@ -3,6 +3,7 @@
 import importlib.metadata
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,10 +20,9 @@ from stages.pipeline.files import new_folder
 from stages.pipeline.network import load_network, predict
 from stages.pipeline.params import DeviceName, StageParams
 from stages.pipeline.selection import choose_background, choose_images
-from stages.pipeline.splits import load_split
+from stages.pipeline.splits import Facts, load_split
 from stages.pipeline.stage import run_stage
 
-PREPARED = Path("data/prepared")
 SLICE = 8  # images between two steps of the progress bar
 
 
@@ -35,36 +35,39 @@ class Params(StageParams):
 
 def main(params: Params) -> None:
     """Choose images and background, attribute, write."""
-    options = params.explain
-    device = choose_device(params.device)
+    options, device = params.explain, choose_device(params.device)
     network, facts = load_network(Path("data/model"), device)
     if options.output == "probabilities":
         network = nn.Sequential(network, nn.Softmax(dim=1))
-    test, train = (load_split(PREPARED, name) for name in ("test", "train"))
+    test, train = (load_split(Path("data/prepared"), name) for name in ("test", "train"))
     probabilities = np.load("data/predictions/probabilities.npy")
     indices = choose_images(options, probabilities, test.labels)
+    drawn = choose_background(options, train.labels)
     images = torch.from_numpy(test.images[indices]).to(device).float()
-    background = train.images[choose_background(options, train.labels)]
+    background = torch.from_numpy(train.images[drawn]).to(device).float()
     method = load_explainer(options.method)
-    references = torch.from_numpy(background).to(device).float()
-    attribute = method.build(network.requires_grad_(False), references, options.seed)
+    attribute = method.build(network.requires_grad_(False), background, options.seed)
     beside = {
-        "base_values": predict(network, references).double().mean(dim=0).cpu().numpy(),
+        "base_values": predict(network, background).double().mean(dim=0).cpu().numpy(),
         "outputs": predict(network, images).double().cpu().numpy(),
         "probabilities": probabilities[indices],
         "images": test.images[indices],
         "labels": test.labels[indices],
         "indices": indices,
     }
-    about = {
+    values = checked(attributions(attribute, images), beside, options)
+    with new_folder(Path("data/shap")) as folder:
+        save_explanation(folder, values, beside, describe(facts, options))
+
+
+def describe(facts: Facts, options: Explain) -> dict[str, Any]:
+    """Say what was explained and how, as in `Explanation.about`."""
+    return {
         "class_names": facts.class_names,
         "dataset": facts.dataset,
         **options.model_dump(include={"method", "output", "n_background", "background"}),
         "versions": {name: importlib.metadata.version(name) for name in ("torch", "shap", "numpy")},
     }
-    values = checked(attributions(attribute, images), beside, options)
-    with new_folder(Path("data/shap")) as folder:
-        save_explanation(folder, values, beside, about)
 
 
 def attributions(attribute: Attribute, images: Tensor) -> Iterator[NDArray[np.floating]]:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from stages.pipeline.params import DatasetName, Section
+from stages.pipeline.params import DatasetName, Section, matching
 
 
 class Data(Section):
@@ -12,4 +12,4 @@ class Data(Section):
 
     dataset: DatasetName
     source: Annotated[str, Field(min_length=1)]
-    mirrors: list[Annotated[str, Field(pattern=r"^(https?|file)://.+")]]
+    mirrors: list[Annotated[str, matching(r"(https?|file)://.+", "a URL: http(s)://…")]]

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args
 
-import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from stages.pipeline.errors import UserError
 from stages.pipeline.plugins import plugin_names
@@ -49,11 +50,24 @@ def _known_plugin(kind: str, noun: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+def matching(pattern: str, expected: str) -> AfterValidator:
+    """Require a text to match a pattern, and say in words what is expected."""
+
+    def check(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise PydanticCustomError("mismatch", "must be {expected}", {"expected": expected})
+        return text
+
+    return AfterValidator(check)
+
+
 DatasetName = Annotated[str, _known_plugin("datasets", "data set")]
 ArchitectureName = Annotated[str, _known_plugin("architectures", "network")]
 ExplainerName = Annotated[str, _known_plugin("explainers", "method")]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
-DeviceName = Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")]
+DeviceName = Annotated[
+    str, matching(r"auto|cpu|mps|cuda(:\d+)?", "auto, cpu, mps, cuda or cuda:<index>")
+]
 
 Params = TypeVar("Params", bound=BaseModel)
 
@@ -79,38 +93,33 @@ def load_params(model: type[Params], path: Path = PARAMS_FILE) -> Params:
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """Read a mapping, with scalars as DVC reads them: by YAML 1.2, where `1e-3` is a number.
+    """Read a mapping with the parser that DVC reads it with, so that both see the same values.
+
+    (PyYAML follows YAML 1.1, where `1e-3` is a string.)
 
     Raises:
         UserError: The file is missing, is no YAML or holds no mapping.
     """
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Yaml12Loader)
+        content = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; run git checkout -- {path}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: not valid YAML: {error}") from None
     if not isinstance(content, dict):
         raise UserError(f"{path}: must hold keys and values (got {type(content).__name__})")
     return content
 
 
-class _Yaml12Loader(yaml.SafeLoader):
-    """PyYAML resolves scalars by YAML 1.1: `no` is false, `1e-3` a string, `1_000` a number."""
-
-
-_CORE_SCHEMA = {
-    "tag:yaml.org,2002:bool": (r"true|True|TRUE|false|False|FALSE", "tTfF"),
-    "tag:yaml.org,2002:int": (r"[-+]?(0|[1-9][0-9]*)|0o[0-7]+|0x[0-9a-fA-F]+", "-+0123456789"),
-    "tag:yaml.org,2002:float": (
-        r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
-        "-+.0123456789",
-    ),
-    "tag:yaml.org,2002:null": (r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+_MESSAGES = {
+    "model_type": "must be a section of keys and values",
+    "int_type": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "float_type": "must be a number",
+    "string_type": "must be a text",
+    "bool_type": "must be true or false",
+    "list_type": "must be a list",
 }
-_Yaml12Loader.yaml_implicit_resolvers = {}
-for _tag, (_pattern, _first) in _CORE_SCHEMA.items():
-    _Yaml12Loader.add_implicit_resolver(_tag, re.compile(rf"^(?:{_pattern})$"), list(_first))
 
 
 def _count(lines: Sequence[str]) -> str:
@@ -132,7 +141,7 @@ def _describe(details: ErrorDetails, model: type[BaseModel]) -> str:
         return f"  {where}: unknown key{near or '; known: ' + ', '.join(known)}"
     if details["type"] == "missing":
         return f"  {where}: missing; add it (git checkout -- params.yaml restores the defaults)"
-    message = details["msg"].replace("Input should be", "must be").replace("valid ", "")
+    message = _MESSAGES.get(details["type"], details["msg"].replace("Input should", "must"))
     if "got" in message:
         return f"  {where}: {message}"
     return f"  {where}: {message[0].lower()}{message[1:]} (got {details['input']!r})"

@@ -1,0 +1,37 @@
+# make repro   set up, then run the pipeline        make test    set up, then run the tests
+# make plots   show its plots in a browser          make check   lint and types
+# make bench   time training and explaining         make setup   set up only
+VENV ?= .venv
+PYTHON ?= python3
+
+# DVC runs whatever `python` is first on PATH, so that must be the environment's.
+export PATH := $(abspath $(VENV))/bin:$(PATH)
+READY := $(VENV)/.ready
+
+.PHONY: repro test check bench plots setup
+
+repro: $(READY)
+	dvc repro
+
+test: $(READY)
+	pytest
+
+check: $(READY)
+	ruff check .
+	ruff format --check .
+	mypy
+
+bench: $(READY)
+	python -m benchmarks.train
+	python -m benchmarks.deepshap
+
+plots: $(READY)
+	dvc plots show --open
+
+setup: $(READY)
+
+$(READY): pyproject.toml constraints.txt stages/figures/plots_page.py
+	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --constraint constraints.txt --editable '.[dev]'
+	$(VENV)/bin/python -m stages.figures.plots_page
+	touch $@

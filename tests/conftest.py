@@ -1,0 +1,140 @@
+"""A copy of the repository in which the real pipeline has run on a few hundred images."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+
+SMALL = {
+    "preprocess": {"limit": 600},
+    "train": {"epochs": 2},
+    "explain": {"n_background": 10, "images": "first", "n_images": 3},
+}
+
+
+@dataclass(frozen=True)
+class Project:
+    """A checkout that commands run in."""
+
+    root: Path
+
+    def run(self, *command: str, **env: str) -> subprocess.CompletedProcess[str]:
+        """Run a command there, with this environment's programs first on PATH."""
+        return subprocess.run(
+            command, cwd=self.root, env=environment(**env), capture_output=True, text=True
+        )
+
+    def succeed(self, *command: str) -> str:
+        """Run a command that must succeed; return what it printed."""
+        result = self.run(*command)
+        assert result.returncode == 0, result.stdout + result.stderr
+        return result.stdout
+
+    def repro(self, *options: str) -> dict[str, str]:
+        """Run `dvc repro`; return what became of each stage: ran, restored or unchanged."""
+        return outcomes(self.succeed("dvc", "repro", *options))
+
+    def stage(self, name: str) -> subprocess.CompletedProcess[str]:
+        """Run one stage without DVC."""
+        return self.run("python", "-m", f"stages.{name}")
+
+    def set(self, changes: Mapping[str, Any]) -> None:
+        """Change `params.yaml`: {"train.epochs": 3}, or whole sections merged in."""
+        path = self.root / "params.yaml"
+        params = yaml.safe_load(path.read_text())
+        for key, value in changes.items():
+            *sections, last = key.split(".")
+            section = params
+            for name in sections:
+                section = section[name]
+            if isinstance(value, dict):
+                section[last].update(value)
+            else:
+                section[last] = value
+        path.write_text(yaml.safe_dump(params, sort_keys=False))
+
+
+def environment(**changes: str) -> dict[str, str]:
+    """The environment variables of a user who has activated this environment."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith(("DVC_", "GIT_"))}
+    return inherited | {"PATH": path, "PYTHONWARNINGS": "default"} | changes
+
+
+def outcomes(printed: str) -> dict[str, str]:
+    """Read what `dvc repro` says of each stage."""
+    patterns = {
+        "ran": r"Running stage '(\w+)'",
+        "restored": r"Stage '(\w+)' is cached - skipping run",
+        "unchanged": r"Stage '(\w+)' didn't change",
+    }
+    return {
+        stage: outcome
+        for outcome, pattern in patterns.items()
+        for stage in re.findall(pattern, printed)
+    }
+
+
+def tracked_files() -> list[Path]:
+    """What a clone of the working tree would hold."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    return [Path(name) for name in listed.stdout.splitlines() if (ROOT / name).is_file()]
+
+
+@pytest.fixture(scope="session")
+def fresh_project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A fresh clone: committed, nothing run. Not to be changed."""
+    root = tmp_path_factory.mktemp("fresh") / "clone"
+    for name in tracked_files():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, root / name)
+    project = Project(root)
+    project.succeed("git", "init", "--quiet", "--initial-branch=main")
+    commit(project, "Clone")
+    return project
+
+
+@pytest.fixture(scope="session")
+def ran_project(fresh_project: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The pipeline has run on 600 images, with the results committed. Not to be changed."""
+    project = copy(fresh_project, tmp_path_factory.mktemp("ran") / "clone")
+    project.set(SMALL)
+    assert set(project.repro().values()) == {"ran"}
+    commit(project, "Run on a few images")
+    return project
+
+
+@pytest.fixture
+def project(ran_project: Project, tmp_path: Path) -> Project:
+    """A copy of `ran_project` to change."""
+    return copy(ran_project, tmp_path / "clone")
+
+
+def copy(project: Project, root: Path) -> Project:
+    """Copy a checkout with its results and its DVC cache."""
+    shutil.copytree(project.root, root, symlinks=True)
+    return Project(root)
+
+
+def commit(project: Project, message: str) -> None:
+    """Commit everything."""
+    project.succeed("git", "add", "--all")
+    identity = ["-c", "user.name=Test", "-c", "user.email=test@example.org"]
+    project.succeed("git", *identity, "commit", "--quiet", "--allow-empty", "--message", message)
+
+
+@pytest.fixture
+def run_cli() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run a command in this checkout."""
+    return Project(ROOT).run

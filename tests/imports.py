@@ -1,0 +1,64 @@
+"""The local modules a stage imports, read from the source: the oracle for its declared deps."""
+
+import ast
+from pathlib import Path
+
+from stages.pipeline.plugins import plugin_names
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# A stage that loads plug-ins imports the one that a parameter names.
+LOADERS = {
+    "stages/pipeline/dataset.py": "datasets",
+    "stages/pipeline/network.py": "architectures",
+    "stages/pipeline/explainer.py": "explainers",
+}
+
+
+def imported_files(file: str) -> set[str]:
+    """Local files that `file` imports itself, with the package files that run on the way."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse((ROOT / file).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            package = Path(file).parent.parts[: len(Path(file).parts) - node.level]
+            base = ".".join([*package, node.module or ""] if node.level else [node.module or ""])
+            names = [base.strip("."), *(f"{base}.{alias.name}".strip(".") for alias in node.names)]
+        else:
+            continue
+        for name in names:
+            parts = name.split(".")
+            for depth in range(1, len(parts) + 1):
+                path = "/".join(parts[:depth])
+                found |= {c for c in (f"{path}.py", f"{path}/__init__.py") if (ROOT / c).is_file()}
+    return {path for path in found if (ROOT / path).read_text(encoding="utf-8").strip()}
+
+
+def closure(*files: str) -> set[str]:
+    """The files themselves and all that they import, however far down; no plug-ins."""
+    reached: set[str] = set()
+    waiting = set(files)
+    while waiting:
+        file = waiting.pop()
+        reached.add(file)
+        waiting |= imported_files(file) - reached
+    return reached
+
+
+def plugin_files(kind: str) -> set[str]:
+    """Every plug-in of a kind."""
+    return {f"stages/{kind}/{name}.py" for name in plugin_names(kind)}
+
+
+def code_of_stage(stage: str) -> tuple[set[str], set[str]]:
+    """What a stage runs, whichever plug-ins are chosen.
+
+    Returns:
+        Fixed files, and the kinds of plug-ins of which one file each is loaded.
+    """
+    files = closure(f"stages/{stage}.py")
+    kinds = {kind for loader, kind in LOADERS.items() if loader in files}
+    for kind in kinds:
+        files |= closure(*plugin_files(kind)) - plugin_files(kind)
+    return files, kinds

@@ -1,0 +1,160 @@
+"""What reruns when something changes, told by the real DVC."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.conftest import ROOT, Project, copy
+
+EVERYTHING = {"download", "preprocess", "train", "evaluate", "explain", "report"}
+FROM_SPLITS = EVERYTHING - {"download"}
+FROM_WEIGHTS = {"train", "evaluate", "explain", "report"}
+FROM_SHAP = {"explain", "report"}
+
+# For every parameter: another allowed value, and the stages that run again when their inputs turn
+# out to differ. `check` reads them all and comes on top.
+RERUNS: dict[str, tuple[Any, set[str]]] = {
+    "device": ("cpu", FROM_WEIGHTS),
+    "seed": (1, FROM_SPLITS),
+    "data.dataset": ("fashion_mnist", EVERYTHING),
+    "data.source": ("elsewhere", EVERYTHING),
+    "data.mirrors": (["https://mirror.example/"], EVERYTHING),
+    "preprocess.validation_fraction": (0.2, FROM_SPLITS),
+    "preprocess.limit": (500, FROM_SPLITS),
+    "model.architecture": ("lenet", FROM_WEIGHTS),
+    "train.epochs": (1, FROM_WEIGHTS),
+    "train.batch_size": (64, FROM_WEIGHTS),
+    "train.optimizer": ("sgd", FROM_WEIGHTS),
+    "train.learning_rate": (1e-3, FROM_WEIGHTS),
+    "train.momentum": (0.5, FROM_WEIGHTS),
+    "train.weight_decay": (1e-4, FROM_WEIGHTS),
+    "train.schedule": ("constant", FROM_WEIGHTS),
+    "train.precision": ("bfloat16", FROM_WEIGHTS),
+    "train.keep": ("last", FROM_WEIGHTS),
+    "explain.method": ("shap_gradient", FROM_SHAP),
+    "explain.output": ("probabilities", FROM_SHAP),
+    "explain.n_background": (12, FROM_SHAP),
+    "explain.background": ("random", FROM_SHAP),
+    "explain.images": ("random", FROM_SHAP),
+    "explain.n_images": (4, FROM_SHAP),
+    "explain.seed": (1, FROM_SHAP),
+    "explain.tolerance": (1e-2, FROM_SHAP),
+    "report.colormap": ("orange_purple", {"report"}),
+}
+
+
+def leaves(params: dict[str, Any], prefix: str = "") -> set[str]:
+    found: set[str] = set()
+    for key, value in params.items():
+        name = f"{prefix}{key}"
+        found |= leaves(value, f"{name}.") if isinstance(value, dict) else {name}
+    return found
+
+
+def test_every_parameter_has_a_row() -> None:
+    assert set(RERUNS) == leaves(yaml.safe_load((ROOT / "params.yaml").read_text()))
+
+
+@pytest.fixture(scope="module")
+def toggled(ran_project: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A copy whose parameters are changed one at a time and put back."""
+    project = copy(ran_project, tmp_path_factory.mktemp("toggled") / "clone")
+    shutil.copytree(project.root / "data/embedded", project.root / "elsewhere")
+    return project
+
+
+@pytest.mark.parametrize("parameter", RERUNS)
+def test_a_changed_parameter_reaches_exactly_its_stages(toggled: Project, parameter: str) -> None:
+    value, reruns = RERUNS[parameter]
+    params = toggled.root / "params.yaml"
+    before = params.read_text()
+    toggled.set({parameter: value})
+    try:
+        changed = set(json.loads(toggled.succeed("dvc", "status", "--json")))
+    finally:
+        params.write_text(before)
+    assert "check" in changed
+    assert reruns == with_descendants(changed - {"check"})
+
+
+def with_descendants(stages: set[str]) -> set[str]:
+    """The stages and all that read what they write; the mark of `check` is always the same."""
+    declared = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+    outputs = {stage: set(declared[stage]["outs"]) for stage in declared}
+    reached: set[str] = set()
+    while stages - reached:
+        reached |= stages
+        written = {output for stage in reached for output in outputs[stage]}
+        stages = reached | {s for s in declared if written & set(declared[s]["deps"])}
+    return reached
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("parameter", "value", "ran"),
+    [
+        ("train.epochs", 1, FROM_WEIGHTS),
+        ("train.learning_rate", 1e-3, FROM_WEIGHTS),
+        ("explain.n_background", 12, FROM_SHAP),
+        # The device is another, the numbers are the same: whatever reads them stays as it is.
+        ("device", "cpu", {"train", "evaluate", "explain"}),
+        ("report.colormap", "orange_purple", {"report"}),
+    ],
+)
+def test_really_run_and_really_restored(
+    project: Project, parameter: str, value: object, ran: set[str]
+) -> None:
+    before = (project.root / "params.yaml").read_text()
+    lock = (project.root / "dvc.lock").read_bytes()
+    project.set({parameter: value})
+    there = project.repro()
+    assert {stage for stage, outcome in there.items() if outcome == "ran"} == ran | {"check"}
+    (project.root / "params.yaml").write_text(before)
+    back = project.repro()
+    heavy = {"train", "explain"}
+    assert {stage: back[stage] for stage in ran & heavy} == dict.fromkeys(ran & heavy, "restored")
+    assert all(back[stage] == "unchanged" for stage in EVERYTHING - ran)
+    assert (project.root / "dvc.lock").read_bytes() == lock
+
+
+@pytest.mark.slow
+def test_two_forced_runs_leave_the_same_lock(project: Project) -> None:
+    lock = project.root / "dvc.lock"
+    locks = []
+    for _ in range(2):
+        assert set(project.repro("--force").values()) == {"ran"}
+        locks.append(lock.read_bytes())
+    assert locks[0] == locks[1]
+
+
+def test_nothing_changed_runs_nothing(project: Project) -> None:
+    assert set(project.repro().values()) == {"unchanged"}
+
+
+@pytest.mark.parametrize("spelling", ["1e-3", "0.001", "1.0e-3", "1.0E-03"])
+def test_one_number_however_it_is_written(project: Project, spelling: str) -> None:
+    params = project.root / "params.yaml"
+    text = params.read_text()
+    project.set({"train.learning_rate": "SPELLING"})
+    params.write_text(params.read_text().replace("SPELLING", spelling))
+    shown = json.loads(project.succeed("dvc", "params", "diff", "--json"))
+    assert shown["params.yaml"]["train.learning_rate"]["new"] == 0.001
+    assert project.stage("check").returncode == 0
+    params.write_text(text)
+
+
+def test_a_fresh_clone_shows_the_committed_metrics(ran_project: Project, tmp_path: Path) -> None:
+    clone = Project(tmp_path / "clone")
+    ran_project.succeed("git", "clone", "--quiet", str(ran_project.root), str(clone.root))
+    assert not (clone.root / ".dvc/cache").exists()
+    shown = json.loads(clone.succeed("dvc", "metrics", "show", "--json"))
+    metrics = shown[""]["data"]
+    assert 0 < metrics["metrics/evaluate.json"]["data"]["accuracy"] <= 1
+    assert metrics["metrics/explain.json"]["data"]["n_explained"] == 3
+    diff = clone.succeed("dvc", "metrics", "diff", "--all", "HEAD~1", "HEAD")
+    assert "accuracy" in diff
+    assert "additivity_error_log10" in diff
