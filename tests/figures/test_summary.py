@@ -8,7 +8,7 @@ import pytest
 
 from stages.figures.summary import explanation_metrics, summarise, write_attribution_table
 
-from .conftest import Run, random_run
+from .runs import Run, random_run
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 8, 8, 2), (7, 3, 9, 11, 4), (120, 1, 8, 8, 10)])
