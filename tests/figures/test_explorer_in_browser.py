@@ -185,7 +185,9 @@ def test_sort_by_surprise(page: Page, run: Run) -> None:
         np.arange(len(run.explanation.labels)), run.explanation.labels
     ]
     page.get_by_role("combobox", name="Sorted by").select_option("surprise, highest first")
-    assert cards(page) == numbers(run, np.argsort(chances, kind="stable"))
+    order = np.argsort(chances, kind="stable")
+    assert cards(page) == numbers(run, order)
+    assert shown(page) == run.explanation.indices[order[0]]
 
 
 def test_a_cell_of_the_confusion_matrix_lists_its_images(page: Page, run: Run) -> None:
@@ -309,7 +311,7 @@ def test_pointing_at_a_pixel_shows_its_value_for_every_class(page: Page, run: Ru
     assert box
     page.mouse.move(box["x"] + box["width"] * 5.5 / 8, box["y"] + box["height"] * 2.5 / 8)
     brightness = run.explanation.images[3, 0, 2, 5]
-    expect(page.locator("#pixel")).to_contain_text(f"Row 3, column 6 ({brightness})")
+    expect(page.locator("#pixel")).to_contain_text(f"Row 3, column 6 (brightness {brightness})")
     texts = page.locator("#classes .value").all_inner_texts()
     values = [decimal(text) for text in texts]
     np.testing.assert_allclose(values, run.explanation.values[3, 0, 2, 5], atol=1e-3)
