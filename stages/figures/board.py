@@ -165,7 +165,8 @@ def printable(names: Sequence[str]) -> list[str]:
             for letter in " ".join(name.split())
             if letter.isprintable() or ord(letter) not in _glyphs()
         )
-        printables.append(f"#{number} {shown}" if MISSING in shown or not shown else shown)
+        plain = shown and MISSING not in shown
+        printables.append(shown if plain else f"#{number} {shown}".strip())
     return printables
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from stages.figures.scale import Scale
 from stages.figures.tiles import TOP_CLASSES
 
+DECIMALS = {"logits": 2, "probabilities": 3}
 UNITS = {"logits": "logits", "probabilities": "probability"}
 
 
@@ -24,9 +25,10 @@ def number(value: float) -> str:
     return f"{value:.3g}".replace("-", "\N{MINUS SIGN}")
 
 
-def signed(value: float) -> str:
-    """Write a sum with its sign and two decimals."""
-    return f"{value:+.2f}".replace("-", "\N{MINUS SIGN}")
+def signed(value: float, about: Mapping[str, Any]) -> str:
+    """Write a sum with its sign: two decimals of a logit, three of a probability."""
+    text = f"{value:+.{DECIMALS[about['output']]}f}"
+    return text.replace("-", "\N{MINUS SIGN}") if float(text) else text[1:]
 
 
 def block_words(block: int) -> str:

@@ -75,7 +75,9 @@ def draw_class_means_of(
             if place % columns == 0:
                 board.paragraph(MARGIN, y_tile + fit.height // 2 - 10, LABEL - 12, ROWS[row])
         for row, maps in ((1, summary.means), (2, summary.mean_strengths)):
-            total = captions.signed(float(maps[shown].sum())).removeprefix("+" if row == 2 else "")
+            total = captions.signed(float(maps[shown].sum()), explanation.about)
+            if row == 2:
+                total = total.removeprefix("+")
             y_total = y + 38 + row * row_step + fit.height + 4
             board.words(middle, y_total, total, 11, MUTED, "center")
     footer.draw(board, scale, explanation.about)

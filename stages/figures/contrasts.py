@@ -158,7 +158,9 @@ def _card(
             board.frame(left, y + 18, fit.width, fit.height, role)
             color = INK if bold else MUTED
             foot = y + 18 + fit.height + 4
-            board.words(middle, foot, captions.signed(total), 11, color, "center", bold)
+            board.words(
+                middle, foot, captions.signed(total, explanation.about), 11, color, "center", bold
+            )
 
 
 def _words(
@@ -171,7 +173,8 @@ def _words(
     board.words(x, y, f"test image {explanation.indices[image]}", 11, MUTED)
     board.words(x, y + 16, shorten(f"true: {names[true]}", room, 12, True), 12, bold=True)
     mark, color = ("✓", INK) if true == predicted else ("✗", WRONG)
-    board.words(x, y + 34, shorten(f"{mark} {names[predicted]}", room, 12), 12, color)
+    board.words(x, y + 34, mark, 12, color)
+    board.words(x + 14, y + 34, shorten(names[predicted], room - 14, 12), 12, color)
     for row, (letter, c) in enumerate(zip("ab", pair, strict=True)):
         probability = f"p({letter}) = {explanation.probabilities[image, c]:.3f}"
         board.words(x, y + 52 + 16 * row, probability, 12, MUTED)

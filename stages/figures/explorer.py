@@ -23,6 +23,7 @@ from stages.pipeline.explanation import Explanation
 PAGE = Path(__file__).parent / "page"
 SCRIPTS = ("run.js", "gallery.js", "detail.js", "confusion.js", "explorer.js")
 PACKED_BYTES = 7_000_000  # of the images and maps, as text; the whole page stays under 8 MB
+MOST_IMAGES = 1000  # so that the gallery stays quick
 SIDE = 64  # pixels; larger images are averaged down to at most this
 MOST_NUMBERS = 20  # under one heading of the metrics, such as the classes
 STEPS = 2**15 - 1  # of 16 signed bits
@@ -103,7 +104,8 @@ def pack(explanation: Explanation, summary: Summary) -> Packed:
     _, channels, height, width = first.shape
     n_classes, n_maps = explanation.probabilities.shape[1], shown.shape[1]
     bytes_each = height * width * (channels + 2 * n_maps) + 4 * (2 * n_maps + 2 * n_classes + 2)
-    held = _held(explanation, max(1, PACKED_BYTES * 3 // 4 // bytes_each))
+    room = max(1, PACKED_BYTES * 3 // 4 // bytes_each)
+    held = _held(explanation, min(room, MOST_IMAGES))
     maps = np.empty((len(held), n_maps, height, width), np.int16)
     steps = np.empty((len(held), n_maps), np.float32)
     error = 0.0

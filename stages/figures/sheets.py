@@ -70,7 +70,7 @@ def draw_sheet(explanation: Explanation, summary: Summary, scale: Scale, start: 
             board.tile(x, y_tile, tiles[column + 1])
             board.frame(x, y_tile, fit.width, fit.height, _role(explanation, int(image), shown))
             middle = x + fit.width / 2
-            total = captions.signed(summary.sums[image, shown])
+            total = captions.signed(summary.sums[image, shown], explanation.about)
             largest = summary.sums[image, shown] == summary.sums[image].max()
             color = INK if largest else MUTED
             board.words(middle, y_tile + fit.height + 4, total, 11, color, "center", largest)

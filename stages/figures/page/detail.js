@@ -154,7 +154,7 @@ function showPixel() {
   cursor.style.width = `${100 / width}%`;
   cursor.style.height = `${100 / height}%`;
   const color = pixelColor(image, pixel);
-  const brightness = nChannels === 1 ? color[0] : color.join(", ");
+  const brightness = nChannels === 1 ? `brightness ${color[0]}` : `red, green, blue ${color.join(", ")}`;
   byId("pixel").textContent =
     `Row ${y + 1}, column ${x + 1} (${brightness}): ${called} ${signed(values[pixel], pixelDigits)}`;
 }

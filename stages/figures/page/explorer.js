@@ -66,7 +66,6 @@ fillTexts();
 fillBar();
 fillFacts();
 fillMatrix();
-choose(images[0]);
 list();
 document.addEventListener("keydown", onKey);
 byId("previous").addEventListener("click", () => move(-1));

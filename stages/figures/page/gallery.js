@@ -46,14 +46,14 @@ function matches(image) {
   );
 }
 
-/** List the images that match, and show the first of them if the one shown does not. */
+/** List the images that match, and show the first of them. */
 function list() {
   listed = images.filter(matches).sort(orders[filters.order.value]);
   gallery.replaceChildren(...listed.map((image) => cards[image.place]));
   byId("count").textContent = listed.length
     ? `${listed.length} of ${nImages} images`
     : `None of ${nImages} images matches.`;
-  if (listed.length && !listed.includes(state.image)) choose(listed[0]);
+  if (listed.length) choose(listed[0]);
   markMatrix();
 }
 
