@@ -3,7 +3,6 @@
 import base64
 import io
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from matplotlib.image import imread
-from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from stages.figures.explorer import write_explorer
 
@@ -19,16 +18,6 @@ from .runs import Run, random_run
 
 pytestmark = pytest.mark.browser
 
-CHROMIUM = shutil.which("chromium")
-QUIET = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 NAMES = [
     "<img src=x onerror=alert(1)>",
     "</script><script>alert(2)</script>",
@@ -64,21 +53,6 @@ def write(path: Path, run: Run, params: dict[str, Any], metrics: dict[str, Any])
         params,
         metrics,
     )
-
-
-@pytest.fixture(scope="module")
-def playwright() -> Iterator[Playwright]:
-    with sync_playwright() as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def browser(playwright: Playwright) -> Iterator[Browser]:
-    if CHROMIUM is None:
-        pytest.skip("no chromium on PATH (Debian: apt install chromium)")
-    launched = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-    yield launched
-    launched.close()
 
 
 @pytest.fixture

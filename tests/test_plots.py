@@ -1,0 +1,71 @@
+"""`dvc plots` as people see it: in a browser, without a network."""
+
+import re
+
+import pytest
+from playwright.sync_api import Browser
+
+from tests.conftest import Project, commit
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+# Title of each chart, and which of Vega's marks carry its data.
+MARKS = {
+    "Loss": ".mark-line path",
+    "Accuracy": ".mark-line path",
+    "Learning rate": ".mark-line path",
+    "Confusion of the test split": ".mark-rect path",
+    "Reliability on the test split": ".mark-line path",
+}
+
+
+def see(browser: Browser, printed: str) -> tuple[dict[str, int], list[str], str]:
+    """Open the page that DVC has printed the address of; nothing may be asked of a network.
+
+    Returns:
+        How many marks each chart has, names of the pictures that were drawn, the page's text.
+    """
+    requests: list[str] = []
+    with browser.new_context(viewport={"width": 1280, "height": 900}) as context:
+        page = context.new_page()
+        page.on("request", lambda request: requests.append(request.url))
+        page.goto(printed.strip().splitlines()[-1])
+        page.wait_for_function("document.querySelectorAll('svg.marks').length >= 5")
+        marks = {
+            title: page.locator(f"[id='{title}'] svg.marks {mark}").count()
+            for title, mark in MARKS.items()
+        }
+        pictures = page.evaluate(
+            "Array.from(document.images).filter(i => i.naturalWidth > 0).map(i => i.src)"
+        )
+        text = page.inner_text("body")
+    assert all(url.startswith(("file://", "data:", "blob:")) for url in requests), requests
+    return marks, [re.sub(r".*/", "", source) for source in pictures], text
+
+
+def test_plots_show_draws_everything(project: Project, browser: Browser) -> None:
+    project.succeed("python", "-m", "stages.figures.plots_page")
+    marks, pictures, _ = see(browser, project.succeed("dvc", "plots", "show"))
+    assert marks["Loss"] == marks["Accuracy"] == 2  # training and validation
+    assert marks["Learning rate"] == 1
+    assert marks["Confusion of the test split"] >= 10
+    assert marks["Reliability on the test split"] == 2  # measured and perfect
+    for name in ("samples", "sheet_000", "class_means_000"):
+        assert f"workspace_plots_shap_{name}.png" in pictures
+
+
+def test_plots_diff_shows_both_versions(project: Project, browser: Browser) -> None:
+    project.succeed("python", "-m", "stages.figures.plots_page")
+    project.set({"train.epochs": 3})
+    project.repro()
+    commit(project, "One more epoch")
+    printed = project.succeed("dvc", "plots", "diff", "HEAD~1", "HEAD")
+    marks, pictures, text = see(browser, printed)
+    assert marks["Loss"] == marks["Accuracy"] == 4
+    assert marks["Learning rate"] == 2
+    for revision in ("HEAD", "HEAD~1"):
+        assert any(
+            name.startswith(revision.replace("~", "_") + "_") and name.endswith("sheet_000.png")
+            for name in pictures
+        ), pictures
+        assert revision in text
