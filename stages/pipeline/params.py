@@ -88,7 +88,7 @@ def load_params(model: type[Params], path: Path = PARAMS_FILE) -> Params:
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        lines = [_describe(details, model) for details in error.errors()]
+        lines = mistakes(error, model)
         raise UserError("\n".join([f"{path}: {_count(lines)}", *lines])) from None
 
 
@@ -131,20 +131,31 @@ def _did_you_mean(name: str, known: Sequence[str]) -> str:
     return f"; did you mean {near[0]}?" if near else ""
 
 
-def _describe(details: ErrorDetails, model: type[BaseModel]) -> str:
-    """One mistake as `section.key: what is wrong (got …)`."""
+def mistakes(error: ValidationError, model: type[BaseModel]) -> list[str]:
+    """Every mistake as `  section.key: what is wrong (got …)`."""
+    lines = []
+    for details in error.errors():
+        where = ".".join(map(str, details["loc"]))
+        inner = details.get("ctx", {}).get("mistakes")  # of a part that was checked on its own
+        if inner:
+            lines += [f"  {where}.{line.strip()}" for line in inner]
+        else:
+            lines.append(f"  {where}: {_what_is_wrong(details, model)}")
+    return lines
+
+
+def _what_is_wrong(details: ErrorDetails, model: type[BaseModel]) -> str:
     *parents, key = details["loc"]
-    where = ".".join(map(str, details["loc"]))
     if details["type"] == "extra_forbidden":
         known = list(_section_at(model, parents).model_fields)
         near = _did_you_mean(str(key), known)
-        return f"  {where}: unknown key{near or '; known: ' + ', '.join(known)}"
+        return f"unknown key{near or '; known: ' + (', '.join(known) or 'none')}"
     if details["type"] == "missing":
-        return f"  {where}: missing; add it (git checkout -- params.yaml restores the defaults)"
+        return "missing; add it (git checkout -- params.yaml restores the defaults)"
     message = _MESSAGES.get(details["type"], details["msg"].replace("Input should", "must"))
     if "got" in message:
-        return f"  {where}: {message}"
-    return f"  {where}: {message[0].lower()}{message[1:]} (got {details['input']!r})"
+        return message
+    return f"{message[0].lower()}{message[1:]} (got {details['input']!r})"
 
 
 def _section_at(model: type[BaseModel], parents: Sequence[int | str]) -> type[BaseModel]:
