@@ -9,7 +9,7 @@ from sklearn.model_selection import train_test_split
 from tqdm import tqdm
 
 from stages.params.data import Data
-from stages.params.preprocess import Preprocess
+from stages.params.preprocess import SMALLEST_SIDE, Preprocess
 from stages.pipeline.dataset import Images, Pictures, load_dataset
 from stages.pipeline.errors import UserError
 from stages.pipeline.files import new_folder
@@ -17,7 +17,6 @@ from stages.pipeline.params import Seed, StageParams
 from stages.pipeline.splits import Facts, Split, SplitName, save_facts, save_split
 from stages.pipeline.stage import run_stage
 
-SMALLEST_SIDE = 8  # pixels
 MODES = {"grey": "L", "rgb": "RGB"}  # of Pillow
 
 Labels = NDArray[np.int64]
@@ -146,8 +145,7 @@ def reformed(image: NDArray[np.uint8], options: Preprocess) -> NDArray[np.uint8]
     if options.color is not None:
         picture = picture.convert(MODES[options.color])
     if options.image_size is not None:
-        size = options.image_size
-        height, width = size if isinstance(size, list) else (size, size)
+        height, width = options.image_size
         picture = picture.resize((width, height), Image.Resampling.BILINEAR)
     pixels = np.asarray(picture)
     return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
