@@ -18,7 +18,7 @@ from stages.params.everything import Everything
 from stages.pipeline.errors import UserError
 from stages.pipeline.params import PARAMS_FILE, check_params, did_you_mean, read_yaml
 
-FOLDER = Path(__file__).parent
+FOLDER = Path("recipes")
 
 
 def main(arguments: Sequence[str]) -> None:
