@@ -1,9 +1,10 @@
 """Residual blocks with batch norm (He et al. 2016, arXiv:1512.03385), small enough for a processor.
 
-A convolution brings the image to half its size, then come three stages; each but the first halves
-the size again and doubles the channels.
+A convolution sees the image in its full size; each stage after it halves the size first.
 """
 
+import itertools
+from collections.abc import Sequence
 from typing import Annotated
 
 from pydantic import Field
@@ -36,8 +37,8 @@ def build(
     image_size: tuple[int, int],
     n_classes: int,
     *,
-    width: Count = 32,
-    blocks: Count = 1,
+    widths: Annotated[Sequence[Count], Field(min_length=1)] = (16, 48, 96),
+    blocks: Annotated[int, Field(ge=0)] = 1,
 ) -> nn.Module:
     """Build the network.
 
@@ -45,21 +46,18 @@ def build(
         channels: Of the images, 1 for grey or 3 for colour.
         image_size: Height and width in pixels; any, since the features are averaged over it.
         n_classes: Number of outputs.
-        width: Channels of the first stage; the next have twice and four times as many.
+        widths: Channels of the first convolution, then of each stage.
         blocks: Residual blocks in each stage.
 
     Returns:
         Maps standardised images (n, channels, height, width) to logits (n, n_classes).
     """
-    layers: list[nn.Module] = []
-    before = channels
-    for after in (width, 2 * width, 4 * width):
-        layers += [*_convolution(before, after, stride=2 if before != channels else 1), nn.ReLU()]
+    layers: list[nn.Module] = [*_convolution(channels, widths[0]), nn.ReLU()]
+    for before, after in itertools.pairwise(widths):
+        layers += [*_convolution(before, after, stride=2), nn.ReLU()]
         layers += [Residual(after) for _ in range(blocks)]
-        before = after
-    return nn.Sequential(
-        *layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(before, n_classes)
-    )
+    head = nn.Linear(widths[-1], n_classes)
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), head)
 
 
 def _convolution(before: int, after: int, stride: int = 1) -> tuple[nn.Module, nn.Module]:
