@@ -45,7 +45,7 @@ def main(params: Params) -> None:
     )
     torch.manual_seed(params.seed)
     architecture, options = params.model.architecture, params.model.options
-    network = build_network(architecture, options, facts).to(device)
+    network = build_network(architecture, facts, **options).to(device)
     network = network.to(memory_format=torch.channels_last)
     n_parameters = sum(parameter.numel() for parameter in network.parameters())
     print(f"{architecture}: {n_parameters:,} parameters on {device}")

@@ -39,13 +39,13 @@ class Standardize(nn.Module):
         return (images - self.mean) * self.scale
 
 
-def build_network(architecture: str, options: Mapping[str, Any], facts: Facts) -> nn.Module:
+def build_network(architecture: str, facts: Facts, **options: Any) -> nn.Module:
     """Build a network with fresh weights that maps raw images to logits.
 
     Args:
         architecture: Name of a file in `stages/architectures/`.
-        options: Keyword arguments of its `build`.
         facts: What the images are.
+        options: Keyword arguments of its `build`.
 
     Raises:
         UserError: The file does not build a network for such images. If they are too small for
@@ -117,7 +117,7 @@ def load_network(folder: Path, device: torch.device) -> tuple[nn.Module, Facts]:
     """Rebuild the network, in eval mode, and say what it was trained on."""
     about: dict[str, Any] = read_json(folder / "network.json")
     facts = Facts.from_json(about["facts"])
-    network = build_network(about["architecture"], about["options"], facts)
+    network = build_network(about["architecture"], facts, **about["options"])
     network.load_state_dict(load_file(folder / "weights.safetensors"))
     return network.to(device).eval(), facts
 
