@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from stages.params.data import Data
-from stages.pipeline.dataset import load_dataset
+from stages.pipeline.dataset import Origin, load_dataset
 from stages.pipeline.files import new_folder
 from stages.pipeline.params import StageParams
 from stages.pipeline.stage import run_stage
@@ -19,8 +19,9 @@ def main(params: Params) -> None:
     """Fetch, check, write."""
     data = params.data
     dataset = load_dataset(data.dataset)
+    origin = Origin(Path(data.source), data.mirrors, data.skip_damaged)
     with new_folder(Path("data/raw")) as folder:
-        dataset.fetch(Path(data.source), data.mirrors, folder)
+        dataset.fetch(origin, folder, **data.options)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Train the network and keep its weights: `python -m stages.train`."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import NamedTuple, Never
 
@@ -14,7 +14,8 @@ from torch.optim.lr_scheduler import ConstantLR, LRScheduler, OneCycleLR
 from tqdm import tqdm
 
 from stages.params.model import Model
-from stages.params.train import Train
+from stages.params.train import Change, Train
+from stages.pipeline.augment import augment
 from stages.pipeline.device import choose_device
 from stages.pipeline.errors import UserError
 from stages.pipeline.files import new_folder, write_csv
@@ -43,13 +44,14 @@ def main(params: Params) -> None:
         Labelled.of(load_split(PREPARED, name), device) for name in ("train", "validation")
     )
     torch.manual_seed(params.seed)
-    architecture = params.model.architecture
-    network = build_network(architecture, facts).to(device).to(memory_format=torch.channels_last)
+    architecture, options = params.model.architecture, params.model.options
+    network = build_network(architecture, facts, **options).to(device)
+    network = network.to(memory_format=torch.channels_last)
     n_parameters = sum(parameter.numel() for parameter in network.parameters())
     print(f"{architecture}: {n_parameters:,} parameters on {device}")
     history = fit(network, train, validation, params.train)
     with new_folder(Path("data/model")) as folder:
-        save_network(folder, network, architecture, facts)
+        save_network(folder, network, architecture, options, facts)
     write_csv(Path("plots/training.csv"), history)
 
 
@@ -65,11 +67,15 @@ class Labelled(NamedTuple):
         images = torch.from_numpy(split.images).to(device, memory_format=torch.channels_last)
         return cls(images, torch.from_numpy(split.labels).to(device))
 
-    def shuffled_batches(self, size: int, generator: torch.Generator) -> Iterator["Labelled"]:
-        """Every image once, in random order; the last batch may be smaller."""
+    def shuffled_batches(
+        self, size: int, changes: Collection[Change], generator: torch.Generator
+    ) -> Iterator["Labelled"]:
+        """Every image once, changed, in random order; the last batch may be smaller."""
         order = torch.randperm(len(self.labels), generator=generator).to(self.labels.device)
         for chosen in order.split(size):
-            yield Labelled(self.images[chosen], self.labels[chosen])
+            images = self.images[chosen]
+            changed = augment(images, changes, generator) if changes else images
+            yield Labelled(changed, self.labels[chosen])
 
 
 class Score(NamedTuple):
@@ -104,7 +110,7 @@ def fit(network: nn.Module, train: Labelled, validation: Labelled, options: Trai
     with tqdm(total=n_steps, desc="train", unit="step", mininterval=1) as progress:
         for epoch in range(1, options.epochs + 1):
             rate = optimizer.param_groups[0]["lr"]
-            batches = train.shuffled_batches(options.batch_size, generator)
+            batches = train.shuffled_batches(options.batch_size, options.augment, generator)
             fitted = train_epoch(network, batches, optimizer, schedule, options.precision, progress)
             score = evaluate(network, validation)
             if not (math.isfinite(fitted.loss) and math.isfinite(score.loss)):

@@ -12,6 +12,8 @@ LOADERS = {
     "stages/pipeline/dataset.py": "datasets",
     "stages/pipeline/network.py": "architectures",
     "stages/pipeline/explainer.py": "explainers",
+    "stages/params/data.py": "datasets",
+    "stages/params/model.py": "architectures",
 }
 
 

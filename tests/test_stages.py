@@ -31,6 +31,7 @@ OPTIONS: dict[str, Any] = {
     "schedule": "constant",
     "precision": "float32",
     "keep": "last",
+    "augment": [],
 }
 
 

@@ -22,10 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from stages.datasets._torchvision import download_file, official_mirrors
-from stages.pipeline.dataset import Images
+from stages.datasets._torchvision import download_file, found_nowhere, official_mirrors
+from stages.pipeline.dataset import Images, Origin, Pictures
 from stages.pipeline.errors import UserError
-from stages.pipeline.splits import Split
 
 _CHUNK = 1 << 20
 _SUFFIXES = ("", ".xz", ".gz")
@@ -48,17 +47,17 @@ class IdxDataset:
     class_names: tuple[str, ...]
     sha256: Mapping[str, str]
 
-    def fetch(self, source: Path, mirrors: Sequence[str], folder: Path) -> None:
+    def fetch(self, origin: Origin, folder: Path) -> None:
         """Bring the four files into `folder`, decompressed and checked."""
         for name, sha256 in self.sha256.items():
             target = folder / name.removesuffix(".gz")
-            places = _places(source / self.name, name)
+            places = _places(origin.source / self.name, name)
             archive = next((place for place in places if place.is_file()), None)
             if archive is not None:
-                advice = f"restore it, as by git checkout -- {source}"
+                advice = f"restore it, as by git checkout -- {origin.source}"
                 _extract_checked(archive, target, name, sha256, advice)
             else:
-                self._download(name, sha256, mirrors, places, target)
+                self._download(name, sha256, origin.mirrors, places, target)
 
     def _download(
         self, name: str, sha256: str, mirrors: Sequence[str], places: Sequence[Path], target: Path
@@ -76,12 +75,7 @@ class IdxDataset:
                     tried.append(f"{mirror.rstrip('/')}/{archive_name}: {error}")
                 else:
                     return
-        lines = "\n".join(f"  {line}" for line in tried)
-        raise UserError(
-            f"data.dataset {self.name}: {name} was found nowhere:\n{lines}\n"
-            f"Two ways out: connect to the network (or name a mirror in data.mirrors) and run "
-            f"again, or put the file into {places[0].parent}/."
-        )
+        raise found_nowhere(self.name, name, tried, places[0].parent)
 
     def read(self, folder: Path) -> Images:
         """Read the four files."""
@@ -94,7 +88,7 @@ class IdxDataset:
                     f"{folder}: {len(images)} images but {len(labels)} labels in the "
                     f"{prefix} files; run dvc repro --force download"
                 )
-            splits.append(Split(images[:, None], labels.astype(np.int64)))
+            splits.append(Pictures(images[:, None], labels.astype(np.int64)))
         train, test = splits
         return Images(train, test, self.class_names)
 

@@ -1,18 +1,112 @@
-"""Downloading through torchvision's data-set classes, one mirror at a time.
+"""Downloading and loading through torchvision's data-set classes.
 
 torchvision is imported where it is used: a run on files that are there needs no torch.
 """
 
 import contextlib
+import shutil
 import socket
+import tempfile
 import urllib.error
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
+
+from stages.pipeline.dataset import Origin, Pictures
 from stages.pipeline.errors import UserError
 
 _TIMEOUT_S = 30
+
+
+class Archive(NamedTuple):
+    """A published file: where it is, and the MD5 that torchvision knows for it."""
+
+    url: str
+    md5: str
+
+    @property
+    def name(self) -> str:
+        """File name: the last part of the URL."""
+        return self.url.rsplit("/", 1)[-1]
+
+
+@contextlib.contextmanager
+def brought(
+    dataset: str, archives: Iterable[Archive], origin: Origin, folder: Path, inside: str = "."
+) -> Iterator[Path]:
+    """Give a scratch folder with archives in it, where torchvision's classes find them.
+
+    Each comes from the source folder, else a mirror, else its own URL, and is compared with its
+    MD5 whatever its way; SHA-256 of these files are not published.
+
+    Args:
+        dataset: Folder of the archives below the source folder.
+        archives: Which.
+        origin: Where from.
+        folder: Where the scratch folder is made, and removed at the end.
+        inside: Where the class looks for archives below its root.
+
+    Raises:
+        UserError: One was found nowhere, or that in the source folder is damaged.
+    """
+    with tempfile.TemporaryDirectory(dir=folder) as root:
+        target = Path(root) / inside
+        target.mkdir(parents=True, exist_ok=True)
+        for archive in archives:
+            _bring(archive, origin.source / dataset, origin.mirrors, target)
+        yield Path(root)
+
+
+def _bring(archive: Archive, source: Path, mirrors: Sequence[str], target: Path) -> None:
+    from torchvision.datasets.utils import check_integrity, download_url
+
+    place = source / archive.name
+    if place.is_file():
+        if not check_integrity(place, archive.md5):
+            raise UserError(
+                f"{place}: its MD5 is not {archive.md5}, which torchvision knows for it; the file "
+                "is damaged or another one: remove it, so that it is downloaded"
+            )
+        shutil.copyfile(place, target / archive.name)
+        return
+    tried = [f"{place}: no such file"]
+    for url in [*(f"{mirror.rstrip('/')}/{archive.name}" for mirror in mirrors), archive.url]:
+        try:
+            with _socket_timeout(_TIMEOUT_S):
+                download_url(url, target, archive.name, archive.md5)
+        except (OSError, RuntimeError, ValueError) as error:
+            (target / archive.name).unlink(missing_ok=True)
+            tried.append(f"{url}: {_last_line(error)}")
+        else:
+            return
+    raise found_nowhere(source.name, archive.name, tried, source)
+
+
+def found_nowhere(dataset: str, name: str, tried: Sequence[str], folder: Path) -> UserError:
+    """Say where a file was looked for in vain, and the two ways out."""
+    lines = "\n".join(f"  {line}" for line in tried)
+    return UserError(
+        f"data.dataset {dataset}: {name} was found nowhere:\n{lines}\n"
+        "Two ways out: connect to the network (or name a mirror in data.mirrors) and run again, or "
+        f"put the file into {folder}/."
+    )
+
+
+def pictures(images: Any, labels: Any) -> Pictures:
+    """Bring what torchvision has loaded to the pipeline's form.
+
+    Args:
+        images: Array or tensor (n, h, w), (n, h, w, 3) or (n, 3, h, w), uint8.
+        labels: List, array or tensor (n,).
+    """
+    images = np.asarray(images)
+    if images.ndim == 3:
+        images = images[:, None]
+    elif images.shape[3] == 3:
+        images = images.transpose(0, 3, 1, 2)
+    return Pictures(np.ascontiguousarray(images), np.asarray(labels, dtype=np.int64))
 
 
 def official_mirrors(class_name: str) -> list[str]:

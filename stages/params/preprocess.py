@@ -1,14 +1,33 @@
 """Section `preprocess`: how the images become splits."""
 
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, PlainValidator
+from pydantic_core import PydanticCustomError
 
 from stages.pipeline.params import Section
+
+SMALLEST_SIDE = 8  # pixels
+
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+
+
+def _height_and_width(value: Any) -> tuple[int, int] | None:
+    if value is None:
+        return None
+    sides = value if isinstance(value, list) else [value, value]
+    whole = all(type(side) is int and side >= SMALLEST_SIDE for side in sides)
+    if len(sides) != 2 or not whole:
+        expected = f"must be null, a side or [height, width] in pixels, at least {SMALLEST_SIDE}"
+        raise PydanticCustomError("image_size", expected)
+    return sides[0], sides[1]
 
 
 class Preprocess(Section):
     """Read by preprocess."""
 
-    validation_fraction: Annotated[float, Field(gt=0, lt=1)]
+    validation_fraction: Fraction
+    test_fraction: Fraction
+    image_size: Annotated[tuple[int, int] | None, PlainValidator(_height_and_width)]
+    color: Literal["grey", "rgb"] | None
     limit: Annotated[int, Field(ge=1)] | None

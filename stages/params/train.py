@@ -6,6 +6,8 @@ from pydantic import Field
 
 from stages.pipeline.params import Section
 
+Change = Literal["shift", "rotate", "scale", "flip", "erase"]
+
 
 class Train(Section):
     """Read by train."""
@@ -19,3 +21,4 @@ class Train(Section):
     schedule: Literal["constant", "one_cycle"]
     precision: Literal["float32", "bfloat16"]
     keep: Literal["best", "last"]
+    augment: list[Change]

@@ -1,5 +1,8 @@
 """The network with its first layer, and the checkpoint it is kept in."""
 
+import contextlib
+import warnings
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +14,8 @@ from stages.pipeline.errors import UserError
 from stages.pipeline.files import read_json, write_json
 from stages.pipeline.plugins import load_plugin
 from stages.pipeline.splits import Facts
+
+_LARGEST_SIDE = 512  # pixels; where the search for a size that works ends
 
 
 class Standardize(nn.Module):
@@ -34,48 +39,85 @@ class Standardize(nn.Module):
         return (images - self.mean) * self.scale
 
 
-def build_network(architecture: str, facts: Facts) -> nn.Module:
+def build_network(architecture: str, facts: Facts, **options: Any) -> nn.Module:
     """Build a network with fresh weights that maps raw images to logits.
 
     Args:
         architecture: Name of a file in `stages/architectures/`.
         facts: What the images are.
+        options: Keyword arguments of its `build`.
 
     Raises:
-        UserError: The file does not build a network for such images.
+        UserError: The file does not build a network for such images. If they are too small for
+            it, says the smallest size that works.
     """
     plugin = load_plugin("architectures", architecture, ("build",))
     n_classes = len(facts.class_names)
-    body = plugin.build(facts.channels, facts.image_size, n_classes)
-    network = nn.Sequential(Standardize(facts.mean, facts.std), body)
-    shape = tuple(_probe(network, facts).shape)
-    if shape != (1, n_classes):
+
+    def build_and_run(size: tuple[int, int]) -> tuple[nn.Module, Tensor]:
+        with torch.no_grad(), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Initializing zero-element tensors")
+            body = plugin.build(facts.channels, size, n_classes, **options)
+            return body, body.eval()(torch.zeros(1, facts.channels, *size))
+
+    try:
+        body, logits = build_and_run(facts.image_size)
+    except Exception as error:  # a network is a user's code: it may fail in any way
+        raise UserError(_why(error, architecture, facts, build_and_run)) from error
+    if logits.shape != (1, n_classes):
         raise UserError(
-            f"stages/architectures/{architecture}.py: gives an output of shape {shape} for one "
-            f"image of {n_classes} classes, expected (1, {n_classes})"
+            f"stages/architectures/{architecture}.py: gives an output of shape "
+            f"{tuple(logits.shape)} for one image of {n_classes} classes, expected (1, {n_classes})"
         )
-    return network
+    return nn.Sequential(Standardize(facts.mean, facts.std), body)
 
 
-@torch.no_grad()
-def _probe(network: nn.Module, facts: Facts) -> Tensor:
-    image = torch.zeros(1, facts.channels, *facts.image_size)
-    output: Tensor = network.eval()(image)
-    return output
+def _why(
+    error: Exception,
+    architecture: str,
+    facts: Facts,
+    build_and_run: Callable[[tuple[int, int]], object],
+) -> str:
+    """Tell images that are too small from a network that does not work at all.
+
+    Sizes are tried on the meta device, where nothing is computed but shapes.
+    """
+    height, width = facts.image_size
+    file = f"stages/architectures/{architecture}.py"
+    for side in range(min(height, width) + 1, _LARGEST_SIDE + 1):
+        size = max(height, side), max(width, side)
+        with contextlib.suppress(Exception), torch.device("meta"):
+            build_and_run(size)
+            return (
+                f"{file}: images of {height}×{width} pixels are too small for this network; the "
+                f"smallest that work are {size[0]}×{size[1]}: set preprocess.image_size, or "
+                "choose another model.architecture"
+            )
+    return (
+        f"{file}: does not work for images of {facts.channels}×{height}×{width} and "
+        f"{len(facts.class_names)} classes: {type(error).__name__}: {error}"
+    )
 
 
-def save_network(folder: Path, network: nn.Module, architecture: str, facts: Facts) -> None:
+def save_network(
+    folder: Path,
+    network: nn.Module,
+    architecture: str,
+    options: Mapping[str, Any],
+    facts: Facts,
+) -> None:
     """Write the weights and what is needed to rebuild the network around them."""
     weights = {name: tensor.contiguous().cpu() for name, tensor in network.state_dict().items()}
     save_file(weights, folder / "weights.safetensors")
-    write_json(folder / "network.json", {"architecture": architecture, "facts": vars(facts)})
+    about = {"architecture": architecture, "options": options, "facts": vars(facts)}
+    write_json(folder / "network.json", about)
 
 
 def load_network(folder: Path, device: torch.device) -> tuple[nn.Module, Facts]:
     """Rebuild the network, in eval mode, and say what it was trained on."""
     about: dict[str, Any] = read_json(folder / "network.json")
     facts = Facts.from_json(about["facts"])
-    network = build_network(about["architecture"], facts)
+    network = build_network(about["architecture"], facts, **about["options"])
     network.load_state_dict(load_file(folder / "weights.safetensors"))
     return network.to(device).eval(), facts
 

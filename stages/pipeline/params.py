@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args
 
@@ -33,7 +33,7 @@ def _known_plugin(kind: str, noun: str) -> AfterValidator:
     def check(name: str) -> str:
         known = plugin_names(kind)
         if name not in known:
-            near = _did_you_mean(name, known)
+            near = did_you_mean(name, known)
             raise PydanticCustomError(
                 "unknown_plugin",
                 "unknown {noun} (got {name}); known: {known}{near}, or add stages/{kind}/<name>.py",
@@ -84,12 +84,16 @@ def load_params(model: type[Params], path: Path = PARAMS_FILE) -> Params:
         UserError: The file is missing or no YAML, or keys are unknown, missing or mistyped: every
             one of them, a line each.
     """
-    content = read_yaml(path)
+    return check_params(read_yaml(path), model, path)
+
+
+def check_params(content: Mapping[str, Any], model: type[Params], source: Path) -> Params:
+    """Check parameters that were read from `source`, as `load_params` does."""
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        lines = [_describe(details, model) for details in error.errors()]
-        raise UserError("\n".join([f"{path}: {_count(lines)}", *lines])) from None
+        lines = mistakes(error, model)
+        raise UserError("\n".join([f"{source}: {_count(lines)}", *lines])) from None
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -126,25 +130,37 @@ def _count(lines: Sequence[str]) -> str:
     return "1 mistake" if len(lines) == 1 else f"{len(lines)} mistakes"
 
 
-def _did_you_mean(name: str, known: Sequence[str]) -> str:
+def did_you_mean(name: str, known: Sequence[str]) -> str:
+    """End a message with the closest known name, if there is one."""
     near = difflib.get_close_matches(name, known, n=1)
     return f"; did you mean {near[0]}?" if near else ""
 
 
-def _describe(details: ErrorDetails, model: type[BaseModel]) -> str:
-    """One mistake as `section.key: what is wrong (got …)`."""
+def mistakes(error: ValidationError, model: type[BaseModel]) -> list[str]:
+    """Every mistake as `  section.key: what is wrong (got …)`."""
+    lines = []
+    for details in error.errors():
+        where = ".".join(map(str, details["loc"]))
+        inner = details.get("ctx", {}).get("mistakes")  # of a part that was checked on its own
+        if inner:
+            lines += [f"  {where}.{line.strip()}" for line in inner]
+        else:
+            lines.append(f"  {where}: {_what_is_wrong(details, model)}")
+    return lines
+
+
+def _what_is_wrong(details: ErrorDetails, model: type[BaseModel]) -> str:
     *parents, key = details["loc"]
-    where = ".".join(map(str, details["loc"]))
     if details["type"] == "extra_forbidden":
         known = list(_section_at(model, parents).model_fields)
-        near = _did_you_mean(str(key), known)
-        return f"  {where}: unknown key{near or '; known: ' + ', '.join(known)}"
+        near = did_you_mean(str(key), known)
+        return f"unknown key{near or '; known: ' + (', '.join(known) or 'none')}"
     if details["type"] == "missing":
-        return f"  {where}: missing; add it (git checkout -- params.yaml restores the defaults)"
+        return "missing; add it (git checkout -- params.yaml restores the defaults)"
     message = _MESSAGES.get(details["type"], details["msg"].replace("Input should", "must"))
     if "got" in message:
-        return f"  {where}: {message}"
-    return f"  {where}: {message[0].lower()}{message[1:]} (got {details['input']!r})"
+        return message
+    return f"{message[0].lower()}{message[1:]} (got {details['input']!r})"
 
 
 def _section_at(model: type[BaseModel], parents: Sequence[int | str]) -> type[BaseModel]:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from stages.datasets import _torchvision, fashion_mnist, kmnist, mnist
 from stages.datasets._idx import IdxDataset, read_idx
+from stages.pipeline.dataset import Origin
 from stages.pipeline.errors import UserError
 from tests.conftest import ROOT
 
@@ -99,7 +100,7 @@ def tiny_at_torchvision(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("dataset", [mnist, fashion_mnist])
 def test_the_embedded_archives_are_the_published_ones(dataset: object, raw: Path) -> None:
-    dataset.fetch(EMBEDDED, [], raw)  # type: ignore[attr-defined]
+    dataset.fetch(Origin(EMBEDDED), raw)  # type: ignore[attr-defined]
     images = dataset.read(raw)  # type: ignore[attr-defined]
     assert images.train.images.shape == (60_000, 1, 28, 28)
     assert images.test.images.shape == (10_000, 1, 28, 28)
@@ -115,7 +116,7 @@ def test_the_embedded_archives_are_the_published_ones(dataset: object, raw: Path
 def test_pytorch_reads_the_same(raw: Path) -> None:
     from torchvision.datasets.mnist import read_image_file, read_label_file
 
-    mnist.fetch(EMBEDDED, [], raw)
+    mnist.fetch(Origin(EMBEDDED), raw)
     images = mnist.read(raw)
     theirs = read_image_file(str(raw / "t10k-images-idx3-ubyte")).numpy()
     assert np.array_equal(images.test.images[:, 0], theirs)
@@ -129,7 +130,7 @@ def test_found_in_the_source_folder(source: Path, raw: Path, suffix: str) -> Non
     for name, content in CONTENT.items():
         (source / "tiny" / f"{name}.xz").unlink()
         (source / "tiny" / f"{name}{suffix}").write_bytes(pack(content))
-    TINY.fetch(source, [], raw)
+    TINY.fetch(Origin(source), raw)
     assert {path.name: path.read_bytes() for path in raw.iterdir()} == CONTENT
 
 
@@ -137,7 +138,7 @@ def test_found_in_the_source_folder(source: Path, raw: Path, suffix: str) -> Non
 def test_downloaded_by_torchvision_from_a_mirror(tmp_path: Path, raw: Path, mirror: str) -> None:
     for name, content in CONTENT.items():
         (tmp_path / "mirror" / f"{name}.gz").write_bytes(gzip.compress(content, mtime=0))
-    TINY.fetch(tmp_path / "empty", [f"{mirror}gone/", mirror], raw)
+    TINY.fetch(Origin(tmp_path / "empty", [f"{mirror}gone/", mirror]), raw)
     assert {path.name: path.read_bytes() for path in raw.iterdir()} == CONTENT
 
 
@@ -149,7 +150,7 @@ def test_a_mirror_with_another_content_is_not_believed(
         (tmp_path / "mirror" / f"{name}.gz").write_bytes(gzip.compress(content, mtime=0))
     strict = replace(TINY, sha256=dict.fromkeys(SHA256, "0" * 64))
     with pytest.raises(UserError, match=r"SHA-256 is [0-9a-f]{64}, expected 0{64}"):
-        strict.fetch(tmp_path / "empty", [mirror], raw)
+        strict.fetch(Origin(tmp_path / "empty", [mirror]), raw)
     assert list(raw.iterdir()) == []
 
 
@@ -158,7 +159,7 @@ def test_found_nowhere_lists_every_place_and_two_ways_out(
     tmp_path: Path, raw: Path, mirror: str
 ) -> None:
     with pytest.raises(UserError) as caught:
-        TINY.fetch(tmp_path / "empty", [mirror], raw)
+        TINY.fetch(Origin(tmp_path / "empty", [mirror]), raw)
     message = str(caught.value)
     name = "train-images-idx3-ubyte"
     assert f"{tmp_path}/empty/tiny/{name} (also .xz, .gz): no such file" in message
@@ -172,7 +173,7 @@ def test_a_truncated_archive(source: Path, raw: Path) -> None:
     path = source / "tiny/train-images-idx3-ubyte.xz"
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(UserError, match=r"ubyte\.xz: cannot be decompressed .*cut short.*git chec"):
-        TINY.fetch(source, [], raw)
+        TINY.fetch(Origin(source), raw)
 
 
 def test_a_changed_byte_of_the_archive(source: Path, raw: Path) -> None:
@@ -181,7 +182,7 @@ def test_a_changed_byte_of_the_archive(source: Path, raw: Path) -> None:
     content[len(content) // 2] ^= 1
     path.write_bytes(bytes(content))
     with pytest.raises(UserError, match=r"ubyte\.xz: (cannot be decompressed|SHA-256 is)"):
-        TINY.fetch(source, [], raw)
+        TINY.fetch(Origin(source), raw)
 
 
 def test_a_changed_byte_of_the_content(source: Path, raw: Path) -> None:
@@ -192,7 +193,7 @@ def test_a_changed_byte_of_the_content(source: Path, raw: Path) -> None:
     digest = hashlib.sha256(content).hexdigest()
     expected = SHA256["train-images-idx3-ubyte"]
     with pytest.raises(UserError, match=f"SHA-256 is {digest}, expected {expected}; .*git check"):
-        TINY.fetch(source, [], raw)
+        TINY.fetch(Origin(source), raw)
 
 
 def test_an_archive_is_checked_as_published_where_its_name_says_so(
@@ -204,11 +205,11 @@ def test_an_archive_is_checked_as_published_where_its_name_says_so(
     for name, archive in archives.items():
         (folder / name).write_bytes(archive)
     sha256 = {name: hashlib.sha256(archive).hexdigest() for name, archive in archives.items()}
-    replace(TINY, sha256=sha256).fetch(folder.parent, [], raw)
+    replace(TINY, sha256=sha256).fetch(Origin(folder.parent), raw)
     assert {path.name: path.read_bytes() for path in raw.iterdir()} == CONTENT
     (folder / "t10k-labels-idx1-ubyte.gz").write_bytes(gzip.compress(idx(np.zeros(2, np.uint8))))
     with pytest.raises(UserError, match=r"t10k-labels-idx1-ubyte\.gz: SHA-256 is"):
-        replace(TINY, sha256=sha256).fetch(folder.parent, [], raw)
+        replace(TINY, sha256=sha256).fetch(Origin(folder.parent), raw)
 
 
 @pytest.mark.parametrize(
@@ -241,7 +242,7 @@ def test_labels_and_images_of_different_length(raw: Path) -> None:
 @pytest.mark.parametrize("dataset", [kmnist])
 def test_downloaded_from_the_official_mirrors(dataset: object, tmp_path: Path, raw: Path) -> None:
     try:
-        dataset.fetch(tmp_path, [], raw)  # type: ignore[attr-defined]
+        dataset.fetch(Origin(tmp_path), raw)  # type: ignore[attr-defined]
     except UserError as error:
         if "urlopen error" in str(error):
             pytest.skip(f"no network here: {error}")

@@ -1,0 +1,114 @@
+"""Run recipes as DVC experiments: `python -m recipes NAME …`, or `--all`.
+
+A recipe, `recipes/<name>.yaml`, holds only what differs from `params.yaml`. It runs in a temporary
+copy of the workspace, so nothing in the workspace changes; afterwards `dvc exp show` lists it and
+`dvc exp apply <name>` brings it here. A recipe that has run before is replaced; what is still right
+comes from DVC's run cache.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from stages.params.everything import Everything
+from stages.pipeline.errors import UserError
+from stages.pipeline.params import PARAMS_FILE, check_params, did_you_mean, read_yaml
+
+FOLDER = Path("recipes")
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Check every recipe before any runs, then run them."""
+    parser = argparse.ArgumentParser(prog="python -m recipes", description="Run recipes.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(known_recipes()))
+    parser.add_argument("--all", action="store_true", help="queue all of them, then run the queue")
+    options = parser.parse_args(arguments)
+    names = known_recipes() if options.all else options.names
+    overrides = {name: recipe_overrides(name) for name in require_known(names)}
+    existing = set(_dvc("exp", "list", "--name-only", capture=True).split())
+    if stale := [name for name in names if name in existing]:
+        _dvc("exp", "remove", *stale)
+    for name in names:
+        _dvc("exp", "run", "--queue" if options.all else "--temp", "--name", name, *overrides[name])
+    if options.all:
+        _dvc("exp", "run", "--run-all")
+
+
+def known_recipes() -> list[str]:
+    """Names of the recipes, sorted."""
+    return sorted(file.stem for file in FOLDER.glob("*.yaml"))
+
+
+def require_known(names: Sequence[str]) -> Sequence[str]:
+    """Pass names of recipes on.
+
+    Raises:
+        UserError: There is none, or no such recipe.
+    """
+    known = known_recipes()
+    if not names:
+        raise UserError(f"recipes: which one? make recipe NAME=<name>, of {', '.join(known)}")
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise UserError(
+            f"recipes: no recipe {unknown[0]!r}; known: {', '.join(known)}"
+            f"{did_you_mean(unknown[0], known)}"
+        )
+    return names
+
+
+def recipe_overrides(name: str) -> list[str]:
+    """Options of `dvc exp run` that set what a recipe changes.
+
+    Raises:
+        UserError: With the recipe, `params.yaml` would not be in order: every mistake, a line each.
+    """
+    file = FOLDER / f"{name}.yaml"
+    recipe = read_yaml(file)
+    check_params(merged(read_yaml(PARAMS_FILE), recipe), Everything, file)
+    # `++` also adds the keys of `options`, which params.yaml does not have.
+    pairs = [f"++{key}={json.dumps(value)}" for key, value in leaves(recipe)]
+    return [option for pair in pairs for option in ("--set-param", pair)]
+
+
+def merged(defaults: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Defaults with changes laid over them, section by section."""
+    result = dict(defaults)
+    for key, value in changes.items():
+        before = result.get(key)
+        if isinstance(before, Mapping) and isinstance(value, Mapping):
+            value = merged(before, value)
+        result[key] = value
+    return result
+
+
+def leaves(content: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Keys joined by dots, with what is no mapping."""
+    for key, value in content.items():
+        if isinstance(value, Mapping) and value:
+            yield from leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _dvc(*arguments: str, capture: bool = False) -> str:
+    try:
+        done = subprocess.run(
+            ["dvc", *arguments], check=True, text=True, stdout=subprocess.PIPE if capture else None
+        )
+    except FileNotFoundError:
+        raise UserError("dvc: not found; activate the environment, or use make recipe") from None
+    except subprocess.CalledProcessError as error:
+        raise UserError(f"recipes: dvc {' '.join(arguments[:2])} failed; see above") from error
+    return done.stdout or ""
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1:])
+    except UserError as error:
+        sys.exit(f"error: {error}")

@@ -1,0 +1,122 @@
+"""Arrays of one's own: `data.source` names an `.npz` file.
+
+It holds `x_train` and `x_test`, images in uint8 (n, height, width), (n, height, width, 1 or 3) or
+(n, 1 or 3, height, width); `y_train` and `y_test`, their classes (n,) as whole numbers from 0; and
+if need be `class_names`, one string for each class. Objects in it are never unpickled.
+"""
+
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.datasets import _stored
+from stages.pipeline.dataset import Images, Origin, Pictures
+from stages.pipeline.errors import UserError
+
+LARGEST = 8 << 30  # bytes that the arrays may unpack to, all together
+
+read = _stored.read
+
+
+def fetch(origin: Origin, folder: Path) -> None:
+    """Check the arrays and store them in the pipeline's form."""
+    arrays = _load(origin.source)
+    mistakes: list[str] = []
+    train, test = (
+        Pictures(_images(arrays, f"x_{split}", mistakes), _labels(arrays, f"y_{split}", mistakes))
+        for split in ("train", "test")
+    )
+    for split, part in (("train", train), ("test", test)):
+        if not mistakes and len(part.images) != len(part.labels):
+            mistakes.append(
+                f"x_{split} holds {len(part.images):,} images but y_{split} {len(part.labels):,} "
+                "labels; expected as many"
+            )
+    names = _class_names(arrays, train, mistakes)
+    if mistakes:
+        lines = "\n".join(f"  {mistake}" for mistake in mistakes)
+        raise UserError(f"{origin.source}: not as dataset arrays needs it:\n{lines}")
+    _stored.store(folder, Images(train, test, names))
+
+
+def _load(source: Path) -> dict[str, NDArray[Any]]:
+    try:
+        with zipfile.ZipFile(source) as archive:
+            size = sum(member.file_size for member in archive.infolist())
+        if size > LARGEST:
+            raise UserError(
+                f"{source}: would unpack to {size / (1 << 30):.1f} GiB, more than the "
+                f"{LARGEST >> 30} GiB that are allowed; is it what you think it is?"
+            )
+        with np.load(source, allow_pickle=False) as archive:
+            return {name: _array(archive, name, source) for name in archive.files}
+    except FileNotFoundError:
+        raise UserError(
+            f"data.source: {source}: no such file; dataset arrays needs an .npz file"
+        ) from None
+    except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+        raise UserError(
+            f"{source}: no .npz file that can be read ({error}); write it with numpy.savez"
+        ) from None
+
+
+def _array(archive: Any, name: str, source: Path) -> NDArray[Any]:
+    try:
+        array: NDArray[Any] = archive[name]
+    except ValueError as error:
+        if "allow_pickle" not in str(error):
+            raise
+        raise UserError(
+            f"{source}: {name} is an array of objects, which could run code when read and is "
+            "never unpickled; save numbers: uint8 images of one size, integer labels"
+        ) from None
+    return array
+
+
+def _images(arrays: dict[str, NDArray[Any]], name: str, mistakes: list[str]) -> NDArray[np.uint8]:
+    """Images as (n, c, h, w)."""
+    array = arrays.get(name)
+    form = "uint8 (n, height, width), (n, height, width, 1 or 3) or (n, 1 or 3, height, width)"
+    if array is None:
+        mistakes.append(f"{name} is missing; it holds {', '.join(arrays) or 'nothing'}")
+    elif array.dtype != np.uint8:
+        mistakes.append(f"{name} is {array.dtype}, expected {form}; values 0 … 255")
+    elif array.ndim == 3 and len(array):
+        return array[:, None]
+    elif array.ndim == 4 and len(array) and array.shape[3] in (1, 3):
+        return np.ascontiguousarray(array.transpose(0, 3, 1, 2))
+    elif array.ndim == 4 and len(array) and array.shape[1] in (1, 3):
+        return array
+    else:
+        mistakes.append(f"{name} has shape {array.shape}, expected {form}, n at least 1")
+    return np.empty((0, 1, 0, 0), np.uint8)
+
+
+def _labels(arrays: dict[str, NDArray[Any]], name: str, mistakes: list[str]) -> NDArray[np.int64]:
+    array = arrays.get(name)
+    if array is None:
+        mistakes.append(f"{name} is missing; it holds {', '.join(arrays) or 'nothing'}")
+    elif not np.issubdtype(array.dtype, np.integer) or array.ndim != 1:
+        mistakes.append(
+            f"{name} is {array.dtype} of shape {array.shape}, expected whole numbers (n,)"
+        )
+    else:
+        return array.astype(np.int64)
+    return np.empty(0, np.int64)
+
+
+def _class_names(
+    arrays: dict[str, NDArray[Any]], train: Pictures, mistakes: list[str]
+) -> tuple[str, ...]:
+    names = arrays.get("class_names")
+    if names is None:
+        return tuple(map(str, range(int(train.labels.max(initial=-1)) + 1)))
+    if names.ndim != 1 or names.dtype.kind != "U":
+        mistakes.append(
+            f"class_names is {names.dtype} of shape {names.shape}, expected strings (k,)"
+        )
+    return tuple(map(str, names.ravel()))

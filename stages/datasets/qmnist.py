@@ -1,0 +1,25 @@
+"""QMNIST: MNIST rebuilt, with all 60,000 test digits (Yadav & Bottou 2019, arXiv:1905.10498).
+
+28×28 grey. Checked by the MD5 that torchvision knows; no SHA-256 is published.
+"""
+
+from pathlib import Path
+
+from torchvision.datasets import QMNIST
+
+from stages.datasets import _stored
+from stages.datasets._torchvision import Archive, brought, pictures
+from stages.pipeline.dataset import Images, Origin
+
+read = _stored.read
+
+
+def fetch(origin: Origin, folder: Path) -> None:
+    """Bring both splits into `folder`."""
+    names = ("train", "test")
+    archives = [Archive(url, md5) for name in names for url, md5 in QMNIST.resources[name]]
+    with brought("qmnist", archives, origin, folder, "QMNIST/raw") as root:
+        parts = [QMNIST(root, what=name, download=True) for name in names]
+    # The first of the eight numbers of a label is the digit, the others say who wrote it.
+    train, test = (pictures(part.data, part.targets[:, 0]) for part in parts)
+    _stored.store(folder, Images(train, test, tuple("0123456789")))

@@ -1,0 +1,175 @@
+"""Every network of stages/architectures, for every form of images."""
+
+import sys
+from collections import Counter
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+import shap
+import torch
+from torch import Tensor, fx, nn
+from torch.nn import functional as F
+
+from stages.pipeline.errors import UserError
+from stages.pipeline.network import build_network, load_network, predict, save_network
+from stages.pipeline.options import option_mistakes
+from stages.pipeline.plugins import plugin_names
+from stages.pipeline.splits import Facts
+
+ARCHITECTURES = plugin_names("architectures")
+# By hand: two 3×3 convolutions and halvings need ((10 - 2) / 2 - 2) / 2 = 1, two of 5×5 need
+# ((16 - 4) / 2 - 4) / 2 = 1, one of 3×3 needs (4 - 2) / 2 = 1.
+SMALLEST = {"convnet": 10, "lenet": 16, "single_conv": 4}
+
+
+def facts(channels: int, size: tuple[int, int], n_classes: int) -> Facts:
+    names = tuple(f"class {label}" for label in range(n_classes))
+    return Facts("some", names, channels, size, (0.5,) * channels, (0.2,) * channels)
+
+
+@pytest.mark.parametrize("n_classes", [2, 200])
+@pytest.mark.parametrize("size", [(8, 8), (16, 16), (28, 28), (33, 20)])
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_every_form_of_images(
+    name: str, channels: int, size: tuple[int, int], n_classes: int
+) -> None:
+    if min(size) < SMALLEST.get(name, 8):
+        with pytest.raises(UserError, match="too small for this network"):
+            build_network(name, facts(channels, size, n_classes))
+        return
+    network = build_network(name, facts(channels, size, n_classes)).train()
+    images = torch.randint(256, (3, channels, *size), dtype=torch.uint8)
+    logits = network(images)
+    assert logits.shape == (3, n_classes)
+    logits.square().sum().backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in network.parameters())
+    assert any(p.grad is not None and p.grad.any() for p in network.parameters())
+
+
+@pytest.mark.parametrize(("name", "smallest"), SMALLEST.items())
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (3, 40), (40, 3)])
+def test_too_small_says_the_smallest_size(
+    name: str, smallest: int, height: int, width: int
+) -> None:
+    expected = f"{max(height, smallest)}×{max(width, smallest)}"
+    with pytest.raises(UserError, match=f"images of {height}×{width} .* work are {expected}: set"):
+        build_network(name, facts(1, (height, width), 10))
+
+
+def test_number_of_parameters() -> None:
+    network = build_network("single_conv", facts(1, (28, 28), 10))
+    expected = (9 + 1) * 32 + (32 * 13 * 13 + 1) * 256 + (256 + 1) * 10
+    assert sum(parameter.numel() for parameter in network.parameters()) == expected
+
+
+def use(monkeypatch: pytest.MonkeyPatch, build: Any) -> str:
+    module = ModuleType("stages.architectures.own")
+    module.build = build  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    return "own"
+
+
+def test_a_network_that_never_works(monkeypatch: pytest.MonkeyPatch) -> None:
+    def build(channels: int, image_size: tuple[int, int], n_classes: int) -> nn.Module:
+        return nn.Sequential(nn.Flatten(), nn.Linear(7, n_classes))
+
+    message = "own.py: does not work for images of 1×28×28 and 10 classes: RuntimeError: mat1 and"
+    with pytest.raises(UserError, match=message):
+        build_network(use(monkeypatch, build), facts(1, (28, 28), 10))
+
+
+def test_a_network_with_another_number_of_outputs(monkeypatch: pytest.MonkeyPatch) -> None:
+    def build(channels: int, image_size: tuple[int, int], n_classes: int) -> nn.Module:
+        return nn.Sequential(nn.Flatten(), nn.Linear(28 * 28, 7))
+
+    with pytest.raises(UserError, match=r"output of shape \(1, 7\) .* expected \(1, 10\)"):
+        build_network(use(monkeypatch, build), facts(1, (28, 28), 10))
+
+
+def test_options_come_back_from_the_checkpoint(tmp_path: Any) -> None:
+    about = facts(3, (12, 12), 4)
+    options: dict[str, Any] = {"widths": [4, 6], "blocks": 2}
+    network = build_network("resnet", about, **options)
+    save_network(tmp_path, network, "resnet", options, about)
+    loaded, _ = load_network(tmp_path, torch.device("cpu"))
+    images = torch.randint(256, (2, 3, 12, 12), dtype=torch.uint8)
+    assert torch.equal(predict(loaded, images), predict(network.eval(), images))
+    assert sum(isinstance(module, nn.Conv2d) for module in loaded.modules()) == 2 + 2 * 2
+
+
+def build_with_options(
+    channels: int, image_size: int, n_classes: int, width: int = 3, *, names: list[str], rate: float
+) -> None:
+    """Options are what has a default or goes by keyword alone."""
+
+
+def test_every_wrong_option_is_named() -> None:
+    given = {"widht": 1, "width": "3", "rate": 1, "channels": 1}
+    found = option_mistakes(build_with_options, given)
+    assert [line.split(":")[0].strip() for line in found] == ["width", "names", "widht", "channels"]
+    text = "\n".join(found)
+    assert "width: must be a whole number (got '3')" in text
+    assert "names: missing" in text
+    assert "widht: unknown key; did you mean width?" in text
+    assert option_mistakes(build_with_options, {"names": ["a"], "rate": 0.5}) == []
+
+
+def residual_network(generator_seed: int = 0) -> nn.Module:
+    """A small resnet with statistics as after training."""
+    torch.manual_seed(generator_seed)
+    network = build_network("resnet", facts(1, (12, 12), 5), widths=[4, 6, 8], blocks=2).eval()
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            for tensor in (module.running_mean, module.bias):
+                assert tensor is not None
+                nn.init.normal_(tensor, std=0.3)
+            for tensor in (module.running_var, module.weight):
+                assert tensor is not None
+                nn.init.uniform_(tensor, 0.5, 1.5)
+    return network
+
+
+def test_resnet_is_what_the_paper_says() -> None:
+    network = residual_network()
+    weights = [tensor for name, tensor in network[1].state_dict().items() if "num_b" not in name]
+    remaining = iter(weights)
+
+    def convolved(features: Tensor, stride: int) -> Tensor:
+        features = F.conv2d(features, next(remaining), stride=stride, padding=1)
+        scale, shift, mean, variance = (next(remaining)[:, None, None] for _ in range(4))
+        return (features - mean) / (variance + 1e-5).sqrt() * scale + shift
+
+    images = torch.rand(4, 1, 12, 12) * 255
+    features = convolved((images / 255 - 0.5) / 0.2, 1).relu()
+    for _ in range(2):
+        features = convolved(features, 2).relu()
+        for _ in range(2):
+            inner = convolved(features, 1).relu()
+            features = (features + convolved(inner, 1)).relu()
+    logits = features.mean(dim=(2, 3)) @ next(remaining).T + next(remaining)
+    assert next(remaining, None) is None
+    torch.testing.assert_close(network(images), logits, rtol=1e-4, atol=1e-4)
+
+
+def test_resnet_can_be_traced_and_uses_no_module_twice() -> None:
+    network = residual_network()
+    traced = fx.symbolic_trace(network)
+    images = torch.rand(2, 1, 12, 12) * 255
+    assert torch.equal(traced(images), network(images))
+    calls = Counter(node.target for node in traced.graph.nodes if node.op == "call_module")
+    assert set(calls.values()) == {1}
+    functions = {node.target for node in traced.graph.nodes if node.op == "call_function"}
+    assert F.relu not in functions
+
+
+@pytest.mark.filterwarnings("ignore:unrecognized nn.Module. Standardize")
+def test_resnet_can_be_explained_by_shap() -> None:
+    network = residual_network().requires_grad_(False)
+    images = torch.rand(3, 1, 12, 12, generator=torch.Generator().manual_seed(0)) * 255
+    background = torch.rand(6, 1, 12, 12, generator=torch.Generator().manual_seed(1)) * 255
+    values = shap.DeepExplainer(network, background).shap_values(images, check_additivity=False)
+    change = network(images) - network(background).mean(dim=0)
+    np.testing.assert_allclose(values.sum(axis=(1, 2, 3)), change.numpy(), atol=1e-3)
