@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, fx
 
-from .multiplier import Multiplier
+from .multiplier import Multiplier, Places
 from .operations import conv2d, pair
 from .program import Program, Step, Tile
 from .rules import Scale, Sum, Unchanged
@@ -126,10 +126,13 @@ def contract(
     change = change[:, :, :h, :w].unflatten(0, (n, b)).permute(0, 3, 4, 1, 2, 5, 6)
     change = change.reshape(n, h, w, b, 1, size)
 
-    right = _weights(multiplier, patches.flatten(2), change)  # (n, h, w, b, channels, size)
-    left = multiplier.rows.expand(n * b, -1, -1, -1, -1).unflatten(0, (n, b))
-    left = left.permute(0, 4, 5, 2, 1, 3).reshape(n * h * w, k, b * channels)
-    summed = torch.bmm(left, right.reshape(n * h * w, b * channels, size))
+    left = _positions_first(multiplier.rows, n, b)  # (n, h, w, k, b, channels)
+    if multiplier.ratio is not None:
+        left = left * _positions_first(multiplier.ratio, n, b)
+    right = _weights(multiplier.places, patches.flatten(2), change)
+    summed = torch.bmm(
+        left.reshape(n * h * w, k, b * channels), right.reshape(n * h * w, b * channels, size)
+    )
 
     columns = summed.unflatten(0, (n, h * w)).permute(0, 2, 3, 1).flatten(0, 1)
     covered = [(side - 1) * s + p for side, s, p in zip((h, w), step, patches.shape[3:], strict=True)]
@@ -142,26 +145,21 @@ def contract(
     return planes.unflatten(0, (n, k))
 
 
-def _weights(multiplier: Multiplier, patches: Tensor, change: Tensor) -> Tensor:
-    """Weights under each position times what pairs do not share: (n, h, w, b, channels, size)."""
+def _positions_first(factor: Tensor, n: int, b: int) -> Tensor:
+    """(n * b or 1, k, channels, h, w) -> (n, h, w, k, b, channels), in that memory order."""
+    pairs = factor.expand(n * b, *factor.shape[1:]).unflatten(0, (n, b))
+    return pairs.permute(0, 4, 5, 2, 1, 3).contiguous()
+
+
+def _weights(places: Places | None, patches: Tensor, change: Tensor) -> Tensor:
+    """Each pair's weights under each position, times change: (n, h, w, b, channels, size)."""
+    if places is None:
+        return patches[:, 0] * change
+    assert places.offset is not None
     n, _, _, b = change.shape[:4]
-
-    def last(tensor: Tensor) -> Tensor:  # (p, 1, channels, h, w) -> (n, h, w, b, channels)
-        return tensor.expand(n * b, *tensor.shape[1:])[:, 0].unflatten(0, (n, b)).permute(0, 3, 4, 1, 2)
-
-    channels, positions = patches.shape[:2]
-    if multiplier.places is None:
-        weights = patches[:, 0] * change
-    else:
-        (tall, wide), (height, width) = multiplier.places.window, multiplier.places.plane
-        at = torch.arange(height * width, device=patches.device)
-        offset = at // width % tall * wide + at % width % wide
-        first = torch.arange(channels, device=patches.device) * positions
-        key = offset[last(multiplier.places.index)] + first
-        weights = F.embedding(key, patches.flatten(0, 1)).mul_(change)
-    if multiplier.ratio is not None:
-        weights *= last(multiplier.ratio.expand(-1, -1, *multiplier.rows.shape[2:]))[..., None]
-    return weights
+    offset = _positions_first(places.offset, n, b)[:, :, :, 0]
+    row = torch.arange(len(patches), device=patches.device) * patches.shape[1] + offset
+    return F.embedding(row, patches.flatten(0, 1)).mul_(change)
 
 
 def _patches(

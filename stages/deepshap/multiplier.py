@@ -26,11 +26,13 @@ class Places:
         plane: Height and width of the pool's input.
         window: Height and width of the windows if they tile the plane from its corner without
             overlap, else None.
+        offset: Position in its window in that case, (p, 1, c, h, w), else None.
     """
 
     index: Tensor
     plane: tuple[int, int]
-    window: tuple[int, int] | None
+    window: tuple[int, int] | None = None
+    offset: Tensor | None = None
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -313,17 +314,26 @@ class MaxPool(Rule):
         if args[0].ndim != 4:
             raise NotImplementedError("its input must have the axes n, c, h, w")
         outputs, index = self.apply(*args)
-        return outputs, (args[0], outputs, index, self.window(*args))
+        window = self.window(*args)
+        offset = None
+        if window is not None:
+            width = args[0].shape[3]
+            offset = index // width % window[0] * window[1] + index % width % window[1]
+        return outputs, (args[0], outputs, index, offset, window)
 
     def backward(
         self, multiplier: Multiplier, image: Saved, background: Saved
     ) -> Sequence[Multiplier]:
-        (x, y, x_index, window), (b, y_b, b_index, _) = image, background
+        (x, y, x_index, x_offset, window), (b, y_b, b_index, b_offset, _) = image, background
         change = y[:, None] - y_b[None]
-        index = torch.where(change > 0, x_index[:, None], b_index[None])
+        larger = change > 0
+        index = torch.where(larger, x_index[:, None], b_index[None])
         own_change = _at(x[:, None], index) - _at(b[None], index)
         ratio = torch.where(own_change.abs() < POOL_THRESHOLD, 0.0, change / own_change)
-        places = Places(_per_pair(index), (x.shape[2], x.shape[3]), window)
+        places = Places(_per_pair(index), (x.shape[2], x.shape[3]))
+        if window is not None:
+            offset = torch.where(larger, x_offset[:, None], b_offset[None])
+            places = replace(places, window=window, offset=_per_pair(offset))
         return [multiplier.pooled(_per_pair(ratio), places)]
 
 
