@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, fx, nn
@@ -67,11 +70,10 @@ class DeepShap:
             self._first = first_convolutions(self._program, probe)
             widest = max(probe.widths.values(), default=1) * background.element_size()
             self._pair_floats = chunk_mib * _MIB // widest
-            n_blocks = -(-len(background) // self._pair_limit(probe.outputs.shape[1]))
-            self._blocks = self._background.tensor_split(n_blocks)
+            self._blocks = self._split(probe.outputs.shape[1])
             self._kept = self._keep(keep_mib * _MIB)
-            outputs = torch.cat([tile.outputs.double() for tile in self._tiles()])
-            self.base_values = outputs.mean(0).to(background.dtype)
+            outputs = torch.cat([self._recall(i).outputs for i in range(len(self._blocks))])
+            self.base_values = outputs.double().mean(0).to(background.dtype)
 
     def attribute(self, images: Tensor, outputs: Sequence[int] | None = None) -> Tensor:
         """Share each output's change from its base value among the pixels.
@@ -95,20 +97,22 @@ class DeepShap:
         """
         _check_images(images, self._background)
         chosen = _chosen(outputs, len(self.base_values))
-        with torch.no_grad():
-            images = images.detach().to(self._device)
-            selection = torch.eye(len(self.base_values), dtype=images.dtype)[chosen]
-            start = Multiplier(selection.to(self._device)[None])
-            values = images.new_empty(*images.shape, len(chosen))
-            at_once = max(1, self._pair_limit(len(chosen)) // len(self._blocks[0]))
+        selection = torch.eye(len(self.base_values), dtype=images.dtype)[chosen]
+        start = Multiplier(selection.to(self._device)[None])
+        images = images.detach().to(self._device)
+        values = images.new_empty(*images.shape, len(chosen))
+        at_once = max(1, self._pair_limit(len(chosen)) // len(self._blocks[0]))
+        with torch.no_grad(), self._workers() as run:
             for part, result in zip(images.split(at_once), values.split(at_once), strict=True):
-                tile = self._program.run(part)
-                total = sum(self._attributed(start, tile, background) for background in self._tiles())
+                share = functools.partial(self._attributed, start, self._program.run(part))
+                total = sum(run(share, range(len(self._blocks))))
                 result.copy_((total / len(self._background)).movedim(1, -1))
         return values
 
-    def _attributed(self, start: Multiplier, images: Tile, background: Tile) -> Tensor:
-        """Go back through the network for all pairs: (n, k, c, h, w), summed over the background."""
+    @torch.no_grad()  # here and not only in the caller: it holds for a thread
+    def _attributed(self, start: Multiplier, images: Tile, block: int) -> Tensor:
+        """Go back through the network for all pairs with a block: (n, k, c, h, w), its sum."""
+        background = self._recall(block)
         waiting: dict[fx.Node, Multiplier] = {self._program.sink: start}
         n, b, k = len(images.images), len(background.images), start.rows.shape[1]
         total = images.images.new_zeros(n, k, *images.images.shape[1:])
@@ -131,9 +135,35 @@ class DeepShap:
             total += (rows * change[:, :, None]).sum(1)
         return total
 
-    def _tiles(self) -> Iterator[Tile]:
-        """Go through the background's blocks with their activations."""
-        return iter(self._kept or map(self._program.run, self._blocks))
+    def _recall(self, block: int) -> Tile:
+        """A block of the background with its activations."""
+        return self._kept[block] if self._kept else self._program.run(self._blocks[block])
+
+    @contextmanager
+    def _workers(self) -> Iterator[Callable[..., Iterator[Tensor]]]:
+        """A `map` that gives each processor core tiles of its own.
+
+        Most operations on a tile that fits the caches are too small to be split among cores, and
+        waiting for the slowest core after each of them costs more than the split gains.
+        """
+        n_threads = torch.get_num_threads()
+        if self._device.type != "cpu" or n_threads == 1:
+            yield map
+            return
+        torch.set_num_threads(1)
+        try:
+            with ThreadPoolExecutor(n_threads) as pool:
+                yield pool.map
+        finally:
+            torch.set_num_threads(n_threads)
+
+    def _split(self, n_outputs: int) -> tuple[Tensor, ...]:
+        """Cut the background into blocks within the memory, equally many for each core."""
+        n_blocks = -(-len(self._background) // self._pair_limit(n_outputs))
+        if self._device.type == "cpu":
+            n_threads = torch.get_num_threads()
+            n_blocks = min(-(-n_blocks // n_threads) * n_threads, len(self._background))
+        return self._background.tensor_split(n_blocks)
 
     def _keep(self, limit: int) -> list[Tile] | None:
         first = self._program.run(self._blocks[0])
