@@ -103,10 +103,11 @@ class DeepShap:
         values = images.new_empty(*images.shape, len(chosen))
         at_once = max(1, self._pair_limit(len(chosen)) // len(self._blocks[0]))
         with torch.no_grad(), self._workers() as run:
-            for part, result in zip(images.split(at_once), values.split(at_once), strict=True):
-                share = functools.partial(self._attributed, start, self._program.run(part))
-                total = sum(run(share, range(len(self._blocks))))
-                result.copy_((total / len(self._background)).movedim(1, -1))
+            for at in range(0, len(images), at_once):
+                tile = self._program.run(images[at : at + at_once])
+                share = functools.partial(self._attributed, start, tile)
+                total = functools.reduce(torch.add, run(share, range(len(self._blocks))))
+                values[at : at + at_once] = (total / len(self._background)).movedim(1, -1)
         return values
 
     @torch.no_grad()  # here and not only in the caller: it holds for a thread
@@ -131,7 +132,7 @@ class DeepShap:
         if self._program.source in waiting:
             change = images.images[:, None] - background.images[None]
             rows = waiting[self._program.source].dense()
-            rows = rows.expand(n * b, *rows.shape[1:]).unflatten(0, (n, b))
+            rows = torch.unflatten(rows.expand(n * b, *rows.shape[1:]), 0, (n, b))
             total += (rows * change[:, :, None]).sum(1)
         return total
 

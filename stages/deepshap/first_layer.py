@@ -123,7 +123,7 @@ def contract(
     change = (images[:, None] - background[None]).flatten(0, 1)
     change = F.pad(change, (padding[1], padding[1], padding[0], padding[0]))
     change = change.unfold(2, patches.shape[3], step[0]).unfold(3, patches.shape[4], step[1])
-    change = change[:, :, :h, :w].unflatten(0, (n, b)).permute(0, 3, 4, 1, 2, 5, 6)
+    change = torch.unflatten(change[:, :, :h, :w], 0, (n, b)).permute(0, 3, 4, 1, 2, 5, 6)
     change = change.reshape(n, h, w, b, 1, size)
 
     left = _positions_first(multiplier.rows, n, b)  # (n, h, w, k, b, channels)
@@ -134,20 +134,20 @@ def contract(
         left.reshape(n * h * w, k, b * channels), right.reshape(n * h * w, b * channels, size)
     )
 
-    columns = summed.unflatten(0, (n, h * w)).permute(0, 2, 3, 1).flatten(0, 1)
-    covered = [(side - 1) * s + p for side, s, p in zip((h, w), step, patches.shape[3:], strict=True)]
-    planes = F.fold(columns, covered, patches.shape[3:], stride=step)
+    columns = torch.unflatten(summed, 0, (n, h * w)).permute(0, 2, 3, 1).flatten(0, 1)
+    covered = ((h - 1) * step[0] + patches.shape[3], (w - 1) * step[1] + patches.shape[4])
+    planes = F.fold(columns, covered, tuple(patches.shape[3:]), stride=step)
     below, right_of = (
         side - (cover - pad)
         for side, cover, pad in zip(images.shape[2:], covered, padding, strict=True)
     )
     planes = F.pad(planes, (-padding[1], right_of, -padding[0], below))
-    return planes.unflatten(0, (n, k))
+    return torch.unflatten(planes, 0, (n, k))
 
 
 def _positions_first(factor: Tensor, n: int, b: int) -> Tensor:
     """(n * b or 1, k, channels, h, w) -> (n, h, w, k, b, channels), in that memory order."""
-    pairs = factor.expand(n * b, *factor.shape[1:]).unflatten(0, (n, b))
+    pairs = torch.unflatten(factor.expand(n * b, *factor.shape[1:]), 0, (n, b))
     return pairs.permute(0, 4, 5, 2, 1, 3).contiguous()
 
 

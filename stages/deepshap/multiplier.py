@@ -70,11 +70,10 @@ class Multiplier:
     def _scattered(self, places: Places) -> Tensor:
         """Add each element to its position, which windows that overlap may share."""
         values = self.rows if self.ratio is None else self.rows * self.ratio
-        shape = torch.broadcast_shapes(values.shape, places.index.shape)
-        values, index = values.expand(shape).flatten(3), places.index.expand(shape).flatten(3)
-        height, width = places.plane
-        planes = values.new_zeros(*shape[:3], height * width)
-        return planes.scatter_add_(3, index, values).unflatten(3, places.plane)
+        values, index = torch.broadcast_tensors(values, places.index)
+        values, index = values.flatten(3), index.flatten(3)
+        planes = values.new_zeros(*values.shape[:3], places.plane[0] * places.plane[1])
+        return torch.unflatten(planes.scatter_add_(3, index, values), 3, places.plane)
 
     def _spread(self, places: Places, window: tuple[int, int]) -> Tensor:
         """Write each window once, channels last."""
@@ -82,7 +81,7 @@ class Multiplier:
         ratio = rows.new_ones(()) if self.ratio is None else self.ratio.movedim(2, -1)
         share = rows.new_zeros(*index.shape[:2], places.plane[0] * places.plane[1], index.shape[-1])
         share.scatter_(2, index.flatten(2, 3), ratio.expand_as(index).flatten(2, 3))
-        share = share.unflatten(2, places.plane)
+        share = torch.unflatten(share, 2, places.plane)
         planes = rows.new_zeros(len(share), rows.shape[1], *share.shape[2:])
         torch.mul(
             rows[:, :, :, None, :, None],
@@ -95,4 +94,5 @@ class Multiplier:
 def _windowed(planes: Tensor, n_windows: torch.Size, window: tuple[int, int]) -> Tensor:
     """View (p, k, height, width, c) planes as (p, k, h, window height, w, window width, c)."""
     (h, w), (tall, wide) = n_windows, window
-    return planes[:, :, : h * tall, : w * wide].unflatten(3, (w, wide)).unflatten(2, (h, tall))
+    covered = torch.unflatten(planes[:, :, : h * tall, : w * wide], 3, (w, wide))
+    return torch.unflatten(covered, 2, (h, tall))

@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from .multiplier import Multiplier, Places
 
@@ -61,7 +62,7 @@ class Rule(ABC):
 
 
 def narrowed(multiplier: Multiplier, shape: torch.Size) -> Multiplier:
-    """Undo broadcasting: sum over the axes along which one image's (1, ...) `shape` was repeated."""
+    """Undo broadcasting: sum over the axes along which a tensor of `shape` was repeated."""
     rows = multiplier.dense()
     if rows.ndim != len(shape) + 1:
         raise NotImplementedError("what it joins must have as many axes as its result")
@@ -74,9 +75,11 @@ def narrowed(multiplier: Multiplier, shape: torch.Size) -> Multiplier:
 class Unchanged(Rule):
     """Multipliers pass as they are."""
 
+    @override
     def forward(self, *args: Any) -> tuple[Tensor, Saved]:
         return self.apply(*args), ()
 
+    @override
     def backward(
         self, multiplier: Multiplier, image: Saved, background: Saved
     ) -> Sequence[Multiplier]:
@@ -84,7 +87,7 @@ class Unchanged(Rule):
 
 
 Transpose = Callable[..., Tensor]
-"""(rows, shape, *other arguments) -> rows: the transpose of a linear operation whose input has `shape`."""
+"""(rows, shape of the input, *other arguments) -> rows: a linear operation's transpose."""
 
 
 class Linear(Rule):
@@ -105,16 +108,18 @@ class Linear(Rule):
             (transposed,) = torch.autograd.grad(self.apply(anywhere, *args), anywhere, rows)
         return transposed
 
+    @override
     def forward(self, *args: Any) -> tuple[Tensor, Saved]:
         return self.apply(*args), (args[0].shape, args[1:])
 
+    @override
     def backward(
         self, multiplier: Multiplier, image: Saved, background: Saved
     ) -> Sequence[Multiplier]:
         shape, args = background
         rows = multiplier.dense()
         transposed = self.transpose(rows.flatten(0, 1), shape, *args)
-        return [Multiplier(transposed.unflatten(0, rows.shape[:2]))]
+        return [Multiplier(torch.unflatten(transposed, 0, rows.shape[:2]))]
 
 
 class Scale(Rule):
@@ -133,6 +138,7 @@ class Scale(Rule):
         self.factor = factor
         self.varying = varying
 
+    @override
     def forward(self, *args: Any) -> tuple[Tensor, Saved]:
         scaled: Tensor = self.apply(*args)
         factor = self.factor(*args)
@@ -143,6 +149,7 @@ class Scale(Rule):
         factor = factor.reshape((1,) * (scaled.ndim + 1 - factor.ndim) + factor.shape)
         return scaled, (args[self.varying].shape, factor)
 
+    @override
     def backward(
         self, multiplier: Multiplier, image: Saved, background: Saved
     ) -> Sequence[Multiplier]:
@@ -163,16 +170,19 @@ class Sum(Rule):
         self.sign = sign
         self.varies: Sequence[bool] = (True, True)
 
+    @override
     def bound(self, varies: Sequence[bool]) -> Rule:
         rule = Sum(self.apply, self.sign)
         rule.varies = varies
         return rule
 
+    @override
     def forward(self, *args: Any) -> tuple[Tensor, Saved]:
         weights = (1, self.sign * (args[2] if len(args) > 2 else 1))
         terms = zip(args[:2], weights, self.varies, strict=False)
         return self.apply(*args), tuple((term.shape, w) for term, w, varies in terms if varies)
 
+    @override
     def backward(
         self, multiplier: Multiplier, image: Saved, background: Saved
     ) -> Sequence[Multiplier]:
@@ -184,21 +194,24 @@ class Sum(Rule):
 
 
 class Product(Rule):
-    """Product of two branches u v: the multiplier of u is times (v + v_b) / 2, and the other way round.
+    """Product of two branches u v: u's multiplier is times (v + v_b) / 2, and the other way round.
 
     Source: each factor's mean contribution over both orders of switching from background to image.
     """
 
+    @override
     def bound(self, varies: Sequence[bool]) -> Rule:
         if list(varies) == [True, True]:
             return self
         varying = list(varies).index(True)
         return Scale(self.apply, lambda *factors: factors[1 - varying], varying)
 
+    @override
     def forward(self, *args: Any) -> tuple[Tensor, Saved]:
         first, second = args
         return self.apply(first, second), (first, second)
 
+    @override
     def backward(
         self, multiplier: Multiplier, image: Saved, background: Saved
     ) -> Sequence[Multiplier]:
@@ -218,21 +231,24 @@ class Concatenation(Rule):
         super().__init__(apply)
         self.varies: Sequence[bool] = ()
 
+    @override
     def bound(self, varies: Sequence[bool]) -> Rule:
         rule = Concatenation(self.apply)
         rule.varies = varies
         return rule
 
+    @override
     def forward(self, *args: Any) -> tuple[Tensor, Saved]:
         tensors, dim = args
         dim %= tensors[0].ndim
         return self.apply(tensors, dim), ([tensor.shape[dim] for tensor in tensors], dim)
 
+    @override
     def backward(
         self, multiplier: Multiplier, image: Saved, background: Saved
     ) -> Sequence[Multiplier]:
         sizes, dim = background
-        parts = multiplier.dense().split(sizes, dim + 1)
+        parts = torch.split(multiplier.dense(), sizes, dim + 1)
         return [
             Multiplier(part) for part, varies in zip(parts, self.varies, strict=False) if varies
         ]
@@ -251,11 +267,13 @@ class Elementwise(Rule):
             (slope,) = torch.autograd.grad(self.apply(variable, *args).sum(), variable)
         return slope
 
+    @override
     def forward(self, *args: Any) -> tuple[Tensor, Saved]:
         inputs = args[0]
         outputs = self.apply(*args)
         return outputs, (inputs, outputs, self.slope(inputs, outputs, *args[1:]))
 
+    @override
     def backward(
         self, multiplier: Multiplier, image: Saved, background: Saved
     ) -> Sequence[Multiplier]:
@@ -275,6 +293,7 @@ class Softmax(Elementwise):
 
     only_last = True
 
+    @override
     def slope(self, inputs: Tensor, outputs: Tensor, *args: Any) -> Tensor:
         with torch.enable_grad():
             # Each logit on its own copy, so that only its own output's derivative is seen.
@@ -284,6 +303,7 @@ class Softmax(Elementwise):
             (slopes,) = torch.autograd.grad(outputs.sum(), copies)
         return torch.diagonal(slopes, dim1=1, dim2=2)
 
+    @override
     def forward(self, *args: Any) -> tuple[Tensor, Saved]:
         logits, dim = args
         if logits.ndim != 2 or dim not in (1, -1):
@@ -294,9 +314,9 @@ class Softmax(Elementwise):
 class MaxPool(Rule):
     """Max pooling: the change of each maximum goes to the larger side's position.
 
-    Shap credits max(y, y_b) - y_b to the image's position and y - max(y, y_b) to the background's. One
-    of the two is 0, so a single position carries the change y - y_b, as a ratio to its own change; 0
-    where that is below `POOL_THRESHOLD`. An element in several windows collects from all of them.
+    Shap credits max(y, y_b) - y_b to the image's position and y - max(y, y_b) to the background's.
+    One of the two is 0, so a single position carries the change y - y_b, as a ratio to its own
+    change; 0 where that is below `POOL_THRESHOLD`. An element in several windows collects from all.
 
     Args:
         apply: The operation; returns the pooled planes and the positions in the flattened plane.
@@ -310,6 +330,7 @@ class MaxPool(Rule):
         super().__init__(apply)
         self.window = window
 
+    @override
     def forward(self, *args: Any) -> tuple[Tensor, Saved]:
         if args[0].ndim != 4:
             raise NotImplementedError("its input must have the axes n, c, h, w")
@@ -321,6 +342,7 @@ class MaxPool(Rule):
             offset = index // width % window[0] * window[1] + index % width % window[1]
         return outputs, (args[0], outputs, index, offset, window)
 
+    @override
     def backward(
         self, multiplier: Multiplier, image: Saved, background: Saved
     ) -> Sequence[Multiplier]:
@@ -346,4 +368,5 @@ def _at(planes: Tensor, index: Tensor) -> Tensor:
     """Read planes (n or 1, 1 or b, c, h, w) at flat positions (n, b, c, ., .), channels last."""
     flat = planes.movedim(2, -1).flatten(2, 3).expand(*index.shape[:2], -1, -1)
     last = index.movedim(2, -1)
-    return flat.gather(2, last.flatten(2, 3)).unflatten(2, last.shape[2:4]).movedim(-1, 2)
+    read = flat.gather(2, last.flatten(2, 3))
+    return torch.unflatten(read, 2, last.shape[2:4]).movedim(-1, 2)
