@@ -1,0 +1,233 @@
+"""The engine: pairs of images and background images, a tile at a time, in flat memory."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, fx, nn
+
+from .first_layer import first_convolutions
+from .multiplier import Multiplier
+from .program import Program, Tile, check_faithful
+
+_MIB = 2**20
+
+
+class DeepShap:
+    """Explains an image network's outputs by DeepSHAP.
+
+    An image's attributions of output k say how much each pixel moved that output away from its mean
+    over the background. They add up: summed over c, h, w they are the output minus its base value,
+    whatever the network (for softmax and log-softmax, which must come last: see below).
+
+    They are the values of shap.DeepExplainer wherever those add up, and stay additive where those do
+    not: overlapping pooling windows, functional calls, modules used twice. Max pooling gives the
+    change of a maximum to the position of the larger side. A product of two branches gives each
+    factor its change times the mean of the other. Softmax follows shap's element-wise rule: a
+    probability is explained through its own logit alone.
+
+    Args:
+        network: In eval mode, traceable by `torch.fx`, from (n, c, h, w) to (n, k). It is left as it
+            is, and must stay as it is while this explainer is used.
+        background: Images (b, c, h, w) that the change is measured from, in the network's dtype.
+        chunk_mib: Memory in MiB that the multipliers of one tile may take. The default keeps a
+            tile within the processor's caches; a GPU is busy only with more.
+        keep_mib: Memory in MiB up to which the background's activations are kept; beyond it they
+            are computed anew for each tile of images, which costs about 1 / k of the time.
+
+    Attributes:
+        base_values: Mean output over the background, (k,).
+
+    Raises:
+        UnsupportedOperation: The network holds an operation without a rule; names it.
+        ValueError: The network is in training mode, or the background does not fit.
+
+    Source: rescale rule, Shrikumar et al. 2017, arXiv:1704.02685; average over a background,
+    Lundberg & Lee 2017, arXiv:1705.07874.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        background: Tensor,
+        *,
+        chunk_mib: int | None = None,
+        keep_mib: int = 512,
+    ) -> None:
+        _check_network(network)
+        _check_background(background)
+        self._device = _device(network, background)
+        self._background = background.detach().to(self._device)
+        if chunk_mib is None:
+            chunk_mib = 16 if self._device.type == "cpu" else 512
+        with torch.no_grad():
+            self._program = Program(network)
+            probe = self._probe(network)
+            self._first = first_convolutions(self._program, probe)
+            widest = max(probe.widths.values(), default=1) * background.element_size()
+            self._pair_floats = chunk_mib * _MIB // widest
+            self._blocks = self._split(probe.outputs.shape[1])
+            self._kept = self._keep(keep_mib * _MIB)
+            outputs = torch.cat([self._recall(i).outputs for i in range(len(self._blocks))])
+            self.base_values = outputs.double().mean(0).to(background.dtype)
+
+    def attribute(self, images: Tensor, outputs: Sequence[int] | None = None) -> Tensor:
+        """Share each output's change from its base value among the pixels.
+
+        A call costs the same per image whether it explains one or a thousand, so results can be
+        written, and progress shown, slice by slice.
+
+        Args:
+            images: What to explain, (n, c, h, w), like the background in everything but n.
+            outputs: Which outputs to explain, in the order wanted; all of them by default. Time is
+                about proportional to their number.
+
+        Returns:
+            Output units, (n, c, h, w, k), in the network's dtype and on its device. Summed over
+            c, h, w they are the outputs minus `base_values`, within rounding. With softmax an output
+            whose own logit changes by less than 1e-6 while its probability changes more is the
+            exception: a rule that looks at one logit alone cannot see it.
+
+        Raises:
+            ValueError: `images` or `outputs` do not fit the network and background.
+        """
+        _check_images(images, self._background)
+        chosen = _chosen(outputs, len(self.base_values))
+        selection = torch.eye(len(self.base_values), dtype=images.dtype)[chosen]
+        start = Multiplier(selection.to(self._device)[None])
+        images = images.detach().to(self._device)
+        values = images.new_empty(*images.shape, len(chosen))
+        at_once = max(1, self._pair_limit(len(chosen)) // len(self._blocks[0]))
+        with torch.no_grad(), self._workers() as run:
+            for at in range(0, len(images), at_once):
+                tile = self._program.run(images[at : at + at_once])
+                share = functools.partial(self._attributed, start, tile)
+                total = functools.reduce(torch.add, run(share, range(len(self._blocks))))
+                values[at : at + at_once] = (total / len(self._background)).movedim(1, -1)
+        return values
+
+    @torch.no_grad()  # here and not only in the caller: it holds for a thread
+    def _attributed(self, start: Multiplier, images: Tile, block: int) -> Tensor:
+        """Go back through the network for all pairs with a block: (n, k, c, h, w), its sum."""
+        background = self._recall(block)
+        waiting: dict[fx.Node, Multiplier] = {self._program.sink: start}
+        n, b, k = len(images.images), len(background.images), start.rows.shape[1]
+        total = images.images.new_zeros(n, k, *images.images.shape[1:])
+        for node, step in reversed(self._program.steps.items()):
+            multiplier = waiting.pop(node, None)
+            if multiplier is None:
+                continue
+            if node in self._first:
+                total += self._first[node].attributions(multiplier, images, background)
+                continue
+            passed = step.rule.backward(multiplier, images.saved[node], background.saved[node])
+            for source, part in zip(step.inputs, passed, strict=True):
+                if source in waiting:
+                    part = Multiplier(waiting[source].dense() + part.dense())
+                waiting[source] = part
+        if self._program.source in waiting:
+            change = images.images[:, None] - background.images[None]
+            rows = waiting[self._program.source].dense()
+            rows = torch.unflatten(rows.expand(n * b, *rows.shape[1:]), 0, (n, b))
+            total += (rows * change[:, :, None]).sum(1)
+        return total
+
+    def _recall(self, block: int) -> Tile:
+        """A block of the background with its activations."""
+        return self._kept[block] if self._kept else self._program.run(self._blocks[block])
+
+    @contextmanager
+    def _workers(self) -> Iterator[Callable[..., Iterator[Tensor]]]:
+        """A `map` that gives each processor core tiles of its own.
+
+        Most operations on a tile that fits the caches are too small to be split among cores, and
+        waiting for the slowest core after each of them costs more than the split gains.
+        """
+        n_threads = torch.get_num_threads()
+        if self._device.type != "cpu" or n_threads == 1:
+            yield map
+            return
+        torch.set_num_threads(1)
+        try:
+            with ThreadPoolExecutor(n_threads) as pool:
+                yield pool.map
+        finally:
+            torch.set_num_threads(n_threads)
+
+    def _split(self, n_outputs: int) -> tuple[Tensor, ...]:
+        """Cut the background into blocks within the memory, equally many for each core."""
+        n_blocks = -(-len(self._background) // self._pair_limit(n_outputs))
+        if self._device.type == "cpu":
+            n_threads = torch.get_num_threads()
+            n_blocks = min(-(-n_blocks // n_threads) * n_threads, len(self._background))
+        return self._background.tensor_split(n_blocks)
+
+    def _keep(self, limit: int) -> list[Tile] | None:
+        first = self._program.run(self._blocks[0])
+        if first.n_bytes() * len(self._blocks) > limit:
+            return None
+        return [first, *map(self._program.run, self._blocks[1:])]
+
+    def _probe(self, network: nn.Module) -> Tile:
+        """Try the traced network on few images: two numbers of them, to see that it never mixes them."""
+        at = torch.arange(3) % len(self._background)
+        check_faithful(self._program, network, self._background[at[:2]])
+        tile = self._program.run(self._background[at])
+        if tile.outputs.ndim != 2:
+            raise ValueError(
+                f"network: its output has the shape {tuple(tile.outputs.shape)}, expected (n, k)"
+            )
+        return tile
+
+    def _pair_limit(self, n_outputs: int) -> int:
+        """How many pairs one tile may hold."""
+        return max(1, self._pair_floats // n_outputs)
+
+
+def _device(network: nn.Module, background: Tensor) -> torch.device:
+    for tensor in (*network.parameters(), *network.buffers()):
+        return tensor.device
+    return background.device
+
+
+def _check_network(network: nn.Module) -> None:
+    training = [name or "the network" for name, m in network.named_modules() if m.training]
+    if training:
+        raise ValueError(f"network: {training[0]} is in training mode; call network.eval() first")
+
+
+def _check_background(background: Tensor) -> None:
+    if background.ndim != 4 or 0 in background.shape:
+        raise ValueError(
+            f"background: has the shape {tuple(background.shape)}, expected (b, c, h, w) with at "
+            "least one image"
+        )
+    if not background.is_floating_point():
+        raise ValueError(f"background: is {background.dtype}; call background.float() first")
+
+
+def _check_images(images: Tensor, background: Tensor) -> None:
+    if images.ndim != 4 or images.shape[1:] != background.shape[1:]:
+        raise ValueError(
+            f"images: have the shape {tuple(images.shape)}, expected (n, "
+            f"{', '.join(map(str, background.shape[1:]))}) as the background"
+        )
+    if images.dtype != background.dtype:
+        raise ValueError(
+            f"images: are {images.dtype}, the background is {background.dtype}; "
+            f"call images.to({background.dtype}) first"
+        )
+
+
+def _chosen(outputs: Sequence[int] | None, n_outputs: int) -> list[int]:
+    chosen = list(range(n_outputs) if outputs is None else outputs)
+    for output in chosen:
+        if not 0 <= output < n_outputs:
+            raise ValueError(f"outputs: {output} is not among 0 to {n_outputs - 1}")
+    if not chosen:
+        raise ValueError("outputs: is empty; name at least one, or None for all")
+    return chosen

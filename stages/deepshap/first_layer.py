@@ -1,0 +1,178 @@
+"""Attributions straight from behind the first convolution.
+
+The engine wants sum_b (x - b) * convT(m_b), and the transpose of a first convolution, with one or three
+channels to write, uses little of a processor. Summing over the background inside a matrix product does
+better. For each position of the (pooled) plane, with one row for each (background, channel),
+
+    (outputs x rows) @ (rows x patch),
+
+where a row of the right factor is the weight patch under that position, times the ratio that the pair's
+multiplier shares among outputs, times x - b under the patch. The patches are then added up once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, fx
+
+from .multiplier import Multiplier, Places
+from .operations import conv2d, pair
+from .program import Program, Step, Tile
+from .rules import Scale, Sum, Unchanged
+
+
+@dataclass(frozen=True)
+class FirstConvolution:
+    """A convolution that reads the images, perhaps shifted and scaled channel by channel.
+
+    Attributes:
+        step: The convolution.
+        before: What shifts and scales, from the convolution backwards.
+    """
+
+    step: Step
+    before: tuple[Step, ...]
+
+    def attributions(self, multiplier: Multiplier, images: Tile, background: Tile) -> Tensor:
+        """Sum (x - b) times the multiplier of x over the background: (n, k, c, h, w)."""
+        weight, _, stride, padding, dilation, _ = images.saved[self.step.node][1]
+        return contract(
+            multiplier,
+            images.images,
+            background.images,
+            weight * self._scale(background),
+            pair(stride),
+            pair(padding),
+            pair(dilation),
+        )
+
+    def _scale(self, tile: Tile) -> Tensor:
+        """What one unit of an image becomes at the convolution: (1, c or 1, 1, 1)."""
+        one = Multiplier(tile.images.new_ones(1, 1, 1, 1, 1))
+        for step in self.before:
+            saved = tile.saved[step.node]
+            (one,) = step.rule.backward(one, saved, saved)
+        return one.dense()[0]
+
+
+def first_convolutions(program: Program, tile: Tile) -> dict[fx.Node, FirstConvolution]:
+    """Find the convolutions of a network that `contract` can take, by a tile it has run on."""
+    found = {}
+    for step in program.steps.values():
+        before: list[Step] = []
+        node = step.inputs[0]
+        while node in program.steps and len(node.users) == 1:
+            before.append(program.steps[node])
+            node = before[-1].inputs[0]
+        if node is program.source and step.rule.apply is conv2d:
+            first = FirstConvolution(step, tuple(before))
+            if _contractible(first, tile):
+                found[step.node] = first
+    return found
+
+
+def _contractible(first: FirstConvolution, tile: Tile) -> bool:
+    shape, (_, _, _, padding, _, groups) = tile.saved[first.step.node]
+    return (
+        shape == tile.images.shape
+        and groups == 1
+        and not isinstance(padding, str)
+        and all(isinstance(step.rule, Scale | Sum | Unchanged) for step in first.before)
+        and all(len(step.inputs) == 1 for step in first.before)
+        and first._scale(tile).shape[1:] in {(1, 1, 1), (shape[1], 1, 1)}
+    )
+
+
+def contract(
+    multiplier: Multiplier,
+    images: Tensor,
+    background: Tensor,
+    weight: Tensor,
+    stride: tuple[int, int],
+    padding: tuple[int, int],
+    dilation: tuple[int, int],
+) -> Tensor:
+    """Attributions of images from the multiplier of a convolution's output.
+
+    Args:
+        multiplier: Of the convolution's output, for n * b pairs and k outputs.
+        images: (n, c, h, w).
+        background: (b, c, h, w).
+        weight: (channels, c, kernel height, kernel width).
+        stride: Of the convolution, vertical and horizontal, as are the next two.
+        padding: With zeros.
+        dilation: Spacing of the kernel.
+
+    Returns:
+        Summed over the background, (n, k, c, h, w).
+    """
+    if multiplier.places is not None and multiplier.places.window is None:
+        multiplier = Multiplier(multiplier.dense())
+    window = (1, 1) if multiplier.places is None else multiplier.places.window
+    assert window is not None
+    patches = _patches(weight, window, stride, dilation)  # (channels, window, c, ph, pw)
+    step = (window[0] * stride[0], window[1] * stride[1])
+    n, b, k = len(images), len(background), multiplier.rows.shape[1]
+    channels, h, w = multiplier.rows.shape[2:]
+    size = patches.shape[2:].numel()
+
+    change = (images[:, None] - background[None]).flatten(0, 1)
+    change = F.pad(change, (padding[1], padding[1], padding[0], padding[0]))
+    change = change.unfold(2, patches.shape[3], step[0]).unfold(3, patches.shape[4], step[1])
+    change = torch.unflatten(change[:, :, :h, :w], 0, (n, b)).permute(0, 3, 4, 1, 2, 5, 6)
+    change = change.reshape(n, h, w, b, 1, size)
+
+    left = _positions_first(multiplier.rows, n, b)  # (n, h, w, k, b, channels)
+    if multiplier.ratio is not None:
+        left = left * _positions_first(multiplier.ratio, n, b)
+    right = _weights(multiplier.places, patches.flatten(2), change)
+    summed = torch.bmm(
+        left.reshape(n * h * w, k, b * channels), right.reshape(n * h * w, b * channels, size)
+    )
+
+    columns = torch.unflatten(summed, 0, (n, h * w)).permute(0, 2, 3, 1).flatten(0, 1)
+    covered = ((h - 1) * step[0] + patches.shape[3], (w - 1) * step[1] + patches.shape[4])
+    planes = F.fold(columns, covered, tuple(patches.shape[3:]), stride=step)
+    below, right_of = (
+        side - (cover - pad)
+        for side, cover, pad in zip(images.shape[2:], covered, padding, strict=True)
+    )
+    planes = F.pad(planes, (-padding[1], right_of, -padding[0], below))
+    return torch.unflatten(planes, 0, (n, k))
+
+
+def _positions_first(factor: Tensor, n: int, b: int) -> Tensor:
+    """(n * b or 1, k, channels, h, w) -> (n, h, w, k, b, channels), in that memory order."""
+    pairs = torch.unflatten(factor.expand(n * b, *factor.shape[1:]), 0, (n, b))
+    return pairs.permute(0, 4, 5, 2, 1, 3).contiguous()
+
+
+def _weights(places: Places | None, patches: Tensor, change: Tensor) -> Tensor:
+    """Each pair's weights under each position, times change: (n, h, w, b, channels, size)."""
+    if places is None:
+        return patches[:, 0] * change
+    assert places.offset is not None
+    n, _, _, b = change.shape[:4]
+    offset = _positions_first(places.offset, n, b)[:, :, :, 0]
+    row = torch.arange(len(patches), device=patches.device) * patches.shape[1] + offset
+    return F.embedding(row, patches.flatten(0, 1)).mul_(change)
+
+
+def _patches(
+    weight: Tensor, window: tuple[int, int], stride: tuple[int, int], dilation: tuple[int, int]
+) -> Tensor:
+    """Weights as seen from each position of a window: (channels, window, c, ph, pw)."""
+    channels, c, kh, kw = weight.shape
+    (tall, wide), (sy, sx), (dy, dx) = window, stride, dilation
+    height, width = (tall - 1) * sy + (kh - 1) * dy + 1, (wide - 1) * sx + (kw - 1) * dx + 1
+    patches = weight.new_zeros(channels, tall, wide, c, height, width)
+    for y in range(tall):
+        for x in range(wide):
+            rows = slice(y * sy, y * sy + (kh - 1) * dy + 1, dy)
+            columns = slice(x * sx, x * sx + (kw - 1) * dx + 1, dx)
+            patches[:, y, x, :, rows, columns] = weight
+    return patches.flatten(1, 2)

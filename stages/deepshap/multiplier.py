@@ -1,0 +1,98 @@
+"""Multipliers, kept factored for as long as that saves work.
+
+DeepLIFT's multiplier of an activation is the change of an output per change of that activation, one
+number for each (image, background image, output, element). Only linear layers mix elements, so what the
+other layers contribute does not depend on the output: one ratio for each (image, background image,
+element), shared by all outputs. And behind a max pool, one position of each window carries everything.
+
+Shapes are written with p pairs of an image and a background image, k outputs, and the axes of one
+image's activation. A size of 1 stands for "the same for all", as in broadcasting.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where in the input of a max pool each pooled element comes from.
+
+    Attributes:
+        index: Position in the flattened plane, (p, 1, c, h, w) with the pooled h and w.
+        plane: Height and width of the pool's input.
+        window: Height and width of the windows if they tile the plane from its corner without
+            overlap, else None.
+        offset: Position in its window in that case, (p, 1, c, h, w), else None.
+    """
+
+    index: Tensor
+    plane: tuple[int, int]
+    window: tuple[int, int] | None = None
+    offset: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Multiplier:
+    """Multipliers of one activation: `rows * ratio`, moved to `places`.
+
+    Attributes:
+        rows: What depends on the output, (p or 1, k, ...).
+        ratio: What does not, (p or 1, 1, ...), or None for 1.
+        places: Of a max pool that `rows` and `ratio` have not been spread over yet, or None.
+    """
+
+    rows: Tensor
+    ratio: Tensor | None = None
+    places: Places | None = None
+
+    def scaled(self, ratio: Tensor) -> Multiplier:
+        """Multiply by a ratio that is the same for all outputs, (p or 1, 1, ...)."""
+        if self.places is not None:
+            return Multiplier(self.dense(), ratio)
+        return replace(self, ratio=ratio if self.ratio is None else self.ratio * ratio)
+
+    def pooled(self, ratio: Tensor, places: Places) -> Multiplier:
+        """Go from the output of a max pool to its input."""
+        return replace(self.scaled(ratio), places=places)
+
+    def dense(self) -> Tensor:
+        """Multiply everything out: (p or 1, k, ...) in the shape of the activation."""
+        if self.places is None:
+            return self.rows if self.ratio is None else self.rows * self.ratio
+        if self.places.window is None:
+            return self._scattered(self.places)
+        return self._spread(self.places, self.places.window)
+
+    def _scattered(self, places: Places) -> Tensor:
+        """Add each element to its position, which windows that overlap may share."""
+        values = self.rows if self.ratio is None else self.rows * self.ratio
+        values, index = torch.broadcast_tensors(values, places.index)
+        values, index = values.flatten(3), index.flatten(3)
+        planes = values.new_zeros(*values.shape[:3], places.plane[0] * places.plane[1])
+        return torch.unflatten(planes.scatter_add_(3, index, values), 3, places.plane)
+
+    def _spread(self, places: Places, window: tuple[int, int]) -> Tensor:
+        """Write each window once, channels last."""
+        rows, index = self.rows.movedim(2, -1), places.index.movedim(2, -1)
+        ratio = rows.new_ones(()) if self.ratio is None else self.ratio.movedim(2, -1)
+        share = rows.new_zeros(*index.shape[:2], places.plane[0] * places.plane[1], index.shape[-1])
+        share.scatter_(2, index.flatten(2, 3), ratio.expand_as(index).flatten(2, 3))
+        share = torch.unflatten(share, 2, places.plane)
+        planes = rows.new_zeros(len(share), rows.shape[1], *share.shape[2:])
+        torch.mul(
+            rows[:, :, :, None, :, None],
+            _windowed(share, rows.shape[2:4], window),
+            out=_windowed(planes, rows.shape[2:4], window),
+        )
+        return planes.movedim(-1, 2)
+
+
+def _windowed(planes: Tensor, n_windows: torch.Size, window: tuple[int, int]) -> Tensor:
+    """View (p, k, height, width, c) planes as (p, k, h, window height, w, window width, c)."""
+    (h, w), (tall, wide) = n_windows, window
+    covered = torch.unflatten(planes[:, :, : h * tall, : w * wide], 3, (w, wide))
+    return torch.unflatten(covered, 2, (h, tall))

@@ -1,0 +1,444 @@
+"""The table of operations: which PyTorch function follows which rule.
+
+Modules are traced down to the functions they call, so one entry serves a module, its functional form and
+its method. To add an operation, write the function with PyTorch's argument names under the rule it
+follows, and list the targets that mean it.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.nn.grad import conv2d_input
+
+from . import rules
+
+Target = Callable[..., Any] | str
+"""What a traced call names: a function, or a method by its name."""
+
+
+class UnsupportedOperation(NotImplementedError):  # noqa: N818 (the name says what happened)
+    """The network holds an operation without a rule.
+
+    Args:
+        operation: What is called.
+        place: Where in the network.
+        advice: What is wrong with it, and what to use instead.
+    """
+
+    def __init__(self, operation: str, place: str, advice: str) -> None:
+        super().__init__(f"{operation} at {place}: {advice}")
+        self.operation = operation
+        self.place = place
+
+
+OPERATIONS: dict[Target, rules.Rule] = {}
+"""Every operation that has a rule."""
+
+
+def _register(rule: rules.Rule, *targets: Target) -> None:
+    OPERATIONS.update(dict.fromkeys(targets, rule))
+
+
+# Element by element
+
+
+def _is_elementwise(*targets: Target) -> Callable[[Callable[..., Tensor]], Callable[..., Tensor]]:
+    def register(apply: Callable[..., Tensor]) -> Callable[..., Tensor]:
+        _register(rules.Elementwise(apply), *targets)
+        return apply
+
+    return register
+
+
+@_is_elementwise(F.relu, F.relu_, torch.relu, torch.relu_, "relu", "relu_")
+def relu(input: Tensor, inplace: bool = False) -> Tensor:
+    """Rectify; named for the rewriting that moves it behind max pooling."""
+    return torch.relu(input)
+
+
+@_is_elementwise(F.leaky_relu, F.leaky_relu_)
+def _leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
+    return F.leaky_relu(input, negative_slope)
+
+
+@_is_elementwise(F.elu, F.elu_)
+def _elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
+    return F.elu(input, alpha)
+
+
+@_is_elementwise(F.selu, F.selu_, torch.selu, torch.selu_)
+def _selu(input: Tensor, inplace: bool = False) -> Tensor:
+    return F.selu(input)
+
+
+@_is_elementwise(F.gelu)
+def _gelu(input: Tensor, approximate: str = "none") -> Tensor:
+    return F.gelu(input, approximate=approximate)
+
+
+@_is_elementwise(F.silu)
+def _silu(input: Tensor, inplace: bool = False) -> Tensor:
+    return F.silu(input)
+
+
+@_is_elementwise(F.hardswish)
+def _hardswish(input: Tensor, inplace: bool = False) -> Tensor:
+    return F.hardswish(input)
+
+
+@_is_elementwise(F.hardsigmoid)
+def _hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
+    return F.hardsigmoid(input)
+
+
+@_is_elementwise(F.relu6)
+def _relu6(input: Tensor, inplace: bool = False) -> Tensor:
+    return F.relu6(input)
+
+
+@_is_elementwise(F.sigmoid, torch.sigmoid, torch.sigmoid_, "sigmoid", "sigmoid_")
+def _sigmoid(input: Tensor) -> Tensor:
+    return torch.sigmoid(input)
+
+
+@_is_elementwise(F.tanh, torch.tanh, torch.tanh_, "tanh", "tanh_")
+def _tanh(input: Tensor) -> Tensor:
+    return torch.tanh(input)
+
+
+@_is_elementwise(F.softplus)
+def _softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
+    return F.softplus(input, beta, threshold)
+
+
+def _softmax(input: Tensor, dim: int, _stacklevel: int = 3, dtype: None = None) -> Tensor:
+    return F.softmax(input, dim)
+
+
+def _log_softmax(input: Tensor, dim: int, _stacklevel: int = 3, dtype: None = None) -> Tensor:
+    return F.log_softmax(input, dim)
+
+
+_register(rules.Softmax(_softmax), F.softmax, torch.softmax, "softmax")
+_register(rules.Softmax(_log_softmax), F.log_softmax, torch.log_softmax, "log_softmax")
+
+
+# Linear
+
+
+def _is_linear(
+    *targets: Target, transpose: rules.Transpose | None = None
+) -> Callable[[Callable[..., Tensor]], Callable[..., Tensor]]:
+    def register(apply: Callable[..., Tensor]) -> Callable[..., Tensor]:
+        _register(rules.Linear(apply, transpose), *targets)
+        return apply
+
+    return register
+
+
+def _channels_last(planes: Tensor) -> Tensor:
+    # The layout in which transposed convolutions run fastest, and in which element-wise ratios
+    # then meet their multipliers in memory order.
+    return planes.contiguous(memory_format=torch.channels_last)
+
+
+def _conv2d_transpose(
+    rows: Tensor,
+    shape: torch.Size,
+    weight: Tensor,
+    bias: Tensor | None,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    groups: int,
+) -> Tensor:
+    weight, rows = _channels_last(weight), _channels_last(rows)
+    size = torch.Size((len(rows), *shape[1:]))
+    planes: Tensor = conv2d_input(  # type: ignore[no-untyped-call] # PyTorch's
+        size, weight, rows, stride, padding, dilation, groups
+    )
+    return planes
+
+
+@_is_linear(F.conv2d, torch.conv2d, transpose=_conv2d_transpose)
+def conv2d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
+) -> Tensor:
+    """Convolve; named because a first convolution can be contracted."""
+    return _channels_last(F.conv2d(input, weight, bias, stride, padding, dilation, groups))
+
+
+def _conv_transpose2d_transpose(
+    rows: Tensor,
+    shape: torch.Size,
+    weight: Tensor,
+    bias: Tensor | None,
+    stride: Any,
+    padding: Any,
+    output_padding: Any,
+    groups: int,
+    dilation: Any,
+) -> Tensor:
+    return F.conv2d(_channels_last(rows), weight, None, stride, padding, dilation, groups)
+
+
+@_is_linear(F.conv_transpose2d, torch.conv_transpose2d, transpose=_conv_transpose2d_transpose)
+def _conv_transpose2d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    output_padding: Any = 0,
+    groups: int = 1,
+    dilation: Any = 1,
+) -> Tensor:
+    return _channels_last(
+        F.conv_transpose2d(input, weight, bias, stride, padding, output_padding, groups, dilation)
+    )
+
+
+def _linear_transpose(
+    rows: Tensor, shape: torch.Size, weight: Tensor, bias: Tensor | None
+) -> Tensor:
+    return rows @ weight
+
+
+@_is_linear(F.linear, transpose=_linear_transpose)
+def _linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    return F.linear(input, weight, bias)
+
+
+@_is_linear(torch.matmul, operator.matmul, "matmul")
+def _matmul(input: Tensor, other: Tensor) -> Tensor:
+    return input @ other
+
+
+@_is_linear(F.avg_pool2d)
+def _avg_pool2d(
+    input: Tensor,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
+) -> Tensor:
+    return F.avg_pool2d(
+        input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
+    )
+
+
+@_is_linear(F.adaptive_avg_pool2d)
+def _adaptive_avg_pool2d(input: Tensor, output_size: Any) -> Tensor:
+    return F.adaptive_avg_pool2d(input, output_size)
+
+
+@_is_linear(torch.mean, "mean")
+def _mean(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
+    return torch.mean(input, dim, keepdim)
+
+
+@_is_linear(torch.sum, "sum")
+def _sum(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
+    return torch.sum(input, dim, keepdim)
+
+
+@_is_linear(F.pad)
+def _pad(input: Tensor, pad: Any, mode: str = "constant", value: float | None = None) -> Tensor:
+    return F.pad(input, pad, mode, value)
+
+
+@_is_linear(torch.permute, "permute")
+def _permute(input: Tensor, *dims: Any) -> Tensor:
+    return input.permute(*dims)
+
+
+@_is_linear(torch.transpose, "transpose")
+def _transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
+    return input.transpose(dim0, dim1)
+
+
+@_is_linear(operator.getitem)
+def _getitem(input: Tensor, index: Any) -> Tensor:
+    return input[index]
+
+
+@_is_linear(torch.narrow, "narrow")
+def _narrow(input: Tensor, dim: int, start: int, length: int) -> Tensor:
+    return input.narrow(dim, start, length)
+
+
+def _unshaped(rows: Tensor, shape: torch.Size, *args: Any) -> Tensor:
+    return rows.reshape(len(rows), *shape[1:])
+
+
+@_is_linear(torch.flatten, "flatten", transpose=_unshaped)
+def _flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
+    return input.flatten(start_dim, end_dim)
+
+
+@_is_linear(torch.reshape, "reshape", "view", transpose=_unshaped)
+def _reshape(input: Tensor, *shape: Any) -> Tensor:
+    return input.reshape(*shape)
+
+
+@_is_linear(torch.squeeze, "squeeze", transpose=_unshaped)
+def _squeeze(input: Tensor, *dim: int) -> Tensor:
+    return input.squeeze(*dim)
+
+
+@_is_linear(torch.unsqueeze, "unsqueeze", transpose=_unshaped)
+def _unsqueeze(input: Tensor, dim: int) -> Tensor:
+    return input.unsqueeze(dim)
+
+
+@_is_linear(torch.unflatten, "unflatten", transpose=_unshaped)
+def _unflatten(input: Tensor, dim: int, sizes: Any) -> Tensor:
+    return torch.unflatten(input, dim, sizes)
+
+
+# Nothing to undo
+
+
+def _dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+    if training:
+        raise NotImplementedError("it drops at random; pass training=self.training")
+    return input
+
+
+_register(rules.Unchanged(_dropout), F.dropout, F.dropout1d, F.dropout2d, F.dropout3d)
+_register(rules.Unchanged(_dropout), F.alpha_dropout, F.feature_alpha_dropout, torch.dropout)
+_register(rules.Unchanged(lambda input: input), "contiguous", "clone", torch.clone)
+_register(rules.Unchanged(lambda input: input.float()), "float")
+
+
+# Constants and branches
+
+
+def _batch_norm_factor(
+    input: Tensor,
+    running_mean: Tensor,
+    running_var: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    training: bool,
+    momentum: float,
+    eps: float,
+) -> Tensor:
+    factor = (running_var + eps).rsqrt()
+    factor = factor if weight is None else factor * weight
+    return factor.reshape(-1, *[1] * (input.ndim - 2))
+
+
+def _batch_norm(
+    input: Tensor,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    if training or running_var is None:
+        raise NotImplementedError("it mixes the images of a batch; keep running statistics")
+    return F.batch_norm(input, running_mean, running_var, weight, bias, False, momentum, eps)
+
+
+def _add(input: Tensor, other: Any, alpha: float = 1) -> Tensor:
+    return torch.add(input, other, alpha=alpha) if alpha != 1 else input + other
+
+
+def _subtract(input: Any, other: Any, alpha: float = 1) -> Tensor:
+    difference: Tensor = input - (other if alpha == 1 else alpha * other)
+    return difference
+
+
+def _multiply(input: Any, other: Any) -> Tensor:
+    product: Tensor = input * other
+    return product
+
+
+def _divide(input: Any, other: Any) -> Tensor:
+    quotient: Tensor = input / other
+    return quotient
+
+
+def _negate(input: Tensor) -> Tensor:
+    return -input
+
+
+def _concatenate(tensors: Any, dim: int = 0) -> Tensor:
+    return torch.cat(tensors, dim)
+
+
+_register(rules.Scale(_batch_norm, _batch_norm_factor), F.batch_norm)
+_register(rules.Scale(_divide, lambda input, other: 1 / other), operator.truediv, torch.div, "div")
+_register(rules.Scale(_negate, lambda input: -1.0), operator.neg, torch.neg, "neg")
+_register(rules.Sum(_add), operator.add, operator.iadd, torch.add, "add", "add_")
+_register(rules.Sum(_subtract, -1), operator.sub, operator.isub, torch.sub, "sub", "sub_")
+_register(rules.Product(_multiply), operator.mul, operator.imul, torch.mul, "mul", "mul_")
+_register(rules.Concatenation(_concatenate), torch.cat, torch.concat)
+
+
+# Max pooling
+
+
+def pair(value: Any) -> tuple[int, int]:
+    """Spell out a size that PyTorch takes as one number or two."""
+    return (value, value) if isinstance(value, int) else (value[0], value[-1])
+
+
+def _max_pool2d(
+    input: Tensor,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Any:
+    if return_indices:
+        raise NotImplementedError("its indices have no multiplier; use return_indices=False")
+    return F.max_pool2d(
+        input, kernel_size, stride, padding, dilation, ceil_mode, return_indices=True
+    )
+
+
+def _tiling(
+    input: Tensor,
+    kernel_size: Any,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    ceil_mode: bool,
+    return_indices: bool,
+) -> tuple[int, int] | None:
+    window = pair(kernel_size)
+    apart = not stride or pair(stride) == window
+    cut = ceil_mode and any(side % tall for side, tall in zip(input.shape[2:], window, strict=True))
+    plain = pair(padding) == (0, 0) and pair(dilation) == (1, 1)
+    return window if apart and plain and not cut else None
+
+
+def _adaptive_max_pool2d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
+    if return_indices:
+        raise NotImplementedError("its indices have no multiplier; use return_indices=False")
+    return F.adaptive_max_pool2d(input, output_size, return_indices=True)
+
+
+_register(rules.MaxPool(_max_pool2d, _tiling), F.max_pool2d, torch.max_pool2d)
+_register(rules.MaxPool(_adaptive_max_pool2d, lambda *_: None), F.adaptive_max_pool2d)
