@@ -1,7 +1,7 @@
 """Time an epoch of training against the usual loop: `python -m benchmarks.train`.
 
-The usual loop is what tutorials show: torchvision's MNIST with ToTensor and Normalize, a DataLoader,
-and the same network, batch size, optimiser and precision. Both run in turn, several times, in one
+The usual loop is what tutorials show: torchvision's MNIST with ToTensor and Normalize, a
+DataLoader, and the same network, batch size and optimiser in float32. Both run in turn, several times, in one
 process; the ratio of the medians is what counts, since machines are noisy.
 """
 
@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
@@ -21,6 +22,7 @@ from torchvision import datasets, transforms
 from tqdm import tqdm
 
 from stages.datasets import mnist
+from stages.pipeline.dataset import Origin
 from stages.pipeline.network import build_network
 from stages.pipeline.splits import Facts, Split
 from stages.train import Labelled, train_epoch
@@ -84,8 +86,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         raw = Path(scratch) / "MNIST/raw"
         raw.mkdir(parents=True)
-        mnist.fetch(Path("data/embedded"), [], raw)
-        split = mnist.read(raw).train
+        mnist.fetch(Origin(Path("data/embedded")), raw)
+        images, labels = mnist.read(raw).train
+        split = Split(np.asarray(images), labels)
         print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, batch {BATCH_SIZE}")
         for architecture in ("lenet", "convnet"):
             loops = {

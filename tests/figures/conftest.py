@@ -1,14 +1,17 @@
 """A real explanation with a closed form: scikit-learn's digits and a linear model."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from playwright.sync_api import Browser, Page
 from sklearn.datasets import load_digits
 
 from stages.pipeline.explanation import Explanation
 
+from .opened import NAMES, opened, write
 from .runs import Run
 
 N_TRAIN = 600
@@ -74,3 +77,37 @@ def metrics() -> dict[str, Any]:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     return tmp_path
+
+
+@pytest.fixture(scope="module")
+def run(digits: Run) -> Run:
+    return digits.named(NAMES)
+
+
+@pytest.fixture(scope="module")
+def page_file(
+    tmp_path_factory: pytest.TempPathFactory,
+    run: Run,
+    params: dict[str, Any],
+    metrics: dict[str, Any],
+) -> Path:
+    path = tmp_path_factory.mktemp("explorer") / "explorer.html"
+    write(path, run, params, metrics)
+    return path
+
+
+@pytest.fixture
+def page(browser: Browser, page_file: Path) -> Iterator[Page]:
+    """The page, open; afterwards nothing was requested, nothing said on the console."""
+    yield from opened(browser, page_file)
+
+
+LOOKS = [(width, scheme) for width in (1280, 400) for scheme in ("light", "dark")]
+
+
+@pytest.fixture(params=LOOKS, ids=lambda look: f"{look[0]}-{look[1]}")
+def look(request: pytest.FixtureRequest, browser: Browser, page_file: Path) -> Iterator[Page]:
+    width, scheme = request.param
+    yield from opened(
+        browser, page_file, viewport={"width": width, "height": 800}, color_scheme=scheme
+    )

@@ -1,0 +1,86 @@
+"""Opening the explorer in a real Chromium and reading what it shows."""
+
+import base64
+import io
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.image import imread
+from playwright.sync_api import Browser, Page
+
+from stages.figures.explorer import write_explorer
+
+from .runs import Run
+
+NAMES = [
+    "<img src=x onerror=alert(1)>",
+    "</script><script>alert(2)</script>",
+    *(f"digit {number}" for number in range(2, 10)),
+]
+
+
+def write(path: Path, run: Run, params: dict[str, Any], metrics: dict[str, Any]) -> None:
+    write_explorer(
+        path,
+        run.explanation,
+        run.summary,
+        run.scale,
+        run.test_labels,
+        run.test_probabilities,
+        params,
+        metrics,
+    )
+
+
+def opened(browser: Browser, path: Path, **context: Any) -> Iterator[Page]:
+    page = browser.new_page(**{"viewport": {"width": 1280, "height": 900}, **context})
+    page.set_default_timeout(5_000)
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(f"console: {message.text}"))
+    page.on("pageerror", lambda error: complaints.append(f"error: {error}"))
+    page.on("dialog", lambda dialog: (complaints.append("dialog"), dialog.dismiss()))
+    page.on(
+        "request",
+        lambda request: (
+            None
+            if request.url.startswith("data:") or request.url == path.as_uri()
+            else complaints.append(f"request: {request.url}")
+        ),
+    )
+    page.goto(path.as_uri())
+    yield page
+    page.close()
+    assert complaints == []
+
+
+def cards(page: Page) -> list[int]:
+    """Numbers of the test images in the gallery."""
+    labels = page.get_by_role("option").filter(has=page.locator("canvas"))
+    names = labels.evaluate_all("cards => cards.map((card) => card.ariaLabel)")
+    return [int(re.match(r"Test image (\d+)", name)[1]) for name in names]  # type: ignore[index]
+
+
+def numbers(run: Run, chosen: np.ndarray[Any, Any]) -> list[int]:
+    return [int(index) for index in run.explanation.indices[chosen]]
+
+
+def canvas(page: Page, selector: str) -> np.ndarray[Any, Any]:
+    """Colours (h, w, 3) drawn on a canvas."""
+    url = page.locator(selector).evaluate("(canvas) => canvas.toDataURL()")
+    pixels = imread(io.BytesIO(base64.b64decode(url.partition(",")[2])))
+    return np.rint(pixels[..., :3] * 255).astype(np.int64)
+
+
+def shown(page: Page) -> int:
+    return int(page.get_by_role("heading", name="Test image").inner_text().split()[-1])
+
+
+def decimal(text: str) -> float:
+    return float(text.replace("\N{MINUS SIGN}", "-"))
+
+
+def go_to(page: Page, index: int) -> None:
+    page.get_by_role("option", name=f"Test image {index},", exact=False).click()
