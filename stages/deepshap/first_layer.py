@@ -13,7 +13,6 @@ multiplier shares among outputs, times x - b under the patch. The patches are th
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 import torch.nn.functional as F

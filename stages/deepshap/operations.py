@@ -22,7 +22,7 @@ Target = Callable[..., Any] | str
 """What a traced call names: a function, or a method by its name."""
 
 
-class UnsupportedOperation(NotImplementedError):  # noqa: N818 (the name says what happened)
+class UnsupportedOperation(NotImplementedError):
     """The network holds an operation without a rule.
 
     Args:
