@@ -88,7 +88,7 @@ def main() -> None:
         raw.mkdir(parents=True)
         mnist.fetch(Origin(Path("data/embedded")), raw)
         images, labels = mnist.read(raw).train
-        split = Split(np.asarray(images), labels)
+        split = Split(np.array(images), labels)
         print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, batch {BATCH_SIZE}")
         for architecture in ("lenet", "convnet"):
             loops = {
