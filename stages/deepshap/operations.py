@@ -97,6 +97,13 @@ def _hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
     return F.hardsigmoid(input)
 
 
+@_is_elementwise(F.hardtanh, F.hardtanh_)  # also what F.relu6 calls
+def _hardtanh(
+    input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False
+) -> Tensor:
+    return F.hardtanh(input, min_val, max_val)
+
+
 @_is_elementwise(F.relu6)
 def _relu6(input: Tensor, inplace: bool = False) -> Tensor:
     return F.relu6(input)
@@ -159,10 +166,15 @@ def _conv2d_transpose(
     groups: int,
 ) -> Tensor:
     weight, rows = _channels_last(weight), _channels_last(rows)
+    if isinstance(padding, str):  # "same" may pad one side by one more, which numbers cannot say
+        total = [d * (k - 1) for d, k in zip(pair(dilation), weight.shape[2:], strict=True)]
+        total = total if padding == "same" else [0, 0]
+        top, left = (side // 2 for side in total)
+        around = torch.Size((*shape[:2], shape[2] + total[0], shape[3] + total[1]))
+        planes = _conv2d_transpose(rows, around, weight, bias, stride, 0, dilation, groups)
+        return planes[:, :, top : top + shape[2], left : left + shape[3]]
     size = torch.Size((len(rows), *shape[1:]))
-    planes: Tensor = conv2d_input(  # type: ignore[no-untyped-call] # PyTorch's
-        size, weight, rows, stride, padding, dilation, groups
-    )
+    planes: Tensor = conv2d_input(size, weight, rows, stride, padding, dilation, groups)
     return planes
 
 

@@ -305,7 +305,7 @@ class Softmax(Elementwise):
 
     @override
     def forward(self, *args: Any) -> tuple[Tensor, Saved]:
-        logits, dim = args
+        logits, dim = args[:2]
         if logits.ndim != 2 or dim not in (1, -1):
             raise NotImplementedError("it must run over the outputs of a network, dim=1")
         return super().forward(logits, dim)
