@@ -1,6 +1,7 @@
 # make repro   set up, then run the pipeline        make test    set up, then run the tests
 # make plots   show its plots in a browser          make check   lint and types
 # make bench   time training and explaining         make setup   set up only
+# make recipe NAME=digits_lenet   run a recipe as an experiment of that name; make recipes: all
 VENV ?= .venv
 PYTHON ?= python3
 
@@ -8,7 +9,7 @@ PYTHON ?= python3
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 READY := $(VENV)/.ready
 
-.PHONY: repro test check bench plots setup
+.PHONY: repro test check bench plots recipe recipes setup
 
 repro: $(READY)
 	dvc repro
@@ -27,6 +28,12 @@ bench: $(READY)
 
 plots: $(READY)
 	dvc plots show --open
+
+recipe: $(READY)
+	python -m recipes $(NAME)
+
+recipes: $(READY)
+	python -m recipes --all
 
 setup: $(READY)
 
