@@ -25,8 +25,8 @@ def imported_files(file: str) -> set[str]:
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             package = Path(file).parent.parts[: len(Path(file).parts) - node.level]
-            base = ".".join([*package, node.module or ""] if node.level else [node.module or ""])
-            names = [base.strip("."), *(f"{base}.{alias.name}".strip(".") for alias in node.names)]
+            base = ".".join([*(package if node.level else ()), *filter(None, [node.module])])
+            names = [base, *(f"{base}.{alias.name}" for alias in node.names)]
         else:
             continue
         for name in names:
