@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from stages.figures import captions
 from stages.figures.confusion import confusion_counts
@@ -109,7 +110,8 @@ def pack(explanation: Explanation, summary: Summary) -> Packed:
     maps = np.empty((len(held), n_maps, height, width), np.int16)
     steps = np.empty((len(held), n_maps), np.float32)
     error = 0.0
-    for place, image in enumerate(held):
+    images = tqdm(held, desc="pack the explorer", unit="image", leave=False, delay=1)
+    for place, image in enumerate(images):
         values = explanation.values[image].sum(axis=0, dtype=np.float64)[..., shown[image]]
         exact = average(values.transpose(2, 0, 1), block)
         steps[place] = np.abs(exact).max(axis=(1, 2)) / STEPS

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from stages.figures import captions
 from stages.figures.board import INK, MUTED, WRONG, Board, fold, printable, shorten
@@ -28,7 +29,8 @@ def draw_sheets(
         What was written.
     """
     paths = []
-    for start in range(0, min(len(explanation.labels), ON_SHEETS), ROWS):
+    starts = range(0, min(len(explanation.labels), ON_SHEETS), ROWS)
+    for start in tqdm(starts, desc="draw sheets", unit="sheet", leave=False, delay=1):
         path = folder / f"sheet_{start // ROWS:03d}.png"
         draw_sheet(explanation, summary, scale, start).save(path)
         paths.append(path)

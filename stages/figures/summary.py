@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from stages.figures.tiles import ON_SHEETS
 from stages.pipeline.explanation import Explanation, output_range
@@ -51,7 +52,8 @@ def summarise(explanation: Explanation) -> Summary:
     strengths = np.zeros(n_classes)
     counts = np.bincount(explanation.labels, minlength=n_classes)
     means, mean_strengths = np.zeros((2, n_classes, height, width))
-    for image, label in enumerate(explanation.labels):
+    images = tqdm(explanation.labels, desc="read values", unit="image", leave=False, delay=1)
+    for image, label in enumerate(images):
         maps = explanation.values[image].sum(axis=0, dtype=np.float64)  # (h, w, k)
         sums[image] = maps.sum(axis=(0, 1))
         if not np.isfinite(sums[image]).all():

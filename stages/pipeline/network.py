@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from tqdm import tqdm
 
 from stages.pipeline.errors import UserError
 from stages.pipeline.files import read_json, write_json
@@ -134,4 +135,6 @@ def predict(network: nn.Module, images: Tensor, batch_size: int = 1000) -> Tenso
     Returns:
         (n, k), on the network's device.
     """
-    return torch.cat([network(batch) for batch in images.split(batch_size)])
+    batches = images.split(batch_size)
+    progress = tqdm(batches, desc="predict", unit="batch", leave=False, delay=1)
+    return torch.cat([network(batch) for batch in progress])
