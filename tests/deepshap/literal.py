@@ -1,8 +1,8 @@
 """DeepSHAP a second time: slow, literal, one pair and one output at a time.
 
-It shares nothing with the engine. A network is written as a function of pairs: the activation for the
-image and the one for the background image. PyTorch differentiates it, with the formula of the papers as
-the backward pass of each operation that is not linear.
+It shares nothing with the engine. A network is written as a function of pairs: the activation for
+the image and the one for the background image. PyTorch differentiates it, with the formula of the
+papers as the backward pass of each operation that is not linear.
 """
 
 from __future__ import annotations

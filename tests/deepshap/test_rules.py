@@ -71,7 +71,7 @@ def built(
     torch.manual_seed(0)
     network = Function(forward, **modules).eval()
     initialise(network)
-    return network.double()
+    return network.double().requires_grad_(False)
 
 
 @pytest.mark.parametrize("name", ELEMENTWISE)
