@@ -97,9 +97,9 @@ class DeepShap:
         """
         _check_images(images, self._background)
         chosen = _chosen(outputs, len(self.base_values))
-        selection = torch.eye(len(self.base_values), dtype=images.dtype)[chosen]
-        start = Multiplier(selection.to(self._device)[None])
         images = images.detach().to(self._device)
+        unit = torch.eye(len(self.base_values), dtype=images.dtype, device=self._device)
+        start = Multiplier(torch.stack([unit[output] for output in chosen])[None])
         values = images.new_empty(*images.shape, len(chosen))
         at_once = max(1, self._pair_limit(len(chosen)) // len(self._blocks[0]))
         with torch.no_grad(), self._workers() as run:

@@ -39,8 +39,7 @@ def _is_elementwise(*targets: Target) -> Callable[[Callable[..., Tensor]], Calla
 
 
 @_is_elementwise(F.relu, F.relu_, torch.relu, torch.relu_, "relu", "relu_")
-def relu(input: Tensor, inplace: bool = False) -> Tensor:
-    """Rectify; named for the rewriting that moves it behind max pooling."""
+def _relu(input: Tensor, inplace: bool = False) -> Tensor:
     return torch.relu(input)
 
 

@@ -15,7 +15,7 @@ from torch import Tensor, fx, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from .nonlinear import MaxPool
-from .operations import OPERATIONS, relu
+from .operations import OPERATIONS
 from .rules import Rule, Saved
 
 _ASKS_SHAPE = {"size", "dim", "ndimension"}
@@ -251,7 +251,6 @@ def _pool_before_relu(graph: fx.Graph) -> None:
     Both only compare, so they commute; and the two changes' ratios have the same product.
     """
     rectify = OPERATIONS[F.relu]
-    assert rectify.apply is relu
     for pool in list(graph.nodes):
         if not isinstance(OPERATIONS.get(pool.target), MaxPool) or not pool.all_input_nodes:
             continue
