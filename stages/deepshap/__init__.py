@@ -1,9 +1,9 @@
-"""DeepSHAP for image networks: shap's values, without its cost, additive for every network it takes.
+"""DeepSHAP for image networks: shap's values, faster, and additive for every network it takes.
 
 It stands on PyTorch alone: copy the folder to use it elsewhere.
 """
 
 from .engine import DeepShap
-from .operations import UnsupportedOperation
+from .program import UnsupportedOperation
 
 __all__ = ["DeepShap", "UnsupportedOperation"]

@@ -24,15 +24,15 @@ class DeepShap:
     over the background. They add up: summed over c, h, w they are the output minus its base value,
     whatever the network (for softmax and log-softmax, which must come last: see below).
 
-    They are the values of shap.DeepExplainer wherever those add up, and stay additive where those do
-    not: overlapping pooling windows, functional calls, modules used twice. Max pooling gives the
+    They are the values of shap.DeepExplainer wherever those add up, and stay additive where those
+    do not: overlapping pooling windows, functional calls, modules used twice. Max pooling gives the
     change of a maximum to the position of the larger side. A product of two branches gives each
     factor its change times the mean of the other. Softmax follows shap's element-wise rule: a
     probability is explained through its own logit alone.
 
     Args:
-        network: In eval mode, traceable by `torch.fx`, from (n, c, h, w) to (n, k). It is left as it
-            is, and must stay as it is while this explainer is used.
+        network: In eval mode, traceable by `torch.fx`, from (n, c, h, w) to (n, k). It is left as
+            it is, and must stay as it is while this explainer is used.
         background: Images (b, c, h, w) that the change is measured from, in the network's dtype.
         chunk_mib: Memory in MiB that the multipliers of one tile may take. The default keeps a
             tile within the processor's caches; a GPU is busy only with more.
@@ -88,18 +88,18 @@ class DeepShap:
 
         Returns:
             Output units, (n, c, h, w, k), in the network's dtype and on its device. Summed over
-            c, h, w they are the outputs minus `base_values`, within rounding. With softmax an output
-            whose own logit changes by less than 1e-6 while its probability changes more is the
-            exception: a rule that looks at one logit alone cannot see it.
+            c, h, w they are the outputs minus `base_values`, within rounding. The exception is a
+            softmax output whose own logit changes by less than 1e-6 while its probability changes
+            more: a rule that looks at one logit alone cannot see it.
 
         Raises:
             ValueError: `images` or `outputs` do not fit the network and background.
         """
         _check_images(images, self._background)
         chosen = _chosen(outputs, len(self.base_values))
-        selection = torch.eye(len(self.base_values), dtype=images.dtype)[chosen]
-        start = Multiplier(selection.to(self._device)[None])
         images = images.detach().to(self._device)
+        unit = torch.eye(len(self.base_values), dtype=images.dtype, device=self._device)
+        start = Multiplier(torch.stack([unit[output] for output in chosen])[None])
         values = images.new_empty(*images.shape, len(chosen))
         at_once = max(1, self._pair_limit(len(chosen)) // len(self._blocks[0]))
         with torch.no_grad(), self._workers() as run:
@@ -173,7 +173,7 @@ class DeepShap:
         return [first, *map(self._program.run, self._blocks[1:])]
 
     def _probe(self, network: nn.Module) -> Tile:
-        """Try the traced network on few images: two numbers of them, to see that it never mixes them."""
+        """Try the traced network on two images, then three: neither number must enter a shape."""
         at = torch.arange(3) % len(self._background)
         check_faithful(self._program, network, self._background[at[:2]])
         tile = self._program.run(self._background[at])

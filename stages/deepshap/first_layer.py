@@ -1,13 +1,14 @@
 """Attributions straight from behind the first convolution.
 
-The engine wants sum_b (x - b) * convT(m_b), and the transpose of a first convolution, with one or three
-channels to write, uses little of a processor. Summing over the background inside a matrix product does
-better. For each position of the (pooled) plane, with one row for each (background, channel),
+The engine wants sum_b (x - b) * convT(m_b), and the transpose of a first convolution, with one or
+three channels to write, uses little of a processor. Summing over the background inside a matrix
+product does better. For each position of the (pooled) plane, with one row for each (background,
+channel),
 
     (outputs x rows) @ (rows x patch),
 
-where a row of the right factor is the weight patch under that position, times the ratio that the pair's
-multiplier shares among outputs, times x - b under the patch. The patches are then added up once.
+where a row of the right factor is the weight patch under that position times x - b under the patch.
+The patches are then added up once.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, fx
 
+from .linear_operations import conv2d, pair
 from .multiplier import Multiplier, Places
-from .operations import conv2d, pair
 from .program import Program, Step, Tile
 from .rules import Scale, Sum, Unchanged
 

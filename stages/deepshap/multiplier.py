@@ -1,9 +1,10 @@
 """Multipliers, kept factored for as long as that saves work.
 
-DeepLIFT's multiplier of an activation is the change of an output per change of that activation, one
-number for each (image, background image, output, element). Only linear layers mix elements, so what the
-other layers contribute does not depend on the output: one ratio for each (image, background image,
-element), shared by all outputs. And behind a max pool, one position of each window carries everything.
+DeepLIFT's multiplier of an activation is the change of an output per change of that activation,
+one number for each (image, background image, output, element). Only linear layers mix elements, so
+what the other layers contribute does not depend on the output: one ratio for each (image,
+background image, element), shared by all outputs. And behind a max pool, one position of each
+window carries everything.
 
 Shapes are written with p pairs of an image and a background image, k outputs, and the axes of one
 image's activation. A size of 1 stands for "the same for all", as in broadcasting.

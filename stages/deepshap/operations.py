@@ -1,8 +1,8 @@
 """The table of operations: which PyTorch function follows which rule.
 
-Modules are traced down to the functions they call, so one entry serves a module, its functional form and
-its method. To add an operation, write the function with PyTorch's argument names under the rule it
-follows, and list the targets that mean it.
+Modules are traced down to the functions they call, so one entry serves a module, its functional
+form and its method. To add an operation, write the function with PyTorch's argument names under
+the rule it follows, and list the targets that mean it.
 """
 
 from __future__ import annotations
@@ -14,34 +14,16 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.nn.grad import conv2d_input
 
-from . import rules
+from . import nonlinear, rules
+from .linear_operations import LINEAR, Target, pair
+from .rules import Rule
 
-Target = Callable[..., Any] | str
-"""What a traced call names: a function, or a method by its name."""
-
-
-class UnsupportedOperation(NotImplementedError):
-    """The network holds an operation without a rule.
-
-    Args:
-        operation: What is called.
-        place: Where in the network.
-        advice: What is wrong with it, and what to use instead.
-    """
-
-    def __init__(self, operation: str, place: str, advice: str) -> None:
-        super().__init__(f"{operation} at {place}: {advice}")
-        self.operation = operation
-        self.place = place
-
-
-OPERATIONS: dict[Target, rules.Rule] = {}
+OPERATIONS: dict[Target, Rule] = dict(LINEAR)
 """Every operation that has a rule."""
 
 
-def _register(rule: rules.Rule, *targets: Target) -> None:
+def _register(rule: Rule, *targets: Target) -> None:
     OPERATIONS.update(dict.fromkeys(targets, rule))
 
 
@@ -50,15 +32,14 @@ def _register(rule: rules.Rule, *targets: Target) -> None:
 
 def _is_elementwise(*targets: Target) -> Callable[[Callable[..., Tensor]], Callable[..., Tensor]]:
     def register(apply: Callable[..., Tensor]) -> Callable[..., Tensor]:
-        _register(rules.Elementwise(apply), *targets)
+        _register(nonlinear.Elementwise(apply), *targets)
         return apply
 
     return register
 
 
 @_is_elementwise(F.relu, F.relu_, torch.relu, torch.relu_, "relu", "relu_")
-def relu(input: Tensor, inplace: bool = False) -> Tensor:
-    """Rectify; named for the rewriting that moves it behind max pooling."""
+def _relu(input: Tensor, inplace: bool = False) -> Tensor:
     return torch.relu(input)
 
 
@@ -132,194 +113,8 @@ def _log_softmax(input: Tensor, dim: int, _stacklevel: int = 3, dtype: None = No
     return F.log_softmax(input, dim)
 
 
-_register(rules.Softmax(_softmax), F.softmax, torch.softmax, "softmax")
-_register(rules.Softmax(_log_softmax), F.log_softmax, torch.log_softmax, "log_softmax")
-
-
-# Linear
-
-
-def _is_linear(
-    *targets: Target, transpose: rules.Transpose | None = None
-) -> Callable[[Callable[..., Tensor]], Callable[..., Tensor]]:
-    def register(apply: Callable[..., Tensor]) -> Callable[..., Tensor]:
-        _register(rules.Linear(apply, transpose), *targets)
-        return apply
-
-    return register
-
-
-def _channels_last(planes: Tensor) -> Tensor:
-    # The layout in which transposed convolutions run fastest, and in which element-wise ratios
-    # then meet their multipliers in memory order.
-    return planes.contiguous(memory_format=torch.channels_last)
-
-
-def _conv2d_transpose(
-    rows: Tensor,
-    shape: torch.Size,
-    weight: Tensor,
-    bias: Tensor | None,
-    stride: Any,
-    padding: Any,
-    dilation: Any,
-    groups: int,
-) -> Tensor:
-    weight, rows = _channels_last(weight), _channels_last(rows)
-    if isinstance(padding, str):  # "same" may pad one side by one more, which numbers cannot say
-        total = [d * (k - 1) for d, k in zip(pair(dilation), weight.shape[2:], strict=True)]
-        total = total if padding == "same" else [0, 0]
-        top, left = (side // 2 for side in total)
-        around = torch.Size((*shape[:2], shape[2] + total[0], shape[3] + total[1]))
-        planes = _conv2d_transpose(rows, around, weight, bias, stride, 0, dilation, groups)
-        return planes[:, :, top : top + shape[2], left : left + shape[3]]
-    size = torch.Size((len(rows), *shape[1:]))
-    planes: Tensor = conv2d_input(size, weight, rows, stride, padding, dilation, groups)
-    return planes
-
-
-@_is_linear(F.conv2d, torch.conv2d, transpose=_conv2d_transpose)
-def conv2d(
-    input: Tensor,
-    weight: Tensor,
-    bias: Tensor | None = None,
-    stride: Any = 1,
-    padding: Any = 0,
-    dilation: Any = 1,
-    groups: int = 1,
-) -> Tensor:
-    """Convolve; named because a first convolution can be contracted."""
-    return _channels_last(F.conv2d(input, weight, bias, stride, padding, dilation, groups))
-
-
-def _conv_transpose2d_transpose(
-    rows: Tensor,
-    shape: torch.Size,
-    weight: Tensor,
-    bias: Tensor | None,
-    stride: Any,
-    padding: Any,
-    output_padding: Any,
-    groups: int,
-    dilation: Any,
-) -> Tensor:
-    return F.conv2d(_channels_last(rows), weight, None, stride, padding, dilation, groups)
-
-
-@_is_linear(F.conv_transpose2d, torch.conv_transpose2d, transpose=_conv_transpose2d_transpose)
-def _conv_transpose2d(
-    input: Tensor,
-    weight: Tensor,
-    bias: Tensor | None = None,
-    stride: Any = 1,
-    padding: Any = 0,
-    output_padding: Any = 0,
-    groups: int = 1,
-    dilation: Any = 1,
-) -> Tensor:
-    return _channels_last(
-        F.conv_transpose2d(input, weight, bias, stride, padding, output_padding, groups, dilation)
-    )
-
-
-def _linear_transpose(
-    rows: Tensor, shape: torch.Size, weight: Tensor, bias: Tensor | None
-) -> Tensor:
-    return rows @ weight
-
-
-@_is_linear(F.linear, transpose=_linear_transpose)
-def _linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    return F.linear(input, weight, bias)
-
-
-@_is_linear(torch.matmul, operator.matmul, "matmul")
-def _matmul(input: Tensor, other: Tensor) -> Tensor:
-    return input @ other
-
-
-@_is_linear(F.avg_pool2d)
-def _avg_pool2d(
-    input: Tensor,
-    kernel_size: Any,
-    stride: Any = None,
-    padding: Any = 0,
-    ceil_mode: bool = False,
-    count_include_pad: bool = True,
-    divisor_override: int | None = None,
-) -> Tensor:
-    return F.avg_pool2d(
-        input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
-    )
-
-
-@_is_linear(F.adaptive_avg_pool2d)
-def _adaptive_avg_pool2d(input: Tensor, output_size: Any) -> Tensor:
-    return F.adaptive_avg_pool2d(input, output_size)
-
-
-@_is_linear(torch.mean, "mean")
-def _mean(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
-    return torch.mean(input, dim, keepdim)
-
-
-@_is_linear(torch.sum, "sum")
-def _sum(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
-    return torch.sum(input, dim, keepdim)
-
-
-@_is_linear(F.pad)
-def _pad(input: Tensor, pad: Any, mode: str = "constant", value: float | None = None) -> Tensor:
-    return F.pad(input, pad, mode, value)
-
-
-@_is_linear(torch.permute, "permute")
-def _permute(input: Tensor, *dims: Any) -> Tensor:
-    return input.permute(*dims)
-
-
-@_is_linear(torch.transpose, "transpose")
-def _transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
-    return input.transpose(dim0, dim1)
-
-
-@_is_linear(operator.getitem)
-def _getitem(input: Tensor, index: Any) -> Tensor:
-    return input[index]
-
-
-@_is_linear(torch.narrow, "narrow")
-def _narrow(input: Tensor, dim: int, start: int, length: int) -> Tensor:
-    return input.narrow(dim, start, length)
-
-
-def _unshaped(rows: Tensor, shape: torch.Size, *args: Any) -> Tensor:
-    return rows.reshape(len(rows), *shape[1:])
-
-
-@_is_linear(torch.flatten, "flatten", transpose=_unshaped)
-def _flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
-    return input.flatten(start_dim, end_dim)
-
-
-@_is_linear(torch.reshape, "reshape", "view", transpose=_unshaped)
-def _reshape(input: Tensor, *shape: Any) -> Tensor:
-    return input.reshape(*shape)
-
-
-@_is_linear(torch.squeeze, "squeeze", transpose=_unshaped)
-def _squeeze(input: Tensor, *dim: int) -> Tensor:
-    return input.squeeze(*dim)
-
-
-@_is_linear(torch.unsqueeze, "unsqueeze", transpose=_unshaped)
-def _unsqueeze(input: Tensor, dim: int) -> Tensor:
-    return input.unsqueeze(dim)
-
-
-@_is_linear(torch.unflatten, "unflatten", transpose=_unshaped)
-def _unflatten(input: Tensor, dim: int, sizes: Any) -> Tensor:
-    return torch.unflatten(input, dim, sizes)
+_register(nonlinear.Softmax(_softmax), F.softmax, torch.softmax, "softmax")
+_register(nonlinear.Softmax(_log_softmax), F.log_softmax, torch.log_softmax, "log_softmax")
 
 
 # Nothing to undo
@@ -402,16 +197,11 @@ _register(rules.Scale(_divide, lambda input, other: 1 / other), operator.truediv
 _register(rules.Scale(_negate, lambda input: -1.0), operator.neg, torch.neg, "neg")
 _register(rules.Sum(_add), operator.add, operator.iadd, torch.add, "add", "add_")
 _register(rules.Sum(_subtract, -1), operator.sub, operator.isub, torch.sub, "sub", "sub_")
-_register(rules.Product(_multiply), operator.mul, operator.imul, torch.mul, "mul", "mul_")
+_register(nonlinear.Product(_multiply), operator.mul, operator.imul, torch.mul, "mul", "mul_")
 _register(rules.Concatenation(_concatenate), torch.cat, torch.concat)
 
 
 # Max pooling
-
-
-def pair(value: Any) -> tuple[int, int]:
-    """Spell out a size that PyTorch takes as one number or two."""
-    return (value, value) if isinstance(value, int) else (value[0], value[-1])
 
 
 def _max_pool2d(
@@ -452,5 +242,5 @@ def _adaptive_max_pool2d(input: Tensor, output_size: Any, return_indices: bool =
     return F.adaptive_max_pool2d(input, output_size, return_indices=True)
 
 
-_register(rules.MaxPool(_max_pool2d, _tiling), F.max_pool2d, torch.max_pool2d)
-_register(rules.MaxPool(_adaptive_max_pool2d, lambda *_: None), F.adaptive_max_pool2d)
+_register(nonlinear.MaxPool(_max_pool2d, _tiling), F.max_pool2d, torch.max_pool2d)
+_register(nonlinear.MaxPool(_adaptive_max_pool2d, lambda *_: None), F.adaptive_max_pool2d)

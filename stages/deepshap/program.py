@@ -14,10 +14,26 @@ import torch.nn.functional as F
 from torch import Tensor, fx, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from .operations import OPERATIONS, UnsupportedOperation, relu
-from .rules import MaxPool, Rule, Saved
+from .nonlinear import MaxPool
+from .operations import OPERATIONS
+from .rules import Rule, Saved
 
 _ASKS_SHAPE = {"size", "dim", "ndimension"}
+
+
+class UnsupportedOperation(NotImplementedError):
+    """The network holds an operation without a rule.
+
+    Args:
+        operation: What is called.
+        place: Where in the network.
+        advice: What is wrong with it, and what to use instead.
+    """
+
+    def __init__(self, operation: str, place: str, advice: str) -> None:
+        super().__init__(f"{operation} at {place}: {advice}")
+        self.operation = operation
+        self.place = place
 
 
 @dataclass(frozen=True)
@@ -61,7 +77,7 @@ class Tile:
 
 
 class Program:
-    """A traced network whose every operation has a rule. Holds the network's weights, changes nothing.
+    """A traced network whose every operation has a rule. It holds the network and changes nothing.
 
     Args:
         network: In eval mode.
@@ -235,7 +251,6 @@ def _pool_before_relu(graph: fx.Graph) -> None:
     Both only compare, so they commute; and the two changes' ratios have the same product.
     """
     rectify = OPERATIONS[F.relu]
-    assert rectify.apply is relu
     for pool in list(graph.nodes):
         if not isinstance(OPERATIONS.get(pool.target), MaxPool) or not pool.all_input_nodes:
             continue

@@ -1,8 +1,8 @@
 """DeepSHAP a second time: slow, literal, one pair and one output at a time.
 
-It shares nothing with the engine. A network is written as a function of pairs: the activation for the
-image and the one for the background image. PyTorch differentiates it, with the formula of the papers as
-the backward pass of each operation that is not linear.
+It shares nothing with the engine. A network is written as a function of pairs: the activation for
+the image and the one for the background image. PyTorch differentiates it, with the formula of the
+papers as the backward pass of each operation that is not linear.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def elementwise(function: Callable[[Tensor], Tensor], pair: Pair) -> Pair:
     y, y_b = function(x.detach()), function(b)
     multipliers = torch.empty_like(y)
     for at in range(y.numel()):
-        delta = float(x.flatten()[at] - b.flatten()[at])
+        delta = float(x.detach().flatten()[at] - b.flatten()[at])
         if abs(delta) < 1e-6:
             point = b.flatten()[at].clone().requires_grad_()
             (slope,) = torch.autograd.grad(function(point), point)
@@ -58,7 +58,7 @@ def max_pool(pair: Pair, windows: Callable[[int, int], list[tuple[tuple[int, int
     terms = []  # (channel, out, in, multiplier)
     for c in range(n_channels):
         for out, inside in listed:
-            at_x = max(inside, key=lambda p: float(x[0, c, p[0], p[1]]))
+            at_x = max(inside, key=lambda p: float(x.detach()[0, c, p[0], p[1]]))
             at_b = max(inside, key=lambda p: float(b[0, c, p[0], p[1]]))
             top, top_b = x.detach()[0, c][at_x], b[0, c][at_b]
             y[0, c][out], y_b[0, c][out] = top, top_b

@@ -1,0 +1,274 @@
+"""Time our DeepSHAP against shap's and captum's, and see how it grows.
+
+Usage:
+    python -m benchmarks.deepshap                the three side by side, on four networks
+    python -m benchmarks.deepshap --growth       ours on lenet, over images and background images
+    python -m benchmarks.deepshap --test-set     ours on the whole MNIST test set, to disk
+
+Weights are random, with a fixed seed: time does not depend on them. Images are MNIST's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import lzma
+import resource
+import statistics
+import tempfile
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.lib.format import open_memmap
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from stages.architectures import convnet, lenet
+from stages.deepshap import DeepShap
+
+MNIST = Path("data/embedded/mnist")
+IMAGE = (1, 28, 28)
+N_CLASSES = 10
+GIGA = 1e9
+
+
+class Residual(nn.Module):
+    """A residual block with batch norm."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.first_norm = nn.BatchNorm2d(channels)
+        self.second = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.second_norm = nn.BatchNorm2d(channels)
+        # Two, because shap and captum do not take a module used twice.
+        self.first_relu, self.second_relu = nn.ReLU(), nn.ReLU()
+
+    def forward(self, planes: Tensor) -> Tensor:
+        """Add what two convolutions make of the planes to the planes."""
+        inner = self.first_relu(self.first_norm(self.first(planes)))
+        return self.second_relu(self.second_norm(self.second(inner)) + planes)
+
+
+def fully_connected() -> nn.Module:
+    """One convolution and a wide linear layer."""
+    return nn.Sequential(
+        nn.Conv2d(1, 32, 3),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Linear(32 * 13 * 13, 256),
+        nn.ReLU(),
+        nn.Linear(256, N_CLASSES),
+    )
+
+
+def residual() -> nn.Module:
+    """Two residual blocks behind a convolution and a pool."""
+    return nn.Sequential(
+        nn.Conv2d(1, 16, 3, padding=1, bias=False),
+        nn.BatchNorm2d(16),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        Residual(16),
+        Residual(16),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(16, N_CLASSES),
+    )
+
+
+NETWORKS: dict[str, Callable[[], nn.Module]] = {
+    "lenet": lambda: lenet.build(1, IMAGE[1:], N_CLASSES),
+    "convnet": lambda: convnet.build(1, IMAGE[1:], N_CLASSES),
+    "conv32-pool-fc256": fully_connected,
+    "residual": residual,
+}
+
+
+def seeded(name: str) -> nn.Module:
+    """A network with the weights of seed 0, in eval mode."""
+    torch.manual_seed(0)
+    return NETWORKS[name]().eval()
+
+
+def mnist(name: str, n: int) -> Tensor:
+    """The first n images of an archive, in [0, 1], (n, 1, 28, 28)."""
+    content = lzma.decompress((MNIST / f"{name}-images-idx3-ubyte.xz").read_bytes())
+    pixels = np.frombuffer(content, np.uint8, offset=16).reshape(-1, *IMAGE)
+    return torch.from_numpy(pixels[:n].astype(np.float32) / 255)
+
+
+def peak_mb() -> float:
+    """The most memory this process has held since `forget_peak`, or since its start, MB."""
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
+    fields = dict(line.split(":", 1) for line in status.read_text().splitlines())
+    return int(fields["VmHWM"].split()[0]) / 1000
+
+
+def forget_peak() -> None:
+    """Measure the peak anew, where the system can (Linux)."""
+    refs = Path("/proc/self/clear_refs")
+    if refs.exists():
+        refs.write_text("5")
+
+
+def matrix_rate(size: int = 2048, repeats: int = 5) -> float:
+    """Floating-point operations per second of a float32 matrix product, the median of some."""
+    a, b = torch.rand(2, size, size)
+    return statistics.median(2 * size**3 / seconds(torch.matmul, a, b) for _ in range(repeats))
+
+
+def seconds(run: Callable[..., object], *args: object) -> float:
+    """How long a call takes."""
+    start = time.perf_counter()
+    run(*args)
+    return time.perf_counter() - start
+
+
+def multiplications(network: nn.Module) -> int:
+    """Multiplications that one image needs to go back through the network, for one pair and output.
+
+    Those of the linear layers but the first convolution's and the last layer's: the first is
+    contracted over the background, the last has the same multipliers for all pairs.
+    """
+    counts: list[int] = []
+
+    def count(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        weight = module.weight
+        per_output = weight[0].numel()
+        counts.append(per_output * output[0].numel())
+
+    layers = [m for m in network.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
+    handles = [layer.register_forward_hook(count) for layer in layers]
+    with torch.no_grad():
+        network(torch.zeros(1, *IMAGE))
+    for handle in handles:
+        handle.remove()
+    return sum(counts[1:-1])
+
+
+def by_shap(network: nn.Module, images: Tensor, background: Tensor) -> np.ndarray:
+    """The reference."""
+    import shap
+
+    values: np.ndarray = shap.DeepExplainer(network, background).shap_values(
+        images, check_additivity=False
+    )
+    return values
+
+
+def by_captum(network: nn.Module, images: Tensor, background: Tensor) -> np.ndarray:
+    """captum, one output after the other."""
+    from captum.attr import DeepLiftShap
+
+    explainer = DeepLiftShap(network)
+    values = [explainer.attribute(images, background, target=k) for k in range(N_CLASSES)]
+    return torch.stack(values, -1).detach().numpy()
+
+
+def compare(names: list[str], rounds: int, n_images: int, n_background: int) -> None:
+    """Print the comparison, network by network."""
+    rate = matrix_rate()
+    print(f"float32 matrix product: {rate / GIGA:.0f} GFLOP/s on {torch.get_num_threads()} threads")
+    print("milliseconds an image, median of", rounds, "rounds;", n_background, "background images")
+    print(
+        "| network | ours | shap | captum | shap / ours | captum / ours "
+        "| largest difference | matrix rate | peak MB, ours | shap |\n|" + " --- |" * 10
+    )
+    background, images = mnist("train", n_background), mnist("t10k", n_images)
+    for name in names:
+        network = seeded(name)
+        forget_peak()
+        explainer = DeepShap(network, background)
+        took: dict[str, list[float]] = {"ours": [], "shap": [], "captum": []}
+        ours = explainer.attribute(images)
+        peak = peak_mb()
+        forget_peak()
+        reference = by_shap(network, images[:1], background)
+        shap_peak = peak_mb()
+        largest = float(np.abs(reference).max())
+        difference = float(np.abs(ours[:1].numpy() - reference).max()) / largest
+        for at in tqdm(range(rounds), desc=name, leave=False):
+            one = images[at % n_images][None]
+            took["ours"].append(seconds(explainer.attribute, images) / n_images)
+            took["shap"].append(seconds(by_shap, network, one, background))
+            took["captum"].append(seconds(by_captum, network, one, background))
+        ms = {method: 1000 * statistics.median(times) for method, times in took.items()}
+        needed = 2 * multiplications(network) * n_background * N_CLASSES
+        share = needed / (ms["ours"] / 1000) / rate
+        print(
+            f"| {name} | {ms['ours']:.1f} | {ms['shap']:.0f} | {ms['captum']:.0f} "
+            f"| {ms['shap'] / ms['ours']:.1f} | {ms['captum'] / ms['ours']:.1f} "
+            f"| {difference:.1e} | {share:.0%} | {peak:.0f} | {shap_peak:.0f} |",
+            flush=True,
+        )
+
+
+def grow(sizes: list[int]) -> None:
+    """Print how time and memory of lenet grow with images and background."""
+    network = seeded("lenet")
+    print("| images | background images | s | ms / pair | peak MB |\n|" + " --- |" * 5)
+    for n in sizes:
+        for b in sizes:
+            forget_peak()
+            explainer = DeepShap(network, mnist("train", b))
+            images = mnist("t10k", n)
+            took = 0.0
+            for part in tqdm(images.split(10), desc=f"{n} x {b}", leave=False):
+                took += seconds(explainer.attribute, part)
+            per_pair = 1000 * took / (n * b)
+            print(f"| {n} | {b} | {took:.1f} | {per_pair:.3f} | {peak_mb():.0f} |", flush=True)
+
+
+def explain_test_set(out: Path, n_images: int, n_background: int) -> None:
+    """Explain the MNIST test set by convnet, writing values as they are made."""
+    images = mnist("t10k", n_images)
+    explainer = DeepShap(seeded("convnet"), mnist("train", n_background))
+    path = out / "values.npy"
+    shape = (len(images), *IMAGE, N_CLASSES)
+    values = open_memmap(path, mode="w+", dtype=np.float32, shape=shape)
+    start = time.perf_counter()
+    with tqdm(total=len(images), unit="image") as progress:
+        for at in range(0, len(images), 20):
+            part = images[at : at + 20]
+            values[at : at + 20] = explainer.attribute(part).numpy()
+            progress.update(len(part))
+    values.flush()
+    print(
+        f"{len(images)} images, {N_CLASSES} outputs, {n_background} background images: "
+        f"{time.perf_counter() - start:.0f} s, peak {peak_mb():.0f} MB, "
+        f"{path.stat().st_size / 1e6:.0f} MB on disk"
+    )
+
+
+def main() -> None:
+    """Read the options and run what they ask for."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--growth", action="store_true", help="time over images and background")
+    parser.add_argument("--sizes", type=int, nargs="+", default=[10, 100, 1000])
+    parser.add_argument("--test-set", action="store_true", help="the whole MNIST test set")
+    parser.add_argument("--out", type=Path, help="folder for its values; a temporary one if none")
+    parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS))
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--images", type=int, help="default 8, with --test-set 10000")
+    parser.add_argument("--background", type=int, default=100)
+    options = parser.parse_args()
+    warnings.simplefilter("ignore")  # of shap and captum, about their hooks
+    if options.growth:
+        grow(options.sizes)
+    elif options.test_set:
+        with tempfile.TemporaryDirectory() as temporary:
+            out = options.out or Path(temporary)
+            explain_test_set(out, options.images or 10_000, options.background)
+    else:
+        compare(options.networks, options.rounds, options.images or 8, options.background)
+
+
+if __name__ == "__main__":
+    main()
