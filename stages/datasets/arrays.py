@@ -58,7 +58,7 @@ def _load(source: Path) -> dict[str, NDArray[Any]]:
         raise UserError(
             f"data.source: {source}: no such file; dataset arrays needs an .npz file"
         ) from None
-    except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+    except (OSError, EOFError, ValueError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
         raise UserError(
             f"{source}: no .npz file that can be read ({error}); write it with numpy.savez"
         ) from None

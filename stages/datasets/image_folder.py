@@ -152,7 +152,7 @@ def _require_classes(root: Path, counts: Mapping[Class, int]) -> None:
     ]
     if len(train) < 2:
         found = ", ".join(_printable(Path(name)) for name in train) or "none"
-        mistakes.append(f"found {len(train)} classes ({found}), expected at least 2, as {LAYOUT}")
+        mistakes.append(f"classes found: {len(train)} ({found}), expected at least 2, as {LAYOUT}")
     if mistakes:
         raise UserError("\n  ".join([f"{root}: not as image_folder needs it:", *mistakes]))
 

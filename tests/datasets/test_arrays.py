@@ -1,0 +1,161 @@
+"""Arrays of one's own: every layout, and every file that is not as it should be."""
+
+import io
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from stages.datasets import arrays
+from stages.pipeline.dataset import Images, Origin
+from stages.pipeline.errors import UserError
+
+RNG = np.random.default_rng(0)
+GREY = RNG.integers(0, 256, (6, 9, 11), dtype=np.uint8)
+RGB = RNG.integers(0, 256, (6, 9, 11, 3), dtype=np.uint8)
+LABELS = np.array([0, 1, 2, 0, 1, 2])
+SOUND: dict[str, Any] = {"x_train": GREY, "y_train": LABELS, "x_test": GREY, "y_test": LABELS}
+
+
+def fetched(tmp_path: Path, **content: Any) -> Images:
+    file = tmp_path / "own.npz"
+    np.savez(file, **{name: array for name, array in content.items() if array is not None})
+    return from_file(file)
+
+
+def from_file(file: Path) -> Images:
+    raw = file.parent / "raw"
+    raw.mkdir()
+    try:
+        arrays.fetch(Origin(file), raw)
+    except UserError:
+        assert list(raw.iterdir()) == []
+        raise
+    return arrays.read(raw)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (GREY, GREY[:, None]),
+        (GREY[..., None], GREY[:, None]),
+        (GREY[:, None], GREY[:, None]),
+        (RGB, RGB.transpose(0, 3, 1, 2)),
+        (RGB.transpose(0, 3, 1, 2), RGB.transpose(0, 3, 1, 2)),
+    ],
+)
+def test_every_layout(tmp_path: Path, given: NDArray[np.uint8], expected: Any) -> None:
+    images = fetched(tmp_path, **SOUND | {"x_train": given})
+    assert np.array_equal(images.train.images, expected)
+    assert images.train.labels.tolist() == LABELS.tolist()
+    assert images.class_names == ("0", "1", "2")
+
+
+def test_names_of_the_classes(tmp_path: Path) -> None:
+    names = np.array(["a b", "ü", "小"])
+    assert fetched(tmp_path, **SOUND, class_names=names).class_names == ("a b", "ü", "小")
+
+
+@pytest.mark.parametrize(
+    ("changes", "messages"),
+    [
+        ({"x_test": None}, ["x_test is missing; it holds x_train, y_train, y_test"]),
+        ({"x_train": GREY / 255}, [r"x_train is float64, expected uint8 \(n, height, width\), "]),
+        ({"x_train": GREY[0]}, [r"x_train has shape \(9, 11\), expected uint8 \(n, "]),
+        ({"x_train": GREY[:0], "y_train": LABELS[:0]}, [r"shape \(0, 9, 11\), .* n at least 1"]),
+        ({"x_train": RGB[..., :2]}, [r"x_train has shape \(6, 9, 11, 2\), expected uint8"]),
+        (
+            {"y_train": LABELS[:5]},
+            ["x_train holds 6 images but y_train 5 labels; expected as many"],
+        ),
+        ({"y_test": LABELS / 2}, [r"y_test is float64 of shape \(6,\), expected whole numbers"]),
+        ({"y_test": np.eye(6, dtype=int)}, [r"y_test is int64 of shape \(6, 6\), expected whole"]),
+        ({"class_names": LABELS}, [r"class_names is int64 of shape \(6,\), expected strings"]),
+        (
+            {"x_train": None, "x_test": GREY[0], "y_test": LABELS / 2},
+            ["x_train is missing", "x_test has shape", "y_test is float64"],
+        ),
+    ],
+)
+def test_arrays_that_are_not_as_they_should_be(
+    tmp_path: Path, changes: dict[str, Any], messages: list[str]
+) -> None:
+    with pytest.raises(UserError, match=r"own\.npz: not as dataset arrays needs it:") as caught:
+        fetched(tmp_path, **SOUND | changes)
+    assert len(str(caught.value).splitlines()) == 1 + len(messages)
+    for message in messages:
+        caught.match(message)
+
+
+class Trap:
+    """Its unpickling would leave a mark."""
+
+    def __reduce__(self) -> Any:
+        return (Path.touch, (Path("trap-was-sprung"),))
+
+
+def test_objects_are_never_unpickled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(
+        UserError, match=r"x_train is an array of objects, .* never unpickled; save"
+    ):
+        fetched(tmp_path, **SOUND | {"x_train": np.array([Trap()], dtype=object)})
+    assert not Path("trap-was-sprung").exists()
+
+
+def test_a_file_cut_short(tmp_path: Path) -> None:
+    file = tmp_path / "own.npz"
+    np.savez(file, **SOUND)
+    file.write_bytes(file.read_bytes()[:-100])
+    with pytest.raises(UserError, match=r"own\.npz: no \.npz file that can be read"):
+        from_file(file)
+
+
+def test_a_changed_byte(tmp_path: Path) -> None:
+    file = tmp_path / "own.npz"
+    np.savez(file, **SOUND)
+    content = bytearray(file.read_bytes())
+    content[content.index(GREY.tobytes()) + 100] ^= 1
+    file.write_bytes(bytes(content))
+    with pytest.raises(UserError, match=r"own\.npz: no \.npz file that can be read .*Bad CRC-32"):
+        from_file(file)
+
+
+@pytest.mark.parametrize("content", [b"", b"no archive"])
+def test_a_file_that_is_no_archive(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "own.npz"
+    file.write_bytes(content)
+    with pytest.raises(UserError, match=r"own\.npz: no \.npz file .*write it with numpy\.savez"):
+        from_file(file)
+
+
+@pytest.mark.parametrize("name", ["nothing.npz", "."])
+def test_no_file(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UserError, match=r"no such file; dataset arrays needs an \.npz|Is a direct"):
+        from_file(tmp_path / name)
+
+
+def test_an_archive_that_would_unpack_to_too_much(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(arrays, "LARGEST", 1 << 20)
+    file = tmp_path / "own.npz"
+    np.savez_compressed(file, **SOUND | {"x_train": np.zeros((2000, 30, 30), np.uint8)})
+    assert file.stat().st_size < 1 << 15
+    with pytest.raises(UserError, match=r"own\.npz: would unpack to 0\.0 GiB, more than the"):
+        from_file(file)
+
+
+def test_a_header_that_promises_too_much(tmp_path: Path) -> None:
+    """The archive's own sizes are small, but the array says it is huge."""
+    buffer = io.BytesIO()
+    header = {"descr": "|u1", "fortran_order": False, "shape": (1 << 40, 28, 28)}
+    np.lib.format.write_array_header_1_0(buffer, header)
+    file = tmp_path / "own.npz"
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("x_train.npy", buffer.getvalue())
+    with pytest.raises(UserError, match=r"own\.npz: no \.npz file that can be read"):
+        from_file(file)

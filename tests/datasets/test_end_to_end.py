@@ -1,0 +1,143 @@
+"""A user's own images, from files to explanations, through the real DVC."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn.datasets import load_digits
+from sklearn.model_selection import train_test_split
+
+from stages import download, evaluate, explain, preprocess, train
+from stages.params.everything import Everything
+from stages.pipeline.errors import UserError
+from stages.pipeline.explanation import Explanation
+from stages.pipeline.params import check_params, read_yaml
+from tests.conftest import ROOT, Project, copy
+
+
+@pytest.fixture
+def own(fresh_project: Project, tmp_path: Path) -> Project:
+    """A fresh clone, with room for one's own images."""
+    return copy(fresh_project, tmp_path / "clone")
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder that stages can run in, in this process."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run_here(changes: dict[str, dict[str, Any]]) -> None:
+    """Run every stage up to the explanations, with changes to the defaults."""
+    params = read_yaml(ROOT / "params.yaml")
+    for section, values in changes.items():
+        params[section] |= values
+    check_params(params, Everything, Path("params.yaml"))
+    for stage in (download, preprocess, train, evaluate, explain):
+        stage.main(stage.Params.model_validate(params))  # type: ignore[attr-defined]
+
+
+def metrics(root: Path, stage: str) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((root / f"metrics/{stage}.json").read_text())
+    return content
+
+
+@pytest.mark.slow
+def test_real_digits_as_png_files(own: Project) -> None:
+    digits = load_digits()
+    scale = 255 / digits.images.max()
+    parts = train_test_split(
+        digits.images, digits.target, test_size=0.25, stratify=digits.target, random_state=0
+    )
+    for split, images, labels in (("train", parts[0], parts[2]), ("test", parts[1], parts[3])):
+        for number, (image, label) in enumerate(zip(images, labels, strict=True)):
+            folder = own.root / f"images/{split}/digit {label}"
+            folder.mkdir(parents=True, exist_ok=True)
+            pixels = np.round(image * scale).astype(np.uint8)
+            Image.fromarray(pixels).save(folder / f"{number}.png")
+    own.set(
+        {
+            "data": {"dataset": "image_folder", "source": "images"},
+            "preprocess.image_size": 16,
+            "model.architecture": "lenet",
+            "train": {"epochs": 30, "batch_size": 32, "learning_rate": 5e-3, "keep": "last"},
+            "explain": {"n_background": 20, "images": "per_class"},
+        }
+    )
+    assert set(own.repro().values()) == {"ran"}
+    evaluated = metrics(own.root, "evaluate")
+    assert evaluated["accuracy"] >= 0.97
+    assert list(evaluated["class"]) == [f"digit {label}" for label in range(10)]
+    explanation = Explanation.load(own.root / "data/shap")
+    assert explanation.values.shape == (10, 1, 16, 16, 10)
+    assert explanation.labels.tolist() == list(range(10))
+
+    # Another size is another preprocessing, not another download.
+    own.set({"preprocess.image_size": 20, "train.epochs": 1})
+    outcome = own.repro("train")
+    assert (outcome["download"], outcome["preprocess"]) == ("unchanged", "ran")
+
+
+def test_coloured_images_of_two_classes_without_a_test_split(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rng = np.random.default_rng(0)
+    for name, color in (("rote Äpfel", (200, 40, 40)), ("青い空", (60, 90, 220))):
+        folder = here / "images" / name
+        folder.mkdir(parents=True)
+        for number in range(40):
+            height, width = rng.integers(8, 30, 2)
+            noise = rng.normal(0, 30, (height, width, 3))
+            pixels = np.clip(np.array(color) + noise, 0, 255).astype(np.uint8)
+            suffix = ("png", "jpg", "webp", "bmp")[number % 4]
+            Image.fromarray(pixels).save(folder / f"Bild {number}.{suffix}")
+    (here / "images/青い空/broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 no more")
+    changes: dict[str, dict[str, Any]] = {
+        "data": {"dataset": "image_folder", "source": "images"},
+        "preprocess": {"image_size": [8, 10], "color": "rgb"},
+        "model": {"architecture": "resnet", "options": {"widths": [4, 8]}},
+        "train": {"epochs": 8, "batch_size": 16, "learning_rate": 1e-2, "keep": "last"},
+        "explain": {"method": "shap_deep", "n_background": 8, "images": "first", "n_images": 4},
+    }
+    with pytest.raises(
+        UserError, match=r"images: 1 of 81 files .*\n  青い空/broken\.jpg: cut short"
+    ):
+        run_here(changes)
+    assert list((here / "data").iterdir()) == []
+
+    changes["data"]["skip_damaged"] = True
+    run_here(changes)
+    assert "images: left out 1 of 81 files (data.skip_damaged):" in capsys.readouterr().out
+    assert metrics(here, "evaluate")["accuracy"] >= 0.9
+    assert list(metrics(here, "evaluate")["class"]) == ["rote Äpfel", "青い空"]
+    explanation = Explanation.load(here / "data/shap")
+    assert explanation.values.shape == (4, 3, 8, 10, 2)
+    change = explanation.outputs - explanation.base_values
+    np.testing.assert_allclose(explanation.sums, change, atol=2e-3 * np.ptp(explanation.outputs))
+
+
+def test_two_hundred_classes_as_arrays(here: Path) -> None:
+    """Each class has its own pattern, so that there is something to learn."""
+    rng = np.random.default_rng(0)
+    patterns = rng.integers(0, 256, (200, 8, 8))
+    labels = np.tile(np.arange(200), 10)
+    noisy = patterns[labels] + rng.normal(0, 20, (len(labels), 8, 8))
+    images = np.clip(noisy, 0, 255).astype(np.uint8)
+    test, rest = slice(0, 400), slice(400, None)
+    for_training = {"x_train": images[rest], "y_train": labels[rest]}
+    np.savez("own.npz", x_test=images[test], y_test=labels[test], **for_training)
+    run_here(
+        {
+            "data": {"dataset": "arrays", "source": "own.npz"},
+            "preprocess": {"validation_fraction": 0.25},
+            "model": {"architecture": "single_conv"},
+            "train": {"epochs": 15, "batch_size": 32, "learning_rate": 5e-3},
+            "explain": {"n_background": 4, "images": "first", "n_images": 2},
+        }
+    )
+    assert Explanation.load(here / "data/shap").values.shape == (2, 1, 8, 8, 200)
+    assert metrics(here, "evaluate")["accuracy"] >= 0.9

@@ -1,0 +1,307 @@
+"""Folders of images: every format, every bad file, and real digits from end to end."""
+
+import io
+import os
+import struct
+import zipfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from stages.datasets import image_folder
+from stages.datasets._decode import Undecodable, decode
+from stages.pipeline.dataset import Images, Origin
+from stages.pipeline.errors import UserError
+
+RNG = np.random.default_rng(0)
+
+
+def pixels(*shape: int) -> NDArray[np.uint8]:
+    return RNG.integers(0, 256, shape, dtype=np.uint8)
+
+
+def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+PNG = encoded(Image.fromarray(pixels(12, 10)), "PNG")
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """Two classes, to train and to test, three images each."""
+    for split in ("train", "test"):
+        for name in ("big cat", "小さい犬"):
+            for number in range(3):
+                put(tmp_path / f"images/{split}/{name}/{number}.png", PNG)
+    return tmp_path / "images"
+
+
+def put(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+
+
+def fetched(source: Path, folder: Path, skip_damaged: bool = False) -> Images:
+    folder.mkdir()
+    image_folder.fetch(Origin(source, skip_damaged=skip_damaged), folder)
+    return image_folder.read(folder)
+
+
+# Decoding.
+
+
+@pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF", "GIF", "WEBP"])
+def test_grey_images_come_back_as_they_were(kind: str) -> None:
+    grey = pixels(9, 13)
+    options = {"lossless": True} if kind == "WEBP" else {}
+    content = encoded(Image.fromarray(grey), kind, **options)
+    expected = np.repeat(grey[None], 3, axis=0) if kind in ("WEBP", "GIF") else grey[None]
+    decoded = decode(content)
+    # WebP and GIF store colours only: a grey image is one whose channels are equal.
+    assert np.array_equal(np.broadcast_to(decoded, expected.shape), expected)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF", "WEBP"])
+def test_coloured_images_come_back_as_they_were(kind: str) -> None:
+    rgb = pixels(9, 13, 3)
+    options = {"lossless": True} if kind == "WEBP" else {}
+    decoded = decode(encoded(Image.fromarray(rgb), kind, **options))
+    assert np.array_equal(decoded, rgb.transpose(2, 0, 1))
+
+
+def test_jpeg_comes_back_nearly() -> None:
+    smooth = np.add.outer(np.arange(16), np.arange(24)).astype(np.uint8) * 4
+    decoded = decode(encoded(Image.fromarray(smooth), "JPEG", quality=95))
+    assert decoded.shape == (1, 16, 24)
+    assert np.abs(decoded[0].astype(int) - smooth).max() < 6
+
+
+@pytest.mark.parametrize("kind", ["GIF", "TIFF", "WEBP"])
+def test_the_first_frame_counts(kind: str) -> None:
+    frames = [Image.new("RGB", (8, 8), color) for color in ("red", "blue")]
+    options: dict[str, Any] = {"save_all": True, "append_images": frames[1:]}
+    options |= {"lossless": True} if kind == "WEBP" else {}
+    decoded = decode(encoded(frames[0], kind, **options))
+    assert np.array_equal(decoded, np.broadcast_to([[[255]], [[0]], [[0]]], (3, 8, 8)))
+
+
+def test_palette_and_one_bit() -> None:
+    palette = Image.new("P", (8, 8), 1)
+    palette.putpalette([9, 9, 9, 10, 20, 30])
+    assert decode(encoded(palette, "PNG"))[:, 0, 0].tolist() == [10, 20, 30]
+    bits = Image.fromarray(np.eye(8, dtype=bool))
+    assert np.array_equal(decode(encoded(bits, "PNG"))[0], np.eye(8) * 255)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_sixteen_bits_keep_their_high_half(kind: str) -> None:
+    values = np.array([[0, 257, 128 * 257, 65535, 300] * 2] * 8, dtype=np.uint16)
+    decoded = decode(encoded(Image.fromarray(values), kind))
+    assert decoded[0, 0, :5].tolist() == [0, 1, 128, 255, 1]
+
+
+def test_what_is_transparent_becomes_white() -> None:
+    rgba = np.zeros((8, 8, 4), np.uint8)
+    rgba[0, 0] = (255, 0, 0, 255)
+    rgba[0, 1] = (255, 0, 0, 51)  # a fifth of red on white
+    decoded = decode(encoded(Image.fromarray(rgba), "PNG"))
+    assert decoded[:, 0, :3].T.tolist() == [[255, 0, 0], [255, 204, 204], [255, 255, 255]]
+    grey = Image.merge("LA", [Image.new("L", (8, 8), 0), Image.new("L", (8, 8), 51)])
+    assert np.array_equal(decode(encoded(grey, "PNG")), np.full((1, 8, 8), 204))
+
+
+def test_upright_as_the_camera_says() -> None:
+    landscape = Image.fromarray(pixels(8, 12))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned clockwise by a quarter
+    decoded = decode(encoded(landscape, "PNG", exif=exif))
+    assert np.array_equal(decoded[0], np.rot90(np.asarray(landscape), -1))
+
+
+def png_of_size(width: int, height: int) -> bytes:
+    """A header that promises many pixels."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        checksum = struct.pack(">I", zlib.crc32(kind + content))
+        return struct.pack(">I", len(content)) + kind + content + checksum
+
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+
+
+DAMAGED = {
+    "empty": (b"", "empty"),
+    "text": (b"no image", "no PNG, JPEG, BMP, WebP, GIF or TIFF image"),
+    "page": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "no PNG, JPEG, BMP"),
+    "cut png": (encoded(Image.fromarray(pixels(30, 30)), "PNG")[:-200], "cut short or damaged"),
+    "cut jpeg": (encoded(Image.fromarray(pixels(30, 30)), "JPEG")[:-200], "cut short or damaged"),
+    "cut webp": (
+        encoded(Image.fromarray(pixels(30, 30, 3)), "WEBP")[:-200],
+        "cut short or damaged|no PNG",
+    ),
+    "changed byte": (PNG[:60] + bytes([PNG[60] ^ 255]) + PNG[61:], "cut short or damaged"),
+    "bomb": (png_of_size(60_000, 60_000), "decompression bomb: .*3600000000 pixels"),
+    "small bomb": (png_of_size(10_000, 10_000), "decompression bomb: .*100000000 pixels"),
+    "float": (
+        encoded(Image.fromarray(np.zeros((8, 8), np.float32)), "TIFF"),
+        "more than 16 bits; save it with 8 or 16",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+def test_what_cannot_be_decoded_says_why(name: str) -> None:
+    content, reason = DAMAGED[name]
+    with pytest.raises(Undecodable, match=reason):
+        decode(content)
+
+
+# The folder.
+
+
+def test_two_splits(source: Path, tmp_path: Path) -> None:
+    put(source / "train/big cat/.DS_Store", b"ignored")
+    put(source / "train/notes.txt", b"ignored")
+    put(source / "test/小さい犬/名前.gif", encoded(Image.new("L", (9, 11), 7), "GIF"))
+    images = fetched(source, tmp_path / "raw")
+    assert images.class_names == ("big cat", "小さい犬")
+    assert images.train.labels.tolist() == [0, 0, 0, 1, 1, 1]
+    assert images.test is not None
+    assert images.test.labels.tolist() == [0, 0, 0, 1, 1, 1, 1]
+    assert images.test.images[6].shape[1:] == (11, 9)
+    assert np.array_equal(images.train.images[0], np.asarray(Image.open(io.BytesIO(PNG)))[None])
+
+
+def test_one_folder_leaves_the_test_split_to_preprocess(source: Path, tmp_path: Path) -> None:
+    images = fetched(source / "train", tmp_path / "raw")
+    assert images.test is None
+    assert images.train.labels.tolist() == [0, 0, 0, 1, 1, 1]
+
+
+def test_a_class_may_be_called_train(source: Path, tmp_path: Path) -> None:
+    (source / "test").rename(tmp_path / "elsewhere")
+    put(source / "plane/0.png", PNG)
+    (source / "train/big cat/0.png").rename(source / "train/0.png")
+    for rest in ("big cat", "小さい犬"):
+        (source / "train" / rest).rename(tmp_path / rest)
+    assert fetched(source, tmp_path / "raw").class_names == ("plane", "train")
+
+
+def test_the_same_images_give_the_same_bytes(source: Path, tmp_path: Path) -> None:
+    fetched(source, tmp_path / "first")
+    for path in sorted(source.rglob("*.png"), reverse=True):
+        content = path.read_bytes()
+        path.unlink()
+        path.write_bytes(content)
+        os.utime(path, (1e9, 1e9))
+        path.chmod(0o600)
+    fetched(source, tmp_path / "second")
+    first, second = (tmp_path / name / "images.zip" for name in ("first", "second"))
+    assert first.read_bytes() == second.read_bytes()
+    assert [path.name for path in first.parent.iterdir()] == ["images.zip"]
+    assert all(info.compress_type == zipfile.ZIP_STORED for info in zipfile.ZipFile(first).filelist)
+
+
+def test_every_damaged_file_is_named_at_once(source: Path, tmp_path: Path) -> None:
+    for name, (content, _) in DAMAGED.items():
+        put(source / f"train/big cat/{name}.png", content)
+    (source / "test/big cat/folder").mkdir()
+    with pytest.raises(UserError) as caught:
+        fetched(source, tmp_path / "raw")
+    first, *lines, last = str(caught.value).splitlines()
+    assert first == f"{source}: 11 of 23 files are no images that can be used:"
+    named = {line.strip().split(": ")[0] for line in lines}
+    assert named == {f"train/big cat/{name}.png" for name in DAMAGED} | {"test/big cat/folder"}
+    assert last == "Mend or remove them, or set data.skip_damaged: true to leave them out."
+
+
+def test_damaged_files_are_left_out_and_listed(
+    source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put(source / "train/big cat/bad.png", PNG[:-30])
+    put(source / "train/big cat/worse.png", b"")
+    images = fetched(source, tmp_path / "raw", skip_damaged=True)
+    assert images.train.labels.tolist() == [0, 0, 0, 1, 1, 1]
+    first, *lines = capsys.readouterr().out.splitlines()
+    assert first == f"{source}: left out 2 of 14 files (data.skip_damaged):"
+    assert [line.split(":")[0] for line in lines] == [
+        "  train/big cat/bad.png",
+        "  train/big cat/worse.png",
+    ]
+
+
+def test_links_out_of_the_folder_are_not_followed(source: Path, tmp_path: Path) -> None:
+    put(tmp_path / "secret/0.png", PNG)
+    (source / "train/big cat/link.png").symlink_to(tmp_path / "secret/0.png")
+    (source / "train/up").symlink_to(tmp_path / "secret")
+    (source / "train/big cat/inside.png").symlink_to(source / "train/big cat/0.png")
+    (source / "train/big cat/loop.png").symlink_to(source / "train/big cat/loop.png")
+    (source / "train/big cat/nowhere.png").symlink_to(source / "nothing.png")
+    with pytest.raises(UserError) as caught:
+        fetched(source, tmp_path / "raw")
+    text = str(caught.value)
+    secret = tmp_path / "secret/0.png"
+    assert f"train/big cat/link.png: a link out of the folder, to {secret}: not followed" in text
+    assert f"train/up/0.png: a link out of the folder, to {secret}: not followed" in text
+    assert "train/big cat/loop.png: " in text
+    assert "train/big cat/nowhere.png: No such file or directory" in text
+    assert "inside.png" not in text
+
+
+def test_a_name_that_is_no_text(source: Path, tmp_path: Path) -> None:
+    put(source / "train/big cat" / os.fsdecode(b"\xff.png"), PNG)
+    with pytest.raises(UserError, match=r"big cat/\\udcff\.png: its name is not UTF-8; rename it"):
+        fetched(source, tmp_path / "raw")
+
+
+def remove(path: Path) -> None:
+    for file in path.iterdir():
+        file.unlink()
+    path.rmdir()
+
+
+@pytest.mark.parametrize(
+    ("change", "messages"),
+    [
+        (lambda s: (s / "train/owl").mkdir(), ["train/owl: an empty class; add images", "without"]),
+        (lambda s: put(s / "test/owl/0.png", PNG), ["test/owl: a class without training images; "]),
+        (lambda s: put(s / "train/owl/0.png", PNG), ["train/owl: a class without test images; "]),
+        (
+            lambda s: (remove(s / "train/big cat"), remove(s / "test/big cat")),
+            [r"classes found: 1 \(小さい犬\), expected at least 2"],
+        ),
+        (
+            lambda s: ((s / "test/owl").mkdir(), put(s / "train/crow/0.png", PNG)),
+            ["test/owl: an empty class", "test/owl: a class without tr", "train/crow: a class wit"],
+        ),
+        (
+            lambda s: [remove(s / f"{p}/{c}") for p in ("train", "test") for c in CLASSES],
+            [r"classes found: 0 \(none\), expected at least 2, as train/<class>"],
+        ),
+    ],
+)
+def test_classes_that_do_not_fit(
+    source: Path, tmp_path: Path, change: Callable[[Path], object], messages: list[str]
+) -> None:
+    change(source)
+    with pytest.raises(UserError) as caught:
+        fetched(source, tmp_path / "raw")
+    for message in messages:
+        caught.match(message)
+
+
+CLASSES = ("big cat", "小さい犬")
+
+
+def test_no_folder(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"nothing: no such folder; image_folder needs train/<cl"):
+        fetched(tmp_path / "nothing", tmp_path / "raw")
