@@ -1,8 +1,8 @@
 """Time an epoch of training against the usual loop: `python -m benchmarks.train`.
 
 The usual loop is what tutorials show: torchvision's MNIST with ToTensor and Normalize, a
-DataLoader, and the same network, batch size and optimiser in float32. Both run in turn, several times, in one
-process; the ratio of the medians is what counts, since machines are noisy.
+DataLoader, and the same network, batch size and optimiser in float32. Both run in turn, several
+times, in one process; the ratio of the medians is what counts, since machines are noisy.
 """
 
 import argparse
