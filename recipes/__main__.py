@@ -29,13 +29,16 @@ def main(arguments: Sequence[str]) -> None:
     options = parser.parse_args(arguments)
     names = known_recipes() if options.all else options.names
     overrides = {name: recipe_overrides(name) for name in require_known(names)}
-    existing = set(_dvc("exp", "list", "--name-only", capture=True).split())
-    if stale := [name for name in names if name in existing]:
+    if stale := sorted(_experiments() & set(names)):
         _dvc("exp", "remove", *stale)
     for name in names:
         _dvc("exp", "run", "--queue" if options.all else "--temp", "--name", name, *overrides[name])
     if options.all:
         _dvc("exp", "run", "--run-all")
+    if missing := [name for name in names if name not in _experiments()]:
+        raise UserError(
+            f"recipes: {', '.join(missing)} failed; see above, or dvc queue logs <name>"
+        )
 
 
 def known_recipes() -> list[str]:
@@ -70,9 +73,15 @@ def recipe_overrides(name: str) -> list[str]:
     file = FOLDER / f"{name}.yaml"
     recipe = read_yaml(file)
     check_params(merged(read_yaml(PARAMS_FILE), recipe), Everything, file)
-    # `++` also adds the keys of `options`, which params.yaml does not have.
-    pairs = [f"++{key}={json.dumps(value)}" for key, value in leaves(recipe)]
-    return [option for pair in pairs for option in ("--set-param", pair)]
+    return [part for key, value in leaves(recipe) for part in ("--set-param", override(key, value))]
+
+
+def override(key: str, value: Any) -> str:
+    """One change as Hydra reads it, whose quoted texts and lists are those of JSON.
+
+    `++` also adds keys that `params.yaml` does not have: those of `options`.
+    """
+    return f"++{key}={json.dumps(value, ensure_ascii=False)}"
 
 
 def merged(defaults: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -95,6 +104,11 @@ def leaves(content: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
             yield f"{prefix}{key}", value
 
 
+def _experiments() -> set[str]:
+    """Names of the experiments that stand on the current commit."""
+    return set(_dvc("exp", "list", "--name-only", capture=True).split())
+
+
 def _dvc(*arguments: str, capture: bool = False) -> str:
     try:
         done = subprocess.run(
@@ -112,3 +126,5 @@ if __name__ == "__main__":
         main(sys.argv[1:])
     except UserError as error:
         sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit("interrupted: the recipe's temporary copy was left, the workspace is as it was")
