@@ -97,7 +97,12 @@ def _class_folders(root: Path) -> dict[Class, Path]:
 
 
 def _visible(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    try:
+        return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    except OSError as error:
+        raise UserError(
+            f"{_printable(folder)}: cannot be read: {error.strerror}; mend its permissions"
+        ) from error
 
 
 def _checked_content(path: Path, root: Path) -> bytes:

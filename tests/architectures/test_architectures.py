@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-import shap
 import torch
 from torch import Tensor, fx, nn
 from torch.nn import functional as F
 
+from stages.explainers import deep, shap_deep
 from stages.pipeline.errors import UserError
 from stages.pipeline.network import build_network, load_network, predict, save_network
 from stages.pipeline.options import option_mistakes
@@ -117,10 +117,8 @@ def test_every_wrong_option_is_named() -> None:
     assert option_mistakes(build_with_options, {"names": ["a"], "rate": 0.5}) == []
 
 
-def residual_network(generator_seed: int = 0) -> nn.Module:
-    """A small resnet with statistics as after training."""
-    torch.manual_seed(generator_seed)
-    network = build_network("resnet", facts(1, (12, 12), 5), widths=[4, 6, 8], blocks=2).eval()
+def randomised(network: nn.Module) -> nn.Module:
+    """Statistics and offsets as after training, where a fresh network has 0 and 1."""
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             for tensor in (module.running_mean, module.bias):
@@ -129,7 +127,12 @@ def residual_network(generator_seed: int = 0) -> nn.Module:
             for tensor in (module.running_var, module.weight):
                 assert tensor is not None
                 nn.init.uniform_(tensor, 0.5, 1.5)
-    return network
+    return network.eval().requires_grad_(False)
+
+
+def residual_network() -> nn.Module:
+    torch.manual_seed(0)
+    return randomised(build_network("resnet", facts(1, (12, 12), 5), widths=[4, 6, 8], blocks=2))
 
 
 def test_resnet_is_what_the_paper_says() -> None:
@@ -165,11 +168,16 @@ def test_resnet_can_be_traced_and_uses_no_module_twice() -> None:
     assert F.relu not in functions
 
 
-@pytest.mark.filterwarnings("ignore:unrecognized nn.Module. Standardize")
-def test_resnet_can_be_explained_by_shap() -> None:
-    network = residual_network().requires_grad_(False)
-    images = torch.rand(3, 1, 12, 12, generator=torch.Generator().manual_seed(0)) * 255
-    background = torch.rand(6, 1, 12, 12, generator=torch.Generator().manual_seed(1)) * 255
-    values = shap.DeepExplainer(network, background).shap_values(images, check_additivity=False)
-    change = network(images) - network(background).mean(dim=0)
-    np.testing.assert_allclose(values.sum(axis=(1, 2, 3)), change.numpy(), atol=1e-3)
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("method", [deep, shap_deep])
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_every_network_can_be_explained(name: str, method: Any, channels: int) -> None:
+    """What is attributed to the pixels adds up to what the outputs differ by."""
+    torch.manual_seed(0)
+    network = randomised(build_network(name, facts(channels, (17, 16), 4)))
+    images = torch.rand(3, channels, 17, 16) * 255
+    background = torch.rand(6, channels, 17, 16) * 255
+    values = method.build(network, background, seed=0)(images)
+    assert values.shape == (3, channels, 17, 16, 4)
+    change = (network(images) - network(background).mean(dim=0)).numpy()
+    np.testing.assert_allclose(values.sum(axis=(1, 2, 3)), change, atol=1e-3 * np.abs(change).max())

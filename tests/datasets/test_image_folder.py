@@ -302,6 +302,21 @@ def test_classes_that_do_not_fit(
 CLASSES = ("big cat", "小さい犬")
 
 
+def test_a_folder_that_may_not_be_read(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readable = Path.iterdir
+
+    def iterdir(path: Path) -> Any:
+        if path.name == "big cat":
+            raise PermissionError(13, "Permission denied")
+        return readable(path)
+
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+    with pytest.raises(UserError, match=r"train/big cat: cannot be read: Permission denied; mend"):
+        fetched(source, tmp_path / "raw")
+
+
 def test_no_folder(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"nothing: no such folder; image_folder needs train/<cl"):
         fetched(tmp_path / "nothing", tmp_path / "raw")

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from stages.params.train import Change
 from stages.pipeline.augment import ERASED, ROTATION, SCALE, SHIFT, augment
+from stages.train import Labelled
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -98,3 +99,31 @@ def test_the_same_seed_draws_the_same_and_another_draws_others(change: Change) -
     assert first.shape == images.shape
     assert first.min() >= 0
     assert first.max() <= 255.01
+
+
+def test_training_batches_are_changed_anew_in_every_epoch_and_keep_their_labels() -> None:
+    pixels = torch.randint(256, (60, 1, 8, 8), dtype=torch.uint8, generator=generator(1))
+    split = Labelled(pixels, torch.arange(60))
+    random = generator()
+    mirrored = []
+    for _ in range(2):
+        batches = list(split.shuffled_batches(25, ["flip"], random))
+        assert [len(batch.labels) for batch in batches] == [25, 25, 10]
+        images = torch.cat([batch.images for batch in batches])
+        labels = torch.cat([batch.labels for batch in batches])
+        assert sorted(labels.tolist()) == list(range(60))
+        images = images[labels.argsort()]
+        same, other = (
+            torch.isclose(images, expected.float(), atol=0.01).flatten(1).all(dim=1)
+            for expected in (pixels, pixels.flip(3))
+        )
+        assert (same ^ other).all()
+        mirrored.append(other)
+    assert not torch.equal(*mirrored)
+
+
+def test_no_changes_leave_the_bytes_of_the_images() -> None:
+    pixels = torch.randint(256, (10, 1, 8, 8), dtype=torch.uint8)
+    (batch,) = Labelled(pixels, torch.arange(10)).shuffled_batches(10, [], generator())
+    assert batch.images.dtype == torch.uint8
+    assert torch.equal(batch.images, pixels[batch.labels])
