@@ -50,9 +50,16 @@ class Multiplier:
     ratio: Tensor | None = None
     places: Places | None = None
 
+    @property
+    def features(self) -> torch.Size:
+        """The shape of one image's activation, without multiplying anything out."""
+        if self.places is not None:
+            return torch.Size((self.rows.shape[2], *self.places.plane))
+        return self.rows.shape[2:]
+
     def scaled(self, ratio: Tensor) -> Multiplier:
         """Multiply by a ratio that is the same for all outputs, (p or 1, 1, ...)."""
-        if self.places is not None:
+        if self.places is not None and ratio.shape[3:] != (1, 1):
             return Multiplier(self.dense(), ratio)
         return replace(self, ratio=ratio if self.ratio is None else self.ratio * ratio)
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from .multiplier import Multiplier, Places
-from .rules import Rule, Saved, Scale, narrowed
+from .rules import Rule, Saved, Scale, narrowed, require_same_axes
 
 ELEMENT_THRESHOLD = 1e-6
 """Below this change of its input an element-wise function passes its slope, as in shap."""
@@ -40,7 +40,9 @@ class Product(Rule):
     @override
     def forward(self, *args: Any) -> tuple[Tensor, Saved]:
         first, second = args
-        return self.apply(first, second), (first, second)
+        product: Tensor = self.apply(first, second)
+        require_same_axes(product, first, second)
+        return product, (first, second)
 
     @override
     def backward(

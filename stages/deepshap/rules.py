@@ -54,15 +54,19 @@ class Rule(ABC):
         """Turn the output's multiplier into one for each argument that depends on the images."""
 
 
+def require_same_axes(result: Tensor, *terms: Tensor) -> None:
+    """Refuse broadcasting that adds axes: it could match images with channels."""
+    if any(term.ndim != result.ndim for term in terms):
+        raise NotImplementedError("what it joins must have as many axes as its result; reshape it")
+
+
 def narrowed(multiplier: Multiplier, shape: torch.Size) -> Multiplier:
     """Undo broadcasting: sum over the axes along which a tensor of `shape` was repeated."""
-    rows = multiplier.dense()
-    if rows.ndim != len(shape) + 1:
-        raise NotImplementedError("what it joins must have as many axes as its result")
-    repeated = [
-        axis for axis in range(2, rows.ndim) if shape[axis - 1] == 1 and rows.shape[axis] > 1
-    ]
-    return Multiplier(rows.sum(repeated, keepdim=True)) if repeated else multiplier
+    sides = zip(multiplier.features, shape[1:], strict=True)
+    repeated = [axis for axis, (side, own) in enumerate(sides, 2) if own == 1 and side > 1]
+    if not repeated:
+        return multiplier
+    return Multiplier(multiplier.dense().sum(repeated, keepdim=True))
 
 
 class Unchanged(Rule):
@@ -134,6 +138,7 @@ class Scale(Rule):
     @override
     def forward(self, *args: Any) -> tuple[Tensor, Saved]:
         scaled: Tensor = self.apply(*args)
+        require_same_axes(scaled, args[self.varying])
         factor = self.factor(*args)
         if not isinstance(factor, Tensor):
             factor = scaled.new_full((), factor)
@@ -172,8 +177,11 @@ class Sum(Rule):
     @override
     def forward(self, *args: Any) -> tuple[Tensor, Saved]:
         weights = (1, self.sign * (args[2] if len(args) > 2 else 1))
-        terms = zip(args[:2], weights, self.varies, strict=False)
-        return self.apply(*args), tuple((term.shape, w) for term, w, varies in terms if varies)
+        zipped = zip(args[:2], weights, self.varies, strict=False)
+        terms = [(term, weight) for term, weight, varies in zipped if varies]
+        summed: Tensor = self.apply(*args)
+        require_same_axes(summed, *(term for term, _ in terms))
+        return summed, tuple((term.shape, weight) for term, weight in terms)
 
     @override
     def backward(

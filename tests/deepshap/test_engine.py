@@ -140,6 +140,10 @@ REFUSED = {
         lambda: Function(lambda net, x: net.head((1 / (2 + net.first(x))).flatten(1)), **FLAT),
         "truediv at Function.forward: only its first argument may depend on the images",
     ),
+    "axes that do not match": (
+        lambda: Function(lambda net, x: x.mean((1, 2, 3)) * x.flatten(1)[:, :1]),
+        "mul at Function.forward: what it joins must have as many axes",
+    ),
     "drops at random": (
         lambda: Function(lambda net, x: net.head(F.dropout(x).flatten(1)), head=nn.Linear(200, 3)),
         "dropout at Function.forward: it drops at random",
