@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.imports import ROOT, code_of_stage
+from tests.imports import ROOT, code_of_stage, plugin_files
 
 DVC: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text())
 STAGES = list(DVC["stages"])
@@ -23,10 +23,13 @@ def declared_code(stage: str) -> tuple[set[str], set[str]]:
     files: set[str] = set()
     for dep in deps:
         if (ROOT / dep).is_dir():
-            files |= {str(path.relative_to(ROOT)) for path in (ROOT / dep).rglob("*.py")}
+            inside = [path for path in (ROOT / dep).rglob("*.py") if path.read_text().strip()]
+            files |= {str(path.relative_to(ROOT)) for path in inside}
         elif dep not in TEMPLATES:
             files.add(dep)
-    return files, {TEMPLATES[dep] for dep in deps if dep in TEMPLATES}
+    kinds = {TEMPLATES[dep] for dep in deps if dep in TEMPLATES}
+    kinds |= {kind for kind in TEMPLATES.values() if f"stages/{kind}" in deps}
+    return files - {file for kind in kinds for file in plugin_files(kind)}, kinds
 
 
 def data_files(files: set[str]) -> set[str]:

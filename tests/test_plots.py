@@ -23,7 +23,7 @@ def see(browser: Browser, printed: str) -> tuple[dict[str, int], list[str], str]
     """Open the page that DVC has printed the address of; nothing may be asked of a network.
 
     Returns:
-        How many marks each chart has, names of the pictures that were drawn, the page's text.
+        How many different marks each chart has, names of the pictures that were drawn, the page's text.
     """
     requests: list[str] = []
     with browser.new_context(viewport={"width": 1280, "height": 900}) as context:
@@ -32,7 +32,9 @@ def see(browser: Browser, printed: str) -> tuple[dict[str, int], list[str], str]
         page.goto(printed.strip().splitlines()[-1])
         page.wait_for_function("document.querySelectorAll('svg.marks').length >= 5")
         marks = {
-            title: page.locator(f"[id='{title}'] svg.marks {mark}").count()
+            title: page.locator(f"[id='{title}'] svg.marks {mark}").evaluate_all(
+                "paths => new Set(paths.map(path => path.getAttribute('d'))).size"
+            )
             for title, mark in MARKS.items()
         }
         pictures = page.evaluate(
@@ -48,7 +50,7 @@ def test_plots_show_draws_everything(project: Project, browser: Browser) -> None
     marks, pictures, _ = see(browser, project.succeed("dvc", "plots", "show"))
     assert marks["Loss"] == marks["Accuracy"] == 2  # training and validation
     assert marks["Learning rate"] == 1
-    assert marks["Confusion of the test split"] >= 10
+    assert marks["Confusion of the test split"] > 10  # cells
     assert marks["Reliability on the test split"] == 2  # measured and perfect
     for name in ("samples", "sheet_000", "class_means_000"):
         assert f"workspace_plots_shap_{name}.png" in pictures
