@@ -12,6 +12,7 @@ READY := $(VENV)/.ready
 .PHONY: repro test check bench plots recipe recipes setup
 
 repro: $(READY)
+	python -m stages.check
 	dvc repro
 
 test: $(READY)
@@ -38,7 +39,7 @@ recipes: $(READY)
 setup: $(READY)
 
 $(READY): pyproject.toml constraints.txt stages/figures/plots_page.py
-	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	test -x $(VENV)/bin/pip || $(PYTHON) -m venv --clear $(VENV)
 	$(VENV)/bin/python -m pip install --constraint constraints.txt --editable '.[dev]'
 	$(VENV)/bin/python -m stages.figures.plots_page
 	touch $@

@@ -1,0 +1,39 @@
+"""What runs first, before any stage's code is read: a picture of that code, and a calm Ctrl-C.
+
+DVC hashes a stage's code when the stage has ended, so code that was edited meanwhile would be
+recorded as the origin of results it did not make. `stages.pipeline.stage` compares with this.
+"""
+
+import hashlib
+import os
+import sys
+from pathlib import Path
+from types import TracebackType
+
+_FOLDER = Path(__file__).resolve().parent
+
+
+def code_digests() -> dict[Path, str]:
+    """SHA-256 of every file that a stage could load."""
+    return {
+        path: hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in _FOLDER.rglob("*")
+        if path.is_file() and path.suffix != ".pyc"
+    }
+
+
+def _excepthook(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    """Libraries take seconds to import: Ctrl-C then deserves no traceback either."""
+    if not issubclass(kind, KeyboardInterrupt):
+        sys.__excepthook__(kind, error, trace)
+        return
+    print("interrupted: nothing was written; run dvc repro to start again", file=sys.stderr)
+    os._exit(1)
+
+
+CODE_AT_START: dict[Path, str] = {}
+if sys.argv[:1] == ["-m"]:  # that is how Python names a stage until it has read it
+    CODE_AT_START = code_digests()
+    sys.excepthook = _excepthook

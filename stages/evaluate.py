@@ -11,6 +11,7 @@ from sklearn.metrics import accuracy_score, log_loss, precision_recall_fscore_su
 
 from stages.pipeline.device import choose_device
 from stages.pipeline.files import new_file, new_folder, write_csv, write_json
+from stages.pipeline.mistakes import surest_mistakes
 from stages.pipeline.network import load_network, predict
 from stages.pipeline.params import DeviceName, StageParams
 from stages.pipeline.splits import load_split
@@ -32,7 +33,7 @@ def main(params: Params) -> None:
     network, facts = load_network(Path("data/model"), device)
     test = load_split(Path("data/prepared"), "test")
     logits = predict(network, torch.from_numpy(test.images).to(device))
-    probabilities = logits.double().softmax(dim=1).cpu().numpy()
+    probabilities = logits.cpu().double().softmax(dim=1).numpy()
     metrics = measure(probabilities, test.labels, facts.class_names)
     with new_folder(Path("data/predictions")) as folder:
         np.save(folder / "probabilities.npy", probabilities.astype(np.float32))
@@ -116,9 +117,7 @@ def mistakes(
     """List the wrong predictions the network was surest of: at most 100, the surest first."""
     names = np.array(class_names)
     predictions = probabilities.argmax(axis=1)
-    wrong = np.flatnonzero(predictions != labels)
-    surest = np.argsort(-probabilities[wrong].max(axis=1), kind="stable")
-    rows = wrong[surest][:N_MISTAKES]
+    rows = surest_mistakes(probabilities, labels)[:N_MISTAKES]
     return pd.DataFrame(
         {
             "index": rows,

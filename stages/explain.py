@@ -14,7 +14,7 @@ from tqdm import tqdm
 from stages.params.explain import Explain
 from stages.pipeline.device import choose_device
 from stages.pipeline.errors import UserError
-from stages.pipeline.explainer import Attribute, load_explainer
+from stages.pipeline.explainer import Attribute, prepare
 from stages.pipeline.explanation import output_range, save_explanation
 from stages.pipeline.files import new_folder
 from stages.pipeline.network import load_network, predict
@@ -45,11 +45,11 @@ def main(params: Params) -> None:
     drawn = choose_background(options, train.labels)
     images = torch.from_numpy(test.images[indices]).to(device).float()
     background = torch.from_numpy(train.images[drawn]).to(device).float()
-    method = load_explainer(options.method)
-    attribute = method.build(network.requires_grad_(False), background, options.seed)
+    network.requires_grad_(False)
+    attribute = prepare(options.method, network, background, options.seed)
     beside = {
-        "base_values": predict(network, background).double().mean(dim=0).cpu().numpy(),
-        "outputs": predict(network, images).double().cpu().numpy(),
+        "base_values": predict(network, background).cpu().double().mean(dim=0).numpy(),
+        "outputs": predict(network, images).cpu().double().numpy(),
         "probabilities": probabilities[indices],
         "images": test.images[indices],
         "labels": test.labels[indices],
@@ -72,7 +72,7 @@ def describe(facts: Facts, options: Explain) -> dict[str, Any]:
 
 def attributions(attribute: Attribute, images: Tensor) -> Iterator[NDArray[np.floating]]:
     """Explain images (n, c, h, w) a slice at a time, with a progress bar."""
-    with tqdm(total=len(images), desc="explain", unit="image") as progress:
+    with tqdm(total=len(images), desc="explain", unit="image", disable=None) as progress:
         for part in images.split(SLICE):
             yield attribute(part)
             progress.update(len(part))
@@ -87,7 +87,7 @@ def checked(
 
     Args:
         slices: (some, c, h, w, k), in the order of the images.
-        beside: `outputs` (n, k), `base_values` (k,) and `indices` (n,).
+        beside: `images` (n, c, h, w), `outputs` (n, k), `base_values` (k,), `indices` (n,).
         options: `tolerance` is the largest error that passes, as a share of the outputs' range.
 
     Raises:
@@ -98,6 +98,12 @@ def checked(
     done = 0
     for values in slices:
         now = slice(done, done + len(values))
+        expected = (*beside["images"][now].shape, outputs.shape[1])
+        if values.shape != expected:
+            raise UserError(
+                f"explain.method {options.method}: gives attributions of shape {values.shape}, "
+                f"expected {expected}: images, channels, height, width, outputs"
+            )
         sums = values.sum(axis=(1, 2, 3), dtype=np.float64)
         errors = np.abs(sums - (outputs[now] - base_values)) / scale
         if errors.max() > options.tolerance or not np.isfinite(errors).all():

@@ -1,5 +1,6 @@
 """Turn the raw files into training, validation and test arrays: `python -m stages.preprocess`."""
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ from PIL import Image
 from sklearn.model_selection import train_test_split
 from tqdm import tqdm
 
-from stages.params.data import Data
+from stages.params.data import DataName
 from stages.params.preprocess import SMALLEST_SIDE, Preprocess
 from stages.pipeline.dataset import Images, Pictures, load_dataset
 from stages.pipeline.errors import UserError
@@ -16,6 +17,7 @@ from stages.pipeline.files import new_folder
 from stages.pipeline.params import Seed, StageParams
 from stages.pipeline.splits import Facts, Split, SplitName, save_facts, save_split
 from stages.pipeline.stage import run_stage
+from stages.pipeline.strata import stratified_picks
 
 MODES = {"grey": "L", "rgb": "RGB"}  # of Pillow
 
@@ -28,7 +30,7 @@ class Params(StageParams):
     """What this stage reads."""
 
     seed: Seed
-    data: Data
+    data: DataName
     preprocess: Preprocess
 
 
@@ -51,12 +53,15 @@ def require_sound(images: Images) -> None:
     """Refuse what no classifier can be trained on, whichever data set it comes from.
 
     Raises:
-        UserError: There are fewer than two classes, a label names no class, or a class has no
-            training image.
+        UserError: There are fewer than two classes, two of one name, a label that names no
+            class, or a class without a training image.
     """
     n_classes = len(images.class_names)
     if n_classes < 2:
         raise UserError(f"data: {n_classes} class, expected at least 2; add images of another")
+    twice = [name for name, count in Counter(images.class_names).items() if count > 1]
+    if twice:
+        raise UserError(f"data: class names must differ (got {twice[0]!r} twice); rename one")
     for name, pictures in (("train", images.train), ("test", images.test or images.train)):
         labels = pictures.labels
         if len(labels) != len(pictures.images):
@@ -69,8 +74,9 @@ def require_sound(images: Images) -> None:
             )
     missing = np.setdiff1d(np.arange(n_classes), images.train.labels)
     if len(missing):
-        names = ", ".join(images.class_names[label] for label in missing)
-        raise UserError(f"data: no training image of {names}; add some or remove the class")
+        names = ", ".join(images.class_names[label] for label in missing[:10])
+        more = f" and {len(missing) - 10:,} more" if len(missing) > 10 else ""
+        raise UserError(f"data: no training image of {names}{more}; add some or remove the class")
 
 
 def divide(
@@ -103,9 +109,7 @@ def limited(labels: Labels, positions: Positions, limit: int, seed: int) -> Posi
     """Draw `limit` positions, the classes as frequent as in all; all if there are fewer."""
     if limit >= len(positions):
         return positions
-    left_out = len(positions) - limit
-    kept, _ = stratified(labels, positions, "preprocess.limit", seed, left_out)
-    return kept
+    return positions[stratified_picks(labels[positions], limit, seed)]
 
 
 def stratified(
@@ -118,7 +122,7 @@ def stratified(
         positions: Some of them.
         parameter: What has asked for it, for the message.
         seed: Which ones.
-        held_out: Share of the positions if it is a fraction, their number if it is whole.
+        held_out: Share of the positions.
 
     Raises:
         UserError: A part would be without one of the classes.

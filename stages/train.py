@@ -49,7 +49,7 @@ def main(params: Params) -> None:
     network = network.to(memory_format=torch.channels_last)
     n_parameters = sum(parameter.numel() for parameter in network.parameters())
     print(f"{architecture}: {n_parameters:,} parameters on {device}")
-    history = fit(network, train, validation, params.train)
+    history = fit(network, train, validation, params.train, params.seed)
     with new_folder(Path("data/model")) as folder:
         save_network(folder, network, architecture, options, facts)
     write_csv(Path("plots/training.csv"), history)
@@ -85,7 +85,9 @@ class Score(NamedTuple):
     accuracy: float
 
 
-def fit(network: nn.Module, train: Labelled, validation: Labelled, options: Train) -> pd.DataFrame:
+def fit(
+    network: nn.Module, train: Labelled, validation: Labelled, options: Train, seed: int
+) -> pd.DataFrame:
     """Train `network` in place and leave it with the weights that are to be kept.
 
     Args:
@@ -93,6 +95,7 @@ def fit(network: nn.Module, train: Labelled, validation: Labelled, options: Trai
         train: Images to learn from.
         validation: Images to choose the epoch by.
         options: How.
+        seed: Of the order of batches and their changes.
 
     Returns:
         One row an epoch: loss and accuracy of both splits, learning rate. Those of the training
@@ -104,10 +107,10 @@ def fit(network: nn.Module, train: Labelled, validation: Labelled, options: Trai
     n_steps = options.epochs * math.ceil(len(train.labels) / options.batch_size)
     optimizer = build_optimizer(network, options)
     schedule = build_schedule(optimizer, options, n_steps)
-    generator = torch.Generator().manual_seed(torch.initial_seed() % 2**63)
+    generator = torch.Generator().manual_seed(seed)
     rows = []
     best_loss, kept = math.inf, {}
-    with tqdm(total=n_steps, desc="train", unit="step", mininterval=1) as progress:
+    with tqdm(total=n_steps, desc="train", unit="step", mininterval=1, disable=None) as progress:
         for epoch in range(1, options.epochs + 1):
             rate = optimizer.param_groups[0]["lr"]
             batches = train.shuffled_batches(options.batch_size, options.augment, generator)

@@ -123,8 +123,13 @@ def project(ran_project: Project, tmp_path: Path) -> Project:
 
 
 def copy(project: Project, root: Path) -> Project:
-    """Copy a checkout with its results and its DVC cache."""
-    shutil.copytree(project.root, root, symlinks=True)
+    """Copy a checkout with its results; what is never changed in place is shared."""
+
+    def link_or_copy(source: str, target: str) -> None:
+        immutable = "/.git/objects/" in source or "/.dvc/cache/files/" in source
+        (os.link if immutable else shutil.copy2)(source, target)
+
+    shutil.copytree(project.root, root, symlinks=True, copy_function=link_or_copy)
     return Project(root)
 
 
@@ -147,3 +152,16 @@ def browser() -> Iterator[Browser]:
         launched = playwright.chromium.launch(executable_path=chromium, args=flags)
         yield launched
         launched.close()
+
+
+@pytest.fixture(scope="session")
+def small_disks() -> None:
+    """Tests that need a disk too small to write to mount one of their own."""
+    probe = "mount -t tmpfs -o size=64k tmpfs /mnt"
+    command = ["unshare", "--map-root-user", "--mount", "sh", "-c", probe]
+    try:
+        result = subprocess.run(command, capture_output=True, text=True)
+    except FileNotFoundError:
+        pytest.skip("no small disk can be mounted here: no unshare")
+    if result.returncode != 0:
+        pytest.skip(f"no small disk can be mounted here: {result.stderr.strip()}")

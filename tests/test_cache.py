@@ -24,12 +24,14 @@ RERUNS: dict[str, tuple[Any, set[str]]] = {
     "data.source": ("elsewhere", EVERYTHING),
     "data.mirrors": (["https://mirror.example/"], EVERYTHING),
     "data.skip_damaged": (True, EVERYTHING),
+    "data.options": ({"split": "letters"}, EVERYTHING),
     "preprocess.validation_fraction": (0.2, FROM_SPLITS),
     "preprocess.test_fraction": (0.3, FROM_SPLITS),
     "preprocess.image_size": (20, FROM_SPLITS),
     "preprocess.color": ("rgb", FROM_SPLITS),
     "preprocess.limit": (500, FROM_SPLITS),
     "model.architecture": ("lenet", FROM_WEIGHTS),
+    "model.options": ({"blocks": 1}, FROM_WEIGHTS),
     "train.epochs": (1, FROM_WEIGHTS),
     "train.batch_size": (64, FROM_WEIGHTS),
     "train.optimizer": ("sgd", FROM_WEIGHTS),
@@ -56,7 +58,7 @@ def leaves(params: dict[str, Any], prefix: str = "") -> set[str]:
     found: set[str] = set()
     for key, value in params.items():
         name = f"{prefix}{key}"
-        found |= leaves(value, f"{name}.") if isinstance(value, dict) else {name}
+        found |= leaves(value, f"{name}.") if isinstance(value, dict) and value else {name}
     return found
 
 
@@ -105,8 +107,8 @@ def with_descendants(stages: set[str]) -> set[str]:
         ("train.epochs", 1, FROM_WEIGHTS),
         ("train.learning_rate", 1e-3, FROM_WEIGHTS),
         ("explain.n_background", 12, FROM_SHAP),
-        # The device is another, the numbers are the same: whatever reads them stays as it is.
-        ("device", "cpu", {"train", "evaluate", "explain"}),
+        # The report prints all parameters, so it is drawn anew with any of them.
+        ("device", "cpu", FROM_WEIGHTS),
         ("report.colormap", "orange_purple", {"report"}),
     ],
 )

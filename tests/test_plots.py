@@ -23,7 +23,7 @@ def see(browser: Browser, printed: str) -> tuple[dict[str, int], list[str], str]
     """Open the page that DVC has printed the address of; nothing may be asked of a network.
 
     Returns:
-        How many different marks each chart has, names of the pictures that were drawn, the page's text.
+        How many different marks each chart has, names of the pictures drawn, the page's text.
     """
     requests: list[str] = []
     with browser.new_context(viewport={"width": 1280, "height": 900}) as context:
@@ -32,7 +32,7 @@ def see(browser: Browser, printed: str) -> tuple[dict[str, int], list[str], str]
         page.goto(printed.strip().splitlines()[-1])
         page.wait_for_function("document.querySelectorAll('svg.marks').length >= 5")
         marks = {
-            title: page.locator(f"[id='{title}'] svg.marks {mark}").evaluate_all(
+            title: page.locator(f"[id='{title.replace(' ', '_')}'] svg.marks {mark}").evaluate_all(
                 "paths => new Set(paths.map(path => path.getAttribute('d'))).size"
             )
             for title, mark in MARKS.items()

@@ -62,7 +62,7 @@ class IdxDataset:
     def _download(
         self, name: str, sha256: str, mirrors: Sequence[str], places: Sequence[Path], target: Path
     ) -> None:
-        tried = [f"{places[0]} (also {', '.join(_SUFFIXES[1:])}): no such file"]
+        tried = [f"{place}: no such file" for place in places]
         archive_name = name if name.endswith(".gz") else f"{name}.gz"
         for mirror in [*mirrors, *official_mirrors(self.torchvision_class)]:
             with tempfile.TemporaryDirectory() as scratch:

@@ -113,8 +113,15 @@ def _class_names(
     arrays: dict[str, NDArray[Any]], train: Pictures, mistakes: list[str]
 ) -> tuple[str, ...]:
     names = arrays.get("class_names")
+    highest = int(train.labels.max(initial=-1))
+    if names is None and highest >= max(1, len(train.labels)):
+        mistakes.append(
+            f"y_train goes up to {highest:,} with {len(train.labels):,} labels; expected the "
+            "classes 0 … k - 1, each with an image"
+        )
+        return ()
     if names is None:
-        return tuple(map(str, range(int(train.labels.max(initial=-1)) + 1)))
+        return tuple(map(str, range(highest + 1)))
     if names.ndim != 1 or names.dtype.kind != "U":
         mistakes.append(
             f"class_names is {names.dtype} of shape {names.shape}, expected strings (k,)"

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from stages.figures.tiles import ON_SHEETS
+from stages.pipeline.errors import UserError
 from stages.pipeline.explanation import Explanation, output_range
 
 PERCENTILE = 99.9
@@ -44,7 +45,7 @@ def summarise(explanation: Explanation) -> Summary:
     """Read all attributions once.
 
     Raises:
-        ValueError: A value is not finite; names the image.
+        UserError: A value is not finite; names the image.
     """
     n_images, _, height, width, n_classes = explanation.values.shape
     highest = _Highest(PERCENTILE, n_images * height * width * n_classes)
@@ -57,7 +58,7 @@ def summarise(explanation: Explanation) -> Summary:
         maps = explanation.values[image].sum(axis=0, dtype=np.float64)  # (h, w, k)
         sums[image] = maps.sum(axis=(0, 1))
         if not np.isfinite(sums[image]).all():
-            raise ValueError(
+            raise UserError(
                 f"the attributions of test image {explanation.indices[image]} are not all finite; "
                 "look at the explain stage's method and the network's outputs"
             )

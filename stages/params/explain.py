@@ -28,4 +28,4 @@ class Explain(Section):
     images: Annotated[str | list[int], PlainValidator(_choice_or_positions)]
     n_images: Annotated[int, Field(ge=1)]
     seed: Seed
-    tolerance: Annotated[float, Field(gt=0)]
+    tolerance: Annotated[float, Field(gt=0, allow_inf_nan=False)]

@@ -1,12 +1,14 @@
 """What a file in `stages/explainers/` gives to the pipeline."""
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from stages.pipeline.errors import UserError
 from stages.pipeline.plugins import load_plugin
 
 Attribute = Callable[[Tensor], NDArray[np.floating]]
@@ -32,6 +34,31 @@ class Explainer(Protocol):
         """
 
 
-def load_explainer(name: str) -> Explainer:
-    """Import the method of a name."""
-    return cast(Explainer, load_plugin("explainers", name, ("build",)))
+def prepare(name: str, network: nn.Module, background: Tensor, seed: int) -> Attribute:
+    """Import the method of a name and build it; arguments and result as in `Explainer.build`.
+
+    Raises:
+        UserError: It fails; so does the function that it returns, on images that it fails on.
+    """
+    explainer = cast(Explainer, load_plugin("explainers", name, ("build",)))
+    with _blamed_on(name):
+        attribute = explainer.build(network, background, seed)
+
+    def guarded(images: Tensor) -> NDArray[np.floating]:
+        with _blamed_on(name):
+            return attribute(images)
+
+    return guarded
+
+
+@contextlib.contextmanager
+def _blamed_on(name: str) -> Iterator[None]:
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:  # a method may be a user's code, and so may the network
+        raise UserError(
+            f"explain.method {name}: fails on this network: {type(error).__name__}: {error}; "
+            "choose another explain.method, or mend the network"
+        ) from error

@@ -22,9 +22,7 @@ def new_folder(path: Path) -> Iterator[Path]:
     with _partial(path) as partial:
         partial.mkdir(parents=True)
         yield partial
-        if path.is_dir():
-            shutil.rmtree(path)
-        partial.rename(path)
+        _replace_folder(path, partial)
 
 
 @contextlib.contextmanager
@@ -43,23 +41,43 @@ def new_file(path: Path) -> Iterator[Path]:
 @contextlib.contextmanager
 def _partial(path: Path) -> Iterator[Path]:
     partial = path.with_name(path.name + ".partial")
-    _remove(partial)
     try:
+        _remove(partial)
         yield partial
     except OSError as error:
-        reason = error.strerror or error
-        raise UserError(
+        raise UserError(_reason(path, partial, error)) from error
+    finally:
+        with contextlib.suppress(OSError):
+            _remove(partial)
+
+
+def _reason(path: Path, partial: Path, error: OSError) -> str:
+    """Tell what could not be written from what could not be read while writing."""
+    reason = error.strerror or error
+    culprit = Path(error.filename) if isinstance(error.filename, str) else partial
+    if partial in (culprit, *culprit.parents) or culprit in (path, *path.parents):
+        return (
             f"{path}: cannot be written: {reason}; free some space or mend the permissions, "
             "then run again"
-        ) from error
-    finally:
-        _remove(partial)
+        )
+    return f"{culprit}: cannot be read: {reason}"
+
+
+def _replace_folder(path: Path, new: Path) -> None:
+    """Swap by renaming, so that an interrupt leaves the old folder or the new one, whole."""
+    old = path.with_name(path.name + ".old.partial")
+    _remove(old)
+    if path.is_dir():
+        path.rename(old)
+    new.rename(path)
+    _remove(old)
 
 
 def _remove(path: Path) -> None:
     if path.is_dir():
         shutil.rmtree(path)
-    path.unlink(missing_ok=True)
+    elif path.exists():
+        path.unlink()
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:

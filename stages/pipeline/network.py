@@ -65,10 +65,13 @@ def build_network(architecture: str, facts: Facts, **options: Any) -> nn.Module:
         body, logits = build_and_run(facts.image_size)
     except Exception as error:  # a network is a user's code: it may fail in any way
         raise UserError(_why(error, architecture, facts, build_and_run)) from error
-    if logits.shape != (1, n_classes):
+    if getattr(logits, "shape", None) != (1, n_classes):
+        got = (
+            f"shape {tuple(logits.shape)}" if isinstance(logits, Tensor) else type(logits).__name__
+        )
         raise UserError(
-            f"stages/architectures/{architecture}.py: gives an output of shape "
-            f"{tuple(logits.shape)} for one image of {n_classes} classes, expected (1, {n_classes})"
+            f"stages/architectures/{architecture}.py: gives an output of {got} for one image of "
+            f"{n_classes} classes, expected shape (1, {n_classes})"
         )
     return nn.Sequential(Standardize(facts.mean, facts.std), body)
 
@@ -108,7 +111,9 @@ def save_network(
     facts: Facts,
 ) -> None:
     """Write the weights and what is needed to rebuild the network around them."""
-    weights = {name: tensor.contiguous().cpu() for name, tensor in network.state_dict().items()}
+    weights = {
+        name: tensor.cpu().contiguous().clone() for name, tensor in network.state_dict().items()
+    }
     save_file(weights, folder / "weights.safetensors")
     about = {"architecture": architecture, "options": options, "facts": vars(facts)}
     write_json(folder / "network.json", about)

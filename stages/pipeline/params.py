@@ -158,7 +158,7 @@ def _what_is_wrong(details: ErrorDetails, model: type[BaseModel]) -> str:
     if details["type"] == "missing":
         return "missing; add it (git checkout -- params.yaml restores the defaults)"
     message = _MESSAGES.get(details["type"], details["msg"].replace("Input should", "must"))
-    if "got" in message:
+    if "near" in details.get("ctx", {}):  # says itself what it got
         return message
     return f"{message[0].lower()}{message[1:]} (got {details['input']!r})"
 

@@ -33,8 +33,8 @@ def load_plugin(kind: str, name: str, functions: tuple[str, ...]) -> ModuleType:
     file = f"stages/{kind}/{name}.py"
     try:
         module = importlib.import_module(f"stages.{kind}.{name}")
-    except (ImportError, SyntaxError) as error:
-        raise UserError(f"{file}: does not import: {error}") from error
+    except Exception as error:  # a plug-in is a user's code: it may fail in any way
+        raise UserError(f"{file}: does not import: {type(error).__name__}: {error}") from error
     for function in functions:
         if not callable(getattr(module, function, None)):
             raise UserError(

@@ -5,6 +5,8 @@ from numpy.typing import NDArray
 
 from stages.params.explain import Explain
 from stages.pipeline.errors import UserError
+from stages.pipeline.mistakes import surest_mistakes
+from stages.pipeline.strata import stratified_picks
 
 Positions = NDArray[np.int64]
 
@@ -41,9 +43,7 @@ def choose_images(
             found = [np.flatnonzero(correct == label)[:1] for label in range(n_classes)]
             chosen = np.concatenate(found)
         case "mistakes":
-            wrong = np.flatnonzero(predictions != labels)
-            surest = np.argsort(-probabilities[wrong].max(axis=1), kind="stable")
-            chosen = wrong[surest][: options.n_images]
+            chosen = surest_mistakes(probabilities, labels)[: options.n_images]
         case "all":
             chosen = np.arange(n_test)
     if len(chosen) == 0:
@@ -83,10 +83,6 @@ def choose_background(options: Explain, labels: NDArray[np.int64]) -> Positions:
             f"explain.n_background: must be at most {n_train:,}, the size of the training split "
             f"(got {n_wanted:,})"
         )
-    order = np.random.default_rng(options.seed).permutation(n_train)
-    if options.background == "random":
-        return np.sort(order[:n_wanted])
-    # Classes side by side, shuffled inside: evenly spaced picks then meet each by its share.
-    by_class = order[np.argsort(labels[order], kind="stable")]
-    picks = ((np.arange(n_wanted) + 0.5) * n_train / n_wanted).astype(np.int64)
-    return np.sort(by_class[picks])
+    if options.background == "stratified":
+        return stratified_picks(labels, n_wanted, options.seed)
+    return np.sort(np.random.default_rng(options.seed).permutation(n_train)[:n_wanted])

@@ -1,13 +1,13 @@
 """How a stage starts and ends: parameters in, one readable message when something is wrong."""
 
-import hashlib
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
 from pydantic import BaseModel
 
+from stages import CODE_AT_START, code_digests
 from stages.pipeline.errors import UserError
 from stages.pipeline.params import PARAMS_FILE, load_params
 
@@ -28,10 +28,9 @@ def run_stage(main: Callable[[Params], None], model: type[Params]) -> None:
     """
     try:
         _require_root()
-        code = _code_digests()
         params = load_params(model)
         main(params)
-        _require_unchanged(params, code)
+        _require_unchanged(params)
     except UserError as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
@@ -45,22 +44,16 @@ def _require_root() -> None:
         )
 
 
-def _code_digests() -> dict[Path, str]:
-    """Digest every module a stage could load, since plug-ins are loaded later."""
-    return {
-        path: hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in (_ROOT / "stages").rglob("*.py")
-    }
-
-
-def _require_unchanged(params: BaseModel, before: Mapping[Path, str]) -> None:
+def _require_unchanged(params: BaseModel) -> None:
     if load_params(type(params)) != params:
         raise UserError(_edited(PARAMS_FILE))
-    now = _code_digests()
-    for name, module in list(sys.modules.items()):
-        path = Path(module.__file__ or "") if hasattr(module, "__file__") else None
-        of_project = name == "__main__" or name.startswith("stages.")
-        if of_project and path is not None and now.get(path) != before.get(path):
+    now = code_digests()
+    loaded = {Path(getattr(module, "__file__", None) or "") for module in [*sys.modules.values()]}
+    # A module's templates, styles and scripts lie in a folder beside it.
+    folders = {path.parent / "page" for path in loaded}
+    for path in CODE_AT_START.keys() | now.keys():
+        used = path in loaded or path.parent in folders
+        if used and CODE_AT_START.get(path) != now.get(path):
             raise UserError(_edited(path.relative_to(_ROOT)))
 
 

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from stages.figures.summary import explanation_metrics, summarise, write_attribution_table
+from stages.pipeline.errors import UserError
 
 from .runs import Run, random_run
 
@@ -46,7 +47,7 @@ def test_a_value_that_is_no_number_is_refused_by_the_image_it_is_of() -> None:
     values = run.explanation.values.copy()
     values[3, 0, 0, 0, 1] = np.nan
     broken = replace(run.explanation, values=values, indices=np.arange(100, 105))
-    with pytest.raises(ValueError, match="test image 103 are not all finite"):
+    with pytest.raises(UserError, match="test image 103 are not all finite"):
         summarise(broken)
 
 

@@ -57,6 +57,46 @@ def test_what_a_killed_run_left_is_cleared_away(tmp_path: Path) -> None:
     assert [p.name for p in (tmp_path / "out").iterdir()] == ["new"]
 
 
+def test_an_interrupt_while_a_folder_is_replaced_leaves_one_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "out"
+    with new_folder(path) as folder:
+        (folder / "old").touch()
+
+    def interrupted(_: Path) -> None:
+        raise KeyboardInterrupt
+
+    def replace() -> None:
+        with new_folder(path) as folder:
+            (folder / "new").touch()
+            monkeypatch.setattr("shutil.rmtree", interrupted)
+
+    with pytest.raises(KeyboardInterrupt):
+        replace()
+    assert [p.name for p in path.iterdir()] == ["new"]
+
+
+def test_a_folder_that_cannot_be_written_to(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    def write() -> None:
+        with new_file(tmp_path / "file/out") as file:
+            file.touch()
+
+    with pytest.raises(UserError, match=r"file/out: cannot be written: .*mend the permissions"):
+        write()
+
+
+def test_what_cannot_be_read_is_not_called_a_full_disk(tmp_path: Path) -> None:
+    def write() -> None:
+        with new_folder(tmp_path / "out"):
+            (tmp_path / "missing").read_bytes()
+
+    with pytest.raises(UserError, match=r"missing: cannot be read: No such file"):
+        write()
+
+
 WRITERS = {
     "a folder of arrays": (
         "with new_folder(Path('disk/out')) as f: np.save(f / 'a.npy', np.zeros(1 << 20))"
@@ -65,6 +105,7 @@ WRITERS = {
 }
 
 
+@pytest.mark.usefixtures("small_disks")
 @pytest.mark.parametrize("writer", WRITERS)
 def test_a_full_disk(tmp_path: Path, writer: str) -> None:
     (tmp_path / "disk").mkdir()
@@ -87,8 +128,6 @@ print([p.name for p in Path('disk').iterdir()])
         capture_output=True,
         text=True,
     )
-    if "mount" in result.stderr or "unshare" in result.stderr:
-        pytest.skip(f"no small disk can be mounted here: {result.stderr.strip()}")
     message, left = result.stdout.splitlines()
     assert message.startswith("disk/out")
     assert "cannot be written: " in message
