@@ -67,7 +67,7 @@ def test_plots_diff_shows_both_versions(project: Project, browser: Browser) -> N
     assert marks["Learning rate"] == 2
     for revision in ("HEAD", "HEAD~1"):
         assert any(
-            name.startswith(revision.replace("~", "_") + "_") and name.endswith("sheet_000.png")
+            name.startswith(f"{revision}_plots") and name.endswith("sheet_000.png")
             for name in pictures
         ), pictures
         assert revision in text
