@@ -30,6 +30,9 @@ class DeepShap:
     factor its change times the mean of the other. Softmax follows shap's element-wise rule: a
     probability is explained through its own logit alone.
 
+    In float32 the values have float32's digits, probabilities too: what divides a change by a
+    change is computed in float64, on devices that have it.
+
     Args:
         network: In eval mode, traceable by `torch.fx`, from (n, c, h, w) to (n, k). It is left as
             it is, and must stay as it is while this explainer is used.
@@ -73,7 +76,8 @@ class DeepShap:
             self._blocks = self._split(probe.outputs.shape[1])
             self._kept = self._keep(keep_mib * _MIB)
             outputs = torch.cat([self._recall(i).outputs for i in range(len(self._blocks))])
-            self.base_values = outputs.double().mean(0).to(background.dtype)
+            mean = outputs.cpu().double().mean(0)  # there, since not every device has float64
+            self.base_values = mean.to(background.dtype).to(self._device)
 
     def attribute(self, images: Tensor, outputs: Sequence[int] | None = None) -> Tensor:
         """Share each output's change from its base value among the pixels.

@@ -63,6 +63,8 @@ class Elementwise(Rule):
     Where the input changes by less than `ELEMENT_THRESHOLD`, the slope at the background.
     """
 
+    keeps_precision = True
+
     def slope(self, inputs: Tensor, outputs: Tensor, *args: Any) -> Tensor:
         """Differentiate the function at `inputs`."""
         with torch.enable_grad():
@@ -84,7 +86,14 @@ class Elementwise(Rule):
         change = x[:, None] - b[None]
         ratio = (y[:, None] - y_b[None]).div_(change)
         near = change.abs_() < ELEMENT_THRESHOLD
-        return [multiplier.scaled(_per_pair(torch.where(near, slope[None], ratio)))]
+        ratio = torch.where(near, slope[None], ratio).to(multiplier.rows.dtype)
+        return [multiplier.scaled(_per_pair(ratio))]
+
+
+class Rectifier(Elementwise):
+    """Of ReLU the changes need no more digits: its output is its input, or an exact 0."""
+
+    keeps_precision = False
 
 
 class Softmax(Elementwise):

@@ -38,9 +38,11 @@ def _is_elementwise(*targets: Target) -> Callable[[Callable[..., Tensor]], Calla
     return register
 
 
-@_is_elementwise(F.relu, F.relu_, torch.relu, torch.relu_, "relu", "relu_")
 def _relu(input: Tensor, inplace: bool = False) -> Tensor:
     return torch.relu(input)
+
+
+_register(nonlinear.Rectifier(_relu), F.relu, F.relu_, torch.relu, torch.relu_, "relu", "relu_")
 
 
 @_is_elementwise(F.leaky_relu, F.leaky_relu_)
@@ -126,10 +128,14 @@ def _dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool
     return input
 
 
+def _float(input: Tensor) -> Tensor:
+    return input if input.dtype == torch.float64 else input.float()
+
+
 _register(rules.Unchanged(_dropout), F.dropout, F.dropout1d, F.dropout2d, F.dropout3d)
 _register(rules.Unchanged(_dropout), F.alpha_dropout, F.feature_alpha_dropout, torch.dropout)
 _register(rules.Unchanged(lambda input: input), "contiguous", "clone", torch.clone)
-_register(rules.Unchanged(lambda input: input.float()), "float")
+_register(rules.Unchanged(_float), "float")
 
 
 # Constants and branches

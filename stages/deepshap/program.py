@@ -16,6 +16,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from .nonlinear import MaxPool
 from .operations import OPERATIONS
+from .precision import Precision
 from .rules import Rule, Saved
 
 _ASKS_SHAPE = {"size", "dim", "ndimension"}
@@ -59,7 +60,7 @@ class Tile:
 
     Attributes:
         images: (n, c, h, w).
-        outputs: (n, k).
+        outputs: (n, k), in the precision of the forward pass.
         saved: For each step what its rule needs on the way back.
         widths: For each step the number of elements one image has in its inputs and output.
     """
@@ -89,6 +90,7 @@ class Program:
     def __init__(self, network: nn.Module) -> None:
         self._network = network
         self._graph = _Tracer().trace(network)
+        self._weights: dict[fx.Node, tuple[Any, Any]] = {}
         self.source, self.sink = self._ends()
         _pool_before_relu(self._graph)
         self.steps: dict[fx.Node, Step] = {}
@@ -101,21 +103,27 @@ class Program:
     def run(self, images: Tensor) -> Tile:
         """Compute the outputs of (n, c, h, w) images, and keep what the way back needs.
 
+        Computes in float64 where the device has it, and keeps in the images' dtype.
+
         Raises:
             UnsupportedOperation: A rule refuses the shapes it meets.
         """
         values: dict[fx.Node, Any] = {}
         saved: dict[fx.Node, Saved] = {}
         widths: dict[fx.Node, int] = {}
+        precision = Precision(images)
         for node in self._graph.nodes:
             if node is self.source:
-                values[node] = images
+                values[node] = precision.widened(images)
             elif node in self.steps:
                 step = self.steps[node]
-                values[node], saved[node] = self._forward(step, values)
+                values[node], left = self._forward(step, values)
+                saved[node] = left if step.rule.keeps_precision else precision.narrowed(left)
                 widths[node] = sum(values[at].numel() for at in (node, *step.inputs)) // len(images)
+            elif node.op == "get_attr":
+                values[node] = self._weight(node, precision)
             elif node.op != "output":
-                values[node] = self._plain(node, values)
+                values[node] = precision.widened(self._plain(node, values))
         return Tile(images, values[self.sink], saved, widths)
 
     def _ends(self) -> tuple[fx.Node, fx.Node]:
@@ -161,13 +169,18 @@ class Program:
             raise self._refusal(step.node, str(error)) from error
         return output, saved
 
+    def _weight(self, node: fx.Node, precision: Precision) -> Any:
+        """A parameter or buffer, widened once for all runs."""
+        if node not in self._weights:
+            weight = functools.reduce(getattr, str(node.target).split("."), self._network)
+            self._weights[node] = precision.widened(weight), weight
+        return precision.known(*self._weights[node])
+
     def _plain(self, node: fx.Node, values: dict[fx.Node, Any]) -> Any:
         """Compute what needs no rule: constants, shapes, and arithmetic on them."""
         args, kwargs = fx.map_arg((node.args, node.kwargs), values.__getitem__)
         if node.op == "placeholder":
             return args[0]
-        if node.op == "get_attr":
-            return functools.reduce(getattr, str(node.target).split("."), self._network)
         if node.op == "call_method":
             return getattr(args[0], str(node.target))(*args[1:], **kwargs)
         assert callable(node.target)
@@ -296,7 +309,7 @@ def check_faithful(program: Program, network: nn.Module, images: Tensor) -> None
         UnsupportedOperation: They differ: the trace does not hold what the network does.
     """
     expected = network(images.clone())
-    computed = program.run(images).outputs
+    computed = program.run(images).outputs.to(expected.dtype)
     scale = float(expected.abs().max())
     if not torch.allclose(computed, expected, rtol=1e-3, atol=1e-3 * scale):
         raise UnsupportedOperation(

@@ -30,6 +30,9 @@ class Rule(ABC):
     only_last = False
     """Whether the rule makes sense only for the operation that gives the network's output."""
 
+    keeps_precision = False
+    """Whether `backward` wants what `forward` left as computed, not in the images' dtype."""
+
     def __init__(self, apply: Callable[..., Any]) -> None:
         self.apply = apply
 

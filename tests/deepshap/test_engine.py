@@ -9,11 +9,13 @@ import torch.nn.functional as F
 from torch import nn
 
 from stages.deepshap import DeepShap, UnsupportedOperation, engine, operations
+from stages.deepshap.precision import Precision
 
 from .networks import OURS_ALONE, SHAP_IS_RIGHT, Function, behind, build, images
 
 NETWORKS = {**SHAP_IS_RIGHT, **OURS_ALONE}
 F64 = torch.float64
+FLAT = {"first": nn.Conv2d(2, 4, 3), "head": nn.Linear(256, 3)}
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, F64])
@@ -27,6 +29,37 @@ def test_shapes_and_types(dtype: torch.dtype) -> None:
     assert not values.requires_grad
     assert torch.allclose(explainer.base_values, network(background).mean(0))
     assert explainer.attribute(images(0, dtype)).shape == (0, 2, 10, 10, 3)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_base_values_have_the_digits_of_float64(name: str) -> None:
+    network = build(NETWORKS[name], torch.float32)
+    background = images(9, torch.float32)
+    found = DeepShap(network, background).base_values
+    expected = copy.deepcopy(network).double()(background.double()).mean(0)
+    assert torch.allclose(found.double(), expected, rtol=1e-7, atol=1e-12)
+
+
+def test_float64_is_not_asked_of_a_device_without_it() -> None:
+    class Metal(torch.Tensor):
+        device = torch.device("mps")
+
+    tensor = torch.rand(3)
+    assert Precision(tensor).widened(tensor).dtype == torch.float64
+    on_metal = tensor.as_subclass(Metal)
+    assert Precision(on_metal).widened(on_metal) is on_metal
+
+
+def _converted(net: nn.Module, x: torch.Tensor) -> torch.Tensor:
+    return net.head(net.first(x.float()).float().flatten(1))
+
+
+def test_a_conversion_to_float32_is_no_loss() -> None:
+    network = build(lambda: Function(_converted, **FLAT), torch.float32)
+    x, background = images(2, torch.float32), images(3, torch.float32)
+    values = DeepShap(network, background).attribute(x)
+    expected = network(x) - network(background).mean(0)
+    assert torch.allclose(values.sum((1, 2, 3)), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -122,7 +155,6 @@ def _reads_overwritten_view(net: nn.Module, x: torch.Tensor) -> torch.Tensor:
     return net.head(x.flatten(1))
 
 
-FLAT = {"first": nn.Conv2d(2, 4, 3), "head": nn.Linear(256, 3)}
 REFUSED = {
     "no rule": (
         lambda: behind(nn.ReLU(), nn.LocalResponseNorm(2)),
