@@ -123,10 +123,10 @@ def contract(
     left = _positions_first(multiplier.rows, n, b)  # (n, h, w, k, b, channels)
     if multiplier.ratio is not None:
         left = left * _positions_first(multiplier.ratio, n, b)
-    change = (images[:, None] - background[None]).flatten(0, 1)
+    change = images[:, None] - background[None]
     change = F.pad(change, (padding[1], padding[1], padding[0], padding[0]))
-    change = torch.unflatten(_under(change, patches.shape[3:], step)[:, :h, :w], 0, (n, b))
-    right = _weights(multiplier.places, patches.flatten(2), change.movedim(1, 3).unsqueeze(4))
+    change = _under(change, patches.shape[3:], step)[:, :h, :w]
+    right = _weights(multiplier.places, patches.flatten(2), change.unsqueeze(4))
     summed = torch.bmm(
         left.reshape(n * h * w, k, b * channels), right.reshape(n * h * w, b * channels, size)
     )
@@ -136,9 +136,9 @@ def contract(
 
 
 def _under(planes: Tensor, patch: torch.Size, step: tuple[int, int]) -> Tensor:
-    """Cut planes into patches that may overlap, (p, c, height, width) -> (p, h, w, size)."""
-    cut = planes.unfold(2, patch[0], step[0]).unfold(3, patch[1], step[1])
-    return cut.movedim(1, 3).flatten(3)
+    """Cut planes into patches that may overlap, (n, b, c, ., .) -> (n, h, w, b, size)."""
+    cut = planes.unfold(3, patch[0], step[0]).unfold(4, patch[1], step[1])
+    return cut.permute(0, 3, 4, 1, 2, 5, 6).flatten(4)
 
 
 def _added(
