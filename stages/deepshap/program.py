@@ -74,7 +74,9 @@ class Program:
 
     def __init__(self, network: nn.Module) -> None:
         self._network = network
-        self._graph = Tracer().trace(network)
+        tracer = Tracer()
+        self._graph = tracer.trace(network)
+        self._constants = tracer.constants
         self._weights: dict[fx.Node, tuple[Any, Any]] = {}
         self.source, self.sink = self._ends()
         _pool_before_relu(self._graph)
@@ -155,9 +157,13 @@ class Program:
         return output, saved
 
     def _weight(self, node: fx.Node, precision: Precision) -> Any:
-        """A parameter or buffer, widened once for all runs."""
+        """A parameter, buffer or constant, widened once for all runs."""
         if node not in self._weights:
-            weight = functools.reduce(getattr, str(node.target).split("."), self._network)
+            path = str(node.target)
+            if path in self._constants:
+                weight: Any = self._constants[path]
+            else:
+                weight = functools.reduce(getattr, path.split("."), self._network)
             self._weights[node] = precision.widened(weight), weight
         return precision.known(*self._weights[node])
 

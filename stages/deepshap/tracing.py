@@ -28,7 +28,13 @@ class UnsupportedOperation(NotImplementedError):
 
 
 class Tracer(fx.Tracer):
-    """Traces through every module down to functions, so that one table serves both."""
+    """Traces through every module down to functions, so that one table serves both.
+
+    Attributes:
+        constants: Tensors that `forward` makes itself, by the names the graph calls them.
+    """
+
+    constants: dict[str, Tensor]
 
     @override
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
@@ -59,6 +65,7 @@ class Tracer(fx.Tracer):
     def trace(
         self, root: nn.Module | Callable[..., Any], concrete_args: dict[str, Any] | None = None
     ) -> fx.Graph:
+        own = set(vars(root))
         try:
             return super().trace(root, concrete_args)
         except UnsupportedOperation:
@@ -69,6 +76,8 @@ class Tracer(fx.Tracer):
                 type(root).__name__,
                 f"torch.fx cannot trace it ({error}); use operations that do not depend on values",
             ) from error
+        finally:  # torch.fx puts them into the network
+            self.constants = {name: vars(root).pop(name) for name in set(vars(root)) - own}
 
 
 def _batch_norm(norm: _BatchNorm, images: Tensor) -> Tensor:
