@@ -213,6 +213,7 @@ def compare(names: list[str], rounds: int, n_images: int, n_background: int) -> 
 def grow(sizes: list[int]) -> None:
     """Print how time and memory of lenet grow with images and background."""
     network = seeded("lenet")
+    pairs, times, peaks = [], [], []
     print("| images | background images | s | ms / pair | peak MB |\n|" + " --- |" * 5)
     for n in sizes:
         for b in sizes:
@@ -222,8 +223,22 @@ def grow(sizes: list[int]) -> None:
             took = 0.0
             for part in tqdm(images.split(10), desc=f"{n} x {b}", leave=False):
                 took += seconds(explainer.attribute, part)
-            per_pair = 1000 * took / (n * b)
-            print(f"| {n} | {b} | {took:.1f} | {per_pair:.3f} | {peak_mb():.0f} |", flush=True)
+            pairs.append(n * b)
+            times.append(took)
+            peaks.append(peak_mb())
+            per_pair = 1000 * took / pairs[-1]
+            print(f"| {n} | {b} | {took:.1f} | {per_pair:.3f} | {peaks[-1]:.0f} |", flush=True)
+    print(
+        f"From {min(pairs):,} pairs to {max(pairs):,}: time grows as pairs to the power of "
+        f"{power(pairs, times):.2f}, peak memory {max(peaks) / peaks[0]:.2f} times"
+    )
+
+
+def power(sizes: list[int], times: list[float]) -> float:
+    """The exponent p of time = constant * size^p, by least squares on logarithms."""
+    if len(set(sizes)) == 1:
+        return float("nan")
+    return float(np.polyfit(np.log(sizes), np.log(times), 1)[0])
 
 
 def explain_test_set(out: Path, n_images: int, n_background: int) -> None:

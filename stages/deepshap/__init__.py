@@ -4,6 +4,6 @@ It stands on PyTorch alone: copy the folder to use it elsewhere.
 """
 
 from .engine import DeepShap
-from .program import UnsupportedOperation
+from .tracing import UnsupportedOperation
 
 __all__ = ["DeepShap", "UnsupportedOperation"]

@@ -120,29 +120,39 @@ def contract(
     channels, h, w = multiplier.rows.shape[2:]
     size = patches.shape[2:].numel()
 
-    change = (images[:, None] - background[None]).flatten(0, 1)
-    change = F.pad(change, (padding[1], padding[1], padding[0], padding[0]))
-    change = change.unfold(2, patches.shape[3], step[0]).unfold(3, patches.shape[4], step[1])
-    change = torch.unflatten(change[:, :, :h, :w], 0, (n, b)).permute(0, 3, 4, 1, 2, 5, 6)
-    change = change.reshape(n, h, w, b, 1, size)
-
     left = _positions_first(multiplier.rows, n, b)  # (n, h, w, k, b, channels)
     if multiplier.ratio is not None:
         left = left * _positions_first(multiplier.ratio, n, b)
-    right = _weights(multiplier.places, patches.flatten(2), change)
+    change = images[:, None] - background[None]
+    change = F.pad(change, (padding[1], padding[1], padding[0], padding[0]))
+    change = _under(change, patches.shape[3:], step)[:, :h, :w]
+    right = _weights(multiplier.places, patches.flatten(2), change.unsqueeze(4))
     summed = torch.bmm(
         left.reshape(n * h * w, k, b * channels), right.reshape(n * h * w, b * channels, size)
     )
+    summed = torch.unflatten(summed, 0, (n, h, w)).movedim(3, 1)  # (n, k, h, w, size)
+    summed = torch.unflatten(summed.flatten(0, 1), 3, patches.shape[2:])
+    return torch.unflatten(_added(summed, step, padding, images.shape[2:]), 0, (n, k))
 
-    columns = torch.unflatten(summed, 0, (n, h * w)).permute(0, 2, 3, 1).flatten(0, 1)
-    covered = ((h - 1) * step[0] + patches.shape[3], (w - 1) * step[1] + patches.shape[4])
-    planes = F.fold(columns, covered, tuple(patches.shape[3:]), stride=step)
+
+def _under(planes: Tensor, patch: torch.Size, step: tuple[int, int]) -> Tensor:
+    """Cut planes into patches that may overlap, (n, b, c, ., .) -> (n, h, w, b, size)."""
+    cut = planes.unfold(3, patch[0], step[0]).unfold(4, patch[1], step[1])
+    return cut.permute(0, 3, 4, 1, 2, 5, 6).flatten(4)
+
+
+def _added(
+    patches: Tensor, step: tuple[int, int], padding: tuple[int, int], plane: torch.Size
+) -> Tensor:
+    """Add up patches that overlap, (p, h, w, c, ph, pw) -> (p, c, *plane)."""
+    h, w, _, tall, wide = patches.shape[1:]
+    covered = ((h - 1) * step[0] + tall, (w - 1) * step[1] + wide)
+    columns = patches.flatten(3).flatten(1, 2).transpose(1, 2)
+    planes = F.fold(columns, covered, (tall, wide), stride=step)
     below, right_of = (
-        side - (cover - pad)
-        for side, cover, pad in zip(images.shape[2:], covered, padding, strict=True)
+        side - (cover - pad) for side, cover, pad in zip(plane, covered, padding, strict=True)
     )
-    planes = F.pad(planes, (-padding[1], right_of, -padding[0], below))
-    return torch.unflatten(planes, 0, (n, k))
+    return F.pad(planes, (-padding[1], right_of, -padding[0], below))
 
 
 def _positions_first(factor: Tensor, n: int, b: int) -> Tensor:

@@ -5,36 +5,21 @@ from __future__ import annotations
 import functools
 import inspect
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, fx, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from .nonlinear import MaxPool
 from .operations import OPERATIONS
 from .precision import Precision
 from .rules import Rule, Saved
+from .tracing import Tracer, UnsupportedOperation
 
 _ASKS_SHAPE = {"size", "dim", "ndimension"}
-
-
-class UnsupportedOperation(NotImplementedError):
-    """The network holds an operation without a rule.
-
-    Args:
-        operation: What is called.
-        place: Where in the network.
-        advice: What is wrong with it, and what to use instead.
-    """
-
-    def __init__(self, operation: str, place: str, advice: str) -> None:
-        super().__init__(f"{operation} at {place}: {advice}")
-        self.operation = operation
-        self.place = place
 
 
 @dataclass(frozen=True)
@@ -89,7 +74,9 @@ class Program:
 
     def __init__(self, network: nn.Module) -> None:
         self._network = network
-        self._graph = _Tracer().trace(network)
+        tracer = Tracer()
+        self._graph = tracer.trace(network)
+        self._constants = tracer.constants
         self._weights: dict[fx.Node, tuple[Any, Any]] = {}
         self.source, self.sink = self._ends()
         _pool_before_relu(self._graph)
@@ -170,9 +157,13 @@ class Program:
         return output, saved
 
     def _weight(self, node: fx.Node, precision: Precision) -> Any:
-        """A parameter or buffer, widened once for all runs."""
+        """A parameter, buffer or constant, widened once for all runs."""
         if node not in self._weights:
-            weight = functools.reduce(getattr, str(node.target).split("."), self._network)
+            path = str(node.target)
+            if path in self._constants:
+                weight: Any = self._constants[path]
+            else:
+                weight = functools.reduce(getattr, path.split("."), self._network)
             self._weights[node] = precision.widened(weight), weight
         return precision.known(*self._weights[node])
 
@@ -203,59 +194,6 @@ class Program:
         place = f"{path} ({kind.__name__})" if path else f"{kind.__name__}.forward"
         operation = re.sub(r"_\d+$", "", node.name)
         return UnsupportedOperation(operation, place, advice)
-
-
-class _Tracer(fx.Tracer):
-    """Traces through every module down to functions, so that one table serves both."""
-
-    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        return False
-
-    def call_module(
-        self,
-        m: nn.Module,
-        forward: Callable[..., Any],
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-    ) -> Any:
-        if isinstance(m, _BatchNorm):  # its own forward branches on the input's shape
-            forward = functools.partial(_batch_norm, m)
-        try:
-            return super().call_module(m, forward, args, kwargs)
-        except UnsupportedOperation:
-            raise
-        except Exception as error:
-            raise UnsupportedOperation(
-                type(m).__name__,
-                self.path_of_module(m),
-                f"torch.fx cannot trace it ({error}); use operations that do not depend on values",
-            ) from error
-
-    def trace(
-        self, root: nn.Module | Callable[..., Any], concrete_args: dict[str, Any] | None = None
-    ) -> fx.Graph:
-        try:
-            return super().trace(root, concrete_args)
-        except UnsupportedOperation:
-            raise
-        except Exception as error:
-            raise UnsupportedOperation(
-                "forward",
-                type(root).__name__,
-                f"torch.fx cannot trace it ({error}); use operations that do not depend on values",
-            ) from error
-
-
-def _batch_norm(norm: _BatchNorm, images: Tensor) -> Tensor:
-    return F.batch_norm(
-        images,
-        norm.running_mean,
-        norm.running_var,
-        norm.weight,
-        norm.bias,
-        training=norm.running_mean is None,
-        eps=norm.eps,
-    )
 
 
 def _pool_before_relu(graph: fx.Graph) -> None:

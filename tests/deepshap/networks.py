@@ -127,6 +127,11 @@ def _constants(net: nn.Module, x: Tensor) -> Tensor:
     return -net.head(torch.flatten(x + x, 1)) + 1
 
 
+def _own_constants(net: nn.Module, x: Tensor) -> Tensor:
+    x = torch.relu(net.first(x) * torch.full((1, 4, 1, 1), 2.0) + torch.tensor(0.5))
+    return net.head(x.flatten(1))
+
+
 def _square(net: nn.Module, x: Tensor) -> Tensor:
     x = net.first(x)
     return net.head((x * x).flatten(1))
@@ -196,6 +201,9 @@ OURS_ALONE: dict[str, Callable[[], nn.Module]] = {
         _squeeze_excite, first=nn.Conv2d(2, 4, 3), gate=nn.Conv2d(4, 4, 1), head=nn.Linear(256, 3)
     ),
     "constants": lambda: Function(_constants, first=nn.Conv2d(2, 4, 3), head=nn.Linear(256, 3)),
+    "constants made in forward": lambda: Function(
+        _own_constants, first=nn.Conv2d(2, 4, 3), head=nn.Linear(256, 3)
+    ),
     "square": lambda: Function(_square, first=nn.Conv2d(2, 4, 3), head=nn.Linear(256, 3)),
 }
 """Networks that shap does not explain rightly, or not at all."""

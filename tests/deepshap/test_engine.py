@@ -114,7 +114,10 @@ def test_runs_are_identical_to_the_bit(name: str) -> None:
     assert torch.equal(first, second)
 
 
-@pytest.mark.parametrize("name", ["in-place activations", "residual", "one module twice"])
+@pytest.mark.parametrize(
+    "name",
+    ["in-place activations", "residual", "one module twice", "constants made in forward"],
+)
 def test_the_network_is_left_as_it_was(name: str) -> None:
     network = build(NETWORKS[name], torch.float32)
     network.get_parameter(next(iter(network.state_dict()))).requires_grad_(False)
