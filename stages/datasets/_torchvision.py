@@ -60,7 +60,7 @@ def brought(
 
 
 def _bring(archive: Archive, source: Path, mirrors: Sequence[str], target: Path) -> None:
-    from torchvision.datasets.utils import check_integrity, download_url
+    from torchvision.datasets.utils import check_integrity
 
     place = source / archive.name
     if place.is_file():
@@ -74,11 +74,9 @@ def _bring(archive: Archive, source: Path, mirrors: Sequence[str], target: Path)
     tried = [f"{place}: no such file"]
     for url in [*(f"{mirror.rstrip('/')}/{archive.name}" for mirror in mirrors), archive.url]:
         try:
-            with _socket_timeout(_TIMEOUT_S):
-                download_url(url, target, archive.name, archive.md5)
-        except (OSError, RuntimeError, ValueError) as error:
-            (target / archive.name).unlink(missing_ok=True)
-            tried.append(f"{url}: {_last_line(error)}")
+            _download(Archive(url, archive.md5), target)
+        except UserError as error:
+            tried.append(f"{url}: {error}")
         else:
             return
     raise found_nowhere(source.name, archive.name, tried, source)
@@ -129,29 +127,29 @@ def download_file(class_name: str, archive_name: str, mirror: str, folder: Path)
     Raises:
         UserError: It could not be had from there; says why.
     """
-    parent = _torchvision_class(class_name)
-    wanted = [resource for resource in parent.resources if resource[0] == archive_name]
-    members = {"mirrors": [f"{mirror.rstrip('/')}/"], "resources": wanted}
-    dataset: Any = type(class_name, (parent,), members)
-    instance = object.__new__(dataset)  # its __init__ would load files that are not there yet
-    instance.root = str(folder)
+    md5 = dict(_torchvision_class(class_name).resources)[archive_name]
+    return _download(Archive(f"{mirror.rstrip('/')}/{archive_name}", md5), folder)
+
+
+def _download(archive: Archive, folder: Path) -> Path:
+    from torchvision.datasets.utils import download_url
+
+    target = folder / archive.name
     try:
         with _socket_timeout(_TIMEOUT_S):
-            instance.download()
-    except (OSError, RuntimeError, urllib.error.URLError, EOFError) as error:
-        raise UserError(_last_line(error)) from None
-    return Path(instance.raw_folder) / archive_name
+            download_url(archive.url, folder, archive.name, archive.md5)
+    except (OSError, RuntimeError, ValueError) as error:
+        target.unlink(missing_ok=True)
+        if isinstance(error, urllib.error.HTTPError):
+            error.close()  # it holds the connection
+        raise UserError(str(error) or type(error).__name__) from None
+    return target
 
 
 def _torchvision_class(name: str) -> Any:
     import torchvision
 
     return getattr(torchvision.datasets, name)
-
-
-def _last_line(error: Exception) -> str:
-    """Torchvision lists its mirrors over several lines; there is one, so the last is the reason."""
-    return str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
 
 
 @contextlib.contextmanager

@@ -30,6 +30,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with the default parameters and no recipes."""
     (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
     (tmp_path / "recipes").mkdir()
+    (tmp_path / "data/embedded").mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
