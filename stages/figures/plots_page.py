@@ -20,7 +20,8 @@ _PAGE = """<!DOCTYPE html>
     <style>
         body {{ font: 16px/1.5 system-ui, sans-serif; margin: 2rem; }}
         table {{ border-spacing: 1rem; }}
-        img {{ max-width: 100%; height: auto; }}
+        img {{ max-width: 46vw; height: auto; }}
+        div:only-of-type > img {{ max-width: 94vw; }}
     </style>
     <script>
 {vega}

@@ -10,10 +10,12 @@ from stages.pipeline.params import ExplainerName, Section, Seed
 CHOICES = ("first", "random", "per_class", "mistakes", "all")
 
 
-def _choice_or_positions(value: Any) -> Any:
-    positions = isinstance(value, list) and value and all(type(item) is int for item in value)
-    if value not in CHOICES and not (positions and min(value) >= 0):
-        expected = f"must be {', '.join(CHOICES)} or a list of positions, 0 or more"
+def _choices_or_positions(value: Any) -> Any:
+    items = value if isinstance(value, list) else [value]
+    names = all(item in CHOICES for item in items if type(item) is not int)
+    positions = [item for item in items if type(item) is int]
+    if not items or not names or min(positions, default=0) < 0 or value in positions:
+        expected = f"must be {', '.join(CHOICES)} or a list of these and of positions, 0 or more"
         raise PydanticCustomError("images", expected)
     return value
 
@@ -25,7 +27,7 @@ class Explain(Section):
     output: Literal["logits", "probabilities"]
     n_background: Annotated[int, Field(ge=1)]
     background: Literal["stratified", "random"]
-    images: Annotated[str | list[int], PlainValidator(_choice_or_positions)]
+    images: Annotated[str | list[str | int], PlainValidator(_choices_or_positions)]
     n_images: Annotated[int, Field(ge=1)]
     seed: Seed
     tolerance: Annotated[float, Field(gt=0, allow_inf_nan=False)]

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.params.explain import Explain
+from stages.params.explain import CHOICES, Explain
 from stages.pipeline.errors import UserError
 from stages.pipeline.mistakes import surest_mistakes
 from stages.pipeline.strata import stratified_picks
@@ -23,35 +23,44 @@ def choose_images(
 
     Returns:
         Positions in the test split: in its order for `first` and `all`, as drawn for `random`, by
-        class for `per_class`, the surest first for `mistakes`, as listed for a list.
+        class for `per_class`, the surest first for `mistakes`; one after the other for a list.
 
     Raises:
         UserError: A position lies outside the test split, or no image is as asked for.
     """
-    n_test, n_classes = probabilities.shape
-    if isinstance(options.images, list):
-        _require_inside(options.images, n_test)
-        return np.array(options.images)
-    predictions = probabilities.argmax(axis=1)
-    match options.images:
-        case "first":
-            chosen = np.arange(n_test)[: options.n_images]
-        case "random":
-            chosen = np.random.default_rng(options.seed).permutation(n_test)[: options.n_images]
-        case "per_class":
-            correct = np.where(predictions == labels, labels, -1)
-            found = [np.flatnonzero(correct == label)[:1] for label in range(n_classes)]
-            chosen = np.concatenate(found)
-        case "mistakes":
-            chosen = surest_mistakes(probabilities, labels)[: options.n_images]
-        case "all":
-            chosen = np.arange(n_test)
+    wanted = options.images if isinstance(options.images, list) else [options.images]
+    _require_inside([item for item in wanted if isinstance(item, int)], len(labels))
+    chosen = np.concatenate(
+        [
+            _chosen(item, options, probabilities, labels) if isinstance(item, str) else [item]
+            for item in wanted
+        ]
+    ).astype(np.int64)
     if len(chosen) == 0:
         raise UserError(
-            f"explain.images: the test split of {n_test:,} images has none for "
-            f"{options.images!r}; choose another of first, random, per_class, mistakes, all"
+            f"explain.images: the test split of {len(labels):,} images has none for "
+            f"{options.images!r}; choose another of {', '.join(CHOICES)}"
         )
     return chosen
+
+
+def _chosen(
+    choice: str, options: Explain, probabilities: NDArray[np.floating], labels: Positions
+) -> Positions:
+    n_test, n_classes = probabilities.shape
+    match choice:
+        case "first":
+            return np.arange(n_test)[: options.n_images]
+        case "random":
+            return np.random.default_rng(options.seed).permutation(n_test)[: options.n_images]
+        case "per_class":
+            correct = np.where(probabilities.argmax(axis=1) == labels, labels, -1)
+            found = [np.flatnonzero(correct == label)[:1] for label in range(n_classes)]
+            return np.concatenate(found)
+        case "mistakes":
+            return surest_mistakes(probabilities, labels)[: options.n_images]
+        case _:
+            return np.arange(n_test)
 
 
 def _require_inside(positions: list[int], n_test: int) -> None:

@@ -46,6 +46,7 @@ def options(**changes: Any) -> Explain:
         ({"images": "mistakes"}, [5, 1]),
         ({"images": "mistakes", "n_images": 100}, [5, 1, 3]),
         ({"images": [6, 0, 6]}, [6, 0, 6]),
+        ({"images": ["mistakes", "per_class", 3]}, [5, 1, 0, 4, 2, 3]),
     ],
 )
 def test_images(changes: dict[str, Any], expected: list[int]) -> None:
