@@ -1,0 +1,49 @@
+"""What is committed belongs together: code, parameters, results and the README."""
+
+import hashlib
+import re
+from typing import Any
+
+import yaml
+
+from stages.pipeline.params import read_yaml
+from tests.conftest import ROOT
+
+LOCK: dict[str, Any] = yaml.safe_load((ROOT / "dvc.lock").read_text())["stages"]
+
+
+def test_the_committed_results_are_those_of_the_committed_code() -> None:
+    """If this fails: run dvc repro and commit dvc.lock and metrics with the change."""
+    stale = {
+        f"{stage}: {dep['path']}"
+        for stage, entry in LOCK.items()
+        for dep in entry["deps"]
+        if (ROOT / dep["path"]).is_file() and dep["path"].startswith("stages/")
+        if hashlib.md5((ROOT / dep["path"]).read_bytes()).hexdigest() != dep["md5"]
+    }
+    assert stale == set()
+
+
+def test_the_committed_results_are_those_of_the_committed_parameters() -> None:
+    assert LOCK["check"]["params"]["params.yaml"] == read_yaml(ROOT / "params.yaml")
+
+
+def test_the_committed_metrics_are_those_of_the_lock() -> None:
+    for stage in ("evaluate", "report"):
+        for out in LOCK[stage]["outs"]:
+            if out["path"].startswith("metrics/"):
+                digest = hashlib.md5((ROOT / out["path"]).read_bytes()).hexdigest()
+                assert digest == out["md5"], out["path"]
+
+
+def test_the_readme_is_whole() -> None:
+    text = (ROOT / "README.md").read_text()
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", text)
+    assert links
+    assert [link for link in links if not (ROOT / link).exists()] == []
+    assert "@@" not in text
+
+
+def test_the_readme_shows_a_network_that_is_there() -> None:
+    text = re.sub(r"^  ", "", (ROOT / "README.md").read_text(), flags=re.MULTILINE)
+    assert (ROOT / "stages/architectures/single_conv.py").read_text().strip() in text
