@@ -86,7 +86,15 @@ class _Archived:
 
 
 def _class_folders(root: Path) -> dict[Class, Path]:
-    divided = (root / "train").is_dir() and (root / "test").is_dir()
+    halves = [name for name in ("train", "test") if (root / name).is_dir()]
+    # A class may be called so, too; but classes hold images, splits hold folders.
+    if len(halves) == 1 and all(place.is_dir() for place in _visible(root / halves[0])):
+        found = ", ".join(place.name for place in _visible(root))
+        raise UserError(
+            f"data.source: {_printable(root)}: holds {found}; image_folder needs {LAYOUT}: rename "
+            f"the other split, or name {_printable(root / halves[0])} to have one split off"
+        )
+    divided = len(halves) == 2
     splits = {"train": root / "train", "test": root / "test"} if divided else {WHOLE: root}
     return {
         Class(split, place.name): place

@@ -24,7 +24,7 @@ def options_of(kind: str, field: str, function: str) -> AfterValidator:
 
     def check(options: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
         name = info.data.get(field)
-        if name is None:  # unknown, which is a mistake of its own
+        if name is None or not options:  # unknown, a mistake of its own; or nothing to check
             return options
         lines = option_mistakes(getattr(load_plugin(kind, name, (function,)), function), options)
         if lines:

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TypeVar
 
@@ -26,6 +27,8 @@ def run_stage(main: Callable[[Params], None], model: type[Params]) -> None:
         main: The stage.
         model: The parameters it reads.
     """
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)  # a log shows a line when it is printed
     try:
         _require_root()
         params = load_params(model)

@@ -196,6 +196,13 @@ def test_a_class_may_be_called_train(source: Path, tmp_path: Path) -> None:
     assert fetched(source, tmp_path / "raw").class_names == ("plane", "train")
 
 
+def test_a_split_of_another_name(source: Path, tmp_path: Path) -> None:
+    (source / "test").rename(source / "valid")
+    message = r"holds train, valid; image_folder needs train/<class>.*rename the other split"
+    with pytest.raises(UserError, match=message):
+        fetched(source, tmp_path / "raw")
+
+
 def test_the_same_images_give_the_same_bytes(source: Path, tmp_path: Path) -> None:
     fetched(source, tmp_path / "first")
     for path in sorted(source.rglob("*.png"), reverse=True):
