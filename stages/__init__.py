@@ -22,11 +22,18 @@ def code_digests() -> dict[Path, str]:
     }
 
 
+def was_interrupted(error: BaseException | None) -> bool:
+    """Tell whether Ctrl-C is at the root of an error: libraries wrap it while they import."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
+
+
 def _excepthook(
     kind: type[BaseException], error: BaseException, trace: TracebackType | None
 ) -> None:
     """Libraries take seconds to import: Ctrl-C then deserves no traceback either."""
-    if not issubclass(kind, KeyboardInterrupt):
+    if not was_interrupted(error):
         sys.__excepthook__(kind, error, trace)
         return
     print("interrupted: nothing was written; run dvc repro to start again", file=sys.stderr)

@@ -22,6 +22,11 @@ def assert_refused(result: subprocess.CompletedProcess[str], message: str) -> No
     assert "Traceback" not in result.stderr
 
 
+def interruptible() -> None:
+    """Undo what a shell does to its background jobs, which ignore Ctrl-C with all they start."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def unfinished(project: Project) -> list[Path]:
     return list(project.root.rglob("*.partial"))
 
@@ -163,6 +168,7 @@ def training(project: Project) -> Iterator["subprocess.Popen[str]"]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=interruptible,
     )
     assert process.stdout is not None
     assert "parameters on" in process.stdout.readline()
@@ -199,6 +205,7 @@ def importing(project: Project) -> "subprocess.Popen[str]":
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=interruptible,
     )
     maps = Path(f"/proc/{process.pid}/maps")
     while process.poll() is None and "libtorch_cpu" not in maps.read_text():
@@ -247,6 +254,7 @@ def test_interrupted_under_dvc(project: Project) -> None:
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
+        preexec_fn=interruptible,
     )
     assert process.stdout is not None
     for line in process.stdout:

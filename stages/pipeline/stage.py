@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel
 
-from stages import CODE_AT_START, code_digests
+from stages import CODE_AT_START, code_digests, was_interrupted
 from stages.pipeline.errors import UserError
 from stages.pipeline.params import PARAMS_FILE, load_params
 
@@ -36,7 +36,9 @@ def run_stage(main: Callable[[Params], None], model: type[Params]) -> None:
         _require_unchanged(params)
     except UserError as error:
         sys.exit(f"error: {error}")
-    except KeyboardInterrupt:
+    except BaseException as error:
+        if not was_interrupted(error):
+            raise
         sys.exit("interrupted: unfinished results were removed; run dvc repro to start again")
 
 
