@@ -38,7 +38,7 @@ def main(params: Params) -> None:
     options, device = params.explain, choose_device(params.device)
     network, facts = load_network(Path("data/model"), device)
     if options.output == "probabilities":
-        network = nn.Sequential(network, nn.Softmax(dim=1))
+        network = nn.Sequential(network, nn.Softmax(dim=1)).eval()
     test, train = (load_split(Path("data/prepared"), name) for name in ("test", "train"))
     probabilities = np.load("data/predictions/probabilities.npy")
     indices = choose_images(options, probabilities, test.labels)
