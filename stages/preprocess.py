@@ -180,7 +180,9 @@ def to_arrays(pictures: Pictures, positions: Positions, options: Preprocess, sha
     if isinstance(pictures.images, np.ndarray) and pictures.images.shape[1:] == shape:
         return Split(pictures.images[positions], labels)
     images = np.empty((len(positions), *shape), np.uint8)
-    for row, position in enumerate(tqdm(positions, desc="images", delay=1, leave=False)):
+    for row, position in enumerate(
+        tqdm(positions, desc="images", delay=1, leave=False, disable=None)
+    ):
         image = reformed(pictures.images[int(position)], options)
         if image.shape != shape:
             expected, got = ("×".join(map(str, size)) for size in (shape, image.shape))

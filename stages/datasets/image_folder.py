@@ -41,7 +41,7 @@ def fetch(origin: Origin, folder: Path) -> None:
     counts = dict.fromkeys(classes, 0)
     damaged = []
     with zipfile.ZipFile(folder / ARCHIVE, "w", zipfile.ZIP_STORED) as archive:
-        for key, path in tqdm(files, desc="images", delay=1, leave=False):
+        for key, path in tqdm(files, desc="images", delay=1, leave=False, disable=None):
             try:
                 content = _checked_content(path, root)
             except Undecodable as error:

@@ -110,7 +110,7 @@ def pack(explanation: Explanation, summary: Summary) -> Packed:
     maps = np.empty((len(held), n_maps, height, width), np.int16)
     steps = np.empty((len(held), n_maps), np.float32)
     error = 0.0
-    images = tqdm(held, desc="pack the explorer", unit="image", leave=False, delay=1)
+    images = tqdm(held, desc="pack the explorer", unit="image", leave=False, delay=1, disable=None)
     for place, image in enumerate(images):
         values = explanation.values[image].sum(axis=0, dtype=np.float64)[..., shown[image]]
         exact = average(values.transpose(2, 0, 1), block)

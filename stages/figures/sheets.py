@@ -30,7 +30,7 @@ def draw_sheets(
     """
     paths = []
     starts = range(0, min(len(explanation.labels), ON_SHEETS), ROWS)
-    for start in tqdm(starts, desc="draw sheets", unit="sheet", leave=False, delay=1):
+    for start in tqdm(starts, desc="draw sheets", unit="sheet", leave=False, delay=1, disable=None):
         path = folder / f"sheet_{start // ROWS:03d}.png"
         draw_sheet(explanation, summary, scale, start).save(path)
         paths.append(path)

@@ -53,7 +53,9 @@ def summarise(explanation: Explanation) -> Summary:
     strengths = np.zeros(n_classes)
     counts = np.bincount(explanation.labels, minlength=n_classes)
     means, mean_strengths = np.zeros((2, n_classes, height, width))
-    images = tqdm(explanation.labels, desc="read values", unit="image", leave=False, delay=1)
+    images = tqdm(
+        explanation.labels, desc="read values", unit="image", leave=False, delay=1, disable=None
+    )
     for image, label in enumerate(images):
         maps = explanation.values[image].sum(axis=0, dtype=np.float64)  # (h, w, k)
         sums[image] = maps.sum(axis=(0, 1))

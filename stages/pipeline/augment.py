@@ -9,7 +9,7 @@ from torch.nn.functional import affine_grid, grid_sample
 
 from stages.params.train import Change
 
-SHIFT = 0.08  # of the side, to every direction: 2 of 28 pixels
+SHIFT = 0.08  # of the side, to every direction: 2 of 28 pixels; whole ones, which blur nothing
 ROTATION = math.radians(10)
 SCALE = 0.1
 ERASED = 0.4  # of the side, at most
@@ -20,9 +20,9 @@ def augment(images: Tensor, changes: Collection[Change], generator: torch.Genera
 
     Args:
         images: (n, c, h, w), uint8 or float.
-        changes: `shift` by up to 8 % of the side, `rotate` by up to 10°, `scale` by up to 10 %,
-            `flip` left to right every other time, `erase` a rectangle of up to 40 % of each side
-            (with the image's mean) every other time.
+        changes: `shift` by whole pixels, up to 8 % of the side but at least one, `rotate` by up to
+            10°, `scale` by up to 10 %, `flip` left to right every other time, `erase` a rectangle
+            of up to 40 % of each side (with the image's mean) every other time.
         generator: On the CPU, so that every device draws the same.
 
     Returns:
@@ -52,9 +52,14 @@ def _affine_maps(
         uniform = torch.rand(n, generator=generator) * 2 - 1
         return uniform * largest * (change in changes)
 
+    def draw_shift(side: int) -> Tensor:
+        most = max(1, round(SHIFT * side))
+        pixels = torch.randint(-most, most + 1, (n,), generator=generator)
+        return pixels * 2 / side * ("shift" in changes)
+
     angle = draw("rotate", ROTATION)
     scale = torch.exp(draw("scale", math.log1p(SCALE)))
-    across, down = draw("shift", 2 * SHIFT), draw("shift", 2 * SHIFT)
+    across, down = draw_shift(width), draw_shift(height)
     mirror = torch.where(draw("flip", 1) < 0, -1, 1)
     cos, sin = scale * angle.cos(), scale * angle.sin()
     to_x = torch.stack([cos * mirror, -sin * height / width, across])

@@ -141,5 +141,5 @@ def predict(network: nn.Module, images: Tensor, batch_size: int = 1000) -> Tenso
         (n, k), on the network's device.
     """
     batches = images.split(batch_size)
-    progress = tqdm(batches, desc="predict", unit="batch", leave=False, delay=1)
+    progress = tqdm(batches, desc="predict", unit="batch", leave=False, delay=1, disable=None)
     return torch.cat([network(batch) for batch in progress])

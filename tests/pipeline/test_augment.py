@@ -6,9 +6,10 @@ from typing import get_args
 import pytest
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from stages.params.train import Change
-from stages.pipeline.augment import ERASED, ROTATION, SCALE, SHIFT, augment
+from stages.pipeline.augment import ERASED, ROTATION, SCALE, augment
 from stages.train import Labelled
 
 
@@ -35,13 +36,21 @@ def centroid(images: Tensor) -> tuple[Tensor, Tensor]:
     return x / mass.sum(dim=(1, 2)), y / mass.sum(dim=(1, 2))
 
 
-def test_shift_moves_by_up_to_its_share_of_the_side_in_all_directions() -> None:
-    x, y = centroid(augment(blob(500, 28, 28), ["shift"], generator()))
-    for moved in (x, y):
-        assert moved.abs().max() < SHIFT * 28 + 0.05
-        assert moved.min() < -0.9 * SHIFT * 28
-        assert moved.max() > 0.9 * SHIFT * 28
-    assert abs(torch.corrcoef(torch.stack([x, y]))[0, 1]) < 0.15
+@pytest.mark.parametrize(("height", "width", "down", "across"), [(28, 28, 2, 2), (8, 40, 1, 3)])
+def test_shift_moves_by_whole_pixels_in_all_directions(
+    height: int, width: int, down: int, across: int
+) -> None:
+    images = torch.randint(256, (500, 1, height, width), generator=generator(1)).float()
+    shifted = augment(images, ["shift"], generator())
+    padded = F.pad(images, (across, across, down, down), mode="replicate")
+    found = torch.zeros(len(images), dtype=torch.int64)
+    for y in range(2 * down + 1):
+        for x in range(2 * across + 1):
+            moved = padded[:, :, y : y + height, x : x + width]
+            same = torch.isclose(shifted, moved, atol=0.02).flatten(1).all(dim=1)
+            assert same.any()
+            found += same
+    assert (found == 1).all()
 
 
 @pytest.mark.parametrize(("height", "width"), [(40, 40), (40, 60), (60, 40)])
