@@ -2,11 +2,12 @@
 
 A recipe, `recipes/<name>.yaml`, holds only what differs from `params.yaml`. It runs in a temporary
 copy of the workspace, so nothing in the workspace changes; afterwards `dvc exp show` lists it and
-`dvc exp apply <name>` brings it here. A recipe that has run before is replaced; what is still right
-comes from DVC's run cache.
+`dvc exp apply <name>` brings it here. Run again, a recipe replaces its former experiment; what is
+still right comes from DVC's run cache.
 """
 
 import argparse
+import contextlib
 import json
 import subprocess
 import sys
@@ -29,16 +30,17 @@ def main(arguments: Sequence[str]) -> None:
     options = parser.parse_args(arguments)
     names = known_recipes() if options.all else options.names
     overrides = {name: recipe_overrides(name) for name in require_known(names)}
-    if stale := sorted(_experiments() & set(names)):
-        _dvc("exp", "remove", *stale)
-    for name in names:
-        _dvc("exp", "run", "--queue" if options.all else "--temp", "--name", name, *overrides[name])
-    if options.all:
-        _dvc("exp", "run", "--run-all")
-    if missing := [name for name in names if name not in _experiments()]:
-        raise UserError(
-            f"recipes: {', '.join(missing)} failed; see above, or dvc queue logs <name>"
-        )
+    with previous_set_aside(names):
+        where = "--queue" if options.all else "--temp"
+        for name in names:
+            _dvc("exp", "run", where, "--name", name, *overrides[name])
+        if options.all:
+            _dvc("exp", "run", "--run-all")
+        done = _experiments()
+        if missing := [name for name in names if name not in done]:
+            raise UserError(
+                f"recipes: {', '.join(missing)} failed; see above, or dvc queue logs <name>"
+            )
 
 
 def known_recipes() -> list[str]:
@@ -102,6 +104,23 @@ def leaves(content: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
             yield from leaves(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value
+
+
+@contextlib.contextmanager
+def previous_set_aside(names: Sequence[str]) -> Iterator[None]:
+    """Free these names for new experiments; where none comes about, the previous one is back."""
+    previous = sorted(_experiments() & set(names))
+    for name in previous:
+        _dvc("exp", "rename", "--force", name, f"{name}-previous", capture=True)
+    try:
+        yield
+    finally:
+        now = _experiments()
+        for name in previous:
+            if name in now:
+                _dvc("exp", "remove", f"{name}-previous", capture=True)
+            else:
+                _dvc("exp", "rename", f"{name}-previous", name, capture=True)
 
 
 def _experiments() -> set[str]:

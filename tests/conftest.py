@@ -14,6 +14,11 @@ import pytest
 import yaml
 from playwright.sync_api import Browser, sync_playwright
 
+from recipes.__main__ import merged
+from stages import download, evaluate, explain, preprocess, report, train
+from stages.params.everything import Everything
+from stages.pipeline.params import check_params, read_yaml
+
 ROOT = Path(__file__).resolve().parents[1]
 
 SMALL = {
@@ -91,6 +96,21 @@ def tracked_files() -> list[Path]:
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     return [Path(name) for name in listed.stdout.splitlines() if (ROOT / name).is_file()]
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder that stages can run in, in this process."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run_stages(changes: Mapping[str, Any]) -> None:
+    """Run every stage in this process and folder, with changes to the defaults."""
+    params = merged(read_yaml(ROOT / "params.yaml"), changes)
+    check_params(params, Everything, Path("params.yaml"))
+    for stage in (download, preprocess, train, evaluate, explain, report):
+        stage.main(stage.Params.model_validate(params))  # type: ignore[attr-defined]
 
 
 @pytest.fixture(scope="session")

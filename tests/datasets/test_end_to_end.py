@@ -10,35 +10,15 @@ from PIL import Image
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
-from stages import download, evaluate, explain, preprocess, train
-from stages.params.everything import Everything
 from stages.pipeline.errors import UserError
 from stages.pipeline.explanation import Explanation
-from stages.pipeline.params import check_params, read_yaml
-from tests.conftest import ROOT, Project, copy
+from tests.conftest import Project, copy, run_stages
 
 
 @pytest.fixture
 def own(fresh_project: Project, tmp_path: Path) -> Project:
     """A fresh clone, with room for one's own images."""
     return copy(fresh_project, tmp_path / "clone")
-
-
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder that stages can run in, in this process."""
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-def run_here(changes: dict[str, dict[str, Any]]) -> None:
-    """Run every stage up to the explanations, with changes to the defaults."""
-    params = read_yaml(ROOT / "params.yaml")
-    for section, values in changes.items():
-        params[section] |= values
-    check_params(params, Everything, Path("params.yaml"))
-    for stage in (download, preprocess, train, evaluate, explain):
-        stage.main(stage.Params.model_validate(params))  # type: ignore[attr-defined]
 
 
 def metrics(root: Path, stage: str) -> dict[str, Any]:
@@ -106,11 +86,11 @@ def test_coloured_images_of_two_classes_without_a_test_split(
     with pytest.raises(
         UserError, match=r"images: 1 of 81 files .*\n  青い空/broken\.jpg: cut short"
     ):
-        run_here(changes)
+        run_stages(changes)
     assert list((here / "data").iterdir()) == []
 
     changes["data"]["skip_damaged"] = True
-    run_here(changes)
+    run_stages(changes)
     assert "images: left out 1 of 81 files (data.skip_damaged):" in capsys.readouterr().out
     assert metrics(here, "evaluate")["accuracy"] >= 0.9
     assert list(metrics(here, "evaluate")["class"]) == ["rote Äpfel", "青い空"]
@@ -130,7 +110,7 @@ def test_two_hundred_classes_as_arrays(here: Path) -> None:
     test, rest = slice(0, 400), slice(400, None)
     for_training = {"x_train": images[rest], "y_train": labels[rest]}
     np.savez("own.npz", x_test=images[test], y_test=labels[test], **for_training)
-    run_here(
+    run_stages(
         {
             "data": {"dataset": "arrays", "source": "own.npz"},
             "preprocess": {"validation_fraction": 0.25},

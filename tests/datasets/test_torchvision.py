@@ -23,6 +23,8 @@ from numpy.typing import NDArray
 from stages.datasets import cifar10, emnist, qmnist, svhn, usps
 from stages.pipeline.dataset import Origin
 from stages.pipeline.errors import UserError
+from stages.pipeline.explanation import Explanation
+from tests.conftest import run_stages
 
 RNG = np.random.default_rng(0)
 Split = tuple[NDArray[Any], NDArray[Any]]
@@ -218,6 +220,31 @@ def test_downloaded_and_read_by_torchvision(
         assert np.abs(read.images.astype(int) - expected).max() <= (1 if name == "usps" else 0)
         assert (read.images.dtype, read.labels.dtype) == (np.uint8, np.int64)
         assert np.array_equal(read.labels, labels)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_stage_works_on_it(
+    name: str, monkeypatch: pytest.MonkeyPatch, served: tuple[Path, str], here: Path
+) -> None:
+    _, options, splits, files = publish(name, monkeypatch)
+    folder, url = served
+    for file, content in files.items():
+        (folder / file).write_bytes(content)
+    (here / "empty").mkdir()
+    dataset = {"dataset": name.split()[0], "source": "empty", "mirrors": [url], "options": options}
+    run_stages(
+        {
+            "data": dataset,
+            "preprocess": {"validation_fraction": 0.5},
+            "train": {"epochs": 1, "batch_size": 16},
+            "explain": {"n_background": 4, "images": "first", "n_images": 2},
+        }
+    )
+    explanation = Explanation.load(here / "data/shap")
+    channels, height, width = (1, *CASES[name][2])[-3:]
+    assert explanation.values.shape == (2, channels, height, width, len(CASES[name][4]))
+    assert explanation.labels.tolist() == splits["test"][1][:2].tolist()
+    assert (here / "plots/explorer.html").is_file()
 
 
 @pytest.mark.parametrize("name", CASES)

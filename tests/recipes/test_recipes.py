@@ -11,7 +11,8 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from recipes import __main__ as recipes
 from stages.pipeline.errors import UserError
-from tests.conftest import ROOT, Project, commit
+from stages.pipeline.explanation import Explanation
+from tests.conftest import ROOT, Project, commit, run_stages
 
 # What the published systems are, as the table of the README says.
 PUBLISHED: dict[str, dict[str, Any]] = {
@@ -26,13 +27,12 @@ PUBLISHED: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def here(here: Path) -> Path:
     """A folder with the default parameters and no recipes."""
-    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
-    (tmp_path / "recipes").mkdir()
-    (tmp_path / "data/embedded").mkdir(parents=True)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+    (here / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    (here / "recipes").mkdir()
+    (here / "data/embedded").mkdir(parents=True)
+    return here
 
 
 def test_every_published_system_has_a_recipe(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,6 +123,52 @@ def run(project: Project, *arguments: str) -> subprocess.CompletedProcess[str]:
     return project.run("python", "-m", "recipes", *arguments)
 
 
+# What each explains: what is attributed, and images, if their number is fixed.
+EXPLAINED = {
+    "digits_lenet": ("logits", 5),
+    "digits_sgd": ("probabilities", 10),
+    "digits_convnet": ("probabilities", 5),
+    "digits_best": ("logits", 20),
+    "fashion_lenet": ("logits", 5),
+    "fashion_lab": ("logits", 10),
+    "fashion_best": ("logits", None),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PUBLISHED)
+@pytest.mark.usefixtures("here")
+def test_a_recipe_runs_to_its_report(name: str) -> None:
+    few = {
+        "data": {"source": str(ROOT / "data/embedded")},
+        "preprocess": {"limit": 2000},
+        "train": {"epochs": 2},
+        "explain": {"n_background": 5},
+    }
+    run_stages(recipes.merged(recipes.read_yaml(ROOT / f"recipes/{name}.yaml"), few))
+    explanation = Explanation.load(Path("data/shap"))
+    output, n_images = EXPLAINED[name]
+    assert explanation.about["output"] == output
+    if n_images is not None:
+        assert len(explanation.labels) == n_images
+    wrong = explanation.predictions != explanation.labels
+    if name == "digits_best":
+        assert wrong.all()
+    if name == "fashion_lab":
+        assert not wrong.any()
+        assert explanation.labels.tolist() == list(range(10))
+    if name == "fashion_best":
+        assert wrong.sum() == 10
+        assert explanation.labels[~wrong].tolist() == list(range(10))
+
+
+def experiments(project: Project) -> dict[str, str]:
+    """Commit of each experiment, by name."""
+    line = "--format=%(refname:lstrip=4) %(objectname)"
+    listed = project.succeed("git", "for-each-ref", line, "refs/exps/??/*/*")
+    return dict(entry.split() for entry in listed.splitlines())
+
+
 @pytest.mark.slow
 def test_recipes_run_beside_the_workspace(project: Project) -> None:
     options = {"architecture": "resnet", "options": {"widths": [4, 6], "blocks": 2}}
@@ -145,13 +191,23 @@ def test_recipes_run_beside_the_workspace(project: Project) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert {n: (project.root / n).read_bytes() for n in workspace} == workspace
     assert project.succeed("git", "status", "--porcelain") == ""
-    assert set(project.succeed("dvc", "exp", "list", "--name-only").split()) == {"own", "other"}
+    assert set(experiments(project)) == {"own", "other"}
 
     # Once more, alone: replaced by the same, from the run cache.
     again = run(project, "own")
     assert again.returncode == 0, again.stdout + again.stderr
     assert "Stage 'explain' is cached - skipping run" in again.stdout
     assert {n: (project.root / n).read_bytes() for n in workspace} == workspace
+
+    # Where it fails, the former experiment stays.
+    before = experiments(project)
+    wrong = {"explain": {"n_background": 100_000}}
+    (project.root / "recipes/own.yaml").write_text(yaml.safe_dump(wrong))
+    failed = run(project, "own")
+    assert failed.returncode == 1
+    assert "n_background: must be at most 540" in failed.stderr
+    assert experiments(project) == before
+    project.succeed("git", "checkout", "--", "recipes")
 
     project.succeed("dvc", "exp", "apply", "other")
     applied = yaml.safe_load((project.root / "params.yaml").read_text())
