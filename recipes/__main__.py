@@ -11,7 +11,7 @@ import contextlib
 import json
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ def main(arguments: Sequence[str]) -> None:
     options = parser.parse_args(arguments)
     names = known_recipes() if options.all else options.names
     overrides = {name: recipe_overrides(name) for name in require_known(names)}
+    require_versioned({"stages", *(data_source(name) for name in names)})
     with previous_set_aside(names):
         where = "--queue" if options.all else "--temp"
         for name in names:
@@ -76,6 +77,28 @@ def recipe_overrides(name: str) -> list[str]:
     recipe = read_yaml(file)
     check_params(merged(read_yaml(PARAMS_FILE), recipe), Everything, file)
     return [part for key, value in leaves(recipe) for part in ("--set-param", override(key, value))]
+
+
+def data_source(name: str) -> str:
+    """Where the images of a recipe lie."""
+    whole = merged(read_yaml(PARAMS_FILE), read_yaml(FOLDER / f"{name}.yaml"))
+    return str(whole["data"]["source"])
+
+
+def require_versioned(paths: Collection[str]) -> None:
+    """Refuse files that the temporary copy of the workspace would lack.
+
+    Raises:
+        UserError: Below one of the paths lies a file that neither Git nor DVC knows.
+    """
+    inside = [path for path in paths if Path(path).resolve().is_relative_to(Path.cwd())]
+    options = ["--others", "--exclude-standard", "--directory", "--no-empty-directory", "-z"]
+    listed = _run("git", "ls-files", *options, "--", *inside, capture=True)
+    if unknown := listed.split("\0")[:-1]:
+        raise UserError(
+            f"recipes: new to Git: {', '.join(unknown)}; a recipe runs in a copy of what Git and "
+            "DVC know: run git add on new code, dvc add on new data, then again"
+        )
 
 
 def override(key: str, value: Any) -> str:
@@ -129,14 +152,22 @@ def _experiments() -> set[str]:
 
 
 def _dvc(*arguments: str, capture: bool = False) -> str:
+    return _run("dvc", *arguments, capture=capture)
+
+
+def _run(program: str, *arguments: str, capture: bool = False) -> str:
     try:
         done = subprocess.run(
-            ["dvc", *arguments], check=True, text=True, stdout=subprocess.PIPE if capture else None
+            [program, *arguments],
+            check=True,
+            text=True,
+            stdout=subprocess.PIPE if capture else None,
         )
     except FileNotFoundError:
-        raise UserError("dvc: not found; activate the environment, or use make recipe") from None
+        raise UserError(f"{program}: not found; activate the environment, or use make") from None
     except subprocess.CalledProcessError as error:
-        raise UserError(f"recipes: dvc {' '.join(arguments[:2])} failed; see above") from error
+        command = " ".join([program, *arguments[:2]])
+        raise UserError(f"recipes: {command} failed; see above") from error
     return done.stdout or ""
 
 

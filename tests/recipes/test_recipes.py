@@ -1,6 +1,7 @@
 """Recipes: each in order, each mistake named, and run by the real DVC beside the workspace."""
 
 import json
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ def here(here: Path) -> Path:
     (here / "params.yaml").write_text((ROOT / "params.yaml").read_text())
     (here / "recipes").mkdir()
     (here / "data/embedded").mkdir(parents=True)
+    subprocess.run(["git", "init", "--quiet"], check=True)
     return here
 
 
@@ -116,6 +118,20 @@ def test_every_mistake_of_a_recipe_at_once(here: Path) -> None:
 def test_a_recipe_that_is_no_mapping(here: Path, text: str, message: str) -> None:
     (here / "recipes/own.yaml").write_text(text)
     with pytest.raises(UserError, match=rf"recipes/own\.yaml: {message}"):
+        recipes.main(["own"])
+
+
+def test_what_git_does_not_know_would_be_missing(here: Path) -> None:
+    (here / "recipes/own.yaml").write_text("data: {dataset: image_folder, source: my images}\n")
+    (here / "my images/a class").mkdir(parents=True)
+    (here / "my images/a class/0.png").touch()
+    (here / "stages").mkdir()
+    (here / "stages/Straße.py").touch()
+    (here / "notes.txt").touch()
+    with pytest.raises(UserError, match=r"new to Git: my images/, stages/; .*: run git add on new"):
+        recipes.main(["own"])
+    subprocess.run(["git", "add", "my images"], check=True)
+    with pytest.raises(UserError, match=r"new to Git: stages/; "):
         recipes.main(["own"])
 
 
@@ -240,6 +256,7 @@ def test_a_recipe_that_fails_says_so(
 
 def test_no_dvc(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (here / "recipes/own.yaml").write_text("seed: 1\n")
+    (here / "git").symlink_to(shutil.which("git") or "")
     monkeypatch.setenv("PATH", str(here))
     with pytest.raises(UserError, match="dvc: not found; activate the environment"):
         recipes.main(["own"])
