@@ -9,6 +9,7 @@ import os
 import sys
 from pathlib import Path
 from types import TracebackType
+from typing import NoReturn
 
 _FOLDER = Path(__file__).resolve().parent
 
@@ -29,6 +30,17 @@ def was_interrupted(error: BaseException | None) -> bool:
     return error is not None
 
 
+def exit_interrupted(state: str) -> NoReturn:
+    """Exit with 1 at once: where Ctrl-C passed an `exec`, sys.exit would end in a signal instead.
+
+    Args:
+        state: Of the results.
+    """
+    sys.stdout.flush()
+    print(f"interrupted: {state}; run dvc repro to start again", file=sys.stderr, flush=True)
+    os._exit(1)
+
+
 def _excepthook(
     kind: type[BaseException], error: BaseException, trace: TracebackType | None
 ) -> None:
@@ -36,8 +48,7 @@ def _excepthook(
     if not was_interrupted(error):
         sys.__excepthook__(kind, error, trace)
         return
-    print("interrupted: nothing was written; run dvc repro to start again", file=sys.stderr)
-    os._exit(1)
+    exit_interrupted("nothing was written")
 
 
 CODE_AT_START: dict[Path, str] = {}

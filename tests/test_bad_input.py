@@ -157,11 +157,9 @@ def test_outside_the_root(project: Project) -> None:
     assert_refused(result, rf"a stage runs in the repository's root {project.root} \(got .*tests\)")
 
 
-@contextmanager
-def training(project: Project) -> Iterator["subprocess.Popen[str]"]:
-    """A training that has begun and would go on for long."""
-    project.set({"train.epochs": 40})
-    process = subprocess.Popen(
+def started(project: Project) -> "subprocess.Popen[str]":
+    """The train stage, on its own."""
+    return subprocess.Popen(
         ["python", "-u", "-m", "stages.train"],
         cwd=project.root,
         env=environment(),
@@ -170,6 +168,13 @@ def training(project: Project) -> Iterator["subprocess.Popen[str]"]:
         text=True,
         preexec_fn=interruptible,
     )
+
+
+@contextmanager
+def training(project: Project) -> Iterator["subprocess.Popen[str]"]:
+    """A training that has begun and would go on for long."""
+    project.set({"train.epochs": 40})
+    process = started(project)
     assert process.stdout is not None
     assert "parameters on" in process.stdout.readline()
     yield process
@@ -198,15 +203,7 @@ def test_parameters_of_another_stage_may_be_edited(project: Project) -> None:
 
 def importing(project: Project) -> "subprocess.Popen[str]":
     """A stage that has read its own code and is importing its libraries, which takes seconds."""
-    process = subprocess.Popen(
-        ["python", "-m", "stages.train"],
-        cwd=project.root,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=interruptible,
-    )
+    process = started(project)
     maps = Path(f"/proc/{process.pid}/maps")
     while process.poll() is None and "libtorch_cpu" not in maps.read_text():
         time.sleep(0.01)
@@ -241,6 +238,19 @@ def test_interrupted(project: Project) -> None:
         assert_refused(finish(process), r"interrupted: unfinished results were removed")
     assert not (project.root / "data/model").exists()
     assert unfinished(project) == []
+
+
+def test_interrupted_in_code_from_a_string(project: Project) -> None:
+    """Python would end by the signal then, whatever status it is asked to exit with."""
+    sleep = "import time; print('asleep', flush=True); time.sleep(60)"
+    code = f'def build(channels, image_size, n_classes):\n    exec("{sleep}")\n'
+    (project.root / "stages/architectures/own.py").write_text(code)
+    project.set({"model.architecture": "own"})
+    process = started(project)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "asleep\n"
+    process.send_signal(signal.SIGINT)
+    assert_refused(finish(process), r"interrupted: unfinished results were removed")
 
 
 def test_interrupted_under_dvc(project: Project) -> None:

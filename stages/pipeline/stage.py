@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel
 
-from stages import CODE_AT_START, code_digests, was_interrupted
+from stages import CODE_AT_START, code_digests, exit_interrupted, was_interrupted
 from stages.pipeline.errors import UserError
 from stages.pipeline.params import PARAMS_FILE, load_params
 
@@ -39,7 +39,7 @@ def run_stage(main: Callable[[Params], None], model: type[Params]) -> None:
     except BaseException as error:
         if not was_interrupted(error):
             raise
-        sys.exit("interrupted: unfinished results were removed; run dvc repro to start again")
+        exit_interrupted("unfinished results were removed")
 
 
 def _require_root() -> None:
