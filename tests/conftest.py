@@ -110,6 +110,7 @@ def run_stages(changes: Mapping[str, Any]) -> None:
     params = merged(read_yaml(ROOT / "params.yaml"), changes)
     check_params(params, Everything, Path("params.yaml"))
     for stage in (download, preprocess, train, evaluate, explain, report):
+        # To mypy the stages in a tuple are modules of any kind.
         stage.main(stage.Params.model_validate(params))  # type: ignore[attr-defined]
 
 
