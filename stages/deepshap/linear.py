@@ -133,6 +133,12 @@ class Convolution(Rule):
         )
         self.groups: int = arguments["groups"]
 
+    def computed(self, *inputs: Tensor) -> Tensor:
+        """Convolve n images at once."""
+        (x,) = inputs
+        planes = self.call.function(x.reshape(-1, *self.call.inputs[0][-3:]))
+        return planes.reshape(len(x), *features(self.call.output))
+
     def backward(
         self, multiplier: Multiplier, image: Saved, background: Saved
     ) -> Sequence[Multiplier]:
