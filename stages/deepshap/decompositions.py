@@ -177,6 +177,10 @@ def _gated(x: Tensor, dim: int = -1) -> Tensor:
     return value * gate.sigmoid()
 
 
+def _hard_sigmoid(x: Tensor) -> Tensor:
+    return torch.clamp(x + 3, 0, 6) / 6
+
+
 def _max_pool1d(
     x: Tensor,
     kernel_size: Sequence[int],
@@ -203,6 +207,7 @@ DECOMPOSITIONS: dict[Any, Callable[..., Any]] = {
     _aten.copy.default: _copied,
     _aten.glu.default: _gated,
     _aten.group_norm.default: _group_norm,
+    _aten.hardsigmoid.default: _hard_sigmoid,
     _aten.instance_norm.default: _instance_norm,
     _aten.layer_norm.default: _layer_norm,
     _aten.linalg_vector_norm.default: _vector_norm,
