@@ -137,7 +137,9 @@ def matrix_product(rows: int, inner: int, columns: int) -> Rule:
             found.append(row)
         return found
 
-    return Rule(lambda x: [mp.fsum(x[u] * x[v] for u, v in entry) for entry in entries], multipliers)
+    return Rule(
+        lambda x: [mp.fsum(x[u] * x[v] for u, v in entry) for entry in entries], multipliers
+    )
 
 
 def largest() -> Rule:
@@ -156,9 +158,7 @@ def largest() -> Rule:
     return Rule(lambda x: [max(x)], multipliers)
 
 
-def standardised(
-    weight: Vector, bias: Vector, epsilon: float, *, centred: bool = True
-) -> Rule:
+def standardised(weight: Vector, bias: Vector, epsilon: float, *, centred: bool = True) -> Rule:
     """Layer norm, or RMS norm where it is not centred: see the table of rules."""
     size = len(weight)
 
@@ -203,7 +203,8 @@ def unit_length(epsilon: float) -> Rule:
         middle = [(u + w) / 2 for u, w in zip(x, b, strict=True)]
         return [
             [
-                (1 / n + 1 / n_b) / 2 * (i == k) - middle[k] / (n * n_b) * per_square * 2 * middle[i]
+                (1 / n + 1 / n_b) / 2 * (i == k)
+                - middle[k] / (n * n_b) * per_square * 2 * middle[i]
                 for i in range(len(x))
             ]
             for k in range(len(x))
