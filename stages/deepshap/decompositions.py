@@ -50,14 +50,14 @@ def _layer_norm(
     eps: float = 1e-5,
     cudnn_enable: bool = True,
 ) -> Tensor:
-    return _affine(_normed(x, range(-len(shape), 0), eps), weight, bias)
+    return _affine(_normed(x, list(range(-len(shape), 0)), eps), weight, bias)
 
 
 def _rms_norm(
     x: Tensor, shape: Sequence[int], weight: Tensor | None = None, eps: float | None = None
 ) -> Tensor:
     eps = torch.finfo(x.dtype).eps if eps is None else eps
-    return _affine(_normed(x, range(-len(shape), 0), eps, centred=False), weight, None)
+    return _affine(_normed(x, list(range(-len(shape), 0)), eps, centred=False), weight, None)
 
 
 def _group_norm(
