@@ -34,8 +34,8 @@ class DeepShap:
     change is computed in float64, on devices that have it.
 
     Args:
-        network: In eval mode, exportable by `torch.export`, from (n, c, h, w) to (n, k). It is left as
-            it is, and must stay as it is while this explainer is used.
+        network: In eval mode, exportable by `torch.export`, from (n, c, h, w) to (n, k). It is left
+            as it is, and must stay as it is while this explainer is used.
         background: Images (b, c, h, w) that the change is measured from, in the network's dtype.
         chunk_mib: Memory in MiB that the multipliers of one tile may take. The default keeps a
             tile within the processor's caches; a GPU is busy only with more.

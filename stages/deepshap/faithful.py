@@ -39,8 +39,15 @@ def check_faithful(program: Program, network: nn.Module, background: Tensor) -> 
 
 
 def _outputs(network: nn.Module, images: Tensor) -> Tensor:
-    with _untouched(network):
-        outputs = network(images.clone())
+    try:
+        with _untouched(network):
+            outputs = network(images.clone())
+    except Exception as error:
+        raise UnsupportedOperation(
+            "forward",
+            type(network).__name__,
+            f"it fails on {len(images)} images ({error}); it must take any number of images",
+        ) from error
     if not isinstance(outputs, Tensor) or outputs.ndim != 2:
         shape = tuple(outputs.shape) if isinstance(outputs, Tensor) else type(outputs).__name__
         raise ValueError(f"network: its output has the shape {shape}, expected (n, k)")
