@@ -168,6 +168,10 @@ def _copied(x: Tensor, source: Tensor, non_blocking: bool = False) -> Tensor:
     return source.expand(x.shape).to(x.dtype)
 
 
+def _converted(x: Tensor, other: Tensor) -> Tensor:
+    return x.to(other.dtype)
+
+
 def _weighted_product(x: Tensor, a: Tensor, b: Tensor, *, value: float = 1) -> Tensor:
     return x + a * b * value
 
@@ -221,6 +225,7 @@ DECOMPOSITIONS: dict[Any, Callable[..., Any]] = {
     _aten.max_pool1d.default: _max_pool1d,
     _aten.rms_norm.default: _rms_norm,
     _aten.scaled_dot_product_attention.default: _attention,
+    _aten.type_as.default: _converted,
     _aten.unfold.default: _unfolded,
 }
 """What `torch.export` replaces, by PyTorch's operation."""

@@ -1,7 +1,7 @@
 """The rule of a softmax inside a network, as in attention.
 
-The logarithm of a softmax y changes by Δ ln y = Δx - Δ ln Σa with a = exp(x). The steps from ln y to
-y, from x to a and from Σa to ln Σa are secants of exp and ln, which logarithmic means L state
+The logarithm of a softmax y changes by Δ ln y = Δx - Δ ln Σa with a = exp(x). The steps from ln y
+to y, from x to a and from Σa to ln Σa are secants of exp and ln, which logarithmic means L state
 without dividing by a small change:
 
     m(j -> k) = L(y_k, y_k') (δ_jk - p_j),    p_j = L(a_j, a_j') / L(Σa, Σa').
