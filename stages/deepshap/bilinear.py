@@ -99,7 +99,7 @@ class Bilinear(Paired):
         zipped = zip(image, background, self.call.inputs, strict=True)
         means = [((x + b) / 2).reshape(shape) for x, b, shape in zipped]
         with torch.enable_grad():
-            _, transpose = torch.func.vjp(self.call.narrow, *means)
+            transpose = torch.func.vjp(self.call.narrow, *means)[1]
         return list(transpose(multiplier))
 
 

@@ -189,8 +189,8 @@ def _unfolded(x: Tensor, dimension: int, size: int, step: int) -> Tensor:
     axis = dimension % x.ndim
     starts = torch.arange(0, x.shape[axis] - size + 1, step, device=x.device)
     index = starts[:, None] + torch.arange(size, device=x.device)
-    windows = x.index_select(axis, index.flatten())
-    return windows.unflatten(axis, index.shape).movedim(axis + 1, -1)
+    windows = torch.unflatten(x.index_select(axis, index.flatten()), axis, index.shape)
+    return windows.movedim(axis + 1, -1)
 
 
 def _max_pool1d(

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from .faithful import check_faithful
+from .faithful import check_faithful, sample
 from .first_layer import first_convolutions
 from .multiplier import Multiplier
 from .program import Program, Tile, joined
@@ -68,8 +68,10 @@ class DeepShap:
         if chunk_mib is None:
             chunk_mib = 16 if self._device.type == "cpu" else 512
         with torch.no_grad():
+            # First, so that what a network keeps from its first run holds real tensors.
+            expected = sample(network, self._background)
             self._program = Program(network, self._background[:1])
-            check_faithful(self._program, network, self._background)
+            check_faithful(self._program, network, expected)
             self._first = first_convolutions(self._program)
             self._pair_floats = (
                 chunk_mib * _MIB // (self._program.widest * background.element_size())

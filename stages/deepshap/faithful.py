@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -10,22 +11,44 @@ from .export import UnsupportedOperation
 from .program import Program
 
 
-def check_faithful(program: Program, network: nn.Module, background: Tensor) -> None:
-    """Compare the program, made from one image, with the network on one, two and three images.
+@dataclass(frozen=True)
+class Sample:
+    """What a network does to a few images.
+
+    Attributes:
+        images: Three that differ, (3, c, h, w).
+        outputs: Of the first one, two and three of them, each (n, k).
+    """
+
+    images: Tensor
+    outputs: tuple[Tensor, ...]
+
+
+def sample(network: nn.Module, background: Tensor) -> Sample:
+    """Run a network on one, two and three images. Its buffers and random numbers stay as they were.
+
+    Raises:
+        UnsupportedOperation: It fails on more than one image.
+        ValueError: Its output is not of shape (n, k).
+    """
+    # Where there are not three images in the background, others that differ will do.
+    images = torch.cat([background[:3], background[:1].flip(-1), background[:1].flip(-2)])[:3]
+    return Sample(images, tuple(_outputs(network, images[:n]) for n in (1, 2, 3)))
+
+
+def check_faithful(program: Program, network: nn.Module, expected: Sample) -> None:
+    """Compare the program, made from one image, with what the network does to several.
 
     The network rounds where the program does not. How much, one image shows.
 
     Raises:
         UnsupportedOperation: They differ: images of a batch enter each other's outputs.
-        ValueError: The network's output is not of shape (n, k).
     """
-    images = _distinct(background)
-    computed = program.run(images).outputs
+    computed = program.run(expected.images).outputs
     tolerance = 0.05 * float(computed[:1].abs().max())
-    for n in (1, 2, 3):
-        found = _outputs(network, images[:n]).to(computed.dtype)
-        differs = found.shape != computed[:n].shape
-        error = torch.inf if differs else float((found - computed[:n]).abs().max())
+    for n, outputs in enumerate(expected.outputs, 1):
+        differs = outputs.shape != computed[:n].shape
+        error = torch.inf if differs else float((outputs - computed[:n]).abs().max())
         if not error <= tolerance:
             raise UnsupportedOperation(
                 "forward",
@@ -43,29 +66,34 @@ def _outputs(network: nn.Module, images: Tensor) -> Tensor:
         with _untouched(network):
             outputs = network(images.clone())
     except Exception as error:
+        if len(images) == 1:
+            raise
         raise UnsupportedOperation(
             "forward",
             type(network).__name__,
             f"it fails on {len(images)} images ({error}); it must take any number of images",
         ) from error
-    if not isinstance(outputs, Tensor) or outputs.ndim != 2:
-        shape = tuple(outputs.shape) if isinstance(outputs, Tensor) else type(outputs).__name__
-        raise ValueError(f"network: its output has the shape {shape}, expected (n, k)")
+    if not isinstance(outputs, Tensor):
+        raise UnsupportedOperation(
+            "forward",
+            type(network).__name__,
+            f"it returns a {type(outputs).__name__}; it must return one tensor (n, k)",
+        )
+    if outputs.ndim != 2:
+        raise ValueError(
+            f"network: its output has the shape {tuple(outputs.shape)}, expected (n, k)"
+        )
     return outputs
-
-
-def _distinct(background: Tensor) -> Tensor:
-    """Three images that differ, where there are not three in the background."""
-    images = torch.cat([background[:3], background[:1].flip(-1), background[:1].flip(-2)])
-    return images[:3]
 
 
 @contextlib.contextmanager
 def _untouched(network: nn.Module) -> Iterator[None]:
     """Put back what a forward pass writes into buffers, and the state of random numbers."""
     before = {name: buffer.clone() for name, buffer in network.named_buffers()}
-    with torch.random.fork_rng(devices=[]):
-        yield
-    for name, buffer in network.named_buffers():
-        if not torch.equal(buffer, before[name]):
-            buffer.copy_(before[name])
+    try:
+        with torch.random.fork_rng(devices=[]):
+            yield
+    finally:
+        for name, buffer in network.named_buffers():
+            if name in before and not torch.equal(buffer, before[name]):
+                buffer.copy_(before[name])
