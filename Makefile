@@ -31,15 +31,15 @@ plots: $(READY)
 	dvc plots show --open
 
 recipe: $(READY)
-	python -m recipes $(NAME)
+	python -m tools.recipes $(NAME)
 
 recipes: $(READY)
-	python -m recipes --all
+	python -m tools.recipes --all
 
 setup: $(READY)
 
-$(READY): pyproject.toml constraints.txt stages/figures/plots_page.py
+$(READY): pyproject.toml constraints.txt tools.plots_page.py
 	test -x $(VENV)/bin/pip || $(PYTHON) -m venv --clear $(VENV)
 	$(VENV)/bin/python -m pip install --constraint constraints.txt --editable '.[dev]'
-	$(VENV)/bin/python -m stages.figures.plots_page
+	$(VENV)/bin/python -m tools.plots_page
 	touch $@

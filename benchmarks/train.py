@@ -24,11 +24,11 @@ from torch.utils.data import DataLoader
 from torchvision import datasets, transforms
 from tqdm import tqdm
 
+from stages.artifacts.splits import Facts, Split
 from stages.datasets import mnist
-from stages.pipeline.dataset import Origin
-from stages.pipeline.device import choose_device
-from stages.pipeline.network import build_network
-from stages.pipeline.splits import Facts, Split
+from stages.datasets.base.contract import Origin
+from stages.networks.build import build_network
+from stages.networks.device import choose_device
 from stages.train import Labelled, train_epoch
 
 MEAN, STD = 0.1307, 0.3081

@@ -1,7 +1,7 @@
 """What runs first, before any stage's code is read: a picture of that code, and a calm Ctrl-C.
 
 DVC hashes a stage's code when the stage has ended, so code that was edited meanwhile would be
-recorded as the origin of results it did not make. `stages.pipeline.stage` compares with this.
+recorded as the origin of results it did not make. `stages.core.stage` compares with this.
 """
 
 import hashlib

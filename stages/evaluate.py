@@ -1,22 +1,24 @@
 """Measure the network on the test split: `python -m stages.evaluate`."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from sklearn.metrics import accuracy_score, log_loss, precision_recall_fscore_support
+from sklearn.metrics import accuracy_score, f1_score, log_loss, recall_score
 
-from stages.pipeline.device import choose_device
-from stages.pipeline.files import new_file, new_folder, write_csv, write_json
-from stages.pipeline.mistakes import surest_mistakes
-from stages.pipeline.network import load_network, predict
-from stages.pipeline.params import DeviceName, StageParams
-from stages.pipeline.splits import load_split
-from stages.pipeline.stage import run_stage
+from stages.artifacts.predictions import Predictions
+from stages.artifacts.splits import load_split
+from stages.core.files import new_file, write_csv, write_json
+from stages.core.sections import DeviceName, StageParams
+from stages.core.stage import run_stage
+from stages.networks.checkpoint import load_checkpoint
+from stages.networks.device import choose_device, configure_process_for
+from stages.networks.predict import predict
 
+METRICS = Path("metrics/evaluate.json")
+PLOTS = Path("plots")
 N_BINS = 15  # as in Guo et al. 2017, which made the measure common
 N_MISTAKES = 100
 
@@ -30,57 +32,50 @@ class Params(StageParams):
 def main(params: Params) -> None:
     """Predict, measure, write."""
     device = choose_device(params.device)
-    network, facts = load_network(Path("data/model"), device)
-    test = load_split(Path("data/prepared"), "test")
-    logits = predict(network, torch.from_numpy(test.images).to(device))
+    configure_process_for(device)
+    checkpoint = load_checkpoint(device)
+    test = load_split("test")
+    logits = predict(checkpoint.network, torch.from_numpy(test.images).to(device))
     probabilities = logits.cpu().double().softmax(dim=1).numpy()
-    metrics = measure(probabilities, test.labels, facts.class_names)
-    with new_folder(Path("data/predictions")) as folder:
-        np.save(folder / "probabilities.npy", probabilities.astype(np.float32))
-        np.save(folder / "labels.npy", test.labels)
-    write_csv(Path("plots/confusion.csv"), confusion(probabilities, test.labels, facts.class_names))
-    write_csv(Path("plots/reliability.csv"), reliability(probabilities, test.labels))
-    write_csv(Path("plots/mistakes.csv"), mistakes(probabilities, test.labels, facts.class_names))
-    with new_file(Path("metrics/evaluate.json")) as file:
+    metrics = measure(probabilities, test.labels)
+    predictions = Predictions(probabilities, test.labels, checkpoint.info.class_names, metrics)
+    predictions.save()
+    write_csv(PLOTS / "confusion.csv", confusion(predictions))
+    write_csv(PLOTS / "reliability.csv", reliability(probabilities, test.labels))
+    write_csv(PLOTS / "mistakes.csv", mistakes(predictions))
+    with new_file(METRICS) as file:
         write_json(file, metrics)
     print(f"test accuracy {metrics['accuracy']:.2%}, log loss {metrics['log_loss']:.4f}")
 
 
-def measure(
-    probabilities: NDArray[np.float64], labels: NDArray[np.int64], class_names: tuple[str, ...]
-) -> dict[str, Any]:
+def measure(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> dict[str, float]:
     """Quality of predictions.
 
     Args:
         probabilities: (n, k), rows sum to 1.
         labels: True classes (n,).
-        class_names: k names.
 
     Returns:
-        Accuracy, log loss in nats, expected calibration error, and precision, recall and F1 of
-        each class; a class that was never predicted has precision 0.
+        Accuracy; log loss in nats; expected calibration error; F1, the mean over the classes; the
+        lowest recall of a class. A class without images or predictions counts as 0.
     """
-    classes = np.arange(len(class_names))
-    predictions = probabilities.argmax(axis=1)
-    precision, recall, f1, _ = precision_recall_fscore_support(
-        labels, predictions, labels=classes, zero_division=0
-    )
-    by_class = zip(class_names, precision, recall, f1, strict=True)
+    classes = np.arange(probabilities.shape[1])
+    predicted = probabilities.argmax(axis=1)
+    recalls = recall_score(labels, predicted, labels=classes, average=None, zero_division=0)
+    f1 = f1_score(labels, predicted, labels=classes, average="macro", zero_division=0)
     return {
-        "accuracy": float(accuracy_score(labels, predictions)),
+        "accuracy": float(accuracy_score(labels, predicted)),
         "log_loss": float(log_loss(labels, probabilities, labels=classes)),
         "expected_calibration_error": expected_calibration_error(probabilities, labels),
-        "class": {
-            name: {"precision": float(p), "recall": float(r), "f1": float(f)}
-            for name, p, r, f in by_class
-        },
+        "macro_f1": float(f1),
+        "lowest_recall": float(recalls.min()),
     }
 
 
 def expected_calibration_error(
     probabilities: NDArray[np.float64], labels: NDArray[np.int64]
 ) -> float:
-    """Mean distance between confidence and accuracy over bins of confidence, by their share.
+    """Mean |accuracy - confidence| over the bins, weighted by their size.
 
     Source: Naeini et al. 2015; 15 bins of equal width as in Guo et al. 2017, arXiv:1706.04599.
     """
@@ -103,28 +98,26 @@ def reliability(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -
     return table.assign(perfect=table["confidence"])
 
 
-def confusion(
-    probabilities: NDArray[np.float64], labels: NDArray[np.int64], class_names: tuple[str, ...]
-) -> pd.DataFrame:
+def confusion(predictions: Predictions) -> pd.DataFrame:
     """Actual and predicted class of each test image, as DVC's confusion template counts them."""
-    names = np.array(class_names)
-    return pd.DataFrame({"actual": names[labels], "predicted": names[probabilities.argmax(axis=1)]})
+    names = np.array(predictions.class_names)
+    return pd.DataFrame(
+        {"actual": names[predictions.labels], "predicted": names[predictions.classes]}
+    )
 
 
-def mistakes(
-    probabilities: NDArray[np.float64], labels: NDArray[np.int64], class_names: tuple[str, ...]
-) -> pd.DataFrame:
-    """List the wrong predictions the network was surest of: at most 100, the surest first."""
-    names = np.array(class_names)
-    predictions = probabilities.argmax(axis=1)
-    rows = surest_mistakes(probabilities, labels)[:N_MISTAKES]
+def mistakes(predictions: Predictions) -> pd.DataFrame:
+    """The wrong predictions of highest probability: at most 100, the highest first."""
+    names = np.array(predictions.class_names)
+    rows = predictions.mistakes[:N_MISTAKES]
+    probabilities, labels = predictions.probabilities[rows], predictions.labels[rows]
     return pd.DataFrame(
         {
             "index": rows,
-            "actual": names[labels[rows]],
-            "predicted": names[predictions[rows]],
-            "probability": probabilities[rows].max(axis=1),
-            "probability_of_actual": probabilities[rows, labels[rows]],
+            "actual": names[labels],
+            "predicted": names[predictions.classes[rows]],
+            "probability": probabilities.max(axis=1),
+            "probability_of_actual": probabilities[np.arange(len(rows)), labels],
         }
     )
 

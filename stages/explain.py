@@ -1,8 +1,7 @@
 """Attribute the network's outputs to pixels: `python -m stages.explain`."""
 
 import importlib.metadata
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -11,17 +10,19 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from stages.artifacts.explanation import ExplainedImages, save_explanation
+from stages.artifacts.predictions import Predictions
+from stages.artifacts.splits import load_split
+from stages.core.errors import UserError
+from stages.core.sections import DeviceName, StageParams
+from stages.core.stage import run_stage
+from stages.explainers.base.contract import Attribute, build_explainer
+from stages.networks.checkpoint import Checkpoint, load_checkpoint
+from stages.networks.device import choose_device, configure_process_for
+from stages.networks.predict import predict
 from stages.params.explain import Explain
-from stages.pipeline.device import choose_device
-from stages.pipeline.errors import UserError
-from stages.pipeline.explainer import Attribute, prepare
-from stages.pipeline.explanation import output_range, save_explanation
-from stages.pipeline.files import new_folder
-from stages.pipeline.network import load_network, predict
-from stages.pipeline.params import DeviceName, StageParams
-from stages.pipeline.selection import choose_background, choose_images
-from stages.pipeline.splits import Facts, load_split
-from stages.pipeline.stage import run_stage
+from stages.sampling.background import choose_background
+from stages.sampling.choices import choose_images
 
 SLICE = 8  # images between two steps of the progress bar
 
@@ -36,36 +37,39 @@ class Params(StageParams):
 def main(params: Params) -> None:
     """Choose images and background, attribute, write."""
     options, device = params.explain, choose_device(params.device)
-    network, facts = load_network(Path("data/model"), device)
+    configure_process_for(device)
+    checkpoint, predictions = load_checkpoint(device), Predictions.load()
+    network = checkpoint.network.requires_grad_(False)
     if options.output == "probabilities":
         network = nn.Sequential(network, nn.Softmax(dim=1)).eval()
-    test, train = (load_split(Path("data/prepared"), name) for name in ("test", "train"))
-    probabilities = np.load("data/predictions/probabilities.npy")
-    indices = choose_images(options, probabilities, test.labels)
-    drawn = choose_background(options, train.labels)
+    test, train = load_split("test"), load_split("train")
+    indices = choose_images(options.images, options.n_images, options.seed, predictions)
+    drawn = choose_background(train.labels, options.n_background, options.background, options.seed)
     images = torch.from_numpy(test.images[indices]).to(device).float()
     background = torch.from_numpy(train.images[drawn]).to(device).float()
-    network.requires_grad_(False)
-    attribute = prepare(options.method, network, background, options.seed)
-    beside = {
-        "base_values": predict(network, background).cpu().double().mean(dim=0).numpy(),
-        "outputs": predict(network, images).cpu().double().numpy(),
-        "probabilities": probabilities[indices],
-        "images": test.images[indices],
-        "labels": test.labels[indices],
-        "indices": indices,
-    }
-    values = checked(attributions(attribute, images), beside, options)
-    with new_folder(Path("data/shap")) as folder:
-        save_explanation(folder, values, beside, describe(facts, options))
+    attribute = build_explainer(options.method, network, background, options.seed)
+    explained = ExplainedImages(
+        base_values=predict(network, background).cpu().double().mean(dim=0).numpy(),
+        outputs=predict(network, images).cpu().double().numpy(),
+        probabilities=predictions.probabilities[indices],
+        images=test.images[indices],
+        labels=test.labels[indices],
+        indices=indices,
+        about=describe(checkpoint, params),
+    )
+    slices = attributions(attribute, images)
+    save_explanation(explained, additive_slices(slices, explained, options.tolerance))
 
 
-def describe(facts: Facts, options: Explain) -> dict[str, Any]:
-    """Say what was explained and how, as in `Explanation.about`."""
+def describe(checkpoint: Checkpoint, params: Params) -> dict[str, Any]:
+    """What was explained and how, as in `ExplainedImages.about`."""
+    options = params.explain
     return {
-        "class_names": facts.class_names,
-        "dataset": facts.dataset,
+        "class_names": checkpoint.info.class_names,
+        "dataset": checkpoint.info.name,
+        "network": checkpoint.architecture,
         **options.model_dump(include={"method", "output", "n_background", "background"}),
+        "parameters": {**checkpoint.parameters, **params.model_dump()},
         "versions": {name: importlib.metadata.version(name) for name in ("torch", "shap", "numpy")},
     }
 
@@ -78,41 +82,39 @@ def attributions(attribute: Attribute, images: Tensor) -> Iterator[NDArray[np.fl
             progress.update(len(part))
 
 
-def checked(
-    slices: Iterator[NDArray[np.floating]],
-    beside: dict[str, NDArray[np.floating]],
-    options: Explain,
+def additive_slices(
+    slices: Iterable[NDArray[np.floating]], explained: ExplainedImages, tolerance: float
 ) -> Iterator[NDArray[np.floating]]:
-    """Pass slices of attributions on, as long as they are additive.
+    """Yield slices unchanged; stop at the first that is not additive.
 
     Args:
-        slices: (some, c, h, w, k), in the order of the images.
-        beside: `images` (n, c, h, w), `outputs` (n, k), `base_values` (k,), `indices` (n,).
-        options: `tolerance` is the largest error that passes, as a share of the outputs' range.
+        slices: Attributions (some, c, h, w, k), in the order of the images.
+        explained: The images and what the network gives for them.
+        tolerance: Largest error that passes, as a share of the range of the outputs.
 
     Raises:
-        UserError: The attributions of an image do not sum up to what its output differs by.
+        UserError: The attributions of an image do not sum to the change of its output.
     """
-    outputs, base_values = beside["outputs"], beside["base_values"]
-    scale = output_range(outputs, base_values)
+    method = explained.about["method"]
+    scale, n_outputs = explained.output_range, explained.outputs.shape[1]
     done = 0
     for values in slices:
         now = slice(done, done + len(values))
-        expected = (*beside["images"][now].shape, outputs.shape[1])
+        expected = (*explained.images[now].shape, n_outputs)
         if values.shape != expected:
             raise UserError(
-                f"explain.method {options.method}: gives attributions of shape {values.shape}, "
+                f"explain.method {method}: gives attributions of shape {values.shape}, "
                 f"expected {expected}: images, channels, height, width, outputs"
             )
         sums = values.sum(axis=(1, 2, 3), dtype=np.float64)
-        errors = np.abs(sums - (outputs[now] - base_values)) / scale
-        if errors.max() > options.tolerance or not np.isfinite(errors).all():
+        errors = np.abs(sums - (explained.outputs[now] - explained.base_values)) / scale
+        if errors.max() > tolerance or not np.isfinite(errors).all():
             image, output = np.unravel_index(errors.argmax(), errors.shape)
             raise UserError(
-                f"explain: attributions of test image {beside['indices'][now][image]}, output "
+                f"explain: attributions of test image {explained.indices[now][image]}, output "
                 f"{output}, miss its change by {errors.max():.2g} of the outputs' range, more "
-                f"than explain.tolerance ({options.tolerance:g}). The network holds something that "
-                f"{options.method} does not handle: choose another explain.method; or the method "
+                f"than explain.tolerance ({tolerance:g}). The network holds something that "
+                f"{method} does not handle: choose another explain.method; or the method "
                 "only samples: raise explain.tolerance"
             )
         yield values

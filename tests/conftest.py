@@ -14,10 +14,10 @@ import pytest
 import yaml
 from playwright.sync_api import Browser, sync_playwright
 
-from recipes.__main__ import merged
 from stages import download, evaluate, explain, preprocess, report, train
-from stages.params.everything import Everything
-from stages.pipeline.params import check_params, read_yaml
+from stages.core.params import check_params, read_yaml
+from stages.params.whole import AllParams
+from tools.recipes import merged
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -108,7 +108,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def run_stages(changes: Mapping[str, Any]) -> None:
     """Run every stage in this process and folder, with changes to the defaults."""
     params = merged(read_yaml(ROOT / "params.yaml"), changes)
-    check_params(params, Everything, Path("params.yaml"))
+    check_params(params, AllParams, Path("params.yaml"))
     for stage in (download, preprocess, train, evaluate, explain, report):
         # To mypy the stages in a tuple are modules of any kind.
         stage.main(stage.Params.model_validate(params))  # type: ignore[attr-defined]

@@ -3,15 +3,15 @@
 import ast
 from pathlib import Path
 
-from stages.pipeline.plugins import plugin_names
+from stages.core.plugins import plugin_names
 
 ROOT = Path(__file__).resolve().parents[1]
 
 # A stage that loads plug-ins imports the one that a parameter names.
 LOADERS = {
-    "stages/pipeline/dataset.py": "datasets",
-    "stages/pipeline/network.py": "architectures",
-    "stages/pipeline/explainer.py": "explainers",
+    "stages/datasets/base/contract.py": "datasets",
+    "stages/networks/build.py": "architectures",
+    "stages.explainers.base.contract.py": "explainers",
     "stages/params/data.py": "datasets",
     "stages/params/model.py": "architectures",
 }

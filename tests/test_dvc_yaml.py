@@ -7,7 +7,7 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from stages.pipeline.params import StageParams
+from stages.core.sections import StageParams
 from tests.imports import ROOT, code_of_stage, plugin_files
 
 DVC: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text())

@@ -46,7 +46,7 @@ def see(browser: Browser, printed: str) -> tuple[dict[str, int], list[str], str]
 
 
 def test_plots_show_draws_everything(project: Project, browser: Browser) -> None:
-    project.succeed("python", "-m", "stages.figures.plots_page")
+    project.succeed("python", "-m", "tools.plots_page")
     marks, pictures, _ = see(browser, project.succeed("dvc", "plots", "show"))
     assert marks["Loss"] == marks["Accuracy"] == 2  # training and validation
     assert marks["Learning rate"] == 1
@@ -57,7 +57,7 @@ def test_plots_show_draws_everything(project: Project, browser: Browser) -> None
 
 
 def test_plots_diff_shows_both_versions(project: Project, browser: Browser) -> None:
-    project.succeed("python", "-m", "stages.figures.plots_page")
+    project.succeed("python", "-m", "tools.plots_page")
     project.set({"train.epochs": 3})
     project.repro()
     commit(project, "One more epoch")

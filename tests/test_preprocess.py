@@ -7,9 +7,9 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from stages.core.errors import UserError
+from stages.datasets.base.contract import Images, Pictures
 from stages.params.preprocess import Preprocess
-from stages.pipeline.dataset import Images, Pictures
-from stages.pipeline.errors import UserError
 from stages.preprocess import divide, first_shape, reformed, require_sound, to_arrays
 
 RNG = np.random.default_rng(0)

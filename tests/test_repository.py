@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from stages.pipeline.params import read_yaml
+from stages.core.params import read_yaml
 from tests.conftest import ROOT
 
 LOCK: dict[str, Any] = yaml.safe_load((ROOT / "dvc.lock").read_text())["stages"]

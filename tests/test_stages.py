@@ -14,10 +14,10 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 from stages import evaluate, train
+from stages.artifacts.explanation import Explanation
+from stages.artifacts.splits import Facts, load_facts, load_split
+from stages.networks.build import build_network, load_network
 from stages.params.train import Train
-from stages.pipeline.explanation import Explanation
-from stages.pipeline.network import build_network, load_network
-from stages.pipeline.splits import Facts, load_facts, load_split
 from tests.conftest import Project
 
 FACTS = Facts("mnist", tuple("0123456789"), 1, (28, 28), (0.1307,), (0.3081,))
@@ -208,9 +208,9 @@ def rebuilt(project: Project, output: str) -> nn.Module:
 
 def background_of(project: Project) -> torch.Tensor:
     """Ten images by the rule in `choose_background`, drawn as the stage draws them."""
+    from stages.core.sections import StageParams, load_params
     from stages.params.explain import Explain
-    from stages.pipeline.params import StageParams, load_params
-    from stages.pipeline.selection import choose_background
+    from stages.sampling.choices import choose_background
 
     class Params(StageParams):
         explain: Explain

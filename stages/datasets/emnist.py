@@ -8,11 +8,11 @@ from typing import Literal
 
 from torchvision.datasets import EMNIST
 
-from stages.datasets import _stored
-from stages.datasets._torchvision import Archive, brought, pictures
-from stages.pipeline.dataset import Images, Origin
+from stages.datasets.base import stored
+from stages.datasets.base.contract import Dataset, Origin
+from stages.datasets.base.torchvision import Archive, fetched, raw_images
 
-read = _stored.read
+read = stored.read
 
 
 def fetch(
@@ -23,10 +23,10 @@ def fetch(
 ) -> None:
     """Bring the training and test images of one of EMNIST's splits into `folder`."""
     archives = [Archive(EMNIST.url, EMNIST.md5)]
-    with brought("emnist", archives, origin, folder, "EMNIST/raw") as root:
+    with fetched("emnist", archives, origin, folder, "EMNIST/raw") as root:
         parts = [EMNIST(root, split=split, train=train, download=True) for train in (True, False)]
     names = parts[0].classes
     first = 1 if split == "letters" else 0  # class 0 of `letters` is "N/A" and has no image
     # Published with rows and columns exchanged.
-    train, test = (pictures(part.data.mT, part.targets - first) for part in parts)
-    _stored.store(folder, Images(train, test, tuple(names[first:])))
+    train, test = (raw_images(part.data.mT, part.targets - first) for part in parts)
+    stored.store(folder, Dataset(train, test, tuple(names[first:])))

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from stages.datasets._decode import Undecodable, decode
-from stages.pipeline.dataset import Images, Origin, Pictures
-from stages.pipeline.errors import UserError
+from stages.core.errors import UserError
+from stages.datasets.base.contract import Dataset, Origin, RawImages
+from stages.datasets.base.decode import Undecodable, decode
 
 ARCHIVE = "images.zip"
 WHOLE = "all"  # stands for the split where there is none
@@ -31,8 +31,12 @@ class Class(NamedTuple):
     name: str
 
 
-def fetch(origin: Origin, folder: Path) -> None:
-    """Decode every image once to check it, and store the files as they are in one archive."""
+def fetch(origin: Origin, folder: Path) -> str:
+    """Decode every image once to check it, and store the files as they are in one archive.
+
+    Returns:
+        The name of the user's folder.
+    """
     root = origin.source
     if not root.is_dir():
         raise UserError(f"data.source: {root}: no such folder; image_folder needs {LAYOUT} there")
@@ -52,28 +56,29 @@ def fetch(origin: Origin, folder: Path) -> None:
                 counts[key] += 1
     _report_damaged(root, damaged, len(files), origin.skip_damaged)
     _require_classes(root, counts)
+    return _printable(Path(root.resolve().name))
 
 
-def read(folder: Path) -> Images:
+def read(folder: Path) -> Dataset:
     """Read the archive; images are decoded when they are asked for."""
     archive = zipfile.ZipFile(folder / ARCHIVE)
     members = [(Class(*name.split("/")[:2]), name) for name in archive.namelist()]
     class_names = sorted({key.name for key, _ in members})
 
-    def pictures(split: str) -> Pictures:
+    def raw_images(split: str) -> RawImages:
         chosen = [(key, name) for key, name in members if key.split == split]
         labels = [class_names.index(key.name) for key, _ in chosen]
-        return Pictures(
+        return RawImages(
             _Archived(archive, [name for _, name in chosen]), np.array(labels, np.int64)
         )
 
     if members[0][0].split == WHOLE:
-        return Images(pictures(WHOLE), None, tuple(class_names))
-    return Images(pictures("train"), pictures("test"), tuple(class_names))
+        return Dataset(raw_images(WHOLE), None, tuple(class_names))
+    return Dataset(raw_images("train"), raw_images("test"), tuple(class_names))
 
 
 class _Archived:
-    """Images in an archive, as `stages.pipeline.dataset.Lazy`."""
+    """Images in an archive, as `stages.datasets.base.contract.LazyImages`."""
 
     def __init__(self, archive: zipfile.ZipFile, names: Sequence[str]) -> None:
         self._archive, self._names = archive, names
@@ -109,7 +114,7 @@ def _visible(folder: Path) -> list[Path]:
         return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
     except OSError as error:
         raise UserError(
-            f"{_printable(folder)}: cannot be read: {error.strerror}; mend its permissions"
+            f"{_printable(folder)}: cannot be read: {error.strerror}; fix its permissions"
         ) from error
 
 
@@ -139,7 +144,7 @@ def _report_damaged(root: Path, damaged: Sequence[str], n_files: int, skip: bool
     if not skip:
         raise UserError(
             f"{root}: {len(damaged):,} of {n_files:,} files are no images that can be used:\n"
-            f"{lines}\nMend or remove them, or set data.skip_damaged: true to leave them out."
+            f"{lines}\nFix or remove them, or set data.skip_damaged: true to leave them out."
         )
     print(f"{root}: left out {len(damaged):,} of {n_files:,} files (data.skip_damaged):\n{lines}")
 

@@ -3,7 +3,7 @@
 Its SHA-256 are known for the published `.gz` files only, so those are what is accepted.
 """
 
-from stages.datasets._idx import IdxDataset
+from stages.datasets.base.idx import IdxDataset
 
 _kmnist = IdxDataset(
     name="kmnist",

@@ -7,17 +7,17 @@ from pathlib import Path
 
 from torchvision.datasets import USPS
 
-from stages.datasets import _stored
-from stages.datasets._torchvision import Archive, brought, pictures
-from stages.pipeline.dataset import Images, Origin
+from stages.datasets.base import stored
+from stages.datasets.base.contract import Dataset, Origin
+from stages.datasets.base.torchvision import Archive, fetched, raw_images
 
-read = _stored.read
+read = stored.read
 
 
 def fetch(origin: Origin, folder: Path) -> None:
     """Bring both splits into `folder`."""
     archives = [Archive(url, md5) for url, _, md5 in USPS.split_list.values()]
-    with brought("usps", archives, origin, folder) as root:
+    with fetched("usps", archives, origin, folder) as root:
         parts = [USPS(root, train=train) for train in (True, False)]
-    train, test = (pictures(part.data, part.targets) for part in parts)
-    _stored.store(folder, Images(train, test, tuple("0123456789")))
+    train, test = (raw_images(part.data, part.targets) for part in parts)
+    stored.store(folder, Dataset(train, test, tuple("0123456789")))

@@ -7,7 +7,7 @@ import shap
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from stages.pipeline.explainer import Attribute
+from stages.explainers.base.contract import Attribute
 
 
 def build(network: nn.Module, background: Tensor, seed: int) -> Attribute:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from stages.figures.scale import Scale
-from stages.figures.tiles import TOP_CLASSES
+from stages.summary.classes import TOP_CLASSES
 
 DECIMALS = {"logits": 2, "probabilities": 3}
 UNITS = {"logits": "logits", "probabilities": "probability"}

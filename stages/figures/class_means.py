@@ -5,22 +5,22 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from stages.artifacts.explanation import Explanation
 from stages.figures import captions
 from stages.figures.board import MUTED, Board, printable, shorten
 from stages.figures.footer import MARGIN, NARROWEST, Footer
+from stages.figures.run import Run
 from stages.figures.scale import Scale, faint, is_dark, photograph
-from stages.figures.summary import PERCENTILE, Summary
-from stages.figures.tiles import ALL_CLASSES_UP_TO, GAP, TOP_CLASSES, Fit, average
-from stages.pipeline.explanation import Explanation
+from stages.figures.tiles import GAP, Fit, average
+from stages.summary.classes import ALL_CLASSES_UP_TO, TOP_CLASSES
+from stages.summary.totals import PERCENTILE, Summary
 
 LABEL = 112
 BLOCKS = 4  # of classes in one picture
 ROWS = ("mean image", "mean attribution", "mean |attribution|")
 
 
-def draw_class_means(
-    folder: Path, explanation: Explanation, summary: Summary, scale: Scale
-) -> list[Path]:
+def draw_class_means(folder: Path, run: Run) -> list[Path]:
     """Draw the mean image and attribution of each class: `class_means_000.png` and so on.
 
     Means are far weaker than the attributions of one image, so they have a scale of their own;
@@ -29,6 +29,7 @@ def draw_class_means(
     Returns:
         What was written: one picture up to forty classes, then one more for each forty.
     """
+    explanation, summary, scale = run.explanation, run.summary, run.scale
     held = np.flatnonzero(summary.counts)
     limit = float(np.percentile(summary.mean_strengths[held], PERCENTILE))
     own = Scale(limit or float(summary.mean_strengths.max()) or 1.0, scale.colormap)

@@ -4,46 +4,34 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from stages.artifacts.explanation import Explanation
 from stages.figures import captions
 from stages.figures.board import INK, MUTED, WRONG, Board, printable, shorten
-from stages.figures.confusion import confusion_counts, most_confused
 from stages.figures.footer import MARGIN, Footer
+from stages.figures.run import Run
 from stages.figures.scale import Scale, faint, is_dark, photograph
-from stages.figures.summary import Summary
 from stages.figures.tiles import GAP, Fit, average
-from stages.pipeline.explanation import Explanation
+from stages.summary.contrasts import (
+    Contrast,
+    confident_mistakes,
+    confusion_counts,
+    most_confused,
+    of_pair,
+)
+from stages.summary.totals import Summary
 
-IMAGES = 10
 SIDE, LABEL, BETWEEN = 84, 138, 28
 
-Contrast = tuple[int, int, int]
-"""Number of an explained image, the class spoken for and the class spoken against."""
 
-
-def draw_contrasts(
-    folder: Path,
-    explanation: Explanation,
-    summary: Summary,
-    scale: Scale,
-    test_labels: NDArray[np.int64],
-    test_probabilities: NDArray[np.float32],
-) -> list[Path]:
+def draw_contrasts(folder: Path, run: Run) -> list[Path]:
     """Draw `contrast_mistakes.png` and `contrast_pair.png`, as far as there is something to show.
-
-    Args:
-        folder: Where to.
-        explanation: Of some images of the test split.
-        summary: Of the same.
-        scale: Of the run.
-        test_labels: True classes (N,) of the whole test split, in which confusions are counted.
-        test_probabilities: Predictions (N, k) for it.
 
     Returns:
         What was written: no first picture if no mistake was explained, no second one if the test
         split holds no mistake or neither class of the pair was explained.
     """
+    explanation, summary, scale = run.explanation, run.summary, run.scale
     names = printable(explanation.class_names)
     pictures = {}
     if mistakes := confident_mistakes(explanation):
@@ -52,7 +40,7 @@ def draw_contrasts(
             "a is the predicted class, b the true one."
         )
         pictures["contrast_mistakes"] = ("Mistakes: why a and not b?", words, mistakes)
-    counts = confusion_counts(test_labels, test_probabilities.argmax(axis=1), len(names))
+    counts = confusion_counts(run.predictions.labels, run.predictions.classes, len(names))
     if (cell := most_confused(counts)) and (pair := of_pair(explanation, *cell)):
         true, predicted = (names[c] for c in cell)
         words = (
@@ -67,26 +55,6 @@ def draw_contrasts(
         paths.append(folder / f"{name}.png")
         draw_contrast(explanation, summary, scale, contrasts, title, words).save(paths[-1])
     return paths
-
-
-def confident_mistakes(explanation: Explanation) -> list[Contrast]:
-    """Choose the explained mistakes of highest probability, predicted against true class."""
-    predictions = explanation.predictions
-    confidence = explanation.probabilities.max(axis=1)
-    wrong = np.flatnonzero(predictions != explanation.labels)
-    surest = wrong[np.argsort(-confidence[wrong], kind="stable")][:IMAGES]
-    return [(int(i), int(predictions[i]), int(explanation.labels[i])) for i in surest]
-
-
-def of_pair(explanation: Explanation, true: int, predicted: int) -> list[Contrast]:
-    """Choose explained images of two classes: one taken for the other, then the undecided."""
-    held = np.flatnonzero(np.isin(explanation.labels, (true, predicted)))
-    labels, predictions = explanation.labels[held], explanation.predictions[held]
-    mistaken = (labels == true) & (predictions == predicted)
-    probabilities = explanation.probabilities[held]
-    undecided = probabilities[:, [true, predicted]].min(axis=1)
-    order = np.lexsort((-undecided, ~mistaken))  # by the last key first
-    return [(int(i), predicted, true) for i in held[order][:IMAGES]]
 
 
 def draw_contrast(

@@ -14,12 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from stages.artifacts.explanation import Explanation
 from stages.figures import captions
-from stages.figures.confusion import confusion_counts
+from stages.figures.run import Run
 from stages.figures.scale import Scale
-from stages.figures.summary import Summary
-from stages.figures.tiles import average, shown_classes
-from stages.pipeline.explanation import Explanation
+from stages.figures.tiles import average
+from stages.summary.classes import shown_classes
+from stages.summary.contrasts import confusion_counts
+from stages.summary.metrics import explanation_metrics
+from stages.summary.totals import Summary
 
 PAGE = Path(__file__).parent / "page"
 SCRIPTS = ("run.js", "gallery.js", "detail.js", "confusion.js", "explorer.js")
@@ -30,36 +33,15 @@ MOST_NUMBERS = 20  # under one heading of the metrics, such as the classes
 STEPS = 2**15 - 1  # of 16 signed bits
 
 
-def write_explorer(
-    path: Path,
-    explanation: Explanation,
-    summary: Summary,
-    scale: Scale,
-    test_labels: NDArray[np.int64],
-    test_probabilities: NDArray[np.float32],
-    params: Mapping[str, Any],
-    metrics: Mapping[str, Any],
-) -> None:
-    """Write the page, under 8 MB: where not all explained images fit, it says how many it holds.
-
-    Args:
-        path: The HTML file.
-        explanation: Of some images of the test split.
-        summary: Of the same.
-        scale: Of the run.
-        test_labels: True classes (N,) of the whole test split.
-        test_probabilities: Predictions (N, k) for it.
-        params: All of `params.yaml`.
-        metrics: All metrics, nested as in their files.
-    """
-    predictions = test_probabilities.argmax(axis=1)
-    counts = confusion_counts(test_labels, predictions, len(explanation.class_names))
+def write_explorer(path: Path, run: Run) -> None:
+    """Write the page, under 8 MB: where not all explained images fit, it says how many it holds."""
+    explanation, summary, scale = run.explanation, run.summary, run.scale
+    about, predictions = explanation.about, run.predictions
+    counts = confusion_counts(predictions.labels, predictions.classes, len(explanation.class_names))
     packed = pack(explanation, summary)
-    dataset = params["data"]["dataset"]
-    network = params["model"]["architecture"]
     cells = np.argwhere(counts)
-    run = {
-        "title": f"{dataset}, {network}",
+    content = {
+        "title": f"{about['dataset']}, {about['network']}",
         "classNames": explanation.class_names,
         "unit": captions.UNITS[explanation.about["output"]],
         "limit": scale.limit,
@@ -69,13 +51,13 @@ def write_explorer(
         "nExplained": len(explanation.labels),
         "cells": np.column_stack([cells, counts[tuple(cells.T)]]).tolist(),
         "words": _words(explanation, scale, packed),
-        "facts": _facts(explanation, params, metrics),
+        "facts": _facts(run),
         "arrays": {
             name: {"type": array.dtype.name, "base64": _base64(array)}
             for name, array in {**packed.arrays, "colors": scale.table}.items()
         },
     }
-    path.write_text(fill(run), encoding="utf-8")
+    path.write_text(fill(content), encoding="utf-8")
 
 
 @dataclass(frozen=True)
@@ -167,19 +149,28 @@ def _words(explanation: Explanation, scale: Scale, packed: Packed) -> dict[str, 
     }
 
 
-def _facts(
-    explanation: Explanation, params: Mapping[str, Any], metrics: Mapping[str, Any]
-) -> list[tuple[str, list[tuple[str, str]]]]:
+def _facts(run: Run) -> list[tuple[str, list[tuple[str, str]]]]:
     """List what the run was: tables of a title and rows of two texts."""
+    explanation = run.explanation
     about = explanation.about
-    run = {
-        "data set": params["data"]["dataset"],
-        "network": params["model"]["architecture"],
+    made = {
+        "data set": about["dataset"],
+        "network": about["network"],
         "method": about["method"],
         "explained": f"{about['output']} of {len(explanation.labels):,} test images",
         "background": f"{about['n_background']:,} training images, {about['background']} draw",
     }
-    sections = {"Run": run, "Versions": about["versions"], "Parameters": params, "Metrics": metrics}
+    metrics = {
+        "evaluate": run.predictions.metrics,
+        "explain": explanation_metrics(explanation, run.summary),
+    }
+    parameters = {**about["parameters"], "report": {"colormap": run.colormap}}
+    sections = {
+        "Run": made,
+        "Versions": about["versions"],
+        "Parameters": parameters,
+        "Metrics": metrics,
+    }
     return [(title, list(_flat(section))) for title, section in sections.items()]
 
 

@@ -8,33 +8,21 @@ from numpy.typing import NDArray
 
 from stages.figures.board import MUTED, Board, fold, printable, shorten
 from stages.figures.footer import MARGIN
+from stages.figures.run import Run
 from stages.figures.scale import photograph
 from stages.figures.tiles import Fit, average
 
 SIDE, GAP, PER_ROW, TOP = 96, 8, 10, 70
 
 
-def draw_samples(
-    folder: Path,
-    images: NDArray[np.uint8],
-    labels: NDArray[np.int64],
-    class_names: Sequence[str],
-    split: str,
-) -> list[Path]:
+def draw_samples(folder: Path, run: Run) -> list[Path]:
     """Draw the first image of each class as `samples.png`.
-
-    Args:
-        folder: Where to.
-        images: (N, c, h, w); a memory map is read no further than needed.
-        labels: True classes (N,).
-        class_names: k names.
-        split: Which images these are, for the caption, as `training`.
 
     Returns:
         What was written.
     """
     path = folder / "samples.png"
-    draw_sample_board(images, labels, class_names, split).save(path)
+    draw_sample_board(*run.training, run.explanation.class_names, "training").save(path)
     return [path]
 
 

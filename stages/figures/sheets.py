@@ -6,13 +6,15 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from stages.artifacts.explanation import Explanation
 from stages.figures import captions
 from stages.figures.board import INK, MUTED, WRONG, Board, fold, printable, shorten
 from stages.figures.footer import MARGIN, NARROWEST, Footer
+from stages.figures.run import Run
 from stages.figures.scale import Scale, faint, is_dark, photograph
-from stages.figures.summary import Summary
-from stages.figures.tiles import GAP, ON_SHEETS, Fit, average, shown_classes
-from stages.pipeline.explanation import Explanation
+from stages.figures.tiles import GAP, ON_SHEETS, Fit, average
+from stages.summary.classes import shown_classes
+from stages.summary.totals import Summary
 
 ROWS = 10
 LABEL = 158
@@ -20,14 +22,13 @@ LOWEST_ROW = 86  # pixels: five lines of words
 LARGEST_TILE, SMALLEST_TILE = 112, 84
 
 
-def draw_sheets(
-    folder: Path, explanation: Explanation, summary: Summary, scale: Scale
-) -> list[Path]:
+def draw_sheets(folder: Path, run: Run) -> list[Path]:
     """Draw the first explained images, up to `ON_SHEETS`: `sheet_000.png` and so on.
 
     Returns:
         What was written.
     """
+    explanation, summary, scale = run.explanation, run.summary, run.scale
     paths = []
     starts = range(0, min(len(explanation.labels), ON_SHEETS), ROWS)
     for start in tqdm(starts, desc="draw sheets", unit="sheet", leave=False, delay=1, disable=None):

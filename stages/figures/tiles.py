@@ -1,4 +1,4 @@
-"""Fitting images of any size and any number of classes onto tiles that can be looked at."""
+"""Fits images of any size onto tiles that are large enough to read."""
 
 from dataclasses import dataclass
 from typing import Any, Self
@@ -6,8 +6,6 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-ALL_CLASSES_UP_TO = 12
-TOP_CLASSES = 10
 GAP = 6  # pixels between tiles
 NARROWEST_NAME = 84
 ON_SHEETS = 120  # images: a dozen contact sheets of ten
@@ -63,27 +61,3 @@ def average(images: NDArray[Any], block: int) -> NDArray[Any]:
     if np.issubdtype(images.dtype, np.integer):
         means = np.rint(means)
     return means.astype(images.dtype)
-
-
-def shown_classes(
-    probabilities: NDArray[np.floating], labels: NDArray[np.int64]
-) -> NDArray[np.int64]:
-    """Choose the classes whose maps are drawn for each image.
-
-    Up to twelve classes: all, in class order. More: the ten most probable, the most probable
-    first, the last of them giving way to the true class where that is not among them.
-
-    Args:
-        probabilities: (n, k).
-        labels: True classes (n,).
-
-    Returns:
-        (n, k) or (n, 10) class numbers.
-    """
-    n_images, n_classes = probabilities.shape
-    if n_classes <= ALL_CLASSES_UP_TO:
-        return np.tile(np.arange(n_classes), (n_images, 1))
-    shown = np.argsort(-probabilities, axis=1, kind="stable")[:, :TOP_CLASSES]
-    absent = ~(shown == labels[:, None]).any(axis=1)
-    shown[absent, -1] = labels[absent]
-    return shown.astype(np.int64)

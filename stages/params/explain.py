@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PlainValidator
 from pydantic_core import PydanticCustomError
 
-from stages.pipeline.params import ExplainerName, Section, Seed
+from stages.core.sections import Section, Seed, plugin_name
 
 CHOICES = ("first", "random", "per_class", "mistakes", "all")
 
@@ -23,7 +23,7 @@ def _choices_or_positions(value: Any) -> Any:
 class Explain(Section):
     """Read by explain."""
 
-    method: ExplainerName
+    method: Annotated[str, plugin_name("explainers", "method")]
     output: Literal["logits", "probabilities"]
     n_background: Annotated[int, Field(ge=1)]
     background: Literal["stratified", "random"]

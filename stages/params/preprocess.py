@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PlainValidator
 from pydantic_core import PydanticCustomError
 
-from stages.pipeline.params import Section
+from stages.core.sections import Section
 
 SMALLEST_SIDE = 8  # pixels
 

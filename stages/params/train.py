@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from stages.pipeline.params import Section
+from stages.core.sections import Section
 
 Change = Literal["shift", "rotate", "scale", "flip", "erase"]
 

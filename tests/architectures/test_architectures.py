@@ -11,12 +11,12 @@ import torch
 from torch import Tensor, fx, nn
 from torch.nn import functional as F
 
+from stages.artifacts.splits import Facts
+from stages.core.errors import UserError
+from stages.core.plugins import plugin_names
+from stages.core.sections import option_mistakes
 from stages.explainers import deep, shap_deep
-from stages.pipeline.errors import UserError
-from stages.pipeline.network import build_network, load_network, predict, save_network
-from stages.pipeline.options import option_mistakes
-from stages.pipeline.plugins import plugin_names
-from stages.pipeline.splits import Facts
+from stages.networks.build import build_network, load_network, predict, save_network
 
 ARCHITECTURES = plugin_names("architectures")
 # By hand: two 3×3 convolutions and halvings need ((10 - 2) / 2 - 2) / 2 = 1, two of 5×5 need

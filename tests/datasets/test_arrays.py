@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from stages.core.errors import UserError
 from stages.datasets import arrays
-from stages.pipeline.dataset import Images, Origin
-from stages.pipeline.errors import UserError
+from stages.datasets.base.contract import Images, Origin
 
 RNG = np.random.default_rng(0)
 GREY = RNG.integers(0, 256, (6, 9, 11), dtype=np.uint8)

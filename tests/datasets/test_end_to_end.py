@@ -10,8 +10,8 @@ from PIL import Image
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
-from stages.pipeline.errors import UserError
-from stages.pipeline.explanation import Explanation
+from stages.artifacts.explanation import Explanation
+from stages.core.errors import UserError
 from tests.conftest import Project, copy, run_stages
 
 

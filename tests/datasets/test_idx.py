@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from stages.datasets import _torchvision, fashion_mnist, kmnist, mnist
-from stages.datasets._idx import IdxDataset, read_idx
-from stages.pipeline.dataset import Origin
-from stages.pipeline.errors import UserError
+from stages.core.errors import UserError
+from stages.datasets.base import fashion_mnist, kmnist, mnist
+from stages.datasets.base.contract import Origin
+from stages.datasets.base.idx import IdxDataset, read_idx
 from tests.conftest import ROOT
 
 EMBEDDED = ROOT / "data/embedded"
@@ -253,4 +253,4 @@ def test_downloaded_from_the_official_mirrors(dataset: object, tmp_path: Path, r
 
 def test_every_class_is_known_to_torchvision() -> None:
     for name in ("MNIST", "FashionMNIST", "KMNIST"):
-        assert _torchvision.official_mirrors(name)
+        assert torchvision.official_mirrors(name)

@@ -14,10 +14,10 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from stages.core.errors import UserError
 from stages.datasets import image_folder
-from stages.datasets._decode import Undecodable, decode
-from stages.pipeline.dataset import Images, Origin
-from stages.pipeline.errors import UserError
+from stages.datasets.base.contract import Images, Origin
+from stages.datasets.base.decode import Undecodable, decode
 
 RNG = np.random.default_rng(0)
 

@@ -20,10 +20,10 @@ import pytest
 import scipy.io
 from numpy.typing import NDArray
 
+from stages.artifacts.explanation import Explanation
+from stages.core.errors import UserError
 from stages.datasets import cifar10, emnist, qmnist, svhn, usps
-from stages.pipeline.dataset import Origin
-from stages.pipeline.errors import UserError
-from stages.pipeline.explanation import Explanation
+from stages.datasets.base.contract import Origin
 from tests.conftest import run_stages
 
 RNG = np.random.default_rng(0)
@@ -302,7 +302,7 @@ def test_found_nowhere(
 def test_emnist_knows_its_splits() -> None:
     from torchvision.datasets import EMNIST
 
-    from stages.pipeline.options import option_mistakes
+    from stages.core.sections import option_mistakes
 
     assert all(option_mistakes(emnist.fetch, {"split": split}) == [] for split in EMNIST.splits)
     (mistake,) = option_mistakes(emnist.fetch, {"split": "numbers"})

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 from sklearn.datasets import load_digits
 
-from stages.pipeline.explanation import Explanation
+from stages.artifacts.explanation import Explanation
 
 from .opened import NAMES, opened, write
 from .runs import Run

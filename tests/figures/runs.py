@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stages.artifacts.explanation import Explanation
 from stages.figures.scale import Scale
-from stages.figures.summary import Summary, summarise
-from stages.pipeline.explanation import Explanation
+from stages.summary.totals import Summary, summarise
 
 
 @dataclass(frozen=True)

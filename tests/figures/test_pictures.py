@@ -7,12 +7,12 @@ from matplotlib.image import imread
 from stages.figures import sheets
 from stages.figures.board import Board
 from stages.figures.class_means import draw_class_means, draw_class_means_of
-from stages.figures.confusion import confusion_counts, most_confused
 from stages.figures.contrasts import confident_mistakes, draw_contrast, draw_contrasts, of_pair
 from stages.figures.samples import draw_sample_board, draw_samples
 from stages.figures.scale import Scale
 from stages.figures.sheets import draw_sheet, draw_sheets
 from stages.figures.tiles import shown_classes
+from stages.summary.contrasts import confusion_counts, most_confused
 
 from .runs import Run, random_run
 

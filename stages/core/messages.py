@@ -1,0 +1,73 @@
+"""Validation errors of pydantic as lines that a user can act on."""
+
+import difflib
+from collections.abc import Iterator, Sequence
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+_MESSAGES = {
+    "model_type": "must be a section of keys and values",
+    "int_type": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "float_type": "must be a number",
+    "string_type": "must be a text",
+    "bool_type": "must be true or false",
+    "list_type": "must be a list",
+}
+
+
+def did_you_mean(name: str, known: Sequence[str]) -> str:
+    """The end of a message that suggests the closest known name; empty if none is close."""
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def count_errors(lines: Sequence[str]) -> str:
+    """`1 error` or `3 errors`."""
+    return "1 error" if len(lines) == 1 else f"{len(lines)} errors"
+
+
+def error_lines(error: ValidationError, model: type[BaseModel]) -> list[str]:
+    """One line for each error: `  section.key: what is wrong (got …)`.
+
+    Args:
+        error: What validation by `model` raised.
+        model: Its fields are the known keys.
+    """
+    lines = []
+    for details in error.errors():
+        where = ".".join(map(str, details["loc"]))
+        nested = details.get("ctx", {}).get("lines")  # of options, which have a model of their own
+        if nested:
+            lines += [f"  {where}.{line.strip()}" for line in nested]
+        else:
+            lines.append(f"  {where}: {_what_is_wrong(details, model)}")
+    return lines
+
+
+def _what_is_wrong(details: ErrorDetails, model: type[BaseModel]) -> str:
+    *parents, key = details["loc"]
+    if details["type"] == "extra_forbidden":
+        known = list(_section_at(model, parents).model_fields)
+        near = did_you_mean(str(key), known)
+        return f"unknown key{near or '; known: ' + (', '.join(known) or 'none')}"
+    if details["type"] == "missing":
+        return "missing; add it (git checkout -- params.yaml restores the defaults)"
+    message = _MESSAGES.get(details["type"], details["msg"].replace("Input should", "must"))
+    if "near" in details.get("ctx", {}):  # the message already says what it got
+        return message
+    return f"{message[0].lower()}{message[1:]} (got {details['input']!r})"
+
+
+def _section_at(model: type[BaseModel], parents: Sequence[int | str]) -> type[BaseModel]:
+    for name in parents:
+        model = next(_models_in(model.model_fields[str(name)].annotation))
+    return model
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    for candidate in (annotation, *get_args(annotation)):
+        if isinstance(candidate, type) and issubclass(candidate, BaseModel):
+            yield candidate

@@ -1,0 +1,44 @@
+"""Plug-ins are files: a parameter names the file, DVC depends on it, nothing is registered."""
+
+import importlib
+from pathlib import Path
+from types import ModuleType
+
+from stages.core.errors import UserError
+
+_STAGES = Path(__file__).resolve().parents[1]
+
+
+def plugin_names(kind: str) -> list[str]:
+    """Names of the plug-ins in `stages/<kind>/`, sorted.
+
+    Every file there is one, except those whose names start with an underscore. Code that plug-ins
+    share lives in the folder `base` beside them.
+    """
+    return sorted(
+        file.stem for file in (_STAGES / kind).glob("*.py") if not file.stem.startswith("_")
+    )
+
+
+def load_plugin(kind: str, name: str, functions: tuple[str, ...]) -> ModuleType:
+    """Import `stages/<kind>/<name>.py`.
+
+    Args:
+        kind: `datasets`, `architectures` or `explainers`.
+        name: One of `plugin_names(kind)`.
+        functions: What the file must define.
+
+    Raises:
+        UserError: The file does not import or lacks one of the functions.
+    """
+    file = f"stages/{kind}/{name}.py"
+    try:
+        module = importlib.import_module(f"stages.{kind}.{name}")
+    except Exception as error:  # a plug-in is a user's code: it may fail in any way
+        raise UserError(f"{file}: does not import: {type(error).__name__}: {error}") from error
+    for function in functions:
+        if not callable(getattr(module, function, None)):
+            raise UserError(
+                f"{file}: must define {function}(); see the other files of stages/{kind}"
+            )
+    return module

@@ -1,0 +1,48 @@
+"""Which images show best why one class was predicted and not another."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.artifacts.explanation import Explanation
+
+IMAGES = 10
+
+Contrast = tuple[int, int, int]
+"""Number of an explained image, the class spoken for and the class spoken against."""
+
+
+def confusion_counts(
+    labels: NDArray[np.int64], predictions: NDArray[np.int64], n_classes: int
+) -> NDArray[np.int64]:
+    """Count images (k, k) by true class, then predicted class."""
+    cells = np.bincount(labels * n_classes + predictions, minlength=n_classes**2)
+    return cells.reshape(n_classes, n_classes)
+
+
+def most_confused(counts: NDArray[np.int64]) -> tuple[int, int] | None:
+    """Find the true and the predicted class of the most frequent mistake; None without any."""
+    mistakes = counts * (1 - np.eye(len(counts), dtype=np.int64))
+    if not mistakes.any():
+        return None
+    true, predicted = np.unravel_index(mistakes.argmax(), mistakes.shape)
+    return int(true), int(predicted)
+
+
+def confident_mistakes(explanation: Explanation) -> list[Contrast]:
+    """Choose the explained mistakes of highest probability, predicted against true class."""
+    predictions = explanation.predictions
+    confidence = explanation.probabilities.max(axis=1)
+    wrong = np.flatnonzero(predictions != explanation.labels)
+    surest = wrong[np.argsort(-confidence[wrong], kind="stable")][:IMAGES]
+    return [(int(i), int(predictions[i]), int(explanation.labels[i])) for i in surest]
+
+
+def of_pair(explanation: Explanation, true: int, predicted: int) -> list[Contrast]:
+    """Choose explained images of two classes: one taken for the other, then the undecided."""
+    held = np.flatnonzero(np.isin(explanation.labels, (true, predicted)))
+    labels, predictions = explanation.labels[held], explanation.predictions[held]
+    mistaken = (labels == true) & (predictions == predicted)
+    probabilities = explanation.probabilities[held]
+    undecided = probabilities[:, [true, predicted]].min(axis=1)
+    order = np.lexsort((-undecided, ~mistaken))  # by the last key first
+    return [(int(i), predicted, true) for i in held[order][:IMAGES]]
