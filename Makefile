@@ -38,7 +38,7 @@ recipes: $(READY)
 
 setup: $(READY)
 
-$(READY): pyproject.toml constraints.txt tools.plots_page.py
+$(READY): pyproject.toml constraints.txt tools/plots_page.py
 	test -x $(VENV)/bin/pip || $(PYTHON) -m venv --clear $(VENV)
 	$(VENV)/bin/python -m pip install --constraint constraints.txt --editable '.[dev]'
 	$(VENV)/bin/python -m tools.plots_page
