@@ -24,18 +24,18 @@ from stages.params.explain import Explain
 from stages.sampling.background import choose_background
 from stages.sampling.choices import choose_images
 
-SLICE = 8  # images between two steps of the progress bar
+SLICE_SIZE = 8  # images for each step of the progress bar
 
 
 class Params(StageParams):
-    """What this stage reads."""
+    """The parameters that this stage reads."""
 
     device: DeviceName
     explain: Explain
 
 
 def main(params: Params) -> None:
-    """Choose images and background, attribute, write."""
+    """Choose images and a background, attribute, check, write."""
     options, device = params.explain, choose_device(params.device)
     configure_process_for(device)
     checkpoint, predictions = load_checkpoint(device), Predictions.load()
@@ -44,9 +44,11 @@ def main(params: Params) -> None:
         network = nn.Sequential(network, nn.Softmax(dim=1)).eval()
     test, train = load_split("test"), load_split("train")
     indices = choose_images(options.images, options.n_images, options.seed, predictions)
-    drawn = choose_background(train.labels, options.n_background, options.background, options.seed)
+    background_indices = choose_background(
+        train.labels, options.n_background, options.background, options.seed
+    )
     images = torch.from_numpy(test.images[indices]).to(device).float()
-    background = torch.from_numpy(train.images[drawn]).to(device).float()
+    background = torch.from_numpy(train.images[background_indices]).to(device).float()
     attribute = build_explainer(options.method, network, background, options.seed)
     explained = ExplainedImages(
         base_values=predict(network, background).cpu().double().mean(dim=0).numpy(),
@@ -75,9 +77,9 @@ def describe(checkpoint: Checkpoint, params: Params) -> dict[str, Any]:
 
 
 def attributions(attribute: Attribute, images: Tensor) -> Iterator[NDArray[np.floating]]:
-    """Explain images (n, c, h, w) a slice at a time, with a progress bar."""
+    """Attributions of images (n, c, h, w), a slice at a time, with a progress bar."""
     with tqdm(total=len(images), desc="explain", unit="image", disable=None) as progress:
-        for part in images.split(SLICE):
+        for part in images.split(SLICE_SIZE):
             yield attribute(part)
             progress.update(len(part))
 
@@ -89,33 +91,34 @@ def additive_slices(
 
     Args:
         slices: Attributions (some, c, h, w, k), in the order of the images.
-        explained: The images and what the network gives for them.
+        explained: The images and the network's outputs for them.
         tolerance: Largest error that passes, as a share of the range of the outputs.
 
     Raises:
-        UserError: The attributions of an image do not sum to the change of its output.
+        UserError: The attributions of an image do not sum to the change of its outputs.
     """
     method = explained.about["method"]
-    scale, n_outputs = explained.output_range, explained.outputs.shape[1]
+    output_range, n_outputs = explained.output_range, explained.outputs.shape[1]
     done = 0
     for values in slices:
-        now = slice(done, done + len(values))
-        expected = (*explained.images[now].shape, n_outputs)
+        rows = slice(done, done + len(values))
+        expected = (*explained.images[rows].shape, n_outputs)
         if values.shape != expected:
             raise UserError(
-                f"explain.method {method}: gives attributions of shape {values.shape}, "
-                f"expected {expected}: images, channels, height, width, outputs"
+                f"explain.method {method}: returned attributions of shape {values.shape}, "
+                f"expected {expected}: images, channels, height, width, outputs; fix "
+                f"stages/explainers/{method}.py"
             )
         sums = values.sum(axis=(1, 2, 3), dtype=np.float64)
-        errors = np.abs(sums - (explained.outputs[now] - explained.base_values)) / scale
+        errors = np.abs(sums - (explained.outputs[rows] - explained.base_values)) / output_range
         if errors.max() > tolerance or not np.isfinite(errors).all():
             image, output = np.unravel_index(errors.argmax(), errors.shape)
             raise UserError(
-                f"explain: attributions of test image {explained.indices[now][image]}, output "
-                f"{output}, miss its change by {errors.max():.2g} of the outputs' range, more "
-                f"than explain.tolerance ({tolerance:g}). The network holds something that "
-                f"{method} does not handle: choose another explain.method; or the method "
-                "only samples: raise explain.tolerance"
+                f"explain: the attributions of test image {explained.indices[rows][image]} for "
+                f"output {output} miss its change by {errors.max():.2g} of the outputs' range, "
+                f"more than explain.tolerance ({tolerance:g}). If the network contains something "
+                f"that {method} does not handle, choose another explain.method; if the method "
+                "only samples, raise explain.tolerance"
             )
         yield values
         done += len(values)
