@@ -1,5 +1,5 @@
 # make repro   set up, then run the pipeline        make test    set up, then run the tests
-# make plots   show its plots in a browser          make check   lint and types
+# make plots   show its plots in a browser          make check   lint, types, imports, dependencies
 # make bench   time training and explaining         make setup   set up only
 # make recipe NAME=digits_lenet   run a recipe as an experiment of that name; make recipes: all
 VENV ?= .venv
@@ -22,10 +22,15 @@ test: $(READY)
 test-slow: $(READY)
 	pytest -m slow
 
+# deptry twice: over everything, then over what users run, which must not need the dev packages.
 check: $(READY)
 	ruff check .
 	ruff format --check .
 	mypy
+	lint-imports --no-logo
+	deptry .
+	deptry . --extend-exclude 'tests|benchmarks' --optional-dependencies-dev-groups dev
+	check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/ci.yml
 
 bench: $(READY)
 	python -m benchmarks.train
