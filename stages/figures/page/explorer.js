@@ -66,6 +66,7 @@ fillTexts();
 fillBar();
 fillFacts();
 fillMatrix();
+fillClassTable();
 list();
 document.addEventListener("keydown", onKey);
 byId("previous").addEventListener("click", () => move(-1));
