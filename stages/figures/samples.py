@@ -14,7 +14,7 @@ from stages.figures.tiles import Fit, average
 PER_ROW = 10
 ROOM = 1040  # pixels for a row
 GAP = 8  # between tiles
-LARGEST_TILE = 224
+SMALLEST_CELL, LARGEST_TILE = 96, 224
 NARROWEST = 640  # so that the caption is not cut
 CAPTION_TOP, FIRST_ROW_TOP = 42, 70
 UNDER_TILE_TOP = 5  # from a tile to its name
@@ -37,9 +37,9 @@ def draw_sample_board(run: Run) -> Board:
     images, labels = run.training
     classes, first = np.unique(labels, return_index=True)
     columns = min(PER_ROW, len(classes))
-    side = min(LARGEST_TILE, ROOM // columns - GAP)
-    fit = Fit.of(run.image_size, side)
-    step, row_step = side + GAP, fit.height + UNDER_ROW
+    fit = Fit.of(run.image_size, min(LARGEST_TILE, ROOM // columns - GAP))
+    cell = max(SMALLEST_CELL, fit.width)  # so that a name under it stays readable
+    step, row_step = cell + GAP, fit.height + UNDER_ROW
     width = max(NARROWEST, MARGIN + columns * step - GAP + MARGIN)
     board = Board(width, FIRST_ROW_TOP + -(-len(classes) // columns) * row_step + MARGIN)
     board.write(MARGIN, TITLE_TOP, "One sample of each class", TITLE)
@@ -48,10 +48,10 @@ def draw_sample_board(run: Run) -> Board:
     for place, shown in enumerate(classes):
         x = MARGIN + place % columns * step
         y = FIRST_ROW_TOP + place // columns * row_step
-        board.tile(x + (side - fit.width) // 2, y, fit.enlarge(pixels[place]))
-        for number, line in enumerate(fold(run.class_names[shown], side)):
+        board.tile(x + (cell - fit.width) // 2, y, fit.enlarge(pixels[place]))
+        for number, line in enumerate(fold(run.class_names[shown], cell)):
             line_top = y + fit.height + UNDER_TILE_TOP + FOLDED_LINE * number
-            board.write(x + side / 2, line_top, line, CENTERED)
+            board.write(x + cell / 2, line_top, line, CENTERED)
     return board
 
 

@@ -52,12 +52,15 @@ def _renderer() -> RendererAgg:
 
 
 @cache
+def _text_width(text: str, size: int, bold: bool) -> float:
+    font = FontProperties(family=FONT, size=size, weight="bold" if bold else "normal")
+    measures = _renderer().get_text_width_height_descent(text, font, False)  # type: ignore[no-untyped-call]
+    return float(measures[0])
+
+
 def text_width(text: str, style: TextStyle = BODY) -> float:
     """Width of a line in pixels."""
-    weight = "bold" if style.bold else "normal"
-    font = FontProperties(family=FONT, size=style.size, weight=weight)
-    size = _renderer().get_text_width_height_descent(text, font, False)  # type: ignore[no-untyped-call]
-    return float(size[0])
+    return _text_width(text, style.size, style.bold)
 
 
 def line_height(style: TextStyle) -> int:
