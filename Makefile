@@ -1,5 +1,5 @@
 # make repro   set up, then run the pipeline        make test    set up, then run the tests
-# make plots   show its plots in a browser          make check   lint and types
+# make plots   show its plots in a browser          make check   lint, types, imports, dependencies
 # make bench   time training and explaining         make setup   set up only
 # make recipe NAME=digits_lenet   run a recipe as an experiment of that name; make recipes: all
 VENV ?= .venv
@@ -18,10 +18,15 @@ repro: $(READY)
 test: $(READY)
 	pytest
 
+# deptry twice: over everything, then over what users run, which must not need the dev packages.
 check: $(READY)
 	ruff check .
 	ruff format --check .
 	mypy
+	lint-imports --no-logo
+	deptry .
+	deptry . --extend-exclude 'tests|benchmarks' --optional-dependencies-dev-groups dev
+	check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/ci.yml
 
 bench: $(READY)
 	python -m benchmarks.train
@@ -38,7 +43,7 @@ recipes: $(READY)
 
 setup: $(READY)
 
-$(READY): pyproject.toml constraints.txt tools.plots_page.py
+$(READY): pyproject.toml constraints.txt tools/plots_page.py
 	test -x $(VENV)/bin/pip || $(PYTHON) -m venv --clear $(VENV)
 	$(VENV)/bin/python -m pip install --constraint constraints.txt --editable '.[dev]'
 	$(VENV)/bin/python -m tools.plots_page
