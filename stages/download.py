@@ -10,7 +10,7 @@ from stages.params.data import Data
 
 
 class Params(StageParams):
-    """What this stage reads."""
+    """The parameters that this stage reads."""
 
     data: Data
 

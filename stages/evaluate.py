@@ -19,12 +19,12 @@ from stages.networks.predict import predict
 
 METRICS = Path("metrics/evaluate.json")
 PLOTS = Path("plots")
-N_BINS = 15  # as in Guo et al. 2017, which made the measure common
+N_BINS = 15  # as in Guo et al. 2017, who made the measure popular
 N_MISTAKES = 100
 
 
 class Params(StageParams):
-    """What this stage reads."""
+    """The parameters that this stage reads."""
 
     device: DeviceName
 
@@ -49,15 +49,15 @@ def main(params: Params) -> None:
 
 
 def measure(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> dict[str, float]:
-    """Quality of predictions.
+    """The quality of predictions.
 
     Args:
         probabilities: (n, k), rows sum to 1.
         labels: True classes (n,).
 
     Returns:
-        Accuracy; log loss in nats; expected calibration error; F1, the mean over the classes; the
-        lowest recall of a class. A class without images or predictions counts as 0.
+        By name: accuracy, log loss in nats, expected calibration error, F1 averaged over the
+        classes, and the lowest recall of a class. Without images or predictions a class scores 0.
     """
     classes = np.arange(probabilities.shape[1])
     predicted = probabilities.argmax(axis=1)
@@ -85,21 +85,21 @@ def expected_calibration_error(
 
 
 def reliability(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> pd.DataFrame:
-    """Confidence, accuracy and number of images in each bin of confidence that holds any."""
+    """Mean confidence, accuracy and number of images of each confidence bin that is not empty."""
     confidence = probabilities.max(axis=1)
-    hits = probabilities.argmax(axis=1) == labels
+    correct = probabilities.argmax(axis=1) == labels
     bins = np.minimum((confidence * N_BINS).astype(int), N_BINS - 1)
-    images = pd.DataFrame({"bin": bins, "confidence": confidence, "accuracy": hits})
-    table = images.groupby("bin").agg(
+    by_image = pd.DataFrame({"bin": bins, "confidence": confidence, "accuracy": correct})
+    by_bin = by_image.groupby("bin").agg(
         confidence=("confidence", "mean"),
         accuracy=("accuracy", "mean"),
         images=("accuracy", "size"),
     )
-    return table.assign(perfect=table["confidence"])
+    return by_bin.assign(perfect=by_bin["confidence"])
 
 
 def confusion(predictions: Predictions) -> pd.DataFrame:
-    """Actual and predicted class of each test image, as DVC's confusion template counts them."""
+    """Actual and predicted class of each test image; DVC's confusion template counts them."""
     names = np.array(predictions.class_names)
     return pd.DataFrame(
         {"actual": names[predictions.labels], "predicted": names[predictions.classes]}
@@ -107,7 +107,7 @@ def confusion(predictions: Predictions) -> pd.DataFrame:
 
 
 def mistakes(predictions: Predictions) -> pd.DataFrame:
-    """The wrong predictions of highest probability: at most 100, the highest first."""
+    """The most confident wrong predictions, at most `N_MISTAKES`, the highest probability first."""
     names = np.array(predictions.class_names)
     rows = predictions.mistakes[:N_MISTAKES]
     probabilities, labels = predictions.probabilities[rows], predictions.labels[rows]

@@ -1,4 +1,4 @@
-"""Turn the raw files into training, validation and test arrays: `python -m stages.preprocess`."""
+"""Turn raw files into training, validation and test arrays: `python -m stages.preprocess`."""
 
 import numpy as np
 
@@ -8,22 +8,22 @@ from stages.core.stage import run_stage
 from stages.datasets.base.raw import RawInfo, read_dataset
 from stages.params.preprocess import Preprocess
 from stages.preparation.arrays import shape_of_first, to_arrays
-from stages.preparation.division import divide
 from stages.preparation.soundness import require_sound
+from stages.preparation.splitting import split_dataset
 
 
 class Params(StageParams):
-    """What this stage reads."""
+    """The parameters that this stage reads."""
 
     seed: Seed
     preprocess: Preprocess
 
 
 def main(params: Params) -> None:
-    """Read, divide, convert, measure, write."""
+    """Read, check, split, convert, measure, write."""
     raw, dataset = read_dataset()
     require_sound(dataset)
-    parts = divide(dataset, params.preprocess, params.seed)
+    parts = split_dataset(dataset, params.preprocess, params.seed)
     shape = shape_of_first(parts["train"], params.preprocess)
     splits = {name: to_arrays(part, params.preprocess, shape) for name, part in parts.items()}
     info = describe(raw, splits["train"], dataset.class_names, params)
@@ -37,7 +37,7 @@ def describe(
 ) -> DatasetInfo:
     """What later stages need to know, with the pixel statistics of the training split.
 
-    A channel that never changes gets a standard deviation of 1, so that it can be divided by.
+    A constant channel gets a standard deviation of 1, so that later stages can divide by it.
     """
     _, channels, height, width = train.images.shape
     mean = train.images.mean(axis=(0, 2, 3), dtype=np.float64) / 255

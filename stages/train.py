@@ -1,4 +1,4 @@
-"""Train the network and keep its weights: `python -m stages.train`."""
+"""Train the network and save its weights: `python -m stages.train`."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ CURVES = Path("plots/training.csv")
 
 
 class Params(StageParams):
-    """What this stage reads."""
+    """The parameters that this stage reads."""
 
     device: DeviceName
     seed: Seed
@@ -28,7 +28,7 @@ class Params(StageParams):
 
 
 def main(params: Params) -> None:
-    """Build, fit, write; the curves grow with each epoch."""
+    """Build, train, write; the curves grow with each epoch."""
     device = choose_device(params.device)
     configure_process_for(device)
     info = load_info()

@@ -1,4 +1,4 @@
-"""Mistakes as a user meets them: a message, exit code 1, no traceback, nothing half-written."""
+"""Errors as a user meets them: a message, exit code 1, no traceback, nothing half-written."""
 
 import os
 import re
@@ -44,7 +44,7 @@ def unfinished(project: Project) -> list[Path]:
         ({"data.dataset": "imagenet"}, r"unknown data set \(got 'imagenet'\); known: .*mnist"),
     ],
 )
-def test_dvc_stops_at_a_mistake_before_any_work(
+def test_dvc_stops_at_an_error_before_any_work(
     project: Project, changes: dict[str, Any], message: str
 ) -> None:
     project.set(changes)
@@ -57,7 +57,7 @@ def test_dvc_stops_at_a_mistake_before_any_work(
 @pytest.mark.parametrize(
     ("stage", "changes", "message"),
     [
-        ("check", {"train.epochs": 0, "seed": -1}, r"2 mistakes\n  seed: .*\n  train\.epochs: "),
+        ("check", {"train.epochs": 0, "seed": -1}, r"2 errors\n  seed: .*\n  train\.epochs: "),
         ("train", {"train.epochs": 0}, r"train\.epochs: must be greater than or equal to 1"),
         (
             "train",

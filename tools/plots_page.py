@@ -1,7 +1,7 @@
 """Let `dvc plots show` draw without a network: `python -m tools.plots_page`.
 
-DVC's page loads Vega from a content-delivery network. This writes a page template that holds Vega
-itself, from the bundle inside vl-convert, and points this clone's `.dvc/config.local` at it.
+DVC's page loads Vega from a content-delivery network. This tool writes a page template that
+contains Vega, from the bundle inside vl-convert, and sets it in this clone's `.dvc/config.local`.
 """
 
 import subprocess
@@ -35,7 +35,7 @@ _PAGE = """<!DOCTYPE html>
 
 
 def main() -> None:
-    """Write the template and name it to DVC."""
+    """Write the template and have DVC use it."""
     vega = vl_convert.javascript_bundle(
         "window.vegaEmbed = vegaEmbed;",
         vl_version="5.20",  # DVC's own templates are written in version 5 of Vega-Lite

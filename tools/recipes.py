@@ -1,9 +1,9 @@
 """Run recipes as DVC experiments: `python -m tools.recipes NAME …`, or `--all`.
 
 A recipe, `recipes/<name>.yaml`, holds only what differs from `params.yaml`. It runs in a temporary
-copy of the workspace, so nothing in the workspace changes; afterwards `dvc exp show` lists it and
-`dvc exp apply <name>` brings it here. Run again, a recipe replaces its former experiment; what is
-still right comes from DVC's run cache.
+copy of the workspace, which itself stays as it is; afterwards `dvc exp show` lists the experiment
+and `dvc exp apply <name>` applies it. A recipe that is run again replaces its previous experiment;
+stages that have not changed come from DVC's run cache.
 """
 
 import argparse
@@ -24,7 +24,7 @@ FOLDER = Path("recipes")
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Check every recipe before any runs, then run them."""
+    """Check all named recipes before any runs, then run them."""
     parser = argparse.ArgumentParser(prog="python -m tools.recipes", description="Run recipes.")
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(known_recipes()))
     parser.add_argument("--all", action="store_true", help="queue all of them, then run the queue")
@@ -38,8 +38,8 @@ def main(arguments: Sequence[str]) -> None:
             _dvc("exp", "run", where, "--name", name, *overrides[name])
         if options.all:
             _dvc("exp", "run", "--run-all")
-        done = _experiments()
-        if missing := [name for name in names if name not in done]:
+        finished = _experiments()
+        if missing := [name for name in names if name not in finished]:
             raise UserError(
                 f"recipes: {', '.join(missing)} failed; see above, or dvc queue logs <name>"
             )
@@ -51,18 +51,18 @@ def known_recipes() -> list[str]:
 
 
 def require_known(names: Sequence[str]) -> Sequence[str]:
-    """Pass names of recipes on.
+    """Return the names if there are any and all are known.
 
     Raises:
-        UserError: There is none, or no such recipe.
+        UserError: No name is given, or one is unknown.
     """
     known = known_recipes()
     if not names:
-        raise UserError(f"recipes: which one? make recipe NAME=<name>, of {', '.join(known)}")
+        raise UserError(f"recipes: name one: make recipe NAME=<name>; known: {', '.join(known)}")
     unknown = [name for name in names if name not in known]
     if unknown:
         raise UserError(
-            f"recipes: no recipe {unknown[0]!r}; known: {', '.join(known)}"
+            f"recipes: unknown recipe (got {unknown[0]!r}); known: {', '.join(known)}"
             f"{did_you_mean(unknown[0], known)}"
         )
     return names
@@ -72,7 +72,7 @@ def recipe_overrides(name: str) -> list[str]:
     """Options of `dvc exp run` that set what a recipe changes.
 
     Raises:
-        UserError: With the recipe, `params.yaml` would not be in order: every mistake, a line each.
+        UserError: With the recipe, `params.yaml` would be invalid: lists all errors, a line each.
     """
     file = FOLDER / f"{name}.yaml"
     recipe = read_yaml(file)
@@ -81,48 +81,48 @@ def recipe_overrides(name: str) -> list[str]:
 
 
 def data_source(name: str) -> str:
-    """Where the images of a recipe lie."""
+    """The parameter `data.source` of a recipe."""
     whole = merged(read_yaml(PARAMS_FILE), read_yaml(FOLDER / f"{name}.yaml"))
     return str(whole["data"]["source"])
 
 
 def require_versioned(paths: Collection[str]) -> None:
-    """Refuse files that the temporary copy of the workspace would lack.
+    """Reject files that the temporary copy of the workspace would lack.
 
     Raises:
-        UserError: Below one of the paths lies a file that neither Git nor DVC knows.
+        UserError: One of the paths holds files that neither Git nor DVC tracks.
     """
     inside = [path for path in paths if Path(path).resolve().is_relative_to(Path.cwd())]
     options = ["--others", "--exclude-standard", "--directory", "--no-empty-directory", "-z"]
     listed = _run("git", "ls-files", *options, "--", *inside, capture=True)
-    if unknown := listed.split("\0")[:-1]:
+    if untracked := listed.split("\0")[:-1]:
         raise UserError(
-            f"recipes: new to Git: {', '.join(unknown)}; a recipe runs in a copy of what Git and "
-            "DVC know: run git add on new code, dvc add on new data, then again"
+            f"recipes: untracked: {', '.join(untracked)}; a recipe runs in a copy of what Git and "
+            "DVC track: run git add on new code or dvc add on new data, then run the recipe again"
         )
 
 
 def override(key: str, value: Any) -> str:
-    """One change as Hydra reads it, whose quoted texts and lists are those of JSON.
+    """One change in Hydra's syntax, where quoted strings and lists are as in JSON.
 
-    `++` also adds keys that `params.yaml` does not have: those of `options`.
+    `++` also adds keys that `params.yaml` does not have, namely those of `options`.
     """
     return f"++{key}={json.dumps(value, ensure_ascii=False)}"
 
 
 def merged(defaults: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Defaults with changes laid over them, section by section."""
+    """The defaults overridden by the changes, section by section."""
     result = dict(defaults)
     for key, value in changes.items():
-        before = result.get(key)
-        if isinstance(before, Mapping) and isinstance(value, Mapping):
-            value = merged(before, value)
+        default = result.get(key)
+        if isinstance(default, Mapping) and isinstance(value, Mapping):
+            value = merged(default, value)
         result[key] = value
     return result
 
 
 def leaves(content: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Keys joined by dots, with what is no mapping."""
+    """Every value that is not a mapping, with its path of keys joined by dots."""
     for key, value in content.items():
         if isinstance(value, Mapping) and value:
             yield from leaves(value, f"{prefix}{key}.")
@@ -132,7 +132,7 @@ def leaves(content: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
 
 @contextlib.contextmanager
 def previous_set_aside(names: Sequence[str]) -> Iterator[None]:
-    """Free these names for new experiments; where none comes about, the previous one is back."""
+    """Free these names for new experiments; restore the previous one where no new one was made."""
     previous = sorted(_experiments() & set(names))
     for name in previous:
         _dvc("exp", "rename", "--force", name, f"{name}-previous", capture=True)
@@ -148,7 +148,7 @@ def previous_set_aside(names: Sequence[str]) -> Iterator[None]:
 
 
 def _experiments() -> set[str]:
-    """Names of the experiments that stand on the current commit."""
+    """Names of the experiments based on the current commit."""
     return set(_dvc("exp", "list", "--name-only", capture=True).split())
 
 
@@ -158,7 +158,7 @@ def _dvc(*arguments: str, capture: bool = False) -> str:
 
 def _run(program: str, *arguments: str, capture: bool = False) -> str:
     try:
-        done = subprocess.run(
+        completed = subprocess.run(
             [program, *arguments],
             check=True,
             text=True,
@@ -169,7 +169,7 @@ def _run(program: str, *arguments: str, capture: bool = False) -> str:
     except subprocess.CalledProcessError as error:
         command = " ".join([program, *arguments[:2]])
         raise UserError(f"recipes: {command} failed; see above") from error
-    return done.stdout or ""
+    return completed.stdout or ""
 
 
 if __name__ == "__main__":
@@ -178,4 +178,4 @@ if __name__ == "__main__":
     except UserError as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
-        sys.exit("interrupted: the recipe's temporary copy was left, the workspace is as it was")
+        sys.exit("interrupted: the recipes stopped; the workspace is unchanged")

@@ -15,21 +15,21 @@ FOLDER = Path("data/shap")
 
 @dataclass(frozen=True, kw_only=True)
 class ExplainedImages:
-    """Some test images, with all that is needed to read their SHAP values.
+    """Some test images, with everything needed to interpret their SHAP values.
 
-    n images, c channels, h height, w width, k classes. Every array is one `.npy` file of its name,
-    and `about` is `about.json`.
+    n images, c channels, h height, w width, k classes. Each array is saved as `<name>.npy`, `about`
+    as `about.json`.
 
     Attributes:
         base_values: Mean output over the background (k,), float64.
-        outputs: What the network gives for each image (n, k), float64, in the unit explained.
-        probabilities: Predicted class probabilities (n, k), float32, whatever the unit explained.
-        images: What was explained (n, c, h, w), uint8.
+        outputs: The network's outputs (n, k), float64: logits or probabilities, as explained.
+        probabilities: Predicted class probabilities (n, k), float32, whichever was explained.
+        images: The explained images (n, c, h, w), uint8.
         labels: True classes (n,), int64.
         indices: Positions in the test split (n,), int64.
-        about: What was explained and how: `class_names` (k strings), `dataset` and `network` (what
-            people call them), `output` (`logits` or `probabilities`), `method`, `n_background`,
-            `background` (how it was drawn), `parameters` (all that led here, by section of
+        about: What was explained and how: `class_names` (k strings), `dataset` and `network` (their
+            display names), `output` (`logits` or `probabilities`), `method`, `n_background`,
+            `background` (how it was drawn), `parameters` (of all stages up to here, by section of
             `params.yaml`), `versions`.
     """
 
@@ -48,14 +48,14 @@ class ExplainedImages:
 
     @property
     def predictions(self) -> NDArray[np.int64]:
-        """Predicted classes (n,): the largest probability."""
+        """Predicted classes (n,): those of the highest probability."""
         return np.asarray(self.probabilities.argmax(axis=1), np.int64)
 
     @property
     def output_range(self) -> float:
-        """Distance from the smallest to the largest output, over images, classes, base values."""
-        every = np.concatenate([self.outputs.ravel(), self.base_values])
-        return float(every.max() - every.min())
+        """The largest minus the smallest output, over images and classes, base values included."""
+        outputs = np.concatenate([self.outputs.ravel(), self.base_values])
+        return float(outputs.max() - outputs.min())
 
 
 _ARRAYS = [field.name for field in fields(ExplainedImages) if field.name != "about"]
@@ -66,34 +66,34 @@ class Explanation(ExplainedImages):
     """Explained images with their SHAP values.
 
     Attributes:
-        values: Attributions (n, c, h, w, k), float32, output units per pixel. Summed over c, h, w
-            they give `outputs - base_values` for a method that is additive.
+        values: Attributions (n, c, h, w, k), float32, output units per pixel. An additive method's
+            sum to `outputs - base_values` over c, h, w.
     """
 
     values: NDArray[np.float32]
 
     @classmethod
     def load(cls, folder: Path = FOLDER) -> Self:
-        """Read the folder, `values` as a memory map since it may be larger than memory."""
+        """Read the folder; `values` is memory-mapped, since it may be larger than memory."""
         values = np.load(folder / "values.npy", mmap_mode="r")
         arrays = {name: np.load(folder / f"{name}.npy") for name in _ARRAYS}
         return cls(values=values, **arrays, about=read_json(folder / "about.json"))
 
     @property
     def sums(self) -> NDArray[np.float64]:
-        """Attribution summed over channels and pixels (n, k)."""
+        """Attributions summed over channels and pixels (n, k)."""
         return np.stack([image.sum(axis=(0, 1, 2), dtype=np.float64) for image in self.values])
 
 
 def save_explanation(
     explained: ExplainedImages, values: Iterable[NDArray[np.floating]], folder: Path = FOLDER
 ) -> None:
-    """Write an explanation, its values as they are made: they need not fit into memory.
+    """Write an explanation; its values are written slice by slice and need not fit into memory.
 
     Args:
-        explained: All but the values.
-        values: Slices (some, c, h, w, k) that together are the values of all images.
-        folder: Where to.
+        explained: Everything but the values.
+        values: Slices (some, c, h, w, k) that together make up the values of all images.
+        folder: Where to write.
     """
     shape = (*explained.images.shape, explained.outputs.shape[1])
     header = {"descr": "<f4", "fortran_order": False, "shape": shape}

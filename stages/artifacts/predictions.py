@@ -15,13 +15,13 @@ FOLDER = Path("data/predictions")
 
 @dataclass(frozen=True)
 class Predictions:
-    """What the network predicts for the whole test split: n images, k classes.
+    """The network's predictions for the whole test split: n images, k classes.
 
     Attributes:
-        probabilities: (n, k), rows sum to 1; float32 once saved.
+        probabilities: (n, k), rows sum to 1; saved as float32.
         labels: True classes (n,).
         class_names: k names, in class order.
-        metrics: Numbers by name, those of `metrics/evaluate.json`.
+        metrics: By name, as in `metrics/evaluate.json`.
     """
 
     probabilities: NDArray[np.floating]
@@ -31,7 +31,7 @@ class Predictions:
 
     @property
     def classes(self) -> NDArray[np.int64]:
-        """Predicted classes (n,): those of the largest probability."""
+        """Predicted classes (n,): those of the highest probability."""
         return np.asarray(self.probabilities.argmax(axis=1), np.int64)
 
     @property

@@ -30,16 +30,16 @@ Split = LabelledImages[NDArray[np.uint8], NDArray[np.int64]]
 
 @dataclass(frozen=True)
 class DatasetInfo:
-    """What later stages need to know of a data set besides its images.
+    """What later stages need to know about a data set besides its images.
 
     Attributes:
-        name: What people call it: the data set's name, or that of the user's folder or file.
+        name: Display name: that of the data set, or of the user's folder or file.
         class_names: One for each class, in class order.
         channels: 1 for grey, 3 for colour.
         image_size: Height and width in pixels.
-        mean: Mean of the training split's pixels on the scale [0, 1], for each channel.
-        std: Standard deviation of the same.
-        parameters: Those that made the splits, by section of `params.yaml`.
+        mean: Of the training split's pixels on the scale [0, 1], for each channel.
+        std: Their standard deviation, for each channel; 1 for a constant channel.
+        parameters: Of all stages up to here, by section of `params.yaml`.
     """
 
     name: str
@@ -52,7 +52,7 @@ class DatasetInfo:
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> "DatasetInfo":
-        """Turn JSON's lists back into tuples."""
+        """From what `read_json` returns: its lists become tuples again."""
         fields: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value
             for name, value in content.items()
@@ -63,7 +63,7 @@ class DatasetInfo:
 def save_splits(
     info: DatasetInfo, splits: Mapping[SplitName, Split], folder: Path = FOLDER
 ) -> None:
-    """Write all splits and what is known of them."""
+    """Write all splits, and the description of their data set."""
     with new_folder(folder) as new:
         write_json(new / "dataset.json", vars(info))
         for name, split in splits.items():
@@ -72,7 +72,7 @@ def save_splits(
 
 
 def load_info(folder: Path = FOLDER) -> DatasetInfo:
-    """Read what is known of the data set."""
+    """Read the description of the data set."""
     return DatasetInfo.from_json(read_json(folder / "dataset.json"))
 
 

@@ -2,7 +2,7 @@
 
 
 class UserError(Exception):
-    """An error that a user can fix: shown as its message alone, without a traceback.
+    """An error that a user can fix: printed as its message alone, without a traceback.
 
     The message says where, what was got, what was expected, and what to do.
     """

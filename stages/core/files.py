@@ -1,4 +1,4 @@
-"""Writing results: whole or not at all, and the same bytes for the same content."""
+"""Writes results whole or not at all; the same content always gives the same bytes."""
 
 import contextlib
 import json
@@ -14,10 +14,10 @@ from stages.core.errors import UserError
 
 @contextlib.contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
-    """Give a folder to write into that becomes `path` only once the block has succeeded.
+    """A folder to write into that becomes `path` only once the block has succeeded.
 
     Raises:
-        UserError: Something could not be written, as on a full disk; nothing is left behind.
+        UserError: A file could not be written, say on a full disk; nothing is left behind.
     """
     with _partial(path) as partial:
         partial.mkdir(parents=True)
@@ -27,10 +27,10 @@ def new_folder(path: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def new_file(path: Path) -> Iterator[Path]:
-    """Give a file name to write to that becomes `path` only once the block has succeeded.
+    """A file name to write to that becomes `path` only once the block has succeeded.
 
     Raises:
-        UserError: It could not be written, as on a full disk; nothing is left behind.
+        UserError: The file could not be written, say on a full disk; nothing is left behind.
     """
     with _partial(path) as partial:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -45,14 +45,14 @@ def _partial(path: Path) -> Iterator[Path]:
         _remove(partial)
         yield partial
     except OSError as error:
-        raise UserError(_reason(path, partial, error)) from error
+        raise UserError(_message(path, partial, error)) from error
     finally:
         with contextlib.suppress(OSError):
             _remove(partial)
 
 
-def _reason(path: Path, partial: Path, error: OSError) -> str:
-    """Tell what could not be written from what could not be read while writing."""
+def _message(path: Path, partial: Path, error: OSError) -> str:
+    """Names `path` if it could not be written, else the file that could not be read meanwhile."""
     reason = error.strerror or error
     culprit = Path(error.filename) if isinstance(error.filename, str) else partial
     if partial in (culprit, *culprit.parents) or culprit in (path, *path.parents):
@@ -60,11 +60,11 @@ def _reason(path: Path, partial: Path, error: OSError) -> str:
             f"{path}: cannot be written: {reason}; free some space or fix the permissions, "
             "then run again"
         )
-    return f"{culprit}: cannot be read: {reason}"
+    return f"{culprit}: cannot be read: {reason}; restore it or fix its permissions"
 
 
 def _replace_folder(path: Path, new: Path) -> None:
-    """Swap by renaming, so that an interrupt leaves the old folder or the new one, whole."""
+    """Swap folders by renaming, so that an interrupt leaves the old one or the new one, whole."""
     old = path.with_name(path.name + ".old.partial")
     _remove(old)
     if path.is_dir():
@@ -81,7 +81,7 @@ def _remove(path: Path) -> None:
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write sorted, indented JSON."""
+    """Write JSON, indented, its keys sorted."""
     text = json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
     path.write_text(text + "\n", encoding="utf-8")
 

@@ -1,4 +1,4 @@
-"""Validation errors of pydantic as lines that a user can act on."""
+"""Turns pydantic's validation errors into lines that a user can act on."""
 
 import difflib
 from collections.abc import Iterator, Sequence
@@ -12,7 +12,7 @@ _MESSAGES = {
     "int_type": "must be a whole number",
     "int_from_float": "must be a whole number",
     "float_type": "must be a number",
-    "string_type": "must be a text",
+    "string_type": "must be a string",
     "bool_type": "must be true or false",
     "list_type": "must be a list",
 }
@@ -20,13 +20,8 @@ _MESSAGES = {
 
 def did_you_mean(name: str, known: Sequence[str]) -> str:
     """The end of a message that suggests the closest known name; empty if none is close."""
-    near = difflib.get_close_matches(name, known, n=1)
-    return f"; did you mean {near[0]}?" if near else ""
-
-
-def count_errors(lines: Sequence[str]) -> str:
-    """`1 error` or `3 errors`."""
-    return "1 error" if len(lines) == 1 else f"{len(lines)} errors"
+    closest = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {closest[0]}?" if closest else ""
 
 
 def error_lines(error: ValidationError, model: type[BaseModel]) -> list[str]:
@@ -39,24 +34,24 @@ def error_lines(error: ValidationError, model: type[BaseModel]) -> list[str]:
     lines = []
     for details in error.errors():
         where = ".".join(map(str, details["loc"]))
-        nested = details.get("ctx", {}).get("lines")  # of options, which have a model of their own
-        if nested:
-            lines += [f"  {where}.{line.strip()}" for line in nested]
+        option_lines = details.get("ctx", {}).get("lines")  # options are checked by another model
+        if option_lines:
+            lines += [f"  {where}.{line.strip()}" for line in option_lines]
         else:
-            lines.append(f"  {where}: {_what_is_wrong(details, model)}")
+            lines.append(f"  {where}: {_message(details, model)}")
     return lines
 
 
-def _what_is_wrong(details: ErrorDetails, model: type[BaseModel]) -> str:
+def _message(details: ErrorDetails, model: type[BaseModel]) -> str:
     *parents, key = details["loc"]
     if details["type"] == "extra_forbidden":
         known = list(_section_at(model, parents).model_fields)
-        near = did_you_mean(str(key), known)
-        return f"unknown key{near or '; known: ' + (', '.join(known) or 'none')}"
+        suggestion = did_you_mean(str(key), known)
+        return f"unknown key{suggestion or '; known: ' + (', '.join(known) or 'none')}"
     if details["type"] == "missing":
         return "missing; add it (git checkout -- params.yaml restores the defaults)"
     message = _MESSAGES.get(details["type"], details["msg"].replace("Input should", "must"))
-    if "near" in details.get("ctx", {}):  # the message already says what it got
+    if "suggestion" in details.get("ctx", {}):  # the message already says what it got
         return message
     return f"{message[0].lower()}{message[1:]} (got {details['input']!r})"
 

@@ -1,4 +1,4 @@
-"""Reads `params.yaml`: strictly, reporting all errors at once, a line each."""
+"""Reads `params.yaml` strictly, and reports all errors at once, a line each."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,7 +9,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from stages.core.errors import UserError
-from stages.core.messages import count_errors, error_lines
+from stages.core.messages import error_lines
 
 PARAMS_FILE = Path("params.yaml")
 
@@ -21,12 +21,12 @@ def load_params(model: type[Params], path: Path = PARAMS_FILE) -> Params:
 
     Args:
         model: A `StageParams` with one field for each top-level key that the stage reads, or a
-            `Section` that stands for the whole file.
+            `Section` that describes the whole file.
         path: The file.
 
     Raises:
-        UserError: The file is missing or is not valid YAML, or keys are unknown, missing or
-            mistyped: every one of them, a line each.
+        UserError: The file is missing or is not valid YAML, or keys are unknown, missing or of the
+            wrong type: lists them all, a line each.
     """
     return check_params(read_yaml(path), model, path)
 
@@ -37,7 +37,8 @@ def check_params(content: Mapping[str, Any], model: type[Params], source: Path) 
         return model.model_validate(content)
     except ValidationError as error:
         lines = error_lines(error, model)
-        raise UserError("\n".join([f"{source}: {count_errors(lines)}", *lines])) from None
+        count = "1 error" if len(lines) == 1 else f"{len(lines)} errors"
+        raise UserError("\n".join([f"{source}: {count}", *lines])) from None
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -46,7 +47,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     (PyYAML follows YAML 1.1, where `1e-3` is a string.)
 
     Raises:
-        UserError: The file is missing, is not valid YAML or holds no mapping.
+        UserError: The file is missing, is not valid YAML or does not hold a mapping.
     """
     try:
         content = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))

@@ -12,8 +12,8 @@ _STAGES = Path(__file__).resolve().parents[1]
 def plugin_names(kind: str) -> list[str]:
     """Names of the plug-ins in `stages/<kind>/`, sorted.
 
-    Every file there is one, except those whose names start with an underscore. Code that plug-ins
-    share lives in the folder `base` beside them.
+    Files whose names start with an underscore are not plug-ins. Code that plug-ins share lives in
+    the subfolder `base`.
     """
     return sorted(
         file.stem for file in (_STAGES / kind).glob("*.py") if not file.stem.startswith("_")
@@ -29,13 +29,15 @@ def load_plugin(kind: str, name: str, functions: tuple[str, ...]) -> ModuleType:
         functions: What the file must define.
 
     Raises:
-        UserError: The file does not import or lacks one of the functions.
+        UserError: The file cannot be imported or lacks one of the functions.
     """
     file = f"stages/{kind}/{name}.py"
     try:
         module = importlib.import_module(f"stages.{kind}.{name}")
     except Exception as error:  # a plug-in is a user's code: it may fail in any way
-        raise UserError(f"{file}: does not import: {type(error).__name__}: {error}") from error
+        raise UserError(
+            f"{file}: cannot be imported: {type(error).__name__}: {error}; fix that file"
+        ) from error
     for function in functions:
         if not callable(getattr(module, function, None)):
             raise UserError(

@@ -1,4 +1,4 @@
-"""What the sections of `params.yaml` are declared with: base classes and field types."""
+"""Base classes and field types for the sections of `params.yaml`."""
 
 import inspect
 import re
@@ -21,24 +21,24 @@ from stages.core.plugins import load_plugin, plugin_names
 
 
 class Section(BaseModel):
-    """A section of `params.yaml`: knows its keys and refuses all others."""
+    """A section of `params.yaml`; rejects unknown keys."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
 class StageParams(BaseModel):
-    """What one stage reads: its fields are top-level keys; it ignores the others."""
+    """The parameters of one stage: a field for each top-level key it reads; ignores all others."""
 
     model_config = ConfigDict(extra="ignore", strict=True, frozen=True)
 
 
 def matching(pattern: str, expected: str) -> AfterValidator:
-    """Require a text to match a pattern; `expected` says in words what is allowed."""
+    """Require a string to match a pattern; `expected` says in words what is allowed."""
 
-    def check(text: str) -> str:
-        if not re.fullmatch(pattern, text):
+    def check(value: str) -> str:
+        if not re.fullmatch(pattern, value):
             raise PydanticCustomError("mismatch", "must be {expected}", {"expected": expected})
-        return text
+        return value
 
     return AfterValidator(check)
 
@@ -50,20 +50,20 @@ DeviceName = Annotated[
 
 
 def plugin_name(kind: str, noun: str) -> AfterValidator:
-    """Require a text to name a file in `stages/<kind>/`; messages call it `noun`."""
+    """Require a string to name a file in `stages/<kind>/`; messages call it a `noun`."""
 
     def check(name: str) -> str:
         known = plugin_names(kind)
         if name not in known:
-            near = did_you_mean(name, known)
             raise PydanticCustomError(
                 "unknown_plugin",
-                "unknown {noun} (got {name}); known: {known}{near}, or add stages/{kind}/<name>.py",
+                "unknown {noun} (got {name}); known: {known}{suggestion}, or add "
+                "stages/{kind}/<name>.py",
                 {
                     "noun": noun,
                     "name": repr(name),
                     "known": ", ".join(known),
-                    "near": near,
+                    "suggestion": did_you_mean(name, known),
                     "kind": kind,
                 },
             )
@@ -77,15 +77,15 @@ def plugin_options(kind: str, field: str, function: str) -> AfterValidator:
 
     Args:
         kind: `datasets` or `architectures`.
-        field: The field that names the plug-in; it stands before the options.
-        function: The plug-in's function that takes the options. Its parameters with a default, or
-            that can only be given by keyword, are the options; their annotations say which values
-            pass, with pydantic's `Annotated[int, Field(ge=1)]` and `Literal[…]` if need be.
+        field: The field that names the plug-in, declared before the options.
+        function: The plug-in's function that takes the options. They are its parameters that have
+            a default or are keyword-only; their annotations say which values are valid, with
+            pydantic's `Annotated[int, Field(ge=1)]` and `Literal[…]` where needed.
     """
 
     def check(options: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
         name = info.data.get(field)
-        if name is None or not options:  # an unknown name is an error of its own
+        if name is None or not options:  # an unknown name has its own error
             return options
         lines = option_errors(getattr(load_plugin(kind, name, (function,)), function), options)
         if lines:
@@ -96,7 +96,7 @@ def plugin_options(kind: str, field: str, function: str) -> AfterValidator:
 
 
 def option_errors(function: Callable[..., Any], options: dict[str, Any]) -> list[str]:
-    """One line for each option that `function` does not take as given."""
+    """One line for each option that `function` does not accept."""
     fields: dict[str, Any] = {}
     for name, parameter in inspect.signature(function, eval_str=True).parameters.items():
         annotation = Any if parameter.annotation is parameter.empty else parameter.annotation

@@ -1,4 +1,4 @@
-"""How a stage starts and ends: parameters in, one readable message when something is wrong."""
+"""Runs a stage: loads its parameters, and turns a user's error into one readable message."""
 
 import sys
 from collections.abc import Callable
@@ -18,17 +18,17 @@ _ROOT = Path(__file__).resolve().parents[2]
 
 
 def run_stage(main: Callable[[Params], None], model: type[Params]) -> None:
-    """Run a stage's `main` on its checked parameters; exit with 1 and a message on a mistake.
+    """Run a stage's `main` on its checked parameters; print a user's error and exit with 1.
 
-    DVC hashes parameters and code after a command has run. What was edited meanwhile would be
+    DVC hashes parameters and code after a stage has ended. What was edited during the run would be
     recorded as the origin of results that it did not make, so such a run fails.
 
     Args:
         main: The stage.
-        model: The parameters it reads.
+        model: The parameters that it reads.
     """
     if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(line_buffering=True)  # a log shows a line when it is printed
+        sys.stdout.reconfigure(line_buffering=True)  # so that logs show each line at once
     try:
         _require_root()
         params = load_params(model)
@@ -45,24 +45,27 @@ def run_stage(main: Callable[[Params], None], model: type[Params]) -> None:
 def _require_root() -> None:
     if Path.cwd().resolve() != _ROOT:
         raise UserError(
-            f"a stage runs in the repository's root {_ROOT} (got {Path.cwd()}); cd there first"
+            f"stages run in the root of the repository, {_ROOT} (got {Path.cwd()}); cd there first"
         )
 
 
 def _require_unchanged(params: BaseModel) -> None:
     if load_params(type(params)) != params:
-        raise UserError(_edited(PARAMS_FILE))
+        raise UserError(_edited_message(PARAMS_FILE))
     now = code_digests()
-    loaded = {Path(getattr(module, "__file__", None) or "") for module in [*sys.modules.values()]}
-    # A module's templates, styles and scripts lie in a folder beside it.
+    # Listed first, since asking a module that loads lazily for `__file__` may import others.
+    loaded = {
+        Path(getattr(module, "__file__", None) or "") for module in list(sys.modules.values())
+    }
+    # The template, style and scripts of a page are in the folder `page` next to their module.
     folders = {path.parent / "page" for path in loaded}
     for path in CODE_AT_START.keys() | now.keys():
         used = path in loaded or path.parent in folders
         if used and CODE_AT_START.get(path) != now.get(path):
-            raise UserError(_edited(path.relative_to(_ROOT)))
+            raise UserError(_edited_message(path.relative_to(_ROOT)))
 
 
-def _edited(path: Path) -> str:
+def _edited_message(path: Path) -> str:
     return (
         f"{path}: edited while the stage ran, so the results are not those of the new version; "
         "run dvc repro again"

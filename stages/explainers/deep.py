@@ -10,7 +10,7 @@ from stages.explainers.base.contract import Attribute
 
 
 def build(network: nn.Module, background: Tensor, seed: int) -> Attribute:
-    """Prepare the method; it draws nothing, so `seed` is not used."""
+    """Prepare the method; it does not sample, so `seed` is not used."""
     try:
         explainer = DeepShap(network, background)
     except UnsupportedOperation as error:

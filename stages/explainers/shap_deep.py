@@ -1,4 +1,4 @@
-"""shap.DeepExplainer, the reference: exact for the layers it knows, slow, memory by background."""
+"""shap.DeepExplainer, the reference: exact for the layers that it knows, slow, memory-hungry."""
 
 import warnings
 
@@ -11,7 +11,7 @@ from stages.explainers.base.contract import Attribute
 
 
 def build(network: nn.Module, background: Tensor, seed: int) -> Attribute:
-    """Prepare the method; it draws nothing, so `seed` is not used."""
+    """Prepare the method; it does not sample, so `seed` is not used."""
     explainer = shap.DeepExplainer(network, background)
 
     def attribute(images: Tensor) -> NDArray[np.floating]:

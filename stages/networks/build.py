@@ -1,4 +1,4 @@
-"""Builds the network that a file in `stages/architectures/` defines, behind its first layer."""
+"""Builds the network that a file in `stages/architectures/` defines, on a standardising layer."""
 
 import contextlib
 import warnings
@@ -12,7 +12,7 @@ from stages.artifacts.splits import DatasetInfo
 from stages.core.errors import UserError
 from stages.core.plugins import load_plugin
 
-_LARGEST_SIDE = 512  # pixels; where the search for a size that works ends
+_LARGEST_SIDE_PX = 512  # where the search for a size that works ends
 
 BuildAndRun = Callable[[tuple[int, int]], tuple[nn.Module, Tensor]]
 
@@ -43,12 +43,12 @@ def build_network(architecture: str, info: DatasetInfo, options: Mapping[str, An
 
     Args:
         architecture: Name of a file in `stages/architectures/`.
-        info: What the images are.
+        info: The images' channels, size, pixel statistics and classes.
         options: Keyword arguments of its `build`.
 
     Raises:
-        UserError: The file does not build a network for such images. If they are too small for
-            it, says the smallest size that works.
+        UserError: The file does not build a network for such images; if they are too small, names
+            the smallest size that works.
     """
     plugin = load_plugin("architectures", architecture, ("build",))
     n_classes = len(info.class_names)
@@ -65,11 +65,13 @@ def build_network(architecture: str, info: DatasetInfo, options: Mapping[str, An
         raise UserError(_failure_message(error, architecture, info, build_and_run)) from error
     if getattr(logits, "shape", None) != (1, n_classes):
         got = (
-            f"shape {tuple(logits.shape)}" if isinstance(logits, Tensor) else type(logits).__name__
+            f"shape {tuple(logits.shape)}"
+            if isinstance(logits, Tensor)
+            else f"type {type(logits).__name__}"
         )
         raise UserError(
-            f"stages/architectures/{architecture}.py: gives an output of {got} for one image of "
-            f"{n_classes} classes, expected shape (1, {n_classes})"
+            f"stages/architectures/{architecture}.py: its network maps one image to an output of "
+            f"{got}, expected shape (1, {n_classes}), a logit for each class; fix build()"
         )
     return nn.Sequential(Standardize(info.mean, info.std), body)
 
@@ -77,7 +79,7 @@ def build_network(architecture: str, info: DatasetInfo, options: Mapping[str, An
 def _failure_message(
     error: Exception, architecture: str, info: DatasetInfo, build_and_run: BuildAndRun
 ) -> str:
-    """Tells images that are too small from a network that does not work at all."""
+    """Names the smallest size that works if the images are too small, else passes `error` on."""
     height, width = info.image_size
     file = f"stages/architectures/{architecture}.py"
     if size := _smallest_size(height, width, build_and_run):
@@ -88,13 +90,13 @@ def _failure_message(
         )
     return (
         f"{file}: does not work for images of {info.channels}×{height}×{width} and "
-        f"{len(info.class_names)} classes: {type(error).__name__}: {error}"
+        f"{len(info.class_names)} classes: {type(error).__name__}: {error}; fix build()"
     )
 
 
 def _smallest_size(height: int, width: int, build_and_run: BuildAndRun) -> tuple[int, int] | None:
-    """Height and width of the smallest larger images that work, found on the meta device."""
-    for side in range(min(height, width) + 1, _LARGEST_SIDE + 1):
+    """The smallest larger height and width that work, found on the meta device."""
+    for side in range(min(height, width) + 1, _LARGEST_SIDE_PX + 1):
         size = max(height, side), max(width, side)
         with contextlib.suppress(Exception), torch.device("meta"):
             build_and_run(size)

@@ -1,6 +1,6 @@
 """The trained network, `data/model`: train writes it, later stages rebuild it.
 
-It lives here and not in `stages/artifacts/`, since to load it is to build a network.
+It lives here and not in `stages/artifacts/`, since loading it builds a network.
 """
 
 from collections.abc import Mapping
@@ -28,8 +28,8 @@ class Checkpoint:
         network: Maps raw images (n, c, h, w) to logits (n, k).
         architecture: Name of a file in `stages/architectures/`.
         options: Keyword arguments of its `build`.
-        info: What the network was trained on.
-        parameters: Those that made it and its data, by section of `params.yaml`.
+        info: The data set that the network was trained on.
+        parameters: Of all stages up to here, by section of `params.yaml`.
     """
 
     network: nn.Module
@@ -57,7 +57,7 @@ def save_checkpoint(checkpoint: Checkpoint, folder: Path = FOLDER) -> None:
 
 
 def load_checkpoint(device: torch.device, folder: Path = FOLDER) -> Checkpoint:
-    """Rebuild the network on a device, in eval mode."""
+    """Read a checkpoint and rebuild its network on `device`, in eval mode."""
     record = read_json(folder / _RECORD)
     record["info"] = DatasetInfo.from_json(record["info"])
     network = build_network(record["architecture"], record["info"], record["options"])

@@ -16,19 +16,21 @@ def choose_device(name: str) -> torch.device:
         name: `auto` (cuda, else mps, else cpu), `cpu`, `cuda`, `cuda:<index>` or `mps`.
 
     Raises:
-        UserError: This machine has no such device; names those it has.
+        UserError: This machine has no such device; lists those it has.
     """
     known = available_devices()
     if name == "auto":
         name = next(kind for kind in ("cuda", "mps", "cpu") if kind in known)
     if name not in known:
-        raise UserError(f"device: not on this machine (got {name}); here: auto, {', '.join(known)}")
+        raise UserError(
+            f"device: on this machine, must be one of auto, {', '.join(known)} (got {name!r})"
+        )
     return torch.device(name)
 
 
 def configure_process_for(device: torch.device) -> None:
     """Make CUDA's kernels repeatable; on other devices, tune the allocator of this process."""
-    if device.type == "cuda":  # the kernels that run on a processor repeat as they are
+    if device.type == "cuda":  # CPU kernels are repeatable as they are
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True, warn_only=True)
     else:
@@ -38,8 +40,8 @@ def configure_process_for(device: torch.device) -> None:
 def _keep_freed_memory() -> None:
     """Have glibc keep what is freed instead of returning it to the system.
 
-    Activations of some megabytes come and go at every step. Handed out anew by the system, page by
-    page, they took a third to a half of the time of a training step of `convnet`.
+    Activations of several megabytes are allocated and freed at every step. Fetched from the system
+    anew, page by page, they took a third to a half of the time of a training step of `convnet`.
     """
     trim_threshold, mmap_threshold = -1, -3  # numbers of the options in glibc's malloc.h
     with contextlib.suppress(OSError, AttributeError):  # another C library: left as it is
@@ -49,7 +51,7 @@ def _keep_freed_memory() -> None:
 
 
 def available_devices() -> list[str]:
-    """Names of the devices of this machine that PyTorch can use."""
+    """Names of this machine's devices that PyTorch can use."""
     cuda = [f"cuda:{index}" for index in range(torch.cuda.device_count())]
     mps = ["mps"] if torch.backends.mps.is_available() else []
     return ["cpu", *(["cuda", *cuda] if cuda else []), *mps]

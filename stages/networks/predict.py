@@ -12,7 +12,7 @@ def predict(network: nn.Module, images: Tensor, batch_size: int = 1000) -> Tenso
     Args:
         network: In eval mode; maps (n, c, h, w) to (n, k).
         images: (n, c, h, w), on the network's device.
-        batch_size: Bounds the memory, changes nothing else.
+        batch_size: Limits memory, changes nothing else.
 
     Returns:
         (n, k), on the network's device.

@@ -1,4 +1,4 @@
-"""Section `data`: which images, and where they come from."""
+"""Section `data`: which data set, and where it comes from."""
 
 from pathlib import Path
 from typing import Annotated, Any

@@ -12,9 +12,9 @@ CHOICES = ("first", "random", "per_class", "mistakes", "all")
 
 def _choices_or_positions(value: Any) -> Any:
     items = value if isinstance(value, list) else [value]
-    names = all(item in CHOICES for item in items if type(item) is not int)
+    all_known = all(item in CHOICES for item in items if type(item) is not int)
     positions = [item for item in items if type(item) is int]
-    if not items or not names or min(positions, default=0) < 0 or value in positions:
+    if not items or not all_known or min(positions, default=0) < 0 or type(value) is int:
         expected = f"must be {', '.join(CHOICES)} or a list of these and of positions, 0 or more"
         raise PydanticCustomError("images", expected)
     return value

@@ -6,7 +6,7 @@ from stages.core.sections import Section, plugin_name, plugin_options
 
 
 class Model(Section):
-    """Read by train; the checkpoint tells the later stages."""
+    """Read by train; later stages read it from the checkpoint."""
 
     architecture: Annotated[str, plugin_name("architectures", "network")]
     options: Annotated[dict[str, Any], plugin_options("architectures", "architecture", "build")]

@@ -1,4 +1,4 @@
-"""All of `params.yaml`."""
+"""`params.yaml` as a whole."""
 
 from stages.core.sections import DeviceName, Section, Seed
 from stages.params.data import Data
@@ -10,7 +10,7 @@ from stages.params.train import Train
 
 
 class AllParams(Section):
-    """The whole file: any other top-level key is unknown."""
+    """The whole file; rejects unknown top-level keys."""
 
     device: DeviceName
     seed: Seed

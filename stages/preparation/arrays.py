@@ -1,4 +1,4 @@
-"""Images of any form as arrays of one size and colour."""
+"""Converts raw images to arrays of one size and colour."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,8 +7,8 @@ from tqdm import tqdm
 
 from stages.artifacts.splits import Split
 from stages.core.errors import UserError
-from stages.params.preprocess import SMALLEST_SIDE, Preprocess
-from stages.preparation.division import Part
+from stages.params.preprocess import SMALLEST_SIDE_PX, Preprocess
+from stages.preparation.splitting import Part
 
 MODES = {"grey": "L", "rgb": "RGB"}  # Pillow's names
 
@@ -16,17 +16,17 @@ Shape = tuple[int, int, int]
 
 
 def converted(image: NDArray[np.uint8], options: Preprocess) -> NDArray[np.uint8]:
-    """An image (channels, height, width) in the size and colours that the options name.
+    """An image (channels, height, width) in the size and colours that the options ask for.
 
-    Sizes are changed bilinearly, smoothed when made smaller; other proportions stretch the image.
+    Resizing is bilinear, antialiased where it shrinks, and ignores proportions.
     """
-    picture = Image.fromarray(image[0] if len(image) == 1 else image.transpose(1, 2, 0))
+    pillow = Image.fromarray(image[0] if len(image) == 1 else image.transpose(1, 2, 0))
     if options.color is not None:
-        picture = picture.convert(MODES[options.color])
+        pillow = pillow.convert(MODES[options.color])
     if options.image_size is not None:
         height, width = options.image_size
-        picture = picture.resize((width, height), Image.Resampling.BILINEAR)
-    pixels = np.asarray(picture)
+        pillow = pillow.resize((width, height), Image.Resampling.BILINEAR)
+    pixels = np.asarray(pillow)
     return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
 
 
@@ -34,29 +34,29 @@ def shape_of_first(part: Part, options: Preprocess) -> Shape:
     """Channels, height and width of the first image, which all others must share.
 
     Raises:
-        UserError: It is too small to show anything.
+        UserError: It is smaller than `SMALLEST_SIDE_PX`.
     """
     first = part.source.images[int(part.positions[0])]
     channels, height, width = converted(first, options).shape
-    if min(height, width) < SMALLEST_SIDE:
+    if min(height, width) < SMALLEST_SIDE_PX:
         raise UserError(
-            f"data: images of {height}×{width} pixels, expected at least {SMALLEST_SIDE}×"
-            f"{SMALLEST_SIDE}; set preprocess.image_size to enlarge them"
+            f"data: images of {height}×{width} pixels, expected at least {SMALLEST_SIDE_PX}×"
+            f"{SMALLEST_SIDE_PX}; set preprocess.image_size to enlarge them"
         )
     return channels, height, width
 
 
 def to_arrays(part: Part, options: Preprocess, shape: Shape) -> Split:
-    """Decode the images of a split and convert each.
+    """The images of a split, decoded and converted, with their labels.
 
     Raises:
-        UserError: They differ in shape, and no parameter says which one to convert them to.
+        UserError: The images differ in shape, and no parameter sets a common one.
     """
     images, positions = part.source.images, part.positions
     labels = part.source.labels[positions]
     if isinstance(images, np.ndarray) and images.shape[1:] == shape:
         return Split(images[positions], labels)
-    arrays = np.empty((len(positions), *shape), np.uint8)
+    pixels = np.empty((len(positions), *shape), np.uint8)
     progress = tqdm(positions, desc="images", delay=1, leave=False, disable=None)
     for row, position in enumerate(progress):
         image = converted(images[int(position)], options)
@@ -66,5 +66,5 @@ def to_arrays(part: Part, options: Preprocess, shape: Shape) -> Split:
                 f"data: images differ in channels × height × width: one is {got}, the first is "
                 f"{expected}; set preprocess.image_size and preprocess.color to make them equal"
             )
-        arrays[row] = image
-    return Split(arrays, labels)
+        pixels[row] = image
+    return Split(pixels, labels)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.core.errors import UserError
-from stages.sampling.strata import stratified_picks
+from stages.sampling.strata import stratified_sample
 
 
 def choose_background(
@@ -16,16 +16,16 @@ def choose_background(
 
     Args:
         labels: True classes of the training split (n,).
-        n_background: How many.
-        draw: How: for `stratified`, each class gets its share of `n_background`, rounded so that
-            the total holds.
-        seed: Which ones.
+        n_background: How many to draw.
+        draw: `stratified` gives each class its share of `n_background`, rounded so that the total
+            stays exact; `random` ignores the classes.
+        seed: Of the draw.
 
     Returns:
         Positions in the training split, ascending.
 
     Raises:
-        UserError: More are wanted than there are.
+        UserError: The training split has fewer images.
     """
     n_train = len(labels)
     if n_background > n_train:
@@ -34,5 +34,5 @@ def choose_background(
             f"(got {n_background:,})"
         )
     if draw == "stratified":
-        return stratified_picks(labels, n_background, seed)
+        return stratified_sample(labels, n_background, seed)
     return np.sort(np.random.default_rng(seed).permutation(n_train)[:n_background])

@@ -15,13 +15,13 @@ Positions = NDArray[np.int64]
 def choose_images(
     wanted: str | Sequence[str | int], n_images: int, seed: int, predictions: Predictions
 ) -> Positions:
-    """Choose test images as `explain.images` says.
+    """Choose test images as the parameter `explain.images` says.
 
     Args:
         wanted: One of `CHOICES`, or a list of these and of positions.
         n_images: How many, for `first`, `random` and `mistakes`.
-        seed: Draws the random ones.
-        predictions: For the test split.
+        seed: For `random`.
+        predictions: Of the test split.
 
     Returns:
         Positions in the test split: in its order for `first` and `all`, as drawn for `random`, by
@@ -32,7 +32,7 @@ def choose_images(
         UserError: A position lies outside the test split, or no image matches.
     """
     items = [wanted] if isinstance(wanted, str) else list(wanted)
-    _require_inside([item for item in items if isinstance(item, int)], len(predictions.labels))
+    _require_in_range([item for item in items if isinstance(item, int)], len(predictions.labels))
     chosen = np.concatenate(
         [
             _choose(item, n_images, seed, predictions) if isinstance(item, str) else [item]
@@ -57,15 +57,15 @@ def _choose(choice: str, n_images: int, seed: int, predictions: Predictions) -> 
         case "per_class":
             labels = predictions.labels
             correct = np.where(predictions.classes == labels, labels, -1)
-            found = [np.flatnonzero(correct == label)[:1] for label in range(n_classes)]
-            return np.concatenate(found)
+            examples = [np.flatnonzero(correct == label)[:1] for label in range(n_classes)]
+            return np.concatenate(examples)
         case "mistakes":
             return predictions.mistakes[:n_images]
         case _:
             return np.arange(n_test)
 
 
-def _require_inside(positions: Sequence[int], n_test: int) -> None:
+def _require_in_range(positions: Sequence[int], n_test: int) -> None:
     outside = [position for position in positions if position >= n_test]
     if outside:
         raise UserError(

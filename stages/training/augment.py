@@ -1,4 +1,4 @@
-"""Random changes of training images that do not change their class, a whole batch at once."""
+"""Random augmentation of training images, a whole batch at once."""
 
 import math
 from collections.abc import Collection
@@ -7,58 +7,60 @@ import torch
 from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample
 
-from stages.params.train import Change
+from stages.params.train import Augmentation
 
-SHIFT = 0.08  # of the side, to every direction: 2 of 28 pixels; whole ones, which blur nothing
-ROTATION = math.radians(10)
-SCALE = 0.1
-ERASED = 0.4  # of the side, at most
+MAX_SHIFT = 0.08  # of the side: 2 of 28 pixels; only whole pixels, since fractions blur
+MAX_ROTATION = math.radians(10)
+MAX_SCALE = 0.1
+MAX_ERASED = 0.4  # of the side
 
 
-def augment(images: Tensor, changes: Collection[Change], generator: torch.Generator) -> Tensor:
-    """Change each image in its own random way.
+def augment(
+    images: Tensor, augmentations: Collection[Augmentation], generator: torch.Generator
+) -> Tensor:
+    """Transform each image at random, independently of the others.
 
     Args:
         images: (n, c, h, w), uint8 or float.
-        changes: `shift` by whole pixels, up to 8 % of the side but at least one, `rotate` by up to
-            10°, `scale` by up to 10 %, `flip` left to right every other time, `erase` a rectangle
-            of up to 40 % of each side (with the image's mean) every other time.
-        generator: On the CPU, so that every device draws the same.
+        augmentations: `shift` by whole pixels, up to 8 % of the side but at least one, `rotate` by
+            up to 10°, `scale` by up to 10 %, `flip` half of the images left to right, `erase` a
+            rectangle of up to 40 % of each side (with the image's mean) in half of the images.
+        generator: On the CPU, so that every device draws the same numbers.
 
     Returns:
-        Float images of the same shape and range. What comes in at an edge repeats the edge.
+        Float images of the same shape and range. Pixels from outside repeat the edge.
     """
     images = images.float()
-    if set(changes) - {"erase"}:
-        maps = _affine_maps(images.shape, changes, generator).to(images.device)
-        grid = affine_grid(maps, list(images.shape), align_corners=False)
+    if set(augmentations) - {"erase"}:
+        matrices = _affine_matrices(images.shape, augmentations, generator).to(images.device)
+        grid = affine_grid(matrices, list(images.shape), align_corners=False)
         images = grid_sample(images, grid, padding_mode="border", align_corners=False)
-    if "erase" in changes:
-        hidden = _rectangles(images.shape, generator).to(images.device)
-        images = torch.where(hidden, images.mean(dim=(2, 3), keepdim=True), images)
+    if "erase" in augmentations:
+        erased = _rectangles(images.shape, generator).to(images.device)
+        images = torch.where(erased, images.mean(dim=(2, 3), keepdim=True), images)
     return images
 
 
-def _affine_maps(
-    shape: torch.Size, changes: Collection[Change], generator: torch.Generator
+def _affine_matrices(
+    shape: torch.Size, augmentations: Collection[Augmentation], generator: torch.Generator
 ) -> Tensor:
-    """Draw maps (n, 2, 3) from the new image's coordinates, -1 … 1 on both axes, to the old one's.
+    """Draw matrices (n, 2, 3) that map new to old image coordinates, -1 … 1 on both axes.
 
-    Every change is drawn even if it is not wanted, so that each draws the same without the others.
+    All are drawn, wanted or not, so that what one draws does not depend on the others.
     """
     n, _, height, width = shape
 
-    def draw(change: Change, largest: float) -> Tensor:
+    def draw(augmentation: Augmentation, largest: float) -> Tensor:
         uniform = torch.rand(n, generator=generator) * 2 - 1
-        return uniform * largest * (change in changes)
+        return uniform * largest * (augmentation in augmentations)
 
     def draw_shift(side: int) -> Tensor:
-        most = max(1, round(SHIFT * side))
-        pixels = torch.randint(-most, most + 1, (n,), generator=generator)
-        return pixels * 2 / side * ("shift" in changes)
+        largest = max(1, round(MAX_SHIFT * side))
+        pixels = torch.randint(-largest, largest + 1, (n,), generator=generator)
+        return pixels * 2 / side * ("shift" in augmentations)
 
-    angle = draw("rotate", ROTATION)
-    scale = torch.exp(draw("scale", math.log1p(SCALE)))
+    angle = draw("rotate", MAX_ROTATION)
+    scale = torch.exp(draw("scale", math.log1p(MAX_SCALE)))
     across, down = draw_shift(width), draw_shift(height)
     mirror = torch.where(draw("flip", 1) < 0, -1, 1)
     cos, sin = scale * angle.cos(), scale * angle.sin()
@@ -68,11 +70,11 @@ def _affine_maps(
 
 
 def _rectangles(shape: torch.Size, generator: torch.Generator) -> Tensor:
-    """Mark a random rectangle in every other image: (n, 1, h, w), bool."""
+    """Mark a random rectangle in about half of the images: (n, 1, h, w), bool."""
     n, _, *sides = shape
     inside = []
     for side in sides:
-        length = torch.rand(n, 1, generator=generator) * ERASED * side
+        length = torch.rand(n, 1, generator=generator) * MAX_ERASED * side
         start = torch.rand(n, 1, generator=generator) * (side - length)
         pixel = torch.arange(side) + 0.5
         inside.append((start < pixel) & (pixel < start + length))

@@ -15,12 +15,12 @@ from tqdm import tqdm
 from stages.artifacts.splits import LabelledImages, Split
 from stages.core.errors import UserError
 from stages.networks.predict import predict
-from stages.params.train import Change, Train
+from stages.params.train import Augmentation, Train
 from stages.training.augment import augment
 from stages.training.optimizers import build_optimizer, build_schedule
 
 DeviceSplit = LabelledImages[Tensor, Tensor]
-"""A whole split on the device: images (n, c, h, w) in uint8, labels (n,) in int64."""
+"""A split on the device: images (n, c, h, w) in uint8, labels (n,) in int64."""
 
 _COLUMNS = (
     "epoch",
@@ -48,18 +48,18 @@ def to_device(split: Split, device: torch.device) -> DeviceSplit:
 def fit(
     network: nn.Module, train: DeviceSplit, validation: DeviceSplit, options: Train, seed: int
 ) -> Iterator[pd.DataFrame]:
-    """Train `network` in place; at the end it has the weights that `train.keep` names.
+    """Train `network` in place; in the end it has the weights that `train.keep` names.
 
     Args:
         network: Maps uint8 images (n, c, h, w) to logits (n, k).
         train: Images to learn from.
-        validation: Images to choose the epoch by.
-        options: How.
-        seed: Of the order of batches and their changes.
+        validation: Images to choose the best epoch by.
+        options: Section `train` of `params.yaml`.
+        seed: Of the order of the images and of their augmentation.
 
     Yields:
-        After each epoch, one row for each epoch so far: loss and accuracy of both splits, learning
-        rate. Those of the training split are means over the epoch, while the weights changed and
+        The history after each epoch, one row an epoch: loss and accuracy on both splits, learning
+        rate. Those on the training split are means over the epoch, while the weights changed and
         dropout was on.
 
     Raises:
@@ -70,40 +70,45 @@ def fit(
     schedule = build_schedule(optimizer, options, n_steps)
     generator = torch.Generator().manual_seed(seed)
     rows = []
-    best_loss, kept = math.inf, {}
+    best_loss, kept_weights = math.inf, {}
     with tqdm(total=n_steps, desc="train", unit="step", mininterval=1, disable=None) as progress:
         for epoch in range(1, options.epochs + 1):
             rate = optimizer.param_groups[0]["lr"]
             batches = shuffled_batches(train, options.batch_size, options.augment, generator)
             counted = _counted(batches, progress)
-            fitted = train_epoch(network, counted, optimizer, schedule, options.precision)
-            score = evaluate(network, validation)
-            if not (math.isfinite(fitted.loss) and math.isfinite(score.loss)):
+            on_train = train_epoch(network, counted, optimizer, schedule, options.precision)
+            on_validation = score(network, validation)
+            if not (math.isfinite(on_train.loss) and math.isfinite(on_validation.loss)):
                 raise UserError(
                     f"train: the loss is no longer finite in epoch {epoch}; lower "
-                    f"train.learning_rate (it is {options.learning_rate})"
+                    f"train.learning_rate (got {options.learning_rate})"
                 )
-            rows.append((epoch, *fitted, *score, rate))
+            rows.append((epoch, *on_train, *on_validation, rate))
             progress.write(
-                f"epoch {epoch}: loss {fitted.loss:.4f}, accuracy {fitted.accuracy:.2%}; "
-                f"validation loss {score.loss:.4f}, accuracy {score.accuracy:.2%}"
+                f"epoch {epoch}: loss {on_train.loss:.4f}, accuracy {on_train.accuracy:.2%}; "
+                f"validation loss {on_validation.loss:.4f}, accuracy {on_validation.accuracy:.2%}"
             )
-            if options.keep == "last" or score.loss < best_loss:
-                best_loss = score.loss
-                kept = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+            if options.keep == "last" or on_validation.loss < best_loss:
+                best_loss = on_validation.loss
+                weights = network.state_dict().items()
+                kept_weights = {name: tensor.clone() for name, tensor in weights}
             yield pd.DataFrame(rows, columns=_COLUMNS)
-    network.load_state_dict(kept)
+    network.load_state_dict(kept_weights)
 
 
 def shuffled_batches(
-    split: DeviceSplit, size: int, changes: Collection[Change], generator: torch.Generator
+    split: DeviceSplit,
+    size: int,
+    augmentations: Collection[Augmentation],
+    generator: torch.Generator,
 ) -> Iterator[DeviceSplit]:
-    """Every image once, changed, in random order; the last batch may be smaller."""
+    """Batches of all images in random order, augmented; the last batch may be smaller."""
     order = torch.randperm(len(split.labels), generator=generator).to(split.labels.device)
     for chosen in order.split(size):
         images = split.images[chosen]
-        changed = augment(images, changes, generator) if changes else images
-        yield DeviceSplit(changed, split.labels[chosen])
+        if augmentations:
+            images = augment(images, augmentations, generator)
+        yield DeviceSplit(images, split.labels[chosen])
 
 
 def _counted(batches: Iterator[DeviceSplit], progress: "tqdm[Never]") -> Iterator[DeviceSplit]:
@@ -119,9 +124,9 @@ def train_epoch(
     schedule: LRScheduler,
     precision: str,
 ) -> Score:
-    """Take one optimiser step for each batch."""
+    """Take one optimiser step for each batch; the score is the mean over their images."""
     network.train()
-    losses, hits = [], []
+    losses, n_correct = [], []
     n_images = 0
     for images, labels in batches:
         with torch.autocast(images.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
@@ -132,15 +137,15 @@ def train_epoch(
         optimizer.step()
         schedule.step()
         losses.append(loss.detach())
-        hits.append((logits.argmax(dim=1) == labels).sum())
+        n_correct.append((logits.argmax(dim=1) == labels).sum())
         n_images += len(labels)
     return Score(
-        torch.stack(losses).sum().item() / n_images, torch.stack(hits).sum().item() / n_images
+        torch.stack(losses).sum().item() / n_images, torch.stack(n_correct).sum().item() / n_images
     )
 
 
-def evaluate(network: nn.Module, split: DeviceSplit) -> Score:
-    """Loss and accuracy of the network as it is used later: without dropout, in float32."""
+def score(network: nn.Module, split: DeviceSplit) -> Score:
+    """Loss and accuracy of the network as later stages use it: without dropout, in float32."""
     logits = predict(network.eval(), split.images)
-    hits = (logits.argmax(dim=1) == split.labels).float().mean()
-    return Score(cross_entropy(logits, split.labels).item(), hits.item())
+    accuracy = (logits.argmax(dim=1) == split.labels).float().mean()
+    return Score(cross_entropy(logits, split.labels).item(), accuracy.item())

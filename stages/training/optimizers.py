@@ -1,4 +1,4 @@
-"""The optimiser and the learning rate's schedule that the parameters name."""
+"""The optimiser and the learning-rate schedule that the parameters name."""
 
 from torch import nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
@@ -9,7 +9,7 @@ from stages.params.train import Train
 
 def build_optimizer(network: nn.Module, options: Train) -> Optimizer:
     """The optimiser that `train.optimizer` names."""
-    parameters = [p for p in network.parameters() if p.requires_grad]
+    parameters = [weight for weight in network.parameters() if weight.requires_grad]
     rate, decay = options.learning_rate, options.weight_decay
     if options.optimizer == "sgd":
         return SGD(parameters, rate, momentum=options.momentum, weight_decay=decay)
@@ -18,7 +18,7 @@ def build_optimizer(network: nn.Module, options: Train) -> Optimizer:
 
 
 def build_schedule(optimizer: Optimizer, options: Train, n_steps: int) -> LRScheduler:
-    """The learning rate over the steps of the run, as `train.schedule` says."""
+    """The learning-rate schedule that `train.schedule` names, over the steps of the run."""
     if options.schedule == "constant":
         return ConstantLR(optimizer, factor=1, total_iters=0)
     return OneCycleLR(optimizer, options.learning_rate, total_steps=n_steps, cycle_momentum=False)

@@ -84,7 +84,7 @@ def test_a_folder_that_cannot_be_written_to(tmp_path: Path) -> None:
         with new_file(tmp_path / "file/out") as file:
             file.touch()
 
-    with pytest.raises(UserError, match=r"file/out: cannot be written: .*mend the permissions"):
+    with pytest.raises(UserError, match=r"file/out: cannot be written: .*fix the permissions"):
         write()
 
 

@@ -1,4 +1,4 @@
-"""Every mistake in params.yaml: named, all at once, with a way out."""
+"""Every error in params.yaml: named, all at once, with a way out."""
 
 from pathlib import Path
 from typing import Any
@@ -65,7 +65,7 @@ def test_the_defaults_are_in_order() -> None:
         ({"data.mirrors": ["mirror"]}, r"data\.mirrors\.0: must be a URL"),
     ],
 )
-def test_a_mistake_is_named(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
+def test_an_error_is_named(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError, match=message):
         check(tmp_path, changes)
 
@@ -76,11 +76,11 @@ def test_a_missing_key_is_named(tmp_path: Path, missing: str) -> None:
         check(tmp_path, {}, drop=missing)
 
 
-def test_all_mistakes_at_once(tmp_path: Path) -> None:
+def test_all_errors_at_once(tmp_path: Path) -> None:
     with pytest.raises(UserError) as caught:
         check(tmp_path, {"train.epochs": 0, "train.epoch": 3, "seed": -1}, drop="report.colormap")
     first, *lines = str(caught.value).splitlines()
-    assert first.endswith("4 mistakes")
+    assert first.endswith("4 errors")
     assert [line.split(":")[0].strip() for line in lines] == [
         "seed",
         "train.epochs",

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from stages.core.errors import UserError
 from stages.datasets import arrays
-from stages.datasets.base.contract import Images, Origin
+from stages.datasets.base.contract import Dataset, Origin
 
 RNG = np.random.default_rng(0)
 GREY = RNG.integers(0, 256, (6, 9, 11), dtype=np.uint8)
@@ -20,13 +20,13 @@ LABELS = np.array([0, 1, 2, 0, 1, 2])
 SOUND: dict[str, Any] = {"x_train": GREY, "y_train": LABELS, "x_test": GREY, "y_test": LABELS}
 
 
-def fetched(tmp_path: Path, **content: Any) -> Images:
+def fetched(tmp_path: Path, **content: Any) -> Dataset:
     file = tmp_path / "own.npz"
     np.savez(file, **{name: array for name, array in content.items() if array is not None})
     return from_file(file)
 
 
-def from_file(file: Path) -> Images:
+def from_file(file: Path) -> Dataset:
     raw = file.parent / "raw"
     raw.mkdir()
     try:

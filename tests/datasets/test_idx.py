@@ -15,9 +15,10 @@ import pytest
 from numpy.typing import NDArray
 
 from stages.core.errors import UserError
-from stages.datasets.base import fashion_mnist, kmnist, mnist
+from stages.datasets import fashion_mnist, kmnist, mnist
 from stages.datasets.base.contract import Origin
 from stages.datasets.base.idx import IdxDataset, read_idx
+from stages.datasets.base.torchvision import official_mirrors
 from tests.conftest import ROOT
 
 EMBEDDED = ROOT / "data/embedded"
@@ -253,4 +254,4 @@ def test_downloaded_from_the_official_mirrors(dataset: object, tmp_path: Path, r
 
 def test_every_class_is_known_to_torchvision() -> None:
     for name in ("MNIST", "FashionMNIST", "KMNIST"):
-        assert torchvision.official_mirrors(name)
+        assert official_mirrors(name)

@@ -16,7 +16,7 @@ from PIL import Image
 
 from stages.core.errors import UserError
 from stages.datasets import image_folder
-from stages.datasets.base.contract import Images, Origin
+from stages.datasets.base.contract import Dataset, Origin
 from stages.datasets.base.decode import Undecodable, decode
 
 RNG = np.random.default_rng(0)
@@ -50,7 +50,7 @@ def put(path: Path, content: bytes) -> None:
     path.write_bytes(content)
 
 
-def fetched(source: Path, folder: Path, skip_damaged: bool = False) -> Images:
+def fetched(source: Path, folder: Path, skip_damaged: bool = False) -> Dataset:
     folder.mkdir()
     image_folder.fetch(Origin(source, skip_damaged=skip_damaged), folder)
     return image_folder.read(folder)
@@ -228,7 +228,7 @@ def test_every_damaged_file_is_named_at_once(source: Path, tmp_path: Path) -> No
     assert first == f"{source}: 11 of 23 files are no images that can be used:"
     named = {line.strip().split(": ")[0] for line in lines}
     assert named == {f"train/big cat/{name}.png" for name in DAMAGED} | {"test/big cat/folder"}
-    assert last == "Mend or remove them, or set data.skip_damaged: true to leave them out."
+    assert last == "Fix or remove them, or set data.skip_damaged: true to leave them out."
 
 
 def test_damaged_files_are_left_out_and_listed(
@@ -320,7 +320,7 @@ def test_a_folder_that_may_not_be_read(
         return readable(path)
 
     monkeypatch.setattr(Path, "iterdir", iterdir)
-    with pytest.raises(UserError, match=r"train/big cat: cannot be read: Permission denied; mend"):
+    with pytest.raises(UserError, match=r"train/big cat: cannot be read: Permission denied; fix"):
         fetched(source, tmp_path / "raw")
 
 

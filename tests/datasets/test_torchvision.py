@@ -302,8 +302,8 @@ def test_found_nowhere(
 def test_emnist_knows_its_splits() -> None:
     from torchvision.datasets import EMNIST
 
-    from stages.core.sections import option_mistakes
+    from stages.core.sections import option_errors
 
-    assert all(option_mistakes(emnist.fetch, {"split": split}) == [] for split in EMNIST.splits)
-    (mistake,) = option_mistakes(emnist.fetch, {"split": "numbers"})
+    assert all(option_errors(emnist.fetch, {"split": split}) == [] for split in EMNIST.splits)
+    (mistake,) = option_errors(emnist.fetch, {"split": "numbers"})
     assert "must be 'byclass', 'bymerge', 'balanced', 'letters', 'digits' or 'mnist'" in mistake

@@ -1,4 +1,4 @@
-"""Recipes: each in order, each mistake named, and run by the real DVC beside the workspace."""
+"""Recipes: each in order, each error named, and run by the real DVC beside the workspace."""
 
 import json
 import shutil
@@ -96,7 +96,7 @@ def test_an_unknown_name(here: Path, arguments: list[str], message: str) -> None
         recipes.main(arguments)
 
 
-def test_every_mistake_of_a_recipe_at_once(here: Path) -> None:
+def test_every_error_of_a_recipe_at_once(here: Path) -> None:
     (here / "recipes/own.yaml").write_text(
         "train: {epoch: 3, optimizer: sdg}\n"
         "model: {architecture: resnet, options: {width: 3}}\n"
@@ -105,7 +105,7 @@ def test_every_mistake_of_a_recipe_at_once(here: Path) -> None:
     with pytest.raises(UserError) as caught:
         recipes.main(["own"])
     first, *lines = str(caught.value).splitlines()
-    assert first == "recipes/own.yaml: 4 mistakes"
+    assert first == "recipes/own.yaml: 4 errors"
     assert sorted(line.strip().split(";")[0] for line in lines) == [
         "model.options.width: unknown key",
         "train.epoch: unknown key",
@@ -136,7 +136,7 @@ def test_what_git_does_not_know_would_be_missing(here: Path) -> None:
 
 
 def run(project: Project, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return project.run("python", "-m", "recipes", *arguments)
+    return project.run("python", "-m", "tools.recipes", *arguments)
 
 
 # What each explains: what is attributed, and images, if their number is fixed.

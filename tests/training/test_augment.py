@@ -9,8 +9,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from stages.params.train import Change
-from stages.train import Labelled
 from stages.training.augment import ERASED, ROTATION, SCALE, augment
+from stages.training.fitting import DeviceSplit, shuffled_batches
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -112,11 +112,11 @@ def test_the_same_seed_draws_the_same_and_another_draws_others(change: Change) -
 
 def test_training_batches_are_changed_anew_in_every_epoch_and_keep_their_labels() -> None:
     pixels = torch.randint(256, (60, 1, 8, 8), dtype=torch.uint8, generator=generator(1))
-    split = Labelled(pixels, torch.arange(60))
+    split = DeviceSplit(pixels, torch.arange(60))
     random = generator()
     mirrored = []
     for _ in range(2):
-        batches = list(split.shuffled_batches(25, ["flip"], random))
+        batches = list(shuffled_batches(split, 25, ["flip"], random))
         assert [len(batch.labels) for batch in batches] == [25, 25, 10]
         images = torch.cat([batch.images for batch in batches])
         labels = torch.cat([batch.labels for batch in batches])
@@ -133,6 +133,7 @@ def test_training_batches_are_changed_anew_in_every_epoch_and_keep_their_labels(
 
 def test_no_changes_leave_the_bytes_of_the_images() -> None:
     pixels = torch.randint(256, (10, 1, 8, 8), dtype=torch.uint8)
-    (batch,) = Labelled(pixels, torch.arange(10)).shuffled_batches(10, [], generator())
+    split = DeviceSplit(pixels, torch.arange(10))
+    (batch,) = shuffled_batches(split, 10, [], generator())
     assert batch.images.dtype == torch.uint8
     assert torch.equal(batch.images, pixels[batch.labels])

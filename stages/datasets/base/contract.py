@@ -19,7 +19,7 @@ class Origin:
     Attributes:
         source: The user's folder or file (`data.source`), which is searched first.
         mirrors: Base URLs to try next.
-        skip_damaged: Whether images that cannot be read are left out and listed, or stop the run.
+        skip_damaged: Whether damaged images are left out and listed, or stop the run.
     """
 
     source: Path
@@ -27,8 +27,8 @@ class Origin:
     skip_damaged: bool = False
 
 
-class LazyImages(Protocol):
-    """Images of any sizes that are decoded one at a time."""
+class ImageSequence(Protocol):
+    """Images of any size, decoded one at a time."""
 
     def __len__(self) -> int:
         """Number of images."""
@@ -37,7 +37,7 @@ class LazyImages(Protocol):
         """One image, decoded: (channels, height, width)."""
 
 
-RawImages = LabelledImages[NDArray[np.uint8] | LazyImages, NDArray[np.int64]]
+RawImages = LabelledImages[NDArray[np.uint8] | ImageSequence, NDArray[np.int64]]
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,8 @@ class Dataset:
     """A whole data set.
 
     Attributes:
-        train: To train and validate.
-        test: To test; `None` if preprocess is to split off some of `train`.
+        train: To train on and to validate.
+        test: To test; `None` if preprocess has to split it off from `train`.
         class_names: In class order; each class has an image.
     """
 
@@ -59,15 +59,15 @@ class DatasetPlugin(Protocol):
     """A module with these two functions."""
 
     def fetch(self, origin: Origin, folder: Path, **options: Any) -> str | None:
-        """Copy or download the files into `folder` and check them; as few of them as possible.
+        """Copy or download the files into `folder` and check them, only those that are needed.
 
         Args:
-            origin: Where from.
-            folder: Where the files go: empty.
-            options: `data.options`: the keyword arguments that this data set's `fetch` declares.
+            origin: Where the files come from.
+            folder: Where the files go; it is empty.
+            options: `data.options`, the keyword arguments that this data set's `fetch` declares.
 
         Returns:
-            What people call the data set, if the plug-in's name does not say it.
+            The data set's display name, if it is not the plug-in's.
 
         Raises:
             UserError: A file was found nowhere or is damaged.

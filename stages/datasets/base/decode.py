@@ -1,4 +1,4 @@
-"""Image files to pixels, through Pillow."""
+"""Decodes image files with Pillow."""
 
 import io
 import warnings
@@ -10,37 +10,37 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "GIF", "TIFF")
 
 
-class Undecodable(Exception):
-    """A file that is no image, or is not whole; says why."""
+class UnusableImage(Exception):
+    """A file that is not an image, is damaged or may not be read; the message says why."""
 
 
 def decode(content: bytes) -> NDArray[np.uint8]:
-    """Decode an image file, upright as its camera says.
+    """Decode an image file, turned upright by its EXIF orientation.
 
     Args:
-        content: Of the file: one of `FORMATS`; of several frames the first is taken.
+        content: The file's bytes, in one of `FORMATS`; of several frames, the first is decoded.
 
     Returns:
-        (1, height, width) for an image without colours, else (3, height, width). 16 bits become
-        8; what is transparent becomes white, as on a page.
+        (1, height, width) for a grey image, else (3, height, width). 16-bit values become 8-bit;
+        transparent images are drawn on white.
 
     Raises:
-        Undecodable: It is no image, is cut short, or is so large that it must be an attack.
+        UnusableImage: It is not an image, is cut short, or is so large that it may be an attack.
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of odd metadata, which do not matter here
+            warnings.simplefilter("ignore")  # about odd metadata, which do not matter here
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(content), formats=FORMATS) as image:
                 image.load()
                 return _pixels(ImageOps.exif_transpose(image))
     except UnidentifiedImageError:
         known = "PNG, JPEG, BMP, WebP, GIF or TIFF"
-        raise Undecodable(f"no {known} image" if content else "empty") from None
+        raise UnusableImage(f"not a {known} image" if content else "empty") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise Undecodable(f"decompression bomb: {error}") from None
+        raise UnusableImage(f"decompression bomb: {error}") from None
     except Exception as error:  # Pillow lets through whatever a format's decoder raises
-        raise Undecodable(f"cut short or damaged: {error}") from None
+        raise UnusableImage(f"cut short or damaged: {error}") from None
 
 
 def _pixels(image: Image.Image) -> NDArray[np.uint8]:
@@ -48,9 +48,9 @@ def _pixels(image: Image.Image) -> NDArray[np.uint8]:
         image = _from_16_bits(image)
     elif image.has_transparency_data:
         in_colour = image.mode != "LA"
-        page = Image.new("RGBA", image.size, "white")
-        page.alpha_composite(image.convert("RGBA"))
-        image = page.convert("RGB" if in_colour else "L")
+        background = Image.new("RGBA", image.size, "white")
+        background.alpha_composite(image.convert("RGBA"))
+        image = background.convert("RGB" if in_colour else "L")
     elif image.mode in ("1", "L"):
         image = image.convert("L")
     else:

@@ -1,4 +1,4 @@
-"""Data sets published as four IDX files: found, checked, decompressed, read.
+"""Finds, checks, decompresses and reads data sets published as four IDX files.
 
 The format (http://yann.lecun.com/exdb/mnist): big-endian, two zero bytes, the type of the items
 (8 for uint8), the number of dimensions, one uint32 for each dimension, then the items.
@@ -38,8 +38,8 @@ class IdxDataset:
         name: Folder of the archives below the source folder.
         torchvision_class: Class in `torchvision.datasets` that knows where to download them.
         class_names: In class order.
-        sha256: SHA-256 of each file's decompressed content; under a name that ends in `.gz`, of
-            that archive as it is published.
+        sha256: SHA-256 of each file's decompressed content; for a name that ends in `.gz`, of the
+            archive as published.
     """
 
     name: str
@@ -48,21 +48,21 @@ class IdxDataset:
     sha256: Mapping[str, str]
 
     def fetch(self, origin: Origin, folder: Path) -> None:
-        """Bring the four files into `folder`, decompressed and checked."""
+        """Fetch the four files into `folder`, decompressed and checked."""
         for name, sha256 in self.sha256.items():
             target = folder / name.removesuffix(".gz")
-            places = _places(origin.source / self.name, name)
-            archive = next((place for place in places if place.is_file()), None)
+            paths = _local_paths(origin.source / self.name, name)
+            archive = next((path for path in paths if path.is_file()), None)
             if archive is not None:
-                advice = f"restore it, as by git checkout -- {origin.source}"
+                advice = f"restore it, for example with git checkout -- {origin.source}"
                 _extract_checked(archive, target, name, sha256, advice)
             else:
-                self._download(name, sha256, origin.mirrors, places, target)
+                self._download(name, sha256, origin.mirrors, paths, target)
 
     def _download(
-        self, name: str, sha256: str, mirrors: Sequence[str], places: Sequence[Path], target: Path
+        self, name: str, sha256: str, mirrors: Sequence[str], paths: Sequence[Path], target: Path
     ) -> None:
-        tried = [f"{place}: no such file" for place in places]
+        tried = [f"{path}: no such file" for path in paths]
         archive_name = name if name.endswith(".gz") else f"{name}.gz"
         for mirror in [*mirrors, *official_mirrors(self.torchvision_class)]:
             with tempfile.TemporaryDirectory() as scratch:
@@ -70,12 +70,14 @@ class IdxDataset:
                     archive = download_file(
                         self.torchvision_class, archive_name, mirror, Path(scratch)
                     )
-                    _extract_checked(archive, target, name, sha256, "the mirror holds another file")
+                    _extract_checked(
+                        archive, target, name, sha256, "the mirror holds a different file"
+                    )
                 except UserError as error:
                     tried.append(f"{mirror.rstrip('/')}/{archive_name}: {error}")
                 else:
                     return
-        raise found_nowhere(self.name, name, tried, places[0].parent)
+        raise found_nowhere(self.name, name, tried, paths[0].parent)
 
     def read(self, folder: Path) -> Dataset:
         """Read the four files."""
@@ -93,21 +95,21 @@ class IdxDataset:
         return Dataset(train, test, self.class_names)
 
 
-def _places(folder: Path, name: str) -> list[Path]:
+def _local_paths(folder: Path, name: str) -> list[Path]:
     if name.endswith(".gz"):
         return [folder / name]
     return [folder / f"{name}{suffix}" for suffix in _SUFFIXES]
 
 
 def _extract_checked(archive: Path, target: Path, name: str, sha256: str, advice: str) -> None:
-    """Decompress `archive` to `target` and compare the SHA-256 of what the name stands for."""
+    """Decompress `archive` to `target` after checking the SHA-256 that goes with `name`."""
     content = _decompress(archive, advice)
     of_archive = name.endswith(".gz")
     digest = hashlib.sha256(archive.read_bytes() if of_archive else content).hexdigest()
     if digest != sha256:
         raise UserError(
-            f"{archive}: SHA-256 is {digest}, expected {sha256}; the file is damaged or another "
-            f"one: {advice}"
+            f"{archive}: SHA-256 is {digest}, expected {sha256}; the file is damaged or a "
+            f"different one: {advice}"
         )
     target.write_bytes(content)
 
@@ -149,7 +151,7 @@ def read_idx(path: Path, n_dimensions: int) -> NDArray[np.uint8]:
         n_dimensions: 1 for labels, 3 for images (n, height, width).
 
     Raises:
-        UserError: Its magic number is another, or it holds fewer or more items than it says.
+        UserError: Its magic number is wrong, or its header states another number of items.
     """
     content = path.read_bytes()
     magic = content[:4]
@@ -157,16 +159,18 @@ def read_idx(path: Path, n_dimensions: int) -> NDArray[np.uint8]:
     if magic != expected:
         raise UserError(
             f"{path}: magic number is 0x{magic.hex()}, expected 0x{expected.hex()} (unsigned "
-            f"bytes in {n_dimensions} dimensions); it is no IDX file of that kind"
+            f"bytes in {n_dimensions} dimensions); it is not an IDX file of that kind"
         )
     start = 4 + 4 * n_dimensions
     if len(content) < start:
-        raise UserError(f"{path}: ends within its header, after {len(content)} bytes")
+        raise UserError(
+            f"{path}: ends within its header, after {len(content)} bytes; it is cut short"
+        )
     shape = struct.unpack_from(f">{n_dimensions}I", content, offset=4)
     n_bytes = len(content) - start
     if n_bytes != math.prod(shape):
         raise UserError(
-            f"{path}: says {shape[0]:,} items, {math.prod(shape):,} bytes, but holds {n_bytes:,}; "
-            "the file is cut short or damaged"
+            f"{path}: its header states {shape[0]:,} items, {math.prod(shape):,} bytes, but it "
+            f"holds {n_bytes:,}; the file is cut short or damaged"
         )
     return np.frombuffer(content, np.uint8, offset=start).reshape(shape)

@@ -14,12 +14,12 @@ _RECORD = "dataset.json"
 
 @dataclass(frozen=True)
 class RawInfo:
-    """What the raw files are.
+    """The data set that the raw files hold.
 
     Attributes:
-        name: What people call the data set.
-        parameters: Those that made the files, by section of `params.yaml`; not where they were
-            found, since the same files from elsewhere are the same data.
+        name: Display name of the data set.
+        parameters: Those that determine the files, by section of `params.yaml`; not where the files
+            came from, since the same files from elsewhere are the same data.
     """
 
     name: str
@@ -29,7 +29,7 @@ class RawInfo:
 def fetch_dataset(
     dataset: str, origin: Origin, options: Mapping[str, Any], folder: Path = FOLDER
 ) -> None:
-    """Let a plug-in fetch its files, and record what they are.
+    """Have a plug-in fetch its files, and record what they are.
 
     Raises:
         UserError: A file was found nowhere or is damaged; nothing is left behind.

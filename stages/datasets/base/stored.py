@@ -1,4 +1,4 @@
-"""A data set of equal images as it lies in `data/raw`: four arrays and the names of the classes."""
+"""Stores a data set whose images share one shape: four arrays and the class names."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from stages.datasets.base.contract import Dataset, RawImages
 
 
 def store(folder: Path, dataset: Dataset) -> None:
-    """Write a data set that has a test split and is in memory."""
+    """Write a data set that is in memory and has a test split."""
     for name, split in (("train", dataset.train), ("test", dataset.test)):
         if split is not None:
             np.save(folder / f"{name}_images.npy", np.asarray(split.images))
@@ -18,7 +18,7 @@ def store(folder: Path, dataset: Dataset) -> None:
 
 
 def read(folder: Path) -> Dataset:
-    """Read it."""
+    """Read what `store` wrote."""
     train, test = (
         RawImages(np.load(folder / f"{name}_images.npy"), np.load(folder / f"{name}_labels.npy"))
         for name in ("train", "test")

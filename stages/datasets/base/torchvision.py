@@ -1,6 +1,6 @@
 """Downloading and loading through torchvision's data-set classes.
 
-torchvision is imported where it is used: a run on files that are there needs no torch.
+torchvision is imported where it is used, so that a run that downloads nothing needs no torch.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ _TIMEOUT_S = 30
 
 
 class Archive(NamedTuple):
-    """A published file: where it is, and the MD5 that torchvision knows for it."""
+    """A published file: its URL, and the MD5 that torchvision expects."""
 
     url: str
     md5: str
@@ -33,23 +33,23 @@ class Archive(NamedTuple):
 
 
 @contextlib.contextmanager
-def fetched(
+def fetched_archives(
     dataset: str, archives: Iterable[Archive], origin: Origin, folder: Path, inside: str = "."
 ) -> Iterator[Path]:
-    """Give a scratch folder with archives in it, where torchvision's classes find them.
+    """A scratch folder with the archives, laid out as torchvision's class expects.
 
-    Each comes from the source folder, else a mirror, else its own URL, and is compared with its
-    MD5 whatever its way; SHA-256 of these files are not published.
+    Each archive comes from the source folder, else a mirror, else its own URL; its MD5 is always
+    checked. SHA-256 of these files are not published.
 
     Args:
         dataset: Folder of the archives below the source folder.
-        archives: Which.
-        origin: Where from.
-        folder: Where the scratch folder is made, and removed at the end.
-        inside: Where the class looks for archives below its root.
+        archives: What to fetch.
+        origin: Where the archives come from.
+        folder: Where the scratch folder is made, and removed in the end.
+        inside: Where below its root the class looks for archives.
 
     Raises:
-        UserError: One was found nowhere, or that in the source folder is damaged.
+        UserError: An archive was found nowhere, or the one in the source folder is damaged.
     """
     with tempfile.TemporaryDirectory(dir=folder) as root:
         target = Path(root) / inside
@@ -60,18 +60,18 @@ def fetched(
 
 
 def _fetch_archive(archive: Archive, source: Path, mirrors: Sequence[str], target: Path) -> None:
-    from torchvision.datasets.utils import check_integrity
+    from torchvision.datasets.utils import calculate_md5
 
-    place = source / archive.name
-    if place.is_file():
-        if not check_integrity(place, archive.md5):
+    local = source / archive.name
+    if local.is_file():
+        if (md5 := calculate_md5(local)) != archive.md5:
             raise UserError(
-                f"{place}: its MD5 is not {archive.md5}, which torchvision knows for it; the file "
-                "is damaged or another one: remove it, so that it is downloaded"
+                f"{local}: MD5 is {md5}, expected {archive.md5}; the file is damaged or a "
+                "different one: remove it, so that it is downloaded"
             )
-        shutil.copyfile(place, target / archive.name)
+        shutil.copyfile(local, target / archive.name)
         return
-    tried = [f"{place}: no such file"]
+    tried = [f"{local}: no such file"]
     for url in [*(f"{mirror.rstrip('/')}/{archive.name}" for mirror in mirrors), archive.url]:
         try:
             _download(Archive(url, archive.md5), target)
@@ -83,7 +83,7 @@ def _fetch_archive(archive: Archive, source: Path, mirrors: Sequence[str], targe
 
 
 def found_nowhere(dataset: str, name: str, tried: Sequence[str], folder: Path) -> UserError:
-    """Say where a file was looked for in vain, and the two ways out."""
+    """The error for a file found nowhere: lists where it was looked for, and the two ways out."""
     lines = "\n".join(f"  {line}" for line in tried)
     return UserError(
         f"data.dataset {dataset}: {name} was found nowhere:\n{lines}\n"
@@ -93,7 +93,7 @@ def found_nowhere(dataset: str, name: str, tried: Sequence[str], folder: Path) -
 
 
 def raw_images(images: Any, labels: Any) -> RawImages:
-    """Bring what torchvision has loaded to the pipeline's form.
+    """Convert what torchvision has loaded to the pipeline's format.
 
     Args:
         images: Array or tensor (n, h, w), (n, h, w, 3) or (n, 3, h, w), uint8.
@@ -108,12 +108,12 @@ def raw_images(images: Any, labels: Any) -> RawImages:
 
 
 def official_mirrors(class_name: str) -> list[str]:
-    """Base URLs that torchvision knows for one of its classes."""
+    """Base URLs from which torchvision downloads one of its classes."""
     return list(_torchvision_class(class_name).mirrors)
 
 
 def download_file(class_name: str, archive_name: str, mirror: str, folder: Path) -> Path:
-    """Let torchvision download one archive of a class of the MNIST family.
+    """Download one archive of a class of the MNIST family through torchvision.
 
     Args:
         class_name: In `torchvision.datasets`.
@@ -122,10 +122,10 @@ def download_file(class_name: str, archive_name: str, mirror: str, folder: Path)
         folder: Scratch space.
 
     Returns:
-        The archive; torchvision has compared its MD5.
+        The archive; torchvision has checked its MD5.
 
     Raises:
-        UserError: It could not be had from there; says why.
+        UserError: The download failed; the message says why.
     """
     md5 = dict(_torchvision_class(class_name).resources)[archive_name]
     return _download(Archive(f"{mirror.rstrip('/')}/{archive_name}", md5), folder)
@@ -136,7 +136,7 @@ def _download(archive: Archive, folder: Path) -> Path:
 
     target = folder / archive.name
     try:
-        with _socket_timeout(_TIMEOUT_S):
+        with _default_socket_timeout(_TIMEOUT_S):
             download_url(archive.url, folder, archive.name, archive.md5)
     except (OSError, RuntimeError, ValueError) as error:
         target.unlink(missing_ok=True)
@@ -153,7 +153,7 @@ def _torchvision_class(name: str) -> Any:
 
 
 @contextlib.contextmanager
-def _socket_timeout(seconds: float) -> Iterator[None]:
+def _default_socket_timeout(seconds: float) -> Iterator[None]:
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(seconds)
     try:
