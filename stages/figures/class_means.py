@@ -65,7 +65,7 @@ class ClassMeans:
 
     @cached_property
     def columns(self) -> int:
-        """Classes beside each other."""
+        """Classes in a row."""
         return n_shown(len(self.classes))
 
     @cached_property

@@ -41,7 +41,7 @@ from stages.summary.contrasts import (
 
 LARGEST_TILE = 128
 TILES = 4  # on a card: the image, a, b, a - b
-CARDS = 2  # beside each other
+CARDS = 2  # in a row
 BETWEEN_CARDS = 28
 FIRST_CARD_TOP = 52
 

@@ -17,7 +17,7 @@ function fillClassTable() {
   const lowest = classColumns.map((column, place) => lowestText(column, place));
   const body = element("tbody");
   for (const [number, ...values] of run.classTable) {
-    const row = element("tr", {}, element("th", { scope: "row" }, element("bdi", {}, names[number])));
+    const row = element("tr", {}, element("th", { scope: "row" }, names[number]));
     values.forEach((value, place) => {
       const text = value === null ? "–" : classColumns[place].text(value);
       row.append(element("td", {}, text === lowest[place] ? element("strong", {}, text) : text));
