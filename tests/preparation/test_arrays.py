@@ -10,7 +10,7 @@ from PIL import Image
 from stages.core.errors import UserError
 from stages.datasets.base.contract import RawImages
 from stages.preparation.arrays import converted, shape_of_first, to_arrays
-from stages.preparation.division import Part
+from stages.preparation.splitting import Part
 
 from .options import options
 
