@@ -1,5 +1,5 @@
 # make repro   set up, then run the pipeline        make test    set up, then run the tests
-# make plots   show its plots in a browser          make check   lint and types
+# make plots   show its plots in a browser          make check   lint, types, imports, dependencies
 # make bench   time training and explaining         make setup   set up only
 # make recipe NAME=digits_lenet   run a recipe as an experiment of that name; make recipes: all
 VENV ?= .venv
@@ -9,19 +9,28 @@ PYTHON ?= python3
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 READY := $(VENV)/.ready
 
-.PHONY: repro test check bench plots recipe recipes setup
+.PHONY: repro test test-slow check bench plots recipe recipes setup
 
 repro: $(READY)
 	python -m stages.check
 	dvc repro
 
+test: export OMP_NUM_THREADS = 1
 test: $(READY)
-	pytest
+	pytest -m "not slow" --numprocesses logical --maxprocesses 4 --dist worksteal
 
+test-slow: $(READY)
+	pytest -m slow
+
+# deptry twice: over everything, then over what users run, which must not need the dev packages.
 check: $(READY)
 	ruff check .
 	ruff format --check .
 	mypy
+	lint-imports --no-logo
+	deptry .
+	deptry . --extend-exclude 'tests|benchmarks' --optional-dependencies-dev-groups dev
+	actionlint
 
 bench: $(READY)
 	python -m benchmarks.train

@@ -6,6 +6,7 @@ import functools
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, fx, nn
@@ -13,6 +14,9 @@ from torch import Tensor, fx, nn
 from .first_layer import first_convolutions
 from .multiplier import Multiplier
 from .program import Program, Tile, check_faithful
+
+if TYPE_CHECKING:  # so the engine runs on PyTorch alone; the tests check these shapes
+    from jaxtyping import Float
 
 _MIB = 2**20
 
@@ -56,7 +60,7 @@ class DeepShap:
     def __init__(
         self,
         network: nn.Module,
-        background: Tensor,
+        background: Float[Tensor, "b c h w"],
         *,
         chunk_mib: int | None = None,
         keep_mib: int = 512,
@@ -79,7 +83,9 @@ class DeepShap:
             mean = outputs.cpu().double().mean(0)  # there, since not every device has float64
             self.base_values = mean.to(background.dtype).to(self._device)
 
-    def attribute(self, images: Tensor, outputs: Sequence[int] | None = None) -> Tensor:
+    def attribute(
+        self, images: Float[Tensor, "n c h w"], outputs: Sequence[int] | None = None
+    ) -> Float[Tensor, "n c h w k"]:
         """Share each output's change from its base value among the pixels.
 
         A call costs the same per image whether it explains one or a thousand, so results can be
