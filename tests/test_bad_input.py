@@ -62,12 +62,12 @@ def test_dvc_stops_at_an_error_before_any_work(
         (
             "train",
             {"device": "cuda:7"},
-            r"device: on this machine, must be one of auto, .* \(got 'cuda:7'\)",
+            r"device: on this machine, must be one of auto, .*cpu.*\(got 'cuda:7'\)",
         ),
         ("preprocess", {"preprocess.limit": 12}, r"validation_fraction: 0\.1 of 12 images"),
         ("explain", {"explain.n_background": 541}, r"must be at most 540, the size of the train"),
         ("explain", {"explain.images": [3, 600]}, r"must lie in 0 … 599, .*\(got 600\)"),
-        ("explain", {"explain.tolerance": 1e-12}, r"attributions of test image \d+, output \d+, "),
+        ("explain", {"explain.tolerance": 1e-12}, r"of test image \d+ for output \d+ miss its"),
     ],
 )
 def test_a_stage_refuses(
@@ -109,19 +109,14 @@ def test_a_damaged_archive_under_dvc(project: Project) -> None:
             "import nothing_of_the_kind",
             r"own\.py: cannot be imported",
         ),
-        (
-            "train",
-            "architectures/own.py",
-            "1 / 0",
-            r"own\.py: cannot be imported: ZeroDivisionError",
-        ),
+        ("train", "architectures/own.py", "1 / 0", r"own\.py: cannot be imported: Zero"),
         ("train", "architectures/own.py", "x = 1", r"own\.py: must define build\(\)"),
         (
             "train",
             "architectures/own.py",
             "from torch import nn\ndef build(channels, image_size, n_classes):\n"
             "    return nn.Conv2d(channels, 3, 3)",
-            r"own\.py: .* an output of shape \(1, 3, 26, 26\), expected shape \(1, 10\)",
+            r"own\.py: .* output of shape \(1, 3, 26, 26\), expected shape \(1, 10\)",
         ),
         (
             "explain",

@@ -13,21 +13,17 @@ def explanation_metrics(explanation: Explanation, summary: Summary) -> dict[str,
     """Measure the explanation.
 
     Returns:
-        `n_explained`; `share_correct`: of the explained images; `additivity_error_log10`: of the
-        largest |sum of attributions - (output - base value)|, relative to the range of the
-        outputs; `diagonal`: share of images whose largest summed attribution is the predicted
-        class; `lowest_diagonal`: of a predicted class; `strength`: sum over pixels of
-        |attribution|, mean over images and classes, output units.
+        `n_images`: explained; `additivity_log10`: of the largest
+        |sum of attributions - (output - base value)|, relative to the range of the outputs;
+        `diagonal`: share of images whose largest summed attribution is the predicted class;
+        `strength`: sum over pixels of |attribution|, mean over images and classes, output units.
     """
-    predictions = explanation.predictions
     change = explanation.outputs - explanation.base_values
     error = float(np.abs(summary.sums - change).max()) / (explanation.output_range or 1.0)
     return {
-        "n_explained": len(predictions),
-        "share_correct": float(np.mean(predictions == explanation.labels)),
-        "additivity_error_log10": float(np.log10(max(error, SMALLEST_ERROR))),
+        "n_images": len(explanation.labels),
+        "additivity_log10": float(np.log10(max(error, SMALLEST_ERROR))),
         "diagonal": float(on_diagonal(explanation, summary).mean()),
-        "lowest_diagonal": min(diagonal_by_class(explanation, summary).values()),
         "strength": float(summary.strengths.mean()),
     }
 
