@@ -30,7 +30,7 @@ check: $(READY)
 	lint-imports --no-logo
 	deptry .
 	deptry . --extend-exclude 'tests|benchmarks' --optional-dependencies-dev-groups dev
-	check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/ci.yml
+	actionlint
 
 bench: $(READY)
 	python -m benchmarks.train
