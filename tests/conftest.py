@@ -73,6 +73,18 @@ class Project:
         path.write_text(yaml.safe_dump(params, sort_keys=False))
 
 
+def assert_refused(result: subprocess.CompletedProcess[str], message: str) -> None:
+    """A command stopped at a user's error: exit code 1, a message, no traceback."""
+    assert result.returncode == 1, result.stdout + result.stderr
+    assert re.search(message, result.stderr), result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def unfinished(project: Project) -> list[Path]:
+    """What a write that was cut off has left."""
+    return list(project.root.rglob("*.partial"))
+
+
 def environment(**changes: str) -> dict[str, str]:
     """The environment variables of a user who has activated this environment."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"

@@ -2,22 +2,11 @@
 
 import re
 import subprocess
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.conftest import Project, environment
-
-
-def assert_refused(result: subprocess.CompletedProcess[str], message: str) -> None:
-    assert result.returncode == 1, result.stdout + result.stderr
-    assert re.search(message, result.stderr), result.stderr
-    assert "Traceback" not in result.stderr
-
-
-def unfinished(project: Project) -> list[Path]:
-    return list(project.root.rglob("*.partial"))
+from tests.conftest import Project, assert_refused, environment, unfinished
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Project, environment
-from tests.test_bad_input import assert_refused, unfinished
+from tests.conftest import Project, assert_refused, environment, unfinished
 
 
 def interruptible() -> None:
