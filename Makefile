@@ -1,5 +1,6 @@
 # make repro   set up, then run the pipeline        make test    set up, then run the tests
-# make plots   show its plots in a browser          make check   lint, types, imports, dependencies
+# make plots   show its plots in a browser          make test-slow   the tests that take minutes
+# make check   lint, types, imports, dependencies
 # make bench   time training and explaining         make setup   set up only
 # make recipe NAME=digits_lenet   run a recipe as an experiment of that name; make recipes: all
 VENV ?= .venv

@@ -178,7 +178,7 @@ def started(project: Project) -> "subprocess.Popen[str]":
 @contextmanager
 def training(project: Project) -> Iterator["subprocess.Popen[str]"]:
     """A training that has begun and would go on for long."""
-    project.set({"train.epochs": 40})
+    project.set({"train.epochs": 20})
     process = started(project)
     assert process.stdout is not None
     assert "parameters on" in process.stdout.readline()
@@ -194,7 +194,7 @@ def finish(process: "subprocess.Popen[str]") -> subprocess.CompletedProcess[str]
 
 def test_parameters_edited_while_a_stage_runs(project: Project) -> None:
     with training(project) as process:
-        project.set({"train.epochs": 41})
+        project.set({"train.epochs": 21})
         assert_refused(
             finish(process), r"params\.yaml: edited while the stage ran.*dvc repro again"
         )

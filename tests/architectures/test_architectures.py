@@ -14,7 +14,6 @@ from torch.nn import functional as F
 from stages.artifacts.splits import DatasetInfo
 from stages.core.errors import UserError
 from stages.core.plugins import plugin_names
-from stages.core.sections import option_errors
 from stages.explainers import deep, shap_deep
 from stages.networks.build import build_network
 from stages.networks.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
@@ -106,23 +105,6 @@ def test_options_come_back_from_the_checkpoint(tmp_path: Any) -> None:
     assert (checkpoint.architecture, checkpoint.options) == ("resnet", options)
     assert (checkpoint.info, checkpoint.parameters) == (about, {"seed": 1})
     assert sum(isinstance(module, nn.Conv2d) for module in loaded.modules()) == 2 + 2 * 2
-
-
-def build_with_options(
-    channels: int, image_size: int, n_classes: int, width: int = 3, *, names: list[str], rate: float
-) -> None:
-    """Options are what has a default or goes by keyword alone."""
-
-
-def test_every_wrong_option_is_named() -> None:
-    given = {"widht": 1, "width": "3", "rate": 1, "channels": 1}
-    found = option_errors(build_with_options, given)
-    assert [line.split(":")[0].strip() for line in found] == ["width", "names", "widht", "channels"]
-    text = "\n".join(found)
-    assert "width: must be a whole number (got '3')" in text
-    assert "names: missing" in text
-    assert "widht: unknown key; did you mean width?" in text
-    assert option_errors(build_with_options, {"names": ["a"], "rate": 0.5}) == []
 
 
 def randomised(network: nn.Module) -> nn.Module:
