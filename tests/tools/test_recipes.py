@@ -84,7 +84,7 @@ def test_every_value_survives_the_command_line(value: Any) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], r"name one: make recipe NAME=<name>; known: digits_sgd, fashion_lab$"),
+        ([], r"name a recipe: make recipe NAME=<name>; known: digits_sgd, fashion_lab$"),
         (
             ["digit_sgd"],
             r"unknown recipe \(got 'digit_sgd'\); known: .*; did you mean digits_sgd\?",
