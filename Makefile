@@ -9,14 +9,18 @@ PYTHON ?= python3
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 READY := $(VENV)/.ready
 
-.PHONY: repro test check bench plots recipe recipes setup
+.PHONY: repro test test-slow check bench plots recipe recipes setup
 
 repro: $(READY)
 	python -m stages.check
 	dvc repro
 
+test: export OMP_NUM_THREADS = 1
 test: $(READY)
-	pytest
+	pytest -m "not slow" --numprocesses logical --maxprocesses 4 --dist worksteal
+
+test-slow: $(READY)
+	pytest -m slow
 
 # deptry twice: over everything, then over what users run, which must not need the dev packages.
 check: $(READY)
@@ -26,7 +30,7 @@ check: $(READY)
 	lint-imports --no-logo
 	deptry .
 	deptry . --extend-exclude 'tests|benchmarks' --optional-dependencies-dev-groups dev
-	check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/ci.yml
+	actionlint
 
 bench: $(READY)
 	python -m benchmarks.train

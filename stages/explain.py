@@ -25,6 +25,7 @@ from stages.sampling.background import choose_background
 from stages.sampling.choices import choose_images
 
 SLICE_SIZE = 8  # images for each step of the progress bar
+ROUNDING = 2e-6  # share of Σ|attribution| that float32 may lose, over thousands of pixels
 
 
 class Params(StageParams):
@@ -89,39 +90,54 @@ def additive_slices(
 ) -> Iterator[NDArray[np.floating]]:
     """Yield slices unchanged; stop at the first that is not additive.
 
+    An error is judged against the range of the outputs, and against Σ|attribution|: where pixels
+    cancel, a sum in float32 cannot be exact to more than a share of its terms.
+
     Args:
         slices: Attributions (some, c, h, w, k), in the order of the images.
         explained: The images and the network's outputs for them.
-        tolerance: Largest error that passes, as a share of the range of the outputs.
+        tolerance: Largest error that passes, as a share of the range of the outputs. An error of
+            at most `ROUNDING` of Σ|attribution| passes too, unless the tolerance is lower still.
 
     Raises:
         UserError: The attributions of an image do not sum to the change of its outputs.
     """
-    method = explained.about["method"]
-    output_range, n_outputs = explained.output_range, explained.outputs.shape[1]
+    n_outputs = explained.outputs.shape[1]
     done = 0
     for values in slices:
         rows = slice(done, done + len(values))
         expected = (*explained.images[rows].shape, n_outputs)
         if values.shape != expected:
+            method = explained.about["method"]
             raise UserError(
                 f"explain.method {method}: returned attributions of shape {values.shape}, "
                 f"expected {expected}: images, channels, height, width, outputs; fix "
                 f"stages/explainers/{method}.py"
             )
-        sums = values.sum(axis=(1, 2, 3), dtype=np.float64)
-        errors = np.abs(sums - (explained.outputs[rows] - explained.base_values)) / output_range
-        if errors.max() > tolerance or not np.isfinite(errors).all():
-            image, output = np.unravel_index(errors.argmax(), errors.shape)
-            raise UserError(
-                f"explain: the attributions of test image {explained.indices[rows][image]} for "
-                f"output {output} miss its change by {errors.max():.2g} of the outputs' range, "
-                f"more than explain.tolerance ({tolerance:g}). If the network contains something "
-                f"that {method} does not handle, choose another explain.method; if the method "
-                "only samples, raise explain.tolerance"
-            )
+        _require_additive(values, explained, rows, tolerance)
         yield values
         done += len(values)
+
+
+def _require_additive(
+    values: NDArray[np.floating], explained: ExplainedImages, rows: slice, tolerance: float
+) -> None:
+    change = explained.outputs[rows] - explained.base_values
+    errors = np.abs(values.sum(axis=(1, 2, 3), dtype=np.float64) - change)
+    of_range = errors / explained.output_range
+    of_total = errors / np.abs(values).sum(axis=(1, 2, 3), dtype=np.float64).clip(min=1e-300)
+    excess = np.where(of_total <= min(ROUNDING, tolerance), 0, of_range)
+    if excess.max() > tolerance or not np.isfinite(errors).all():
+        image, output = np.unravel_index(excess.argmax(), excess.shape)
+        method = explained.about["method"]
+        raise UserError(
+            f"explain: the attributions of test image {explained.indices[rows][image]} for "
+            f"output {output} miss its change by {of_range[image, output]:.2g} of the outputs' "
+            f"range, more than explain.tolerance ({tolerance:g}), and by "
+            f"{of_total[image, output]:.2g} of Σ|attribution|, more than rounding ({ROUNDING:g}). "
+            f"If the network contains something that {method} does not handle, choose another "
+            "explain.method; if the method only samples, raise explain.tolerance"
+        )
 
 
 if __name__ == "__main__":

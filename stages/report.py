@@ -15,8 +15,7 @@ from stages.figures.run import Run
 from stages.figures.samples import draw_samples
 from stages.figures.sheets import draw_sheets
 from stages.params.report import Report
-from stages.summary.metrics import explanation_metrics
-from stages.summary.tables import class_table, write_attribution_table
+from stages.summary.tables import write_attribution_table
 
 METRICS = Path("metrics/explain.json")
 PLOTS = Path("plots")
@@ -30,8 +29,8 @@ class Params(StageParams):
 
 def main(params: Params) -> None:
     """Read, draw, measure, write."""
-    explanation, predictions = Explanation.load(), Predictions.load()
-    run = Run(explanation, predictions, load_split("train"), params.report.colormap)
+    explanation = Explanation.load()
+    run = Run(explanation, Predictions.load(), load_split("train"), params.report.colormap)
     with new_folder(PLOTS / "shap") as folder:
         draw_samples(folder, run)
         draw_sheets(folder, run)
@@ -40,9 +39,9 @@ def main(params: Params) -> None:
     with new_file(PLOTS / "explorer.html") as file:
         write_explorer(file, run)
     write_attribution_table(PLOTS / "attributions.csv", explanation, run.summary)
-    write_csv(PLOTS / "classes.csv", class_table(predictions, explanation, run.summary))
+    write_csv(PLOTS / "classes.csv", run.class_table)
     with new_file(METRICS) as file:
-        write_json(file, explanation_metrics(explanation, run.summary))
+        write_json(file, run.metrics)
 
 
 if __name__ == "__main__":

@@ -86,6 +86,37 @@ def test_a_changed_parameter_reaches_exactly_its_stages(toggled: Project, parame
         params.write_text(before)
     assert "check" in changed
     assert reruns == with_descendants(changed - {"check"})
+    # Other stages' parameters reach a figure only through results that differ.
+    assert ("report" in changed) == parameter.startswith("report.")
+
+
+@pytest.mark.parametrize(
+    ("file", "expected"),
+    [
+        ("datasets/mnist.py", {"check", "download", "preprocess"}),
+        ("datasets/base/idx.py", {"check", "download", "preprocess"}),
+        ("architectures/convnet.py", {"check", "train", "evaluate", "explain"}),
+        ("networks/build.py", {"train", "evaluate", "explain"}),
+        ("explainers/deep.py", {"explain"}),
+        ("deepshap/engine.py", {"explain"}),
+        ("datasets/cifar10.py", {"check"}),  # not the chosen one
+        ("architectures/lenet.py", {"check"}),
+        ("explainers/shap_deep.py", set()),
+        ("figures/sheets.py", {"report"}),
+        ("figures/page/explorer.css", {"report"}),
+    ],
+)
+def test_a_changed_file_reaches_exactly_its_stages(
+    toggled: Project, file: str, expected: set[str]
+) -> None:
+    """A network, a data set or a method never redraws a figure by itself."""
+    path = toggled.root / "stages" / file
+    before = path.read_bytes()
+    path.write_bytes(before + b"\n")
+    try:
+        assert set(json.loads(toggled.succeed("dvc", "status", "--json"))) == expected
+    finally:
+        path.write_bytes(before)
 
 
 def with_descendants(stages: set[str]) -> set[str]:
@@ -100,14 +131,13 @@ def with_descendants(stages: set[str]) -> set[str]:
     return reached
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("parameter", "value", "ran"),
     [
         ("train.epochs", 1, FROM_WEIGHTS),
         ("train.learning_rate", 1e-3, FROM_WEIGHTS),
         ("explain.n_background", 12, FROM_SHAP),
-        # The report prints all parameters, so it is drawn anew with any of them.
+        # The results record the parameters that made them, so the report is drawn anew.
         ("device", "cpu", FROM_WEIGHTS),
         ("report.colormap", "orange_purple", {"report"}),
     ],
@@ -128,7 +158,6 @@ def test_really_run_and_really_restored(
     assert (project.root / "dvc.lock").read_bytes() == lock
 
 
-@pytest.mark.slow
 def test_two_forced_runs_leave_the_same_lock(project: Project) -> None:
     lock = project.root / "dvc.lock"
     locks = []

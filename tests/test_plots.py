@@ -7,7 +7,7 @@ from playwright.sync_api import Browser
 
 from tests.conftest import Project, commit
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+pytestmark = pytest.mark.browser
 
 # Title of each chart, and which of Vega's marks carry its data.
 MARKS = {

@@ -1,4 +1,4 @@
-"""Which classes are shown for an image, where there are too many to show all."""
+"""The classes shown for an image, where there are too many to show all."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,10 +7,15 @@ ALL_CLASSES_UP_TO = 12
 TOP_CLASSES = 10
 
 
+def n_shown(n_classes: int) -> int:
+    """How many classes are shown: all up to twelve, else ten."""
+    return n_classes if n_classes <= ALL_CLASSES_UP_TO else TOP_CLASSES
+
+
 def shown_classes(
     probabilities: NDArray[np.floating], labels: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """Choose the classes whose maps are drawn for each image.
+    """The classes whose maps are drawn for each image.
 
     Up to twelve classes: all, in class order. More: the ten most probable, the most probable
     first, the last of them giving way to the true class where that is not among them.
@@ -23,7 +28,7 @@ def shown_classes(
         (n, k) or (n, 10) class numbers.
     """
     n_images, n_classes = probabilities.shape
-    if n_classes <= ALL_CLASSES_UP_TO:
+    if n_shown(n_classes) == n_classes:
         return np.tile(np.arange(n_classes), (n_images, 1))
     shown = np.argsort(-probabilities, axis=1, kind="stable")[:, :TOP_CLASSES]
     absent = ~(shown == labels[:, None]).any(axis=1)

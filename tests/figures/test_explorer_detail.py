@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
+from stages.figures.run import Run
+
 from .opened import NAMES, canvas, decimal, go_to, shown
-from .runs import Run
 
 pytestmark = pytest.mark.browser
 

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from stages.preparation.division import divide
 
 from stages.core.errors import UserError
-from stages.preparation.division import divide
 
 from .datasets import dataset
 from .options import options

@@ -7,9 +7,11 @@ import pandas as pd
 import pytest
 
 from stages.core.errors import UserError
-from stages.summary.totals import explanation_metrics, summarise, write_attribution_table
-
-from .runs import Run, random_run
+from stages.figures.run import Run
+from stages.summary.metrics import diagonal_by_class, explanation_metrics
+from stages.summary.tables import class_table, write_attribution_table
+from stages.summary.totals import summarise
+from tests.figures.runs import random_run, with_images, with_names
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 8, 8, 2), (7, 3, 9, 11, 4), (120, 1, 8, 8, 10)])
@@ -59,7 +61,11 @@ def test_metrics_count_what_they_say(digits: Run) -> None:
     assert metrics["n_explained"] == len(predictions)
     assert metrics["share_correct"] == pytest.approx((predictions == explanation.labels).mean())
     assert metrics["diagonal"] == pytest.approx(diagonal.mean())
-    assert metrics["diagonal_by_class"]["3"] == pytest.approx(diagonal[predictions == 3].mean())
+    by_class = [diagonal[predictions == number].mean() for number in np.unique(predictions)]
+    assert metrics["lowest_diagonal"] == pytest.approx(min(by_class))
+    assert metrics["strength"] == pytest.approx(
+        np.abs(explanation.values.sum(axis=1, dtype=np.float64)).sum(axis=(1, 2)).mean()
+    )
     assert json.loads(json.dumps(metrics, allow_nan=False)) == metrics
 
 
@@ -74,19 +80,45 @@ def test_the_additivity_error_is_the_one_put_in(digits: Run) -> None:
     assert metrics["additivity_error_log10"] == pytest.approx(-2, abs=1e-3)
 
 
+def test_metrics_are_few_and_flat(digits: Run) -> None:
+    metrics = explanation_metrics(digits.explanation, digits.summary)
+    assert len(metrics) <= 10
+    assert all(isinstance(value, (int, float)) for value in metrics.values())
+
+
 def test_a_class_that_is_never_predicted_has_no_diagonal(digits: Run) -> None:
-    few = digits.of(np.flatnonzero(digits.explanation.predictions == 4)[:3])
-    metrics = explanation_metrics(few.explanation, few.summary)
-    assert list(metrics["diagonal_by_class"]) == ["4"]
+    few = with_images(digits, np.flatnonzero(digits.explanation.predictions == 4)[:3])
+    assert list(diagonal_by_class(few.explanation, few.summary)) == [4]
+    table = class_table(few.predictions, few.explanation, few.summary)
+    assert list(np.flatnonzero(table["diagonal"].notna())) == [4]
+
+
+def test_the_table_of_classes_counts_what_it_says(digits: Run) -> None:
+    table = class_table(digits.predictions, digits.explanation, digits.summary)
+    labels, predictions = digits.predictions.labels, digits.predictions.classes
+    explained, sums = digits.explanation.predictions, digits.explanation.sums
+    assert list(table["class"]) == [str(number) for number in range(10)]
+    for number, row in table.iterrows():
+        right = ((labels == number) & (predictions == number)).sum()
+        precision = right / (predictions == number).sum()
+        recall = right / (labels == number).sum()
+        assert row["images"] == (labels == number).sum()
+        assert row["precision"] == pytest.approx(precision)
+        assert row["recall"] == pytest.approx(recall)
+        assert row["f1"] == pytest.approx(2 * precision * recall / (precision + recall))
+        largest = sums[explained == number].argmax(axis=1)
+        assert row["diagonal"] == pytest.approx((largest == number).mean())
+        maps = np.abs(digits.explanation.values[..., number].astype(np.float64)).sum(axis=(1, 2, 3))
+        assert row["strength"] == pytest.approx(maps.mean())
 
 
 def test_the_table_says_for_each_image_what_was_predicted_and_why(
-    digits: Run, folder: Path
+    digits: Run, tmp_path: Path
 ) -> None:
     names = [f'"{number}", <b>' for number in range(10)]
-    run = digits.named(names)
-    write_attribution_table(folder / "table.csv", run.explanation, run.summary)
-    table = pd.read_csv(folder / "table.csv")
+    run = with_names(digits, names)
+    write_attribution_table(tmp_path / "table.csv", run.explanation, run.summary)
+    table = pd.read_csv(tmp_path / "table.csv")
     explanation = run.explanation
     assert list(table["index"]) == list(explanation.indices)
     assert list(table["true"]) == [names[label] for label in explanation.labels]
@@ -99,7 +131,7 @@ def test_the_table_says_for_each_image_what_was_predicted_and_why(
     np.testing.assert_allclose(sums, change, rtol=1e-4, atol=1e-4)
 
 
-def test_two_classes_have_a_table_of_two_ranks(folder: Path) -> None:
+def test_two_classes_have_a_table_of_two_ranks(tmp_path: Path) -> None:
     run = random_run(3, 1, 8, 8, 2)
-    write_attribution_table(folder / "table.csv", run.explanation, run.summary)
-    assert "class 3" not in pd.read_csv(folder / "table.csv")
+    write_attribution_table(tmp_path / "table.csv", run.explanation, run.summary)
+    assert "class 3" not in pd.read_csv(tmp_path / "table.csv")

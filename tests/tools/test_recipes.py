@@ -151,7 +151,6 @@ EXPLAINED = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", PUBLISHED)
 @pytest.mark.usefixtures("here")
 def test_a_recipe_runs_to_its_report(name: str) -> None:
@@ -185,7 +184,6 @@ def experiments(project: Project) -> dict[str, str]:
     return dict(entry.split() for entry in listed.splitlines())
 
 
-@pytest.mark.slow
 def test_recipes_run_beside_the_workspace(project: Project) -> None:
     options = {"architecture": "resnet", "options": {"widths": [4, 6], "blocks": 2}}
     other = {"model": options, "train": {"epochs": 1}}
