@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -181,16 +180,3 @@ def test_one_number_however_it_is_written(project: Project, spelling: str) -> No
     assert shown["params.yaml"]["train.learning_rate"]["new"] == 0.001
     assert project.stage("check").returncode == 0
     params.write_text(text)
-
-
-def test_a_fresh_clone_shows_the_committed_metrics(ran_project: Project, tmp_path: Path) -> None:
-    clone = Project(tmp_path / "clone")
-    ran_project.succeed("git", "clone", "--quiet", str(ran_project.root), str(clone.root))
-    assert not (clone.root / ".dvc/cache").exists()
-    shown = json.loads(clone.succeed("dvc", "metrics", "show", "--json"))
-    metrics = shown[""]["data"]
-    assert 0 < metrics["metrics/evaluate.json"]["data"]["accuracy"] <= 1
-    assert metrics["metrics/explain.json"]["data"]["n_explained"] == 3
-    diff = clone.succeed("dvc", "metrics", "diff", "--all", "HEAD~1", "HEAD")
-    assert "accuracy" in diff
-    assert "additivity_error_log10" in diff

@@ -4,11 +4,14 @@ import numpy as np
 import pytest
 import shap
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
-from stages.artifacts.explanation import Explanation
+from stages.artifacts.explanation import ExplainedImages, Explanation
 from stages.artifacts.splits import load_split
+from stages.core.errors import UserError
 from stages.core.params import read_yaml
+from stages.explain import additive_slices
 from stages.networks.checkpoint import load_checkpoint
 from stages.params.explain import Explain
 from stages.sampling.background import choose_background
@@ -63,3 +66,44 @@ def test_our_values_are_those_of_shap(project: Project, output: str) -> None:
     images = torch.from_numpy(stored.images).double()
     values = shap.DeepExplainer(network, background).shap_values(images, check_additivity=False)
     np.testing.assert_allclose(stored.values, values, rtol=0, atol=1e-5 * np.abs(values).max())
+
+
+def explained(change: float, base_value: float) -> ExplainedImages:
+    """Two images of four pixels and one output, which they change by 1 and by `change`."""
+    return ExplainedImages(
+        base_values=np.array([base_value]),
+        outputs=base_value + np.array([[1.0], [change]]),
+        probabilities=np.ones((2, 1), np.float32),
+        images=np.zeros((2, 1, 2, 2), np.uint8),
+        labels=np.zeros(2, np.int64),
+        indices=np.array([5, 7]),
+        about={"method": "own"},
+    )
+
+
+def slices(last: float) -> list[NDArray[np.float64]]:
+    """Attributions of the two images, one slice each; the last pixel of the second is given."""
+    first, second = np.zeros((2, 1, 1, 2, 2, 1))
+    first[0, 0, 0, 0, 0] = 1
+    second[0, 0, 0, :, 0] = 1e3, -1e3  # cancel
+    second[0, 0, 1, 1, 0] = last
+    return [first, second]
+
+
+@pytest.mark.parametrize("error", [0.0, 1e-4, -1e-4])
+def test_additive_attributions_pass_unchanged(error: float) -> None:
+    given = slices(0.5 + error)
+    passed = list(additive_slices(given, explained(0.5, 10.0), tolerance=1e-3))
+    assert all(a is b for a, b in zip(given, passed, strict=True))
+
+
+def test_what_float32_loses_where_pixels_cancel_is_no_error() -> None:
+    """0.003 of a range of 1 is too much, but little of the 2000 that cancel."""
+    assert list(additive_slices(slices(0.503), explained(0.5, 0.0), tolerance=1e-3))
+
+
+@pytest.mark.parametrize(("last", "output"), [(0.51, r"0\.01 of"), (np.nan, r"nan of")])
+def test_attributions_that_do_not_add_up_are_named(last: float, output: str) -> None:
+    message = rf"of test image 7 for output 0 miss its change by {output} the outputs' range"
+    with pytest.raises(UserError, match=message):
+        list(additive_slices(slices(last), explained(0.5, 0.0), tolerance=1e-3))

@@ -58,7 +58,9 @@ def require_known(names: Sequence[str]) -> Sequence[str]:
     """
     known = known_recipes()
     if not names:
-        raise UserError(f"recipes: name one: make recipe NAME=<name>; known: {', '.join(known)}")
+        raise UserError(
+            f"recipes: name a recipe: make recipe NAME=<name>; known: {', '.join(known)}"
+        )
     unknown = [name for name in names if name not in known]
     if unknown:
         raise UserError(

@@ -158,16 +158,13 @@ def _require_classes(root: Path, counts: Mapping[ClassFolder, int]) -> None:
     ]
     names = {split: {key.name for key in counts if key.split == split} for split, _ in counts}
     train, test = (names.get(split, names.get(UNSPLIT, set())) for split in ("train", "test"))
-    errors += [
-        f"test/{_printable(Path(name))}: a class without training images; add them to "
-        f"train/{_printable(Path(name))} or remove it"
-        for name in sorted(test - train)
-    ]
-    errors += [
-        f"train/{_printable(Path(name))}: a class without test images; add them to "
-        f"test/{_printable(Path(name))} or remove it"
-        for name in sorted(train - test)
-    ]
+    for name in sorted(train ^ test):
+        here, there = ("train", "test") if name in train else ("test", "train")
+        images = "test images" if there == "test" else "training images"
+        errors.append(
+            f"{_printable(Path(here, name))}: a class without {images}; add them to "
+            f"{_printable(Path(there, name))} or remove it"
+        )
     if len(train) < 2:
         found = ", ".join(_printable(Path(name)) for name in train) or "none"
         errors.append(f"classes found: {len(train)} ({found}), expected at least 2, as {LAYOUT}")

@@ -30,19 +30,19 @@ def split_dataset(dataset: Dataset, options: Preprocess, seed: int) -> dict[Spli
         UserError: A split would lack a class.
     """
     train, test = dataset.train, dataset.test
-    at_hand = np.arange(len(train.labels))
+    remaining = np.arange(len(train.labels))
     if test is None:
         test = train
-        at_hand, of_test = hold_out(
-            train.labels, at_hand, "preprocess.test_fraction", seed, options.test_fraction
+        remaining, of_test = hold_out(
+            train.labels, remaining, "preprocess.test_fraction", seed, options.test_fraction
         )
     else:
         of_test = np.arange(len(test.labels))
     if options.limit is not None:
-        at_hand = limited(train.labels, at_hand, options.limit, seed)
+        remaining = limited(train.labels, remaining, options.limit, seed)
         of_test = limited(test.labels, of_test, options.limit, seed)
     of_train, of_validation = hold_out(
-        train.labels, at_hand, "preprocess.validation_fraction", seed, options.validation_fraction
+        train.labels, remaining, "preprocess.validation_fraction", seed, options.validation_fraction
     )
     return {
         "train": Part(train, of_train),

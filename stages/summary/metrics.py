@@ -13,22 +13,19 @@ def explanation_metrics(explanation: Explanation, summary: Summary) -> dict[str,
     """Measure the explanation.
 
     Returns:
-        `n_explained`; `share_correct`: of the explained images; `additivity_error_log10`: of the
-        largest |sum of attributions - (output - base value)|, relative to the range of the
-        outputs; `diagonal`: share of images whose largest summed attribution is the predicted
-        class; `lowest_diagonal`: of a predicted class; `strength`: sum over pixels of
-        |attribution|, mean over images and classes, output units.
+        `additivity_log10`: of the largest |sum of attributions - (output - base value)|, as a
+        share of the range of the outputs; `additivity_l1_log10`: of the largest one as a share of
+        the image's and output's own Σ|attribution|, where float32 rounds to about -7; `diagonal`:
+        share of images whose largest summed attribution is the predicted class.
     """
-    predictions = explanation.predictions
     change = explanation.outputs - explanation.base_values
-    error = float(np.abs(summary.sums - change).max()) / (explanation.output_range or 1.0)
+    errors = np.abs(summary.sums - change)
+    of_range = errors.max() / (explanation.output_range or 1.0)
+    of_total = (errors / np.where(summary.totals > 0, summary.totals, 1.0)).max()
     return {
-        "n_explained": len(predictions),
-        "share_correct": float(np.mean(predictions == explanation.labels)),
-        "additivity_error_log10": float(np.log10(max(error, SMALLEST_ERROR))),
+        "additivity_log10": float(np.log10(max(of_range, SMALLEST_ERROR))),
+        "additivity_l1_log10": float(np.log10(max(of_total, SMALLEST_ERROR))),
         "diagonal": float(on_diagonal(explanation, summary).mean()),
-        "lowest_diagonal": min(diagonal_by_class(explanation, summary).values()),
-        "strength": float(summary.strengths.mean()),
     }
 
 

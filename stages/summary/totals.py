@@ -21,7 +21,9 @@ class Summary:
             (channels summed), output units per pixel; the largest one where that is 0, and 1
             where all are 0.
         sums: Attribution summed over channels and pixels (n, k), output units.
-        strengths: Sum over pixels of |attribution| to each class, mean over the images (k,).
+        totals: Σ|attribution| over channels and pixels (n, k), output units.
+        strengths: Sum over pixels of |attribution| to each class, mean over the images (k,);
+            channels are summed first.
         counts: Number of explained images of each true class (k,).
         means: Attribution to each class, mean over the images of that true class (k, h, w), 0
             where there is none.
@@ -30,6 +32,7 @@ class Summary:
 
     limit: float
     sums: NDArray[np.float64]
+    totals: NDArray[np.float64]
     strengths: NDArray[np.float64]
     counts: NDArray[np.int64]
     means: NDArray[np.float64]
@@ -44,7 +47,7 @@ def summarise(explanation: Explanation) -> Summary:
     """
     n_images, _, height, width, n_classes = explanation.values.shape
     highest = _Highest(PERCENTILE, n_images * height * width * n_classes)
-    sums = np.empty((n_images, n_classes))
+    sums, totals = np.empty((2, n_images, n_classes))
     strengths = np.zeros(n_classes)
     counts = np.bincount(explanation.labels, minlength=n_classes)
     means, mean_strengths = np.zeros((2, n_classes, height, width))
@@ -52,7 +55,9 @@ def summarise(explanation: Explanation) -> Summary:
         explanation.labels, desc="read values", unit="image", leave=False, delay=1, disable=None
     )
     for image, label in enumerate(images):
-        maps = explanation.values[image].sum(axis=0, dtype=np.float64)  # (h, w, k)
+        values = explanation.values[image]
+        totals[image] = np.abs(values).sum(axis=(0, 1, 2), dtype=np.float64)
+        maps = values.sum(axis=0, dtype=np.float64)  # (h, w, k)
         sums[image] = maps.sum(axis=(0, 1))
         if not np.isfinite(sums[image]).all():
             raise UserError(
@@ -65,7 +70,7 @@ def summarise(explanation: Explanation) -> Summary:
         strengths += strong.sum(axis=(0, 1)) / n_images
         highest.add(strong)
     limit = highest.percentile() or highest.maximum() or 1.0
-    return Summary(limit, sums, strengths, counts, means, mean_strengths)
+    return Summary(limit, sums, totals, strengths, counts, means, mean_strengths)
 
 
 class _Highest:

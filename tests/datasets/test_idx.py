@@ -219,8 +219,14 @@ def test_an_archive_is_checked_as_published_where_its_name_says_so(
     [
         (b"PK\x03\x04" + bytes(20), r"magic number is 0x504b0304, expected 0x00000803"),
         (idx(np.zeros(5, np.uint8)), r"magic number is 0x00000801, expected 0x00000803"),
-        (CONTENT["t10k-images-idx3-ubyte"][:-1], r"says 2 items, 128 bytes, but holds 127"),
-        (CONTENT["t10k-images-idx3-ubyte"] + b"\0", r"says 2 items, 128 bytes, but holds 129"),
+        (
+            CONTENT["t10k-images-idx3-ubyte"][:-1],
+            r"header states 2 items, 128 bytes, but it holds 127",
+        ),
+        (
+            CONTENT["t10k-images-idx3-ubyte"] + b"\0",
+            r"header states 2 items, 128 bytes, but it holds 129",
+        ),
         (CONTENT["t10k-images-idx3-ubyte"][:9], r"ends within its header, after 9 bytes"),
         (b"", r"magic number is 0x, expected"),
     ],

@@ -17,7 +17,7 @@ from PIL import Image
 from stages.core.errors import UserError
 from stages.datasets import image_folder
 from stages.datasets.base.contract import Dataset, Origin
-from stages.datasets.base.decode import Undecodable, decode
+from stages.datasets.base.decode import UnusableImage, decode
 
 RNG = np.random.default_rng(0)
 
@@ -140,13 +140,13 @@ def png_of_size(width: int, height: int) -> bytes:
 
 DAMAGED = {
     "empty": (b"", "empty"),
-    "text": (b"no image", "no PNG, JPEG, BMP, WebP, GIF or TIFF image"),
-    "page": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "no PNG, JPEG, BMP"),
+    "text": (b"no image", "not a PNG, JPEG, BMP, WebP, GIF or TIFF image"),
+    "page": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not a PNG, JPEG, BMP"),
     "cut png": (encoded(Image.fromarray(pixels(30, 30)), "PNG")[:-200], "cut short or damaged"),
     "cut jpeg": (encoded(Image.fromarray(pixels(30, 30)), "JPEG")[:-200], "cut short or damaged"),
     "cut webp": (
         encoded(Image.fromarray(pixels(30, 30, 3)), "WEBP")[:-200],
-        "cut short or damaged|no PNG",
+        "cut short or damaged|not a PNG",
     ),
     "changed byte": (PNG[:60] + bytes([PNG[60] ^ 255]) + PNG[61:], "cut short or damaged"),
     "bomb": (png_of_size(60_000, 60_000), "decompression bomb: .*3600000000 pixels"),
@@ -161,7 +161,7 @@ DAMAGED = {
 @pytest.mark.parametrize("name", DAMAGED)
 def test_what_cannot_be_decoded_says_why(name: str) -> None:
     content, reason = DAMAGED[name]
-    with pytest.raises(Undecodable, match=reason):
+    with pytest.raises(UnusableImage, match=reason):
         decode(content)
 
 
@@ -225,7 +225,7 @@ def test_every_damaged_file_is_named_at_once(source: Path, tmp_path: Path) -> No
     with pytest.raises(UserError) as caught:
         fetched(source, tmp_path / "raw")
     first, *lines, last = str(caught.value).splitlines()
-    assert first == f"{source}: 11 of 23 files are no images that can be used:"
+    assert first == f"{source}: 11 of 23 files cannot be used as images:"
     named = {line.strip().split(": ")[0] for line in lines}
     assert named == {f"train/big cat/{name}.png" for name in DAMAGED} | {"test/big cat/folder"}
     assert last == "Fix or remove them, or set data.skip_damaged: true to leave them out."

@@ -30,7 +30,7 @@ def test_the_page_says_what_the_run_was(page: Page) -> None:
         "report.colormap red_blue",
         "evaluate.accuracy 0.912346",
         "explain.diagonal",
-        "explain.lowest_diagonal",
+        "explain.additivity_l1_log10",
         "numpy 2",
     ):
         expect(facts).to_contain_text(re.compile(re.escape(words).replace(r"\ ", r"\s*")))

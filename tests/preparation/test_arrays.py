@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
-from stages.preparation.division import Part
 
 from stages.core.errors import UserError
 from stages.datasets.base.contract import RawImages
 from stages.preparation.arrays import converted, shape_of_first, to_arrays
+from stages.preparation.splitting import Part
 
 from .options import options
 

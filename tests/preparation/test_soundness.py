@@ -13,10 +13,19 @@ from .datasets import dataset
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (dataset([0, 0], [0], 1), "1 class, expected at least 2"),
-        (dataset([0, 1, 2], [0]), r"1 train labels, such as 2, name none of the 2 classes 0 … 1"),
-        (dataset([0, 1], [0, -1]), r"1 test labels, such as -1, name none of the 2 classes"),
-        (dataset([0, 1, 1], [2], 4), r"no training image of class 2, class 3; add some"),
+        (
+            dataset([0, 0], [0], 1),
+            r"number of classes must be at least 2 \(got 1\); add images of others",
+        ),
+        (
+            dataset([0, 1, 2], [0]),
+            r"train labels must be 0 … 1 for 2 classes \(1 are not, such as 2\); fix the",
+        ),
+        (
+            dataset([0, 1], [0, -1]),
+            r"test labels must be 0 … 1 for 2 classes \(1 are not, such as -1\)",
+        ),
+        (dataset([0, 1, 1], [2], 4), r"no training images of class 2, class 3; add some"),
     ],
 )
 def test_what_no_classifier_can_learn_from(data: Dataset, message: str) -> None:
@@ -32,5 +41,5 @@ def test_classes_of_the_same_name() -> None:
 
 def test_images_without_labels() -> None:
     images = RawImages(np.zeros((3, 1, 8, 8), np.uint8), np.array([0, 1]))
-    with pytest.raises(UserError, match="3 train images, 2 labels"):
+    with pytest.raises(UserError, match="3 train images but 2 labels; each image needs"):
         require_sound(Dataset(images, None, ("a", "b")))

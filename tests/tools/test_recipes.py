@@ -84,9 +84,12 @@ def test_every_value_survives_the_command_line(value: Any) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], r"which one\? make recipe NAME=<name>, of digits_sgd, fashion_lab$"),
-        (["digit_sgd"], r"no recipe 'digit_sgd'; known: .*; did you mean digits_sgd\?"),
-        (["../params"], r"no recipe '\.\./params'; known: digits_sgd, fashion_lab"),
+        ([], r"name a recipe: make recipe NAME=<name>; known: digits_sgd, fashion_lab$"),
+        (
+            ["digit_sgd"],
+            r"unknown recipe \(got 'digit_sgd'\); known: .*; did you mean digits_sgd\?",
+        ),
+        (["../params"], r"unknown recipe \(got '\.\./params'\); known: digits_sgd, fashion_lab"),
     ],
 )
 def test_an_unknown_name(here: Path, arguments: list[str], message: str) -> None:
@@ -128,10 +131,10 @@ def test_what_git_does_not_know_would_be_missing(here: Path) -> None:
     (here / "stages").mkdir()
     (here / "stages/Straße.py").touch()
     (here / "notes.txt").touch()
-    with pytest.raises(UserError, match=r"new to Git: my images/, stages/; .*: run git add on new"):
+    with pytest.raises(UserError, match=r"untracked: my images/, stages/; .*: run git add on new"):
         recipes.main(["own"])
     subprocess.run(["git", "add", "my images"], check=True)
-    with pytest.raises(UserError, match=r"new to Git: stages/; "):
+    with pytest.raises(UserError, match=r"untracked: stages/; "):
         recipes.main(["own"])
 
 

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from stages.params.train import Change
-from stages.training.augment import ERASED, ROTATION, SCALE, augment
+from stages.params.train import Augmentation
+from stages.training.augment import MAX_ERASED, MAX_ROTATION, MAX_SCALE, augment
 from stages.training.fitting import DeviceSplit, shuffled_batches
 
 
@@ -62,18 +62,18 @@ def test_rotate_turns_about_the_centre_even_if_the_image_is_not_square(
     radius = 0.4 * width / 2
     torch.testing.assert_close(torch.hypot(x, y), torch.full((300,), radius), rtol=0.02, atol=0)
     angle = torch.atan2(y, x)
-    assert angle.abs().max() < ROTATION * 1.02
-    assert angle.min() < -0.9 * ROTATION
-    assert angle.max() > 0.9 * ROTATION
+    assert angle.abs().max() < MAX_ROTATION * 1.02
+    assert angle.min() < -0.9 * MAX_ROTATION
+    assert angle.max() > 0.9 * MAX_ROTATION
 
 
 def test_scale_changes_the_area_both_ways() -> None:
     before = blob(300, 40, 40)
     area = augment(before, ["scale"], generator()).sum(dim=(1, 2, 3)) / before.sum(dim=(1, 2, 3))
-    assert area.max() < (1 + SCALE) ** 2 * 1.01
-    assert area.min() > (1 + SCALE) ** -2 * 0.99
-    assert area.max() > 1 + SCALE
-    assert area.min() < 1 / (1 + SCALE)
+    assert area.max() < (1 + MAX_SCALE) ** 2 * 1.01
+    assert area.min() > (1 + MAX_SCALE) ** -2 * 0.99
+    assert area.max() > 1 + MAX_SCALE
+    assert area.min() < 1 / (1 + MAX_SCALE)
 
 
 def test_flip_mirrors_about_every_other_image() -> None:
@@ -93,14 +93,14 @@ def test_erase_hides_one_rectangle_in_about_every_other_image() -> None:
     for image, mask, fill in zip(erased, changed, mean, strict=True):
         rows, columns = mask.any(dim=1), mask.any(dim=0)
         assert torch.equal(mask, rows[:, None] & columns)
-        assert rows.sum() <= math.ceil(ERASED * 20)
-        assert columns.sum() <= math.ceil(ERASED * 30)
+        assert rows.sum() <= math.ceil(MAX_ERASED * 20)
+        assert columns.sum() <= math.ceil(MAX_ERASED * 30)
         assert (image[:, mask] == fill[:, 0]).all()
     assert 0.35 < changed.flatten(1).any(dim=1).float().mean() < 0.55
 
 
-@pytest.mark.parametrize("change", get_args(Change))
-def test_the_same_seed_draws_the_same_and_another_draws_others(change: Change) -> None:
+@pytest.mark.parametrize("change", get_args(Augmentation))
+def test_the_same_seed_draws_the_same_and_another_draws_others(change: Augmentation) -> None:
     images = torch.randint(256, (50, 1, 16, 16), dtype=torch.uint8, generator=generator(1))
     first, again, other = (augment(images, [change], generator(seed)) for seed in (0, 0, 1))
     assert torch.equal(first, again)

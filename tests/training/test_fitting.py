@@ -11,7 +11,7 @@ from stages.artifacts.splits import DatasetInfo
 from stages.core.errors import UserError
 from stages.networks.build import build_network
 from stages.params.train import Train
-from stages.training.fitting import DeviceSplit, evaluate, fit
+from stages.training.fitting import DeviceSplit, fit, score
 
 from .options import options
 
@@ -73,7 +73,7 @@ def test_the_best_epoch_is_kept(images: DeviceSplit) -> None:
     *_, history = fit(network, images, upside_down, options(epochs=4, keep="best"), seed=0)
     best = history["validation_loss"].min()
     assert best < history["validation_loss"].iloc[-1]
-    assert evaluate(network, upside_down).loss == pytest.approx(best)
+    assert score(network, upside_down).loss == pytest.approx(best)
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw"])
@@ -104,6 +104,6 @@ def test_each_epoch_shows_the_curves_so_far(images: DeviceSplit) -> None:
 
 def test_a_loss_that_is_not_finite_stops_the_run(images: DeviceSplit) -> None:
     network = build_network("lenet", INFO, {})
-    message = r"no longer finite in epoch 1; lower train\.learning_rate \(it is 1e\+30\)"
+    message = r"no longer finite in epoch 1; lower train\.learning_rate \(got 1e\+30\)"
     with pytest.raises(UserError, match=message):
         list(fit(network, images, images, options(learning_rate=1e30), seed=0))

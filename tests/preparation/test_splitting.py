@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from stages.preparation.division import divide
 
 from stages.core.errors import UserError
+from stages.preparation.splitting import split_dataset
 
 from .datasets import dataset
 from .options import options
@@ -13,7 +13,9 @@ from .options import options
 def test_a_test_split_is_split_off_where_there_is_none() -> None:
     labels = [0] * 60 + [1] * 40
     images = dataset(labels, None)
-    parts = {name: positions for name, (_, positions) in divide(images, options(), 0).items()}
+    parts = {
+        name: positions for name, (_, positions) in split_dataset(images, options(), 0).items()
+    }
     assert {name: len(positions) for name, positions in parts.items()} == {
         "train": 60,
         "validation": 20,
@@ -23,19 +25,21 @@ def test_a_test_split_is_split_off_where_there_is_none() -> None:
     assert sorted(together) == list(range(100))
     shares = {name: np.mean(np.array(labels)[positions]) for name, positions in parts.items()}
     assert all(share == pytest.approx(0.4) for share in shares.values())
-    again, other = (divide(images, options(), seed)["test"][1] for seed in (0, 1))
+    again, other = (split_dataset(images, options(), seed)["test"][1] for seed in (0, 1))
     assert np.array_equal(again, parts["test"])
     assert not np.array_equal(other, parts["test"])
 
 
 def test_a_limit_holds_for_both_splits() -> None:
     images = dataset([0, 1] * 50, [0, 1] * 30)
-    sizes = {name: len(p) for name, (_, p) in divide(images, options(limit=20), 0).items()}
+    sizes = {name: len(p) for name, (_, p) in split_dataset(images, options(limit=20), 0).items()}
     assert sizes == {"train": 15, "validation": 5, "test": 20}
 
 
 def test_too_few_images_of_a_class() -> None:
-    with pytest.raises(UserError, match=r"preprocess\.test_fraction: cannot divide 5 images of 2"):
-        divide(dataset([0, 0, 0, 0, 1], None), options(), 0)
-    with pytest.raises(UserError, match=r"preprocess\.validation_fraction: cannot divide 5 images"):
-        divide(dataset([0, 0, 0, 0, 1], [0]), options(), 0)
+    with pytest.raises(
+        UserError, match=r"test_fraction: 0\.2 of 5 images of 2 classes cannot be h"
+    ):
+        split_dataset(dataset([0, 0, 0, 0, 1], None), options(), 0)
+    with pytest.raises(UserError, match=r"validation_fraction: 0\.25 of 5 images of 2 classes"):
+        split_dataset(dataset([0, 0, 0, 0, 1], [0]), options(), 0)
