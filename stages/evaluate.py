@@ -102,7 +102,7 @@ def confusion(predictions: Predictions) -> pd.DataFrame:
     """Actual and predicted class of each test image; DVC's confusion template counts them."""
     names = np.array(predictions.class_names)
     return pd.DataFrame(
-        {"actual": names[predictions.labels], "predicted": names[predictions.classes]}
+        {"actual": names[predictions.labels], "predicted": names[predictions.predicted]}
     )
 
 
@@ -115,7 +115,7 @@ def mistakes(predictions: Predictions) -> pd.DataFrame:
         {
             "index": rows,
             "actual": names[labels],
-            "predicted": names[predictions.classes[rows]],
+            "predicted": names[predictions.predicted[rows]],
             "probability": probabilities.max(axis=1),
             "probability_of_actual": probabilities[np.arange(len(rows)), labels],
         }

@@ -47,7 +47,7 @@ class ExplainedImages:
         return list(self.about["class_names"])
 
     @property
-    def predictions(self) -> NDArray[np.int64]:
+    def predicted(self) -> NDArray[np.int64]:
         """Predicted classes (n,): those of the highest probability."""
         return np.asarray(self.probabilities.argmax(axis=1), np.int64)
 

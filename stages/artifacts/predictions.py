@@ -30,14 +30,14 @@ class Predictions:
     metrics: Mapping[str, float]
 
     @property
-    def classes(self) -> NDArray[np.int64]:
+    def predicted(self) -> NDArray[np.int64]:
         """Predicted classes (n,): those of the highest probability."""
         return np.asarray(self.probabilities.argmax(axis=1), np.int64)
 
     @property
     def mistakes(self) -> NDArray[np.int64]:
         """Positions of all wrong predictions, the highest probability first."""
-        wrong = np.flatnonzero(self.classes != self.labels)
+        wrong = np.flatnonzero(self.predicted != self.labels)
         return wrong[np.argsort(-self.probabilities[wrong].max(axis=1), kind="stable")]
 
     def save(self, folder: Path = FOLDER) -> None:

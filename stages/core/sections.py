@@ -17,7 +17,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from stages.core.messages import did_you_mean, error_lines
-from stages.core.plugins import load_plugin, plugin_names
+from stages.core.plugins import load_plugin, plugin_names, requires_options
 
 
 class Section(BaseModel):
@@ -80,14 +80,20 @@ def plugin_options(kind: str, field: str, function: str) -> AfterValidator:
         field: The field that names the plug-in, declared before the options.
         function: The plug-in's function that takes the options. They are its parameters that have
             a default or are keyword-only; their annotations say which values are valid, with
-            pydantic's `Annotated[int, Field(ge=1)]` and `Literal[…]` where needed.
+            pydantic's `Annotated[int, Field(ge=1)]` and `Literal[…]` where needed. If it passes
+            any others on (`**arguments`), the plug-in's `argument_errors(**options)` checks them.
     """
 
     def check(options: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
         name = info.data.get(field)
-        if name is None or not options:  # an unknown name has its own error
+        if name is None:  # an unknown name has its own error
             return options
-        lines = option_errors(getattr(load_plugin(kind, name, (function,)), function), options)
+        if not options and not requires_options(kind, name, function):
+            return options
+        plugin = load_plugin(kind, name, (function,))
+        lines = option_errors(getattr(plugin, function), options)
+        if not lines and hasattr(plugin, "argument_errors"):
+            lines = plugin.argument_errors(**options)
         if lines:
             raise PydanticCustomError("options", "wrong options", {"lines": lines})
         return options
@@ -98,13 +104,17 @@ def plugin_options(kind: str, field: str, function: str) -> AfterValidator:
 def option_errors(function: Callable[..., Any], options: dict[str, Any]) -> list[str]:
     """One line for each option that `function` does not accept."""
     fields: dict[str, Any] = {}
-    for name, parameter in inspect.signature(function, eval_str=True).parameters.items():
+    parameters = inspect.signature(function, eval_str=True).parameters
+    passes_on = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
+    for name, parameter in parameters.items():
         annotation = Any if parameter.annotation is parameter.empty else parameter.annotation
         if parameter.default is not parameter.empty:
             fields[name] = (annotation, parameter.default)
         elif parameter.kind is parameter.KEYWORD_ONLY:
             fields[name] = (annotation, ...)
-    config = ConfigDict(extra="forbid", strict=True, arbitrary_types_allowed=True)
+    config = ConfigDict(
+        extra="allow" if passes_on else "forbid", strict=True, arbitrary_types_allowed=True
+    )
     model = create_model("Options", __config__=config, **fields)
     try:
         model.model_validate(options)

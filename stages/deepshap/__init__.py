@@ -4,6 +4,6 @@ It stands on PyTorch alone: copy the folder to use it elsewhere.
 """
 
 from .engine import DeepShap
-from .tracing import UnsupportedOperation
+from .export import UnsupportedOperation
 
 __all__ = ["DeepShap", "UnsupportedOperation"]

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor, fx, nn
+from torch import Tensor, nn
 
+from .faithful import check_faithful, sample
 from .first_layer import first_convolutions
 from .multiplier import Multiplier
-from .program import Program, Tile, check_faithful
+from .program import Program, Tile, joined
 
 if TYPE_CHECKING:  # so the engine runs on PyTorch alone; the tests check these shapes
-    from jaxtyping import Float
+    from jaxtyping import Float, Int
 
 _MIB = 2**20
 
@@ -38,8 +40,8 @@ class DeepShap:
     change is computed in float64, on devices that have it.
 
     Args:
-        network: In eval mode, traceable by `torch.fx`, from (n, c, h, w) to (n, k). It is left as
-            it is, and must stay as it is while this explainer is used.
+        network: In eval mode, exportable by `torch.export`, from (n, c, h, w) to (n, k). It is left
+            as it is, and must stay as it is while this explainer is used.
         background: Images (b, c, h, w) that the change is measured from, in the network's dtype.
         chunk_mib: Memory in MiB that the multipliers of one tile may take. The default keeps a
             tile within the processor's caches; a GPU is busy only with more.
@@ -72,19 +74,23 @@ class DeepShap:
         if chunk_mib is None:
             chunk_mib = 16 if self._device.type == "cpu" else 512
         with torch.no_grad():
-            self._program = Program(network)
-            probe = self._probe(network)
-            self._first = first_convolutions(self._program, probe)
-            widest = max(probe.widths.values(), default=1) * background.element_size()
-            self._pair_floats = chunk_mib * _MIB // widest
-            self._blocks = self._split(probe.outputs.shape[1])
-            self._kept = self._keep(keep_mib * _MIB)
-            outputs = torch.cat([self._recall(i).outputs for i in range(len(self._blocks))])
+            # First, so that what a network keeps from its first run holds real tensors.
+            expected = sample(network, self._background)
+            self._program = Program(network, self._background[:1])
+            check_faithful(self._program, network, expected)
+            self._first = first_convolutions(self._program)
+            self._pair_floats = (
+                chunk_mib * _MIB // (self._program.widest * background.element_size())
+            )
+            self._keep_bytes = keep_mib * _MIB
+            outputs, self._kept = self._remember()
             mean = outputs.cpu().double().mean(0)  # there, since not every device has float64
             self.base_values = mean.to(background.dtype).to(self._device)
 
     def attribute(
-        self, images: Float[Tensor, "n c h w"], outputs: Sequence[int] | None = None
+        self,
+        images: Float[Tensor, "n c h w"],
+        outputs: Sequence[int] | Int[Tensor, " k"] | Int[Tensor, "n k"] | None = None,
     ) -> Float[Tensor, "n c h w k"]:
         """Share each output's change from its base value among the pixels.
 
@@ -93,8 +99,8 @@ class DeepShap:
 
         Args:
             images: What to explain, (n, c, h, w), like the background in everything but n.
-            outputs: Which outputs to explain, in the order wanted; all of them by default. Time is
-                about proportional to their number.
+            outputs: Which k outputs to explain, in the order wanted; all of them by default. An
+                integer tensor (n, k) names others for each image. Time is about proportional to k.
 
         Returns:
             Output units, (n, c, h, w, k), in the network's dtype and on its device. Summed over
@@ -106,33 +112,38 @@ class DeepShap:
             ValueError: `images` or `outputs` do not fit the network and background.
         """
         _check_images(images, self._background)
-        chosen = _chosen(outputs, len(self.base_values))
+        chosen = _chosen(outputs, len(images), len(self.base_values))
         images = images.detach().to(self._device)
-        unit = torch.eye(len(self.base_values), dtype=images.dtype, device=self._device)
-        start = Multiplier(torch.stack([unit[output] for output in chosen])[None])
-        values = images.new_empty(*images.shape, len(chosen))
-        at_once = max(1, self._pair_limit(len(chosen)) // len(self._blocks[0]))
+        unit = torch.eye(len(self.base_values), dtype=images.dtype)
+        start = unit[chosen].to(self._device)  # (n or 1, k, outputs)
+        n_chosen = chosen.shape[1]
+        values = images.new_empty(*images.shape, n_chosen)
+        blocks = self._blocks(n_chosen)
+        at_once = max(1, self._pair_limit(n_chosen) // len(self._background[blocks[0]]))
         with torch.no_grad(), self._workers() as run:
             for at in range(0, len(images), at_once):
                 tile = self._program.run(images[at : at + at_once])
-                share = functools.partial(self._attributed, start, tile)
-                total = functools.reduce(torch.add, run(share, range(len(self._blocks))))
+                rows = start if len(start) == 1 else start[at : at + at_once]
+                share = functools.partial(self._attributed, rows, tile)
+                total = functools.reduce(torch.add, run(share, blocks))
                 values[at : at + at_once] = (total / len(self._background)).movedim(1, -1)
         return values
 
     @torch.no_grad()  # here and not only in the caller: it holds for a thread
-    def _attributed(self, start: Multiplier, images: Tile, block: int) -> Tensor:
+    def _attributed(self, start: Tensor, images: Tile, block: slice) -> Tensor:
         """Go back through the network for all pairs with a block: (n, k, c, h, w), its sum."""
         background = self._recall(block)
-        waiting: dict[fx.Node, Multiplier] = {self._program.sink: start}
-        n, b, k = len(images.images), len(background.images), start.rows.shape[1]
+        n, b, k = len(images), len(background), start.shape[1]
+        start = start if len(start) == 1 else start.repeat_interleave(b, 0)
+        waiting = {self._program.sink: Multiplier(start)}
         total = images.images.new_zeros(n, k, *images.images.shape[1:])
         for node, step in reversed(self._program.steps.items()):
             multiplier = waiting.pop(node, None)
             if multiplier is None:
                 continue
             if node in self._first:
-                total += self._first[node].attributions(multiplier, images, background)
+                first = self._first[node]
+                total += first.attributions(multiplier, images.images, background.images)
                 continue
             passed = step.rule.backward(multiplier, images.saved[node], background.saved[node])
             for source, part in zip(step.inputs, passed, strict=True):
@@ -146,9 +157,11 @@ class DeepShap:
             total += (rows * change[:, :, None]).sum(1)
         return total
 
-    def _recall(self, block: int) -> Tile:
+    def _recall(self, block: slice) -> Tile:
         """A block of the background with its activations."""
-        return self._kept[block] if self._kept else self._program.run(self._blocks[block])
+        if self._kept is not None:
+            return self._kept.part(block)
+        return self._program.run(self._background[block])
 
     @contextmanager
     def _workers(self) -> Iterator[Callable[..., Iterator[Tensor]]]:
@@ -168,30 +181,27 @@ class DeepShap:
         finally:
             torch.set_num_threads(n_threads)
 
-    def _split(self, n_outputs: int) -> tuple[Tensor, ...]:
+    def _blocks(self, n_outputs: int) -> list[slice]:
         """Cut the background into blocks within the memory, equally many for each core."""
         n_blocks = -(-len(self._background) // self._pair_limit(n_outputs))
         if self._device.type == "cpu":
             n_threads = torch.get_num_threads()
             n_blocks = min(-(-n_blocks // n_threads) * n_threads, len(self._background))
-        return self._background.tensor_split(n_blocks)
+        sizes = [len(block) for block in self._background.tensor_split(n_blocks)]
+        ends = list(itertools.accumulate(sizes))
+        return [slice(end - size, end) for size, end in zip(sizes, ends, strict=True)]
 
-    def _keep(self, limit: int) -> list[Tile] | None:
-        first = self._program.run(self._blocks[0])
-        if first.n_bytes() * len(self._blocks) > limit:
-            return None
-        return [first, *map(self._program.run, self._blocks[1:])]
-
-    def _probe(self, network: nn.Module) -> Tile:
-        """Try the traced network on two images, then three: neither number must enter a shape."""
-        at = torch.arange(3) % len(self._background)
-        check_faithful(self._program, network, self._background[at[:2]])
-        tile = self._program.run(self._background[at])
-        if tile.outputs.ndim != 2:
-            raise ValueError(
-                f"network: its output has the shape {tuple(tile.outputs.shape)}, expected (n, k)"
-            )
-        return tile
+    def _remember(self) -> tuple[Tensor, Tile | None]:
+        """The outputs of the background, and its activations if there is room for them."""
+        tiles: list[Tile] = []
+        outputs = []
+        for images in self._background.split(self._pair_limit(1)):
+            tile = self._program.run(images)
+            outputs.append(tile.outputs)
+            if tile.n_bytes() * len(self._background) <= self._keep_bytes * len(images):
+                tiles.append(tile)
+        kept = joined(tiles) if len(tiles) == len(outputs) else None
+        return torch.cat(outputs), kept
 
     def _pair_limit(self, n_outputs: int) -> int:
         """How many pairs one tile may hold."""
@@ -233,11 +243,19 @@ def _check_images(images: Tensor, background: Tensor) -> None:
         )
 
 
-def _chosen(outputs: Sequence[int] | None, n_outputs: int) -> list[int]:
-    chosen = list(range(n_outputs) if outputs is None else outputs)
-    for output in chosen:
+def _chosen(outputs: Sequence[int] | Tensor | None, n_images: int, n_outputs: int) -> Tensor:
+    """Which outputs to explain: of each image, (n, k), or of all alike, (1, k)."""
+    chosen = torch.as_tensor(range(n_outputs) if outputs is None else outputs).cpu()
+    if chosen.numel() == 0 and n_images > 0:
+        raise ValueError("outputs: is empty; name at least one, or None for all")
+    if chosen.is_floating_point() or chosen.dtype == torch.bool:
+        raise ValueError(f"outputs: is {chosen.dtype}, expected integers")
+    if chosen.ndim != 1 and (chosen.ndim != 2 or len(chosen) != n_images):
+        raise ValueError(
+            f"outputs: has the shape {tuple(chosen.shape)}, expected (k,), or ({n_images}, k) for "
+            "the outputs of each image"
+        )
+    for output in chosen.flatten().tolist():
         if not 0 <= output < n_outputs:
             raise ValueError(f"outputs: {output} is not among 0 to {n_outputs - 1}")
-    if not chosen:
-        raise ValueError("outputs: is empty; name at least one, or None for all")
-    return chosen
+    return chosen if chosen.ndim == 2 else chosen[None]

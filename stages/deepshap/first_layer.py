@@ -11,18 +11,15 @@ where a row of the right factor is the weight patch under that position times x 
 The patches are then added up once.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, fx
 
-from .linear_operations import conv2d, pair
+from .linear import Convolution, Scale, Sum, Unchanged
 from .multiplier import Multiplier, Places
-from .program import Program, Step, Tile
-from .rules import Scale, Sum, Unchanged
+from .program import Program, Step
 
 
 @dataclass(frozen=True)
@@ -30,61 +27,65 @@ class FirstConvolution:
     """A convolution that reads the images, perhaps shifted and scaled channel by channel.
 
     Attributes:
-        step: The convolution.
-        before: What shifts and scales, from the convolution backwards.
+        rule: Of the convolution.
+        weight: Of the convolution, times what one unit of an image becomes before it.
     """
 
-    step: Step
-    before: tuple[Step, ...]
+    rule: Convolution
+    weight: Tensor
 
-    def attributions(self, multiplier: Multiplier, images: Tile, background: Tile) -> Tensor:
+    def attributions(self, multiplier: Multiplier, images: Tensor, background: Tensor) -> Tensor:
         """Sum (x - b) times the multiplier of x over the background: (n, k, c, h, w)."""
-        weight, _, stride, padding, dilation, _ = images.saved[self.step.node][1]
+        rule = self.rule
         return contract(
             multiplier,
-            images.images,
-            background.images,
-            weight * self._scale(background),
-            pair(stride),
-            pair(padding),
-            pair(dilation),
+            images,
+            background,
+            self.weight,
+            rule.stride,
+            rule.padding,
+            rule.dilation,
         )
 
-    def _scale(self, tile: Tile) -> Tensor:
-        """What one unit of an image becomes at the convolution: (1, c or 1, 1, 1)."""
-        one = Multiplier(tile.images.new_ones(1, 1, 1, 1, 1))
-        for step in self.before:
-            saved = tile.saved[step.node]
-            (one,) = step.rule.backward(one, saved, saved)
-        return one.dense()[0]
 
-
-def first_convolutions(program: Program, tile: Tile) -> dict[fx.Node, FirstConvolution]:
-    """Find the convolutions of a network that `contract` can take, by a tile it has run on."""
+def first_convolutions(program: Program) -> dict[fx.Node, FirstConvolution]:
+    """Find the convolutions of a network that `contract` can take."""
+    image = program.source.meta["val"]
     found = {}
     for step in program.steps.values():
+        rule = step.rule
+        if (
+            not isinstance(rule, Convolution)
+            or rule.groups != 1
+            or rule.call.inputs[0] != image.shape
+        ):
+            continue
         before: list[Step] = []
         node = step.inputs[0]
         while node in program.steps and len(node.users) == 1:
             before.append(program.steps[node])
             node = before[-1].inputs[0]
-        if node is program.source and step.rule.apply is conv2d:
-            first = FirstConvolution(step, tuple(before))
-            if _contractible(first, tile):
-                found[step.node] = first
+        if node is not program.source:
+            continue
+        scale = _scale(before, image.shape[1], rule.weight)
+        if scale is not None:
+            found[step.node] = FirstConvolution(rule, rule.weight * scale)
     return found
 
 
-def _contractible(first: FirstConvolution, tile: Tile) -> bool:
-    shape, (_, _, _, padding, _, groups) = tile.saved[first.step.node]
-    return (
-        shape == tile.images.shape
-        and groups == 1
-        and not isinstance(padding, str)
-        and all(isinstance(step.rule, Scale | Sum | Unchanged) for step in first.before)
-        and all(len(step.inputs) == 1 for step in first.before)
-        and first._scale(tile).shape[1:] in {(1, 1, 1), (shape[1], 1, 1)}
-    )
+def _scale(before: list[Step], channels: int, weight: Tensor) -> Tensor | None:
+    """What one unit of each channel becomes, if steps only shift and scale channels."""
+    factor = weight.new_ones(1, channels, 1, 1)
+    for step in before:
+        if not isinstance(step.rule, Scale | Sum | Unchanged) or len(step.inputs) != 1:
+            return None
+        if step.rule.call.inputs[0] != step.rule.call.output:
+            return None
+        (one,) = step.rule.backward(Multiplier(weight.new_ones(1, 1, 1, 1, 1)), (), ())
+        if one.dense().shape[2:] not in {(1, 1, 1), (channels, 1, 1)}:
+            return None
+        factor = factor * one.dense()[0]
+    return factor
 
 
 def contract(

@@ -10,9 +10,8 @@ Shapes are written with p pairs of an image and a background image, k outputs, a
 image's activation. A size of 1 stands for "the same for all", as in broadcasting.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -57,13 +56,13 @@ class Multiplier:
             return torch.Size((self.rows.shape[2], *self.places.plane))
         return self.rows.shape[2:]
 
-    def scaled(self, ratio: Tensor) -> Multiplier:
+    def scaled(self, ratio: Tensor) -> Self:
         """Multiply by a ratio that is the same for all outputs, (p or 1, 1, ...)."""
         if self.places is not None and ratio.shape[3:] != (1, 1):
-            return Multiplier(self.dense(), ratio)
+            return type(self)(self.dense(), ratio)
         return replace(self, ratio=ratio if self.ratio is None else self.ratio * ratio)
 
-    def pooled(self, ratio: Tensor, places: Places) -> Multiplier:
+    def pooled(self, ratio: Tensor, places: Places) -> Self:
         """Go from the output of a max pool to its input."""
         return replace(self.scaled(ratio), places=places)
 

@@ -1,252 +1,198 @@
-"""The table of operations: which PyTorch function follows which rule.
+"""The table of operations: which ATen operation follows which rule.
 
-Modules are traced down to the functions they call, so one entry serves a module, its functional
-form and its method. To add an operation, write the function with PyTorch's argument names under
-the rule it follows, and list the targets that mean it.
+A module, its functional form and its method arrive as the same operation, so one entry serves all.
+To add an operation, list its ATen name with the rule it follows; what can be written in terms of
+others goes into `decompositions` instead.
 """
 
-from __future__ import annotations
-
-import operator
 from collections.abc import Callable
-from typing import Any
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor
 
-from . import nonlinear, rules
-from .linear_operations import LINEAR, Target, pair
-from .rules import Rule
+from . import secants
+from .bilinear import Extremum, Quotient, bilinear, matrix_multiplied, multiplied
+from .elementwise import SMOOTH_THRESHOLD, Elementwise, Numeric, Rectifier, Selection
+from .linear import Convolution, Dense, Linear, Scale, Sum, Unchanged
+from .pooling import Maximum, MaxPool
+from .rules import Call, Rule
+from .secants import Secant
+from .softmax import InnerSoftmax
 
-OPERATIONS: dict[Target, Rule] = dict(LINEAR)
-"""Every operation that has a rule."""
+RuleOf = Callable[[Call], Rule]
+"""Makes the rule of a call, or raises NotImplementedError with what to do."""
 
-
-def _register(rule: Rule, *targets: Target) -> None:
-    OPERATIONS.update(dict.fromkeys(targets, rule))
-
-
-# Element by element
-
-
-def _is_elementwise(*targets: Target) -> Callable[[Callable[..., Tensor]], Callable[..., Tensor]]:
-    def register(apply: Callable[..., Tensor]) -> Callable[..., Tensor]:
-        _register(nonlinear.Elementwise(apply), *targets)
-        return apply
-
-    return register
+ADVICE = {
+    "_native_batch_norm_legit": "it normalises by statistics of the batch; keep running statistics",
+    "_native_batch_norm_legit_functional": "it normalises by statistics of the batch; call eval()",
+    "item": "it reads a value of the images into Python; keep it a tensor",
+}
+"""What to say about operations that are refused for a reason of their own."""
 
 
-def _relu(input: Tensor, inplace: bool = False) -> Tensor:
-    return torch.relu(input)
+def _closed(secant: Secant) -> RuleOf:
+    return lambda call: Elementwise(call, secant)
 
 
-_register(nonlinear.Rectifier(_relu), F.relu, F.relu_, torch.relu, torch.relu_, "relu", "relu_")
-
-
-@_is_elementwise(F.leaky_relu, F.leaky_relu_)
-def _leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
-    return F.leaky_relu(input, negative_slope)
-
-
-@_is_elementwise(F.elu, F.elu_)
-def _elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
-    return F.elu(input, alpha)
-
-
-@_is_elementwise(F.selu, F.selu_, torch.selu, torch.selu_)
-def _selu(input: Tensor, inplace: bool = False) -> Tensor:
-    return F.selu(input)
-
-
-@_is_elementwise(F.gelu)
-def _gelu(input: Tensor, approximate: str = "none") -> Tensor:
-    return F.gelu(input, approximate=approximate)
-
-
-@_is_elementwise(F.silu)
-def _silu(input: Tensor, inplace: bool = False) -> Tensor:
-    return F.silu(input)
-
-
-@_is_elementwise(F.hardswish)
-def _hardswish(input: Tensor, inplace: bool = False) -> Tensor:
-    return F.hardswish(input)
-
-
-@_is_elementwise(F.hardsigmoid)
-def _hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
-    return F.hardsigmoid(input)
-
-
-@_is_elementwise(F.hardtanh, F.hardtanh_)  # also what F.relu6 calls
-def _hardtanh(
-    input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False
-) -> Tensor:
-    return F.hardtanh(input, min_val, max_val)
-
-
-@_is_elementwise(F.relu6)
-def _relu6(input: Tensor, inplace: bool = False) -> Tensor:
-    return F.relu6(input)
-
-
-@_is_elementwise(F.sigmoid, torch.sigmoid, torch.sigmoid_, "sigmoid", "sigmoid_")
-def _sigmoid(input: Tensor) -> Tensor:
-    return torch.sigmoid(input)
-
-
-@_is_elementwise(F.tanh, torch.tanh, torch.tanh_, "tanh", "tanh_")
-def _tanh(input: Tensor) -> Tensor:
-    return torch.tanh(input)
-
-
-@_is_elementwise(F.softplus)
-def _softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
-    return F.softplus(input, beta, threshold)
-
-
-def _softmax(input: Tensor, dim: int, _stacklevel: int = 3, dtype: None = None) -> Tensor:
-    return F.softmax(input, dim)
-
-
-def _log_softmax(input: Tensor, dim: int, _stacklevel: int = 3, dtype: None = None) -> Tensor:
-    return F.log_softmax(input, dim)
-
-
-_register(nonlinear.Softmax(_softmax), F.softmax, torch.softmax, "softmax")
-_register(nonlinear.Softmax(_log_softmax), F.log_softmax, torch.log_softmax, "log_softmax")
-
-
-# Nothing to undo
-
-
-def _dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
-    if training:
+def _dropout(call: Call) -> Rule:
+    if call.arguments["train"]:
         raise NotImplementedError("it drops at random; pass training=self.training")
-    return input
+    return Unchanged(call)
 
 
-def _float(input: Tensor) -> Tensor:
-    return input if input.dtype == torch.float64 else input.float()
+def _cast(call: Call) -> Rule:
+    dtype = call.arguments["dtype"] or call.zero.dtype
+    if not dtype.is_floating_point:
+        raise NotImplementedError(f"it converts to {dtype}, which has no multiplier")
+    if torch.finfo(dtype).bits < min(32, torch.finfo(call.zero.dtype).bits):
+        raise NotImplementedError(
+            f"it computes in {dtype}, too coarse to add up; leave autocast and conversions to "
+            "whoever calls the network"
+        )
+    return Unchanged(call)
 
 
-_register(rules.Unchanged(_dropout), F.dropout, F.dropout1d, F.dropout2d, F.dropout3d)
-_register(rules.Unchanged(_dropout), F.alpha_dropout, F.feature_alpha_dropout, torch.dropout)
-_register(rules.Unchanged(lambda input: input), "contiguous", "clone", torch.clone)
-_register(rules.Unchanged(_float), "float")
+def _convolution(call: Call) -> Rule:
+    return Convolution(call) if call.varying == ("input",) else bilinear(call)
 
 
-# Constants and branches
+def _dense(call: Call) -> Rule:
+    return Dense(call) if call.varying == ("input",) else bilinear(call)
 
 
-def _batch_norm_factor(
-    input: Tensor,
-    running_mean: Tensor,
-    running_var: Tensor,
-    weight: Tensor | None,
-    bias: Tensor | None,
-    training: bool,
-    momentum: float,
-    eps: float,
-) -> Tensor:
-    factor = (running_var + eps).rsqrt()
-    factor = factor if weight is None else factor * weight
-    return factor.reshape(-1, *[1] * (input.ndim - 2))
+def _reshaped(call: Call) -> Rule:
+    same = call.inputs[0].numel() == call.output.numel()
+    return Unchanged(call) if same and len(call.inputs) == 1 else Linear(call)
 
 
-def _batch_norm(
-    input: Tensor,
-    running_mean: Tensor | None,
-    running_var: Tensor | None,
-    weight: Tensor | None = None,
-    bias: Tensor | None = None,
-    training: bool = False,
-    momentum: float = 0.1,
-    eps: float = 1e-5,
-) -> Tensor:
-    if training or running_var is None:
-        raise NotImplementedError("it mixes the images of a batch; keep running statistics")
-    return F.batch_norm(input, running_mean, running_var, weight, bias, False, momentum, eps)
+def _subtraction(call: Call) -> Rule:
+    return Sum(call, -1)
 
 
-def _add(input: Tensor, other: Any, alpha: float = 1) -> Tensor:
-    return torch.add(input, other, alpha=alpha) if alpha != 1 else input + other
+def _negated(call: Call) -> Rule:
+    return Scale(call, -1)
 
 
-def _subtract(input: Any, other: Any, alpha: float = 1) -> Tensor:
-    difference: Tensor = input - (other if alpha == 1 else alpha * other)
-    return difference
+def _division(call: Call) -> Rule:
+    if call.arguments.get("rounding_mode") is not None:
+        raise NotImplementedError("it rounds, which has no multiplier")
+    if len(call.varying) == 2:
+        return Quotient(call)
+    if call.varying == ("self",):
+        return Scale(call, 1 / call.arguments["other"])
+    return Elementwise(call, secants.reciprocal)
 
 
-def _multiply(input: Any, other: Any) -> Tensor:
-    product: Tensor = input * other
-    return product
+def _power(call: Call) -> Rule:
+    call.only("self")
+    exponent = call.arguments["exponent"]
+    known = {0.5: secants.root, -0.5: secants.inverse_root}
+    if exponent in known:
+        return Elementwise(call, known[exponent])
+    if exponent in range(1, 10):
+        return Elementwise(call, secants.power(int(exponent)))
+    return Numeric(call, 0.0)
 
 
-def _divide(input: Any, other: Any) -> Tensor:
-    quotient: Tensor = input / other
-    return quotient
+def _leaky_relu(call: Call) -> Rule:
+    return Elementwise(call, secants.leaky(call.arguments["negative_slope"]))
 
 
-def _negate(input: Tensor) -> Tensor:
-    return -input
+def _prelu(call: Call) -> Rule:
+    call.only("self")
+    slope = Scale(call, call.arguments["weight"].reshape(-1, *[1] * (len(call.output) - 2)))
+    return Elementwise(call, secants.leaky(slope.factor))
 
 
-def _concatenate(tensors: Any, dim: int = 0) -> Tensor:
-    return torch.cat(tensors, dim)
+def _elu(call: Call) -> Rule:
+    names = ("alpha", "scale", "input_scale")
+    return Elementwise(call, secants.exponential_below_zero(*(call.arguments[n] for n in names)))
 
 
-_register(rules.Scale(_batch_norm, _batch_norm_factor), F.batch_norm)
-_register(rules.Scale(_divide, lambda input, other: 1 / other), operator.truediv, torch.div, "div")
-_register(rules.Scale(_negate, lambda input: -1.0), operator.neg, torch.neg, "neg")
-_register(rules.Sum(_add), operator.add, operator.iadd, torch.add, "add", "add_")
-_register(rules.Sum(_subtract, -1), operator.sub, operator.isub, torch.sub, "sub", "sub_")
-_register(nonlinear.Product(_multiply), operator.mul, operator.imul, torch.mul, "mul", "mul_")
-_register(rules.Concatenation(_concatenate), torch.cat, torch.concat)
+def _selu(call: Call) -> Rule:
+    alpha, scale = 1.6732632423543772, 1.0507009873554805  # of Klambauer et al. 2017
+    return Elementwise(call, secants.exponential_below_zero(alpha, scale, 1))
 
 
-# Max pooling
+def _celu(call: Call) -> Rule:
+    alpha = call.arguments["alpha"]
+    return Elementwise(call, secants.exponential_below_zero(alpha, 1, 1 / alpha))
 
 
-def _max_pool2d(
-    input: Tensor,
-    kernel_size: Any,
-    stride: Any = None,
-    padding: Any = 0,
-    dilation: Any = 1,
-    ceil_mode: bool = False,
-    return_indices: bool = False,
-) -> Any:
-    if return_indices:
-        raise NotImplementedError("its indices have no multiplier; use return_indices=False")
-    return F.max_pool2d(
-        input, kernel_size, stride, padding, dilation, ceil_mode, return_indices=True
-    )
+def _extremum(call: Call) -> Rule:
+    return Extremum(call) if len(call.varying) == 2 else Selection(call)
 
 
-def _tiling(
-    input: Tensor,
-    kernel_size: Any,
-    stride: Any,
-    padding: Any,
-    dilation: Any,
-    ceil_mode: bool,
-    return_indices: bool,
-) -> tuple[int, int] | None:
-    window = pair(kernel_size)
-    apart = not stride or pair(stride) == window
-    cut = ceil_mode and any(side % tall for side, tall in zip(input.shape[2:], window, strict=True))
-    plain = pair(padding) == (0, 0) and pair(dilation) == (1, 1)
-    return window if apart and plain and not cut else None
+def _smooth(call: Call) -> Rule:
+    return Numeric(call, SMOOTH_THRESHOLD)
 
 
-def _adaptive_max_pool2d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
-    if return_indices:
-        raise NotImplementedError("its indices have no multiplier; use return_indices=False")
-    return F.adaptive_max_pool2d(input, output_size, return_indices=True)
+def _with_kinks(call: Call) -> Rule:
+    return Numeric(call, 0.0)
 
 
-_register(nonlinear.MaxPool(_max_pool2d, _tiling), F.max_pool2d, torch.max_pool2d)
-_register(nonlinear.MaxPool(_adaptive_max_pool2d, lambda *_: None), F.adaptive_max_pool2d)
+def _maximum(call: Call) -> Rule:
+    return _extremum(call) if call.varying[-1] == "other" else Maximum(call)
+
+
+_LINEAR = """
+adaptive_avg_pool1d _adaptive_avg_pool2d adaptive_avg_pool2d _adaptive_avg_pool3d
+adaptive_avg_pool3d avg_pool1d avg_pool2d avg_pool3d cat channel_shuffle chunk col2im
+constant_pad_nd conv_transpose1d conv_transpose2d conv_transpose3d cumsum diagonal flip gather
+im2col index index_select masked_fill mean movedim mv narrow native_channel_shuffle numpy_T pad
+permute pixel_shuffle pixel_unshuffle reflection_pad1d reflection_pad2d repeat repeat_interleave
+replication_pad1d replication_pad2d roll rot90 rsub select select_scatter slice slice_scatter
+split split_with_sizes stack sum swapaxes t tile transpose tril triu unbind upsample_bicubic2d
+_upsample_bicubic2d_aa upsample_bilinear2d _upsample_bilinear2d_aa upsample_linear1d
+upsample_nearest1d upsample_nearest2d _upsample_nearest_exact2d where
+"""
+"""What automatic differentiation transposes."""
+
+_FAMILIES: list[tuple[RuleOf, str]] = [
+    (Linear, _LINEAR),
+    (
+        _reshaped,
+        "_reshape_copy _unsafe_view alias clone contiguous detach expand flatten lift_fresh_copy "
+        "reshape squeeze unflatten unsqueeze view",
+    ),
+    (_cast, "_to_copy to"),
+    (_dropout, "alpha_dropout dropout feature_alpha_dropout feature_dropout native_dropout"),
+    (bilinear, "addbmm addmm baddbmm conv1d conv3d convolution dot einsum"),
+    (matrix_multiplied, "bmm matmul mm"),
+    (_convolution, "conv2d"),
+    (_dense, "linear"),
+    (Sum, "add"),
+    (_subtraction, "sub"),
+    (multiplied, "mul"),
+    (_negated, "neg"),
+    (_division, "div"),
+    (_extremum, "maximum minimum"),
+    (_maximum, "max min"),
+    (Maximum, "amax amin"),
+    (MaxPool, "adaptive_max_pool2d max_pool2d max_pool2d_with_indices"),
+    (InnerSoftmax, "_log_softmax _softmax log_softmax softmax"),
+    (Rectifier, "relu"),
+    (Selection, "abs clamp clamp_max clamp_min hardtanh relu6 threshold"),
+    (_closed(secants.exponential), "exp expm1"),
+    (_closed(secants.logarithm), "log"),
+    (_closed(secants.logarithm_of_one_plus), "log1p"),
+    (_closed(secants.sigmoid), "sigmoid"),
+    (_closed(secants.tanh), "tanh"),
+    (_closed(secants.silu), "silu"),
+    (_closed(secants.hard_sigmoid), "hardsigmoid"),
+    (_closed(secants.hard_swish), "hardswish"),
+    (_closed(secants.root), "sqrt"),
+    (_closed(secants.inverse_root), "rsqrt"),
+    (_closed(secants.reciprocal), "reciprocal"),
+    (_closed(secants.square), "square"),
+    (_power, "pow"),
+    (_leaky_relu, "leaky_relu"),
+    (_prelu, "prelu"),
+    (_elu, "elu"),
+    (_selu, "selu"),
+    (_celu, "celu"),
+    (_smooth, "atan cos erf gelu log_sigmoid mish sin softplus softsign"),
+    (_with_kinks, "hardshrink softshrink"),
+]
+
+OPERATIONS: dict[str, RuleOf] = {name: rule for rule, names in _FAMILIES for name in names.split()}
+"""Every operation that has a rule, by its ATen name."""

@@ -1,12 +1,12 @@
-"""Forward passes in float64; what they leave behind in the dtype of the images.
+"""Forward passes in float64; what the way back reads in the dtype of the images.
 
 A multiplier divides a change by a change. In float32 a probability whose logit changes by a
 thousandth of itself would have four digits left. Only n + b images go forward, where n * b * k
-multipliers go back: the digits cost next to nothing.
+multipliers go back: the digits cost next to nothing. What is kept in float32 loses none of them as
+long as both changes are computed from the same rounded values.
 """
 
-from __future__ import annotations
-
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -14,40 +14,47 @@ from torch import Tensor
 
 
 class Precision:
-    """Conversions of one forward pass.
+    """The two dtypes of a forward pass.
 
     Args:
         images: What goes forward, in the dtype to keep.
     """
 
     def __init__(self, images: Tensor) -> None:
-        self._dtype = images.dtype
+        self._narrow = images.dtype
         has_float64 = images.device.type != "mps"
         self._wide = torch.float64 if has_float64 else images.dtype
-        self._narrow: dict[Tensor, Tensor] = {}
 
     def widened(self, value: Any) -> Any:
         """Convert a floating-point tensor to compute with; pass anything else."""
-        if not _converts(value, self._wide):
-            return value
-        return self.known(value.to(self._wide), value)
-
-    def known(self, wide: Any, value: Any) -> Any:
-        """Take note that `wide`, which is returned, has been made of `value`."""
-        if wide is not value:
-            self._narrow[wide] = value
-        return wide
+        return _converted(value, self._wide)
 
     def narrowed(self, value: Any) -> Any:
-        """Convert the tensors in nested tuples and lists to keep; each tensor once."""
-        if isinstance(value, list | tuple) and not isinstance(value, torch.Size):
-            return type(value)(map(self.narrowed, value))
-        if not _converts(value, self._dtype):
-            return value
-        if value not in self._narrow:
-            self._narrow[value] = value.to(self._dtype)
-        return self._narrow[value]
+        """Convert a floating-point tensor to the images' dtype; pass anything else."""
+        return _converted(value, self._narrow)
 
 
-def _converts(value: Any, dtype: torch.dtype) -> bool:
-    return isinstance(value, Tensor) and value.is_floating_point() and value.dtype != dtype
+class Activation:
+    """What one step computes, (n, ...): to compute with, and to keep.
+
+    Attributes:
+        wide: In the precision of the forward pass.
+    """
+
+    def __init__(self, wide: Tensor, precision: Precision) -> None:
+        self.wide = wide
+        self.precision = precision
+
+    @cached_property
+    def narrow(self) -> Tensor:
+        """In the images' dtype; planes (n, c, h, w) channels last, as the way back reads them."""
+        narrow: Tensor = self.precision.narrowed(self.wide)
+        if narrow.ndim == 4:
+            return narrow.contiguous(memory_format=torch.channels_last)
+        return narrow
+
+
+def _converted(value: Any, dtype: torch.dtype) -> Any:
+    if isinstance(value, Tensor) and value.is_floating_point():
+        return value.to(dtype)
+    return value

@@ -1,227 +1,180 @@
-"""How a multiplier passes an operation, where that does not depend on the images.
+"""What a rule is: one call's forward pass, and how multipliers go back through it.
 
-The rules do not know the network. `forward` runs on images and on background images alike and says
-what to remember; `backward` receives what was remembered of both. A class is good for many
-operations.
+Rules are written for one image: the batch axis of 1 that the network was exported with is dropped
+from every activation, (1, c, h, w) -> (c, h, w), and the tensors here carry axes of their own in
+front: activations n images or b background images, multipliers p pairs and k outputs. What a rule
+states for one pair and one output, `torch.vmap` repeats over them.
 """
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
-from typing_extensions import override
 
 from .multiplier import Multiplier
+from .precision import Activation
 
-Saved = tuple[Any, ...]
+Saved = tuple[Tensor, ...]
+"""What the way back reads of some images, each (n, ...)."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of an operation in the network, on one image.
+
+    Attributes:
+        name: Of the ATen operation, without its overload.
+        part: Which of the operation's outputs is meant.
+        function: From the inputs that vary with the image to the output; everything else is filled
+            in, in float64.
+        narrow: The same with constants in the images' dtype.
+        arguments: By the names of PyTorch's schema, constants in the images' dtype. Those that
+            vary are None.
+        varying: Names of the arguments that vary, in the order of `function`'s.
+        inputs: Shapes of what varies.
+        output: Shape of the output.
+        zero: In the images' dtype and on their device.
+    """
+
+    name: str
+    part: int
+    function: Callable[..., Tensor]
+    narrow: Callable[..., Tensor]
+    arguments: Mapping[str, Any]
+    varying: tuple[str, ...]
+    inputs: tuple[torch.Size, ...]
+    output: torch.Size
+    zero: Tensor
+
+    def only(self, *names: str) -> None:
+        """Refuse a call in which anything but the named arguments varies.
+
+        Raises:
+            NotImplementedError: Says which arguments may.
+        """
+        if self.varying != names:
+            raise NotImplementedError(f"only {' and '.join(names)} may depend on the images")
+
+
+def features(shape: torch.Size) -> torch.Size:
+    """The shape of an activation without the batch axis of 1."""
+    return shape[1:] if len(shape) and shape[0] == 1 else shape
 
 
 class Rule(ABC):
-    """One operation's forward pass and how multipliers go back through it.
+    """One call's forward pass, and how multipliers go back through it.
 
-    Attributes:
-        apply: The operation as a function; its signature names and orders the arguments.
+    Args:
+        call: What the network does.
+
+    Raises:
+        NotImplementedError: There is no rule for such a call; says what to do.
     """
 
     only_last = False
     """Whether the rule makes sense only for the operation that gives the network's output."""
 
-    keeps_precision = False
-    """Whether `backward` wants what `forward` left as computed, not in the images' dtype."""
+    def __init__(self, call: Call) -> None:
+        self.call = call
 
-    def __init__(self, apply: Callable[..., Any]) -> None:
-        self.apply = apply
+    def forward(self, *inputs: Activation) -> tuple[Activation, Saved]:
+        """Compute the output of n images, (n, ...), and what `backward` needs of them."""
+        output = Activation(self.computed(*(x.wide for x in inputs)), inputs[0].precision)
+        return output, self.kept(inputs, output)
 
-    def bound(self, varies: Sequence[bool]) -> Rule:
-        """Choose the rule for a call, by which of its arguments depend on the images.
-
-        Raises:
-            NotImplementedError: No rule for such a call; says why.
-        """
-        if list(varies).index(True) == 0 and sum(varies) == 1:
-            return self
-        raise NotImplementedError("only its first argument may depend on the images")
-
-    @abstractmethod
-    def forward(self, *args: Any) -> tuple[Tensor, Saved]:
-        """Compute the output, and what `backward` needs of this tile of images."""
-
-    @abstractmethod
-    def backward(
-        self, multiplier: Multiplier, image: Saved, background: Saved
-    ) -> Sequence[Multiplier]:
-        """Turn the output's multiplier into one for each argument that depends on the images."""
-
-
-def require_same_axes(result: Tensor, *terms: Tensor) -> None:
-    """Refuse broadcasting that adds axes: it could match images with channels."""
-    if any(term.ndim != result.ndim for term in terms):
-        raise NotImplementedError("what it joins must have as many axes as its result; reshape it")
-
-
-def narrowed(multiplier: Multiplier, shape: torch.Size) -> Multiplier:
-    """Undo broadcasting: sum over the axes along which a tensor of `shape` was repeated."""
-    sides = zip(multiplier.features, shape[1:], strict=True)
-    repeated = [axis for axis, (side, own) in enumerate(sides, 2) if own == 1 and side > 1]
-    if not repeated:
-        return multiplier
-    return Multiplier(multiplier.dense().sum(repeated, keepdim=True))
-
-
-class Unchanged(Rule):
-    """Multipliers pass as they are."""
-
-    @override
-    def forward(self, *args: Any) -> tuple[Tensor, Saved]:
-        return self.apply(*args), ()
-
-    @override
-    def backward(
-        self, multiplier: Multiplier, image: Saved, background: Saved
-    ) -> Sequence[Multiplier]:
-        return [multiplier]
-
-
-Transpose = Callable[..., Tensor]
-"""(rows, shape of the input, *other arguments) -> rows: a linear operation's transpose."""
-
-
-class Linear(Rule):
-    """Linear in its first argument, up to a constant: multipliers go through the transpose.
-
-    Args:
-        apply: The operation.
-        transpose: If faster than what automatic differentiation finds.
-    """
-
-    def __init__(self, apply: Callable[..., Any], transpose: Transpose | None = None) -> None:
-        super().__init__(apply)
-        self.transpose = transpose or self._differentiated
-
-    def _differentiated(self, rows: Tensor, shape: torch.Size, *args: Any) -> Tensor:
-        with torch.enable_grad():
-            anywhere = rows.new_zeros(len(rows), *shape[1:]).requires_grad_()
-            (transposed,) = torch.autograd.grad(self.apply(anywhere, *args), anywhere, rows)
-        return transposed
-
-    @override
-    def forward(self, *args: Any) -> tuple[Tensor, Saved]:
-        return self.apply(*args), (args[0].shape, args[1:])
-
-    @override
-    def backward(
-        self, multiplier: Multiplier, image: Saved, background: Saved
-    ) -> Sequence[Multiplier]:
-        shape, args = background
-        rows = multiplier.dense()
-        transposed = self.transpose(rows.flatten(0, 1), shape, *args)
-        return [Multiplier(torch.unflatten(transposed, 0, rows.shape[:2]))]
-
-
-class Scale(Rule):
-    """Times a constant, plus perhaps another: multipliers are scaled.
-
-    Args:
-        apply: The operation.
-        factor: From the same arguments, the constant: a number, or broadcast against one image.
-        varying: Position of the argument that depends on the images.
-    """
-
-    def __init__(
-        self, apply: Callable[..., Any], factor: Callable[..., Tensor | float], varying: int = 0
-    ) -> None:
-        super().__init__(apply)
-        self.factor = factor
-        self.varying = varying
-
-    @override
-    def forward(self, *args: Any) -> tuple[Tensor, Saved]:
-        scaled: Tensor = self.apply(*args)
-        require_same_axes(scaled, args[self.varying])
-        factor = self.factor(*args)
-        if not isinstance(factor, Tensor):
-            factor = scaled.new_full((), factor)
-        if factor.ndim == scaled.ndim and len(factor) != 1:
-            raise NotImplementedError("its constant has a value for each image of a batch")
-        factor = factor.reshape((1,) * (scaled.ndim + 1 - factor.ndim) + factor.shape)
-        return scaled, (args[self.varying].shape, factor)
-
-    @override
-    def backward(
-        self, multiplier: Multiplier, image: Saved, background: Saved
-    ) -> Sequence[Multiplier]:
-        shape, factor = background
-        return [narrowed(multiplier.scaled(factor), shape)]
-
-
-class Sum(Rule):
-    """Sum of branches and constants, each with a weight; broadcasting is undone.
-
-    Args:
-        apply: The operation, of two terms and perhaps a weight of the second.
-        sign: Of the second term.
-    """
-
-    def __init__(self, apply: Callable[..., Any], sign: int = 1) -> None:
-        super().__init__(apply)
-        self.sign = sign
-        self.varies: Sequence[bool] = (True, True)
-
-    @override
-    def bound(self, varies: Sequence[bool]) -> Rule:
-        rule = Sum(self.apply, self.sign)
-        rule.varies = varies
-        return rule
-
-    @override
-    def forward(self, *args: Any) -> tuple[Tensor, Saved]:
-        weights = (1, self.sign * (args[2] if len(args) > 2 else 1))
-        zipped = zip(args[:2], weights, self.varies, strict=False)
-        terms = [(term, weight) for term, weight, varies in zipped if varies]
-        summed: Tensor = self.apply(*args)
-        require_same_axes(summed, *(term for term, _ in terms))
-        return summed, tuple((term.shape, weight) for term, weight in terms)
-
-    @override
-    def backward(
-        self, multiplier: Multiplier, image: Saved, background: Saved
-    ) -> Sequence[Multiplier]:
-        terms = []
-        for shape, weight in background:
-            term = narrowed(multiplier, shape)
-            terms.append(term if weight == 1 else Multiplier(weight * term.dense()))
-        return terms
-
-
-class Concatenation(Rule):
-    """Branches side by side: each gets its own part."""
-
-    def __init__(self, apply: Callable[..., Any]) -> None:
-        super().__init__(apply)
-        self.varies: Sequence[bool] = ()
-
-    @override
-    def bound(self, varies: Sequence[bool]) -> Rule:
-        rule = Concatenation(self.apply)
-        rule.varies = varies
-        return rule
-
-    @override
-    def forward(self, *args: Any) -> tuple[Tensor, Saved]:
-        tensors, dim = args
-        dim %= tensors[0].ndim
-        return self.apply(tensors, dim), ([tensor.shape[dim] for tensor in tensors], dim)
-
-    @override
-    def backward(
-        self, multiplier: Multiplier, image: Saved, background: Saved
-    ) -> Sequence[Multiplier]:
-        sizes, dim = background
-        parts = torch.split(multiplier.dense(), sizes, dim + 1)
-        return [
-            Multiplier(part) for part, varies in zip(parts, self.varies, strict=False) if varies
+    def computed(self, *inputs: Tensor) -> Tensor:
+        """The output of n images, (n, ...)."""
+        full = [
+            x.reshape(len(x), *shape) for x, shape in zip(inputs, self.call.inputs, strict=True)
         ]
+        output = torch.vmap(self.call.function)(*full)
+        return output.reshape(len(output), *features(self.call.output))
+
+    def kept(self, inputs: Sequence[Activation], output: Activation) -> Saved:
+        """What `backward` needs of n images; nothing by default."""
+        return ()
+
+    def refer(self, inputs: Sequence[Activation], output: Activation) -> None:
+        """Take note of one image's activations, (1, ...), before all others; few rules need it."""
+        return
+
+    @abstractmethod
+    def backward(
+        self, multiplier: Multiplier, image: Saved, background: Saved
+    ) -> Sequence[Multiplier]:
+        """Turn the output's multiplier into one for each input that varies."""
+
+    def rows(self, multiplier: Multiplier) -> Tensor:
+        """Multiply everything out: (p or 1, k, *output), with the batch axis of 1."""
+        rows = multiplier.dense()
+        return rows.reshape(*rows.shape[:2], *self.call.output)
+
+    def passed(self, rows: Sequence[Tensor]) -> list[Multiplier]:
+        """From rows (p or 1, k, ...) for each input; what broadcasting repeated is summed."""
+        zipped = zip(rows, self.call.inputs, strict=True)
+        return [Multiplier(_summed(part, shape)) for part, shape in zipped]
+
+    def aligned(self, tensor: Tensor, at: int = 0) -> Tensor:
+        """Let input `at`, (., ., ...), broadcast against the output."""
+        shape, output = self.call.inputs[at], self.call.output
+        sides = (1,) * (len(output) - len(shape)) + tuple(shape)
+        if features(output) != output:
+            sides = sides[1:]
+        return tensor.reshape(*tensor.shape[:2], *sides)
+
+    def scaled(self, multiplier: Multiplier, *ratios: Tensor) -> list[Multiplier]:
+        """One ratio (p or 1, 1, ...) for each input, the same for all outputs."""
+        zipped = zip(ratios, self.call.inputs, strict=True)
+        return [self.narrowed(multiplier.scaled(ratio), shape) for ratio, shape in zipped]
+
+    def narrowed(self, multiplier: Multiplier, shape: torch.Size) -> Multiplier:
+        """Undo broadcasting: sum over the axes along which an input was repeated."""
+        if features(self.call.output) == features(shape):
+            return multiplier
+        return Multiplier(_summed(self.rows(multiplier), shape))
+
+
+def _summed(rows: Tensor, shape: torch.Size) -> Tensor:
+    """Sum rows (p, k, ...) over axes that `shape` lacks or has 1 in: (p, k, *features)."""
+    added = rows.ndim - 2 - len(shape)
+    repeated = [at for at, side in enumerate(shape, 2 + added) if side == 1 < rows.shape[at]]
+    axes = [*range(2, 2 + added), *repeated]
+    if axes:
+        rows = rows.sum(axes)
+    return rows.reshape(*rows.shape[:2], *features(shape))
+
+
+class Paired(Rule):
+    """A rule for one pair and one output, repeated by `torch.vmap`."""
+
+    @abstractmethod
+    def one(self, multiplier: Tensor, image: Saved, background: Saved) -> Sequence[Tensor]:
+        """From the output's multiplier to each input's, all in the shapes of one image.
+
+        What depends on one of the images alone is computed once for all pairs with it.
+        """
+
+    def backward(
+        self, multiplier: Multiplier, image: Saved, background: Saved
+    ) -> Sequence[Multiplier]:
+        """Go through all pairs and outputs."""
+        rows = self.rows(multiplier)
+        n, b = len(image[0]), len(background[0])
+        each = 0 if len(rows) == n * b else None
+        rows = torch.unflatten(rows, 0, (n, b)) if each == 0 else rows[0]
+        outputs = torch.vmap(self.one, (0, None, None))
+        pairs = torch.vmap(torch.vmap(outputs, (each, None, 0)), (each, 0, None))
+        return self.passed([part.flatten(0, 1) for part in pairs(rows, image, background)])
+
+
+def per_pair(tensor: Tensor) -> Tensor:
+    """(n, b, ...) -> (n * b, 1, ...)."""
+    return tensor.flatten(0, 1)[:, None]
+
+
+def midpoints(image: Saved, background: Saved) -> list[Tensor]:
+    """The mean of both sides of each pair, (p, 1, ...)."""
+    return [per_pair((x[:, None] + b[None]) / 2) for x, b in zip(image, background, strict=True)]

@@ -102,7 +102,7 @@ def picture_of_mistakes(run: Run) -> Picture | None:
 def picture_of_pair(run: Run) -> Picture | None:
     """The most confused pair of classes; None without a mistake or an explained image of them."""
     names, predictions = run.class_names, run.predictions
-    counts = confusion_counts(predictions.labels, predictions.classes, len(names))
+    counts = confusion_counts(predictions.labels, predictions.predicted, len(names))
     cell = most_confused(counts)
     contrasts = contrasts_of_pair(run.explanation, *cell) if cell else []
     if not cell or not contrasts:
@@ -170,7 +170,7 @@ def _write_label(board: Board, run: Run, contrast: Contrast, corner: tuple[int, 
     """Write which image it is, its true class, its prediction and the probabilities of a and b."""
     (x, y), explanation, names = corner, run.explanation, run.class_names
     image, plus, minus = contrast
-    true, predicted = int(explanation.labels[image]), int(explanation.predictions[image])
+    true, predicted = int(explanation.labels[image]), int(explanation.predicted[image])
     board.write(x, y, f"test image {explanation.indices[image]}", SMALL)
     board.write(x, y + TRUE_TOP, shorten(f"true: {names[true]}", LABEL_TEXT, BOLD), BOLD)
     mark, style = ("✓", BODY) if true == predicted else ("✗", replace(BODY, color=WRONG))

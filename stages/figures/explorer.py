@@ -32,7 +32,7 @@ def page_content(run: Run) -> dict[str, Any]:
     explanation, predictions, scale = run.explanation, run.predictions, run.scale
     about, class_names = explanation.about, explanation.class_names
     packed = pack(explanation, run.summary)
-    counts = confusion_counts(predictions.labels, predictions.classes, len(class_names))
+    counts = confusion_counts(predictions.labels, predictions.predicted, len(class_names))
     cells = np.argwhere(counts)
     return {
         "title": f"{about['dataset']}, {about['network']}",

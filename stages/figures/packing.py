@@ -85,6 +85,6 @@ def _pack_maps(exact: NDArray[np.float64]) -> tuple[NDArray[np.int16], NDArray[n
 def _choose(explanation: Explanation, room: int) -> NDArray[np.int64]:
     """All images in order; where there is no room for all, the most surprising mistakes first."""
     of_true = np.take_along_axis(explanation.probabilities, explanation.labels[:, None], axis=1)
-    right = explanation.predictions == explanation.labels
+    right = explanation.predicted == explanation.labels
     order = np.lexsort((np.where(right, 0, of_true[:, 0]), right))  # stable, by the last key first
     return np.sort(order[:room])

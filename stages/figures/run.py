@@ -70,6 +70,6 @@ class Run:
 
     def role(self, image: int, number: int) -> Role:
         """What a class is to an explained image."""
-        if number == self.explanation.predictions[image]:
+        if number == self.explanation.predicted[image]:
             return "predicted"
         return "true" if number == self.explanation.labels[image] else "other"

@@ -56,7 +56,7 @@ def _choose(choice: str, n_images: int, seed: int, predictions: Predictions) -> 
             return np.random.default_rng(seed).permutation(n_test)[:n_images]
         case "per_class":
             labels = predictions.labels
-            correct = np.where(predictions.classes == labels, labels, -1)
+            correct = np.where(predictions.predicted == labels, labels, -1)
             examples = [np.flatnonzero(correct == label)[:1] for label in range(n_classes)]
             return np.concatenate(examples)
         case "mistakes":

@@ -43,17 +43,17 @@ def most_confused(counts: NDArray[np.int64]) -> tuple[int, int] | None:
 
 def contrasts_of_mistakes(explanation: Explanation) -> list[Contrast]:
     """The explained mistakes of highest probability, predicted against true class."""
-    predictions = explanation.predictions
+    predicted = explanation.predicted
     confidence = explanation.probabilities.max(axis=1)
-    wrong = np.flatnonzero(predictions != explanation.labels)
+    wrong = np.flatnonzero(predicted != explanation.labels)
     surest = wrong[np.argsort(-confidence[wrong], kind="stable")][:IMAGES]
-    return [Contrast(int(i), int(predictions[i]), int(explanation.labels[i])) for i in surest]
+    return [Contrast(int(i), int(predicted[i]), int(explanation.labels[i])) for i in surest]
 
 
 def contrasts_of_pair(explanation: Explanation, true: int, predicted: int) -> list[Contrast]:
     """Explained images of two classes: first those taken for the other, then the undecided."""
     candidates = np.flatnonzero(np.isin(explanation.labels, (true, predicted)))
-    labels, predictions = explanation.labels[candidates], explanation.predictions[candidates]
+    labels, predictions = explanation.labels[candidates], explanation.predicted[candidates]
     mistaken = (labels == true) & (predictions == predicted)
     probabilities = explanation.probabilities[candidates]
     undecided = probabilities[:, [true, predicted]].min(axis=1)

@@ -31,10 +31,10 @@ def explanation_metrics(explanation: Explanation, summary: Summary) -> dict[str,
 
 def on_diagonal(explanation: Explanation, summary: Summary) -> NDArray[np.bool_]:
     """Whether each image's largest summed attribution is its predicted class (n,)."""
-    return np.asarray(summary.sums.argmax(axis=1) == explanation.predictions)
+    return np.asarray(summary.sums.argmax(axis=1) == explanation.predicted)
 
 
 def diagonal_by_class(explanation: Explanation, summary: Summary) -> dict[int, float]:
     """The diagonal of each class that was predicted for an explained image."""
-    predictions, hits = explanation.predictions, on_diagonal(explanation, summary)
-    return {int(c): float(hits[predictions == c].mean()) for c in np.unique(predictions)}
+    predicted, hits = explanation.predicted, on_diagonal(explanation, summary)
+    return {int(c): float(hits[predicted == c].mean()) for c in np.unique(predicted)}

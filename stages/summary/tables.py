@@ -26,7 +26,7 @@ def class_table(
     """
     classes = np.arange(len(predictions.class_names))
     precision, recall, f1, images = precision_recall_fscore_support(
-        predictions.labels, predictions.classes, labels=classes, zero_division=0
+        predictions.labels, predictions.predicted, labels=classes, zero_division=0
     )
     diagonal = diagonal_by_class(explanation, summary)
     return pd.DataFrame(

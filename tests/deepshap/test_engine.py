@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from stages.deepshap import DeepShap, UnsupportedOperation, engine, operations
+from stages.deepshap import DeepShap, UnsupportedOperation, engine, pooling
 from stages.deepshap.precision import Precision
 
 from .networks import OURS_ALONE, SHAP_IS_RIGHT, Function, behind, build, images
@@ -62,6 +62,27 @@ def test_a_conversion_to_float32_is_no_loss() -> None:
     assert torch.allclose(values.sum((1, 2, 3)), expected, atol=1e-5)
 
 
+def _reads_overwritten(net: nn.Module, x: torch.Tensor) -> torch.Tensor:
+    x = net.first(x)
+    y = F.relu(x, inplace=True)
+    return net.head((x + y).flatten(1))
+
+
+def _reads_overwritten_view(net: nn.Module, x: torch.Tensor) -> torch.Tensor:
+    x = net.first(x)
+    y = x.flatten(1)
+    y += 1
+    return net.head(x.flatten(1))
+
+
+@pytest.mark.parametrize("forward", [_reads_overwritten, _reads_overwritten_view])
+def test_what_is_read_after_being_overwritten_adds_up(forward) -> None:
+    network = build(lambda: Function(forward, **FLAT), F64)
+    x, background = images(2, F64), images(3, F64, seed=2)
+    values = DeepShap(network, background).attribute(x)
+    assert torch.allclose(values.sum((1, 2, 3)), network(x) - network(background).mean(0))
+
+
 @pytest.mark.parametrize("name", NETWORKS)
 def test_chosen_outputs_are_those_of_all(name: str) -> None:
     network = build(NETWORKS[name], F64)
@@ -71,6 +92,24 @@ def test_chosen_outputs_are_those_of_all(name: str) -> None:
     assert torch.allclose(explainer.attribute(x, outputs=[2, 0]), every[..., [2, 0]], atol=1e-13)
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("name", ["conv relu pool", "residual", "linear alone"])
+def test_each_image_may_have_outputs_of_its_own(
+    name: str, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    explainer = DeepShap(build(NETWORKS[name], F64), images(5, F64))
+    x = images(4, F64, seed=3)
+    every = explainer.attribute(x)
+    outputs = torch.tensor([[0, 1], [2, 1], [1, 1], [2, 0]])
+    found = explainer.attribute(x, outputs)
+    for at, (image, chosen) in enumerate(zip(x, outputs, strict=True)):
+        assert torch.allclose(found[at], every[at][..., chosen], atol=1e-13)
+        one = explainer.attribute(image[None], outputs[at : at + 1])
+        assert torch.allclose(one[0], every[at][..., chosen], atol=1e-13)
+    assert torch.equal(explainer.attribute(x, torch.tensor([1, 2])), explainer.attribute(x, [1, 2]))
+
+
 @pytest.mark.parametrize("name", NETWORKS)
 def test_tiles_do_not_matter(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     network = build(NETWORKS[name], F64)
@@ -78,7 +117,7 @@ def test_tiles_do_not_matter(name: str, monkeypatch: pytest.MonkeyPatch) -> None
     values = DeepShap(network, background).attribute(x)
     monkeypatch.setattr(engine, "_MIB", 2**14)
     tiled = DeepShap(network, background, chunk_mib=1, keep_mib=0)
-    assert len(tiled._blocks) > 2
+    assert len(tiled._blocks(3)) > 2
     assert torch.allclose(tiled.attribute(x), values, atol=1e-13)
 
 
@@ -87,9 +126,8 @@ def test_fast_paths_give_the_general_values(name: str, monkeypatch: pytest.Monke
     network = build(NETWORKS[name], F64)
     x, background = images(3, F64), images(5, F64, seed=2)
     values = DeepShap(network, background).attribute(x)
-    monkeypatch.setattr(engine, "first_convolutions", lambda program, tile: {})
-    no_window = operations.OPERATIONS[F.max_pool2d]
-    monkeypatch.setattr(no_window, "window", lambda *_: None)
+    monkeypatch.setattr(engine, "first_convolutions", lambda program: {})
+    monkeypatch.setattr(pooling, "_tiling", lambda call: None)
     assert torch.allclose(DeepShap(network, background).attribute(x), values, atol=1e-13)
 
 
@@ -145,39 +183,24 @@ def _data_dependent(net: nn.Module, x: torch.Tensor) -> torch.Tensor:
     return net.head(x.flatten(1)) if x.sum() > 0 else net.head(-x.flatten(1))
 
 
-def _reads_overwritten(net: nn.Module, x: torch.Tensor) -> torch.Tensor:
-    x = net.first(x)
-    y = F.relu(x, inplace=True)
-    return net.head((x + y).flatten(1))
+def _three_factors(net: nn.Module, x: torch.Tensor) -> torch.Tensor:
+    x = x.flatten(1)[:, :3]
+    return torch.einsum("ni,ni,ni->ni", x, x, x)
 
 
-def _reads_overwritten_view(net: nn.Module, x: torch.Tensor) -> torch.Tensor:
-    x = net.first(x)
-    y = x.flatten(1)
-    y += 1
-    return net.head(x.flatten(1))
+def _autocast(net: nn.Module, x: torch.Tensor) -> torch.Tensor:
+    with torch.autocast("cpu", torch.bfloat16):
+        return net.head(x.flatten(1)).float()
 
 
 REFUSED = {
     "no rule": (
-        lambda: behind(nn.ReLU(), nn.LocalResponseNorm(2)),
-        r"at 2 \(LocalResponseNorm\)",
-    ),
-    "layer norm": (
-        lambda: behind(nn.LayerNorm([4, 8, 8])),
-        r"layer_norm at 1 \(LayerNorm\): no rule",
-    ),
-    "softmax inside": (
-        lambda: behind(nn.Softmax(dim=1)),
-        r"softmax at 1 \(Softmax\): its rule holds for the network's output alone",
-    ),
-    "quotient of branches": (
-        lambda: Function(lambda net, x: net.head((1 / (2 + net.first(x))).flatten(1)), **FLAT),
-        "truediv at Function.forward: only its first argument may depend on the images",
+        lambda: behind(nn.ReLU(), Function(lambda net, x: x.sort(dim=1)[0])),
+        r"sort at 2 \(Function\): no rule for it; use an operation that has one",
     ),
     "axes that do not match": (
         lambda: Function(lambda net, x: x.mean((1, 2, 3)) * x.flatten(1)[:, :1]),
-        "mul at Function.forward: what it joins must have as many axes",
+        "forward at Function: on 2 images its outputs differ from those of each image alone",
     ),
     "drops at random": (
         lambda: Function(lambda net, x: net.head(F.dropout(x).flatten(1)), head=nn.Linear(200, 3)),
@@ -187,30 +210,38 @@ REFUSED = {
         lambda: Function(
             lambda net, x: net.head((x - x.mean(0, True)).flatten(1)), head=nn.Linear(200, 3)
         ),
-        "mean at Function.forward: its first axis must stay the images",
+        "forward at Function: on 2 images its outputs differ from those of each image alone",
+    ),
+    "their number enters": (
+        lambda: Function(lambda net, x: net.head(x.flatten(1)) + len(x), head=nn.Linear(200, 3)),
+        "forward at Function: on 2 images its outputs differ from those of each image alone",
     ),
     "indices": (
         lambda: Function(
-            lambda net, x: net.head(F.max_pool2d(x, 2, return_indices=True)[0].flatten(1)),
+            lambda net, x: net.head(
+                (F.max_pool2d(x, 2, return_indices=True)[1] * 0.1 + x[..., ::2, ::2]).flatten(1)
+            ),
             head=nn.Linear(50, 3),
         ),
-        "max_pool2d",
+        "max_pool2d_with_indices at Function.forward: positions have no multiplier",
     ),
     "batch statistics": (
         lambda: behind(nn.BatchNorm2d(4, track_running_stats=False)),
-        r"batch_norm at 1 \(BatchNorm2d\): it mixes the images of a batch",
+        r"_native_batch_norm_legit at 1 \(BatchNorm2d\): it normalises by statistics of the batch",
     ),
     "data-dependent": (
-        lambda: Function(_data_dependent, head=nn.Linear(200, 3)),
-        "forward at Function: torch.fx cannot trace it",
+        lambda: Function(
+            lambda net, x: net.inner(x), inner=Function(_data_dependent, head=nn.Linear(200, 3))
+        ),
+        r"forward at inner \(Function\): torch.export cannot follow it",
     ),
-    "read after being overwritten": (
-        lambda: Function(_reads_overwritten, **FLAT),
-        "relu at Function.forward: it overwrites its input, which is read again",
+    "three factors": (
+        lambda: Function(_three_factors),
+        "einsum at Function.forward: more than two of its factors depend on the images",
     ),
-    "a view overwritten": (
-        lambda: Function(_reads_overwritten_view, **FLAT),
-        "traced by torch.fx it computes something else",
+    "autocast": (
+        lambda: Function(_autocast, head=nn.Linear(200, 3)),
+        "_to_copy at Function.forward: it computes in torch.bfloat16",
     ),
 }
 
@@ -234,7 +265,7 @@ def test_mistakes_are_named() -> None:
     ):
         DeepShap(network, background.to(torch.uint8))
     with pytest.raises(
-        ValueError, match=r"its output has the shape \(3, 4, 8, 8\), expected \(n, k\)"
+        ValueError, match=r"its output has the shape \(1, 4, 8, 8\), expected \(n, k\)"
     ):
         DeepShap(network[0], background)
     explainer = DeepShap(network, background)
@@ -250,6 +281,13 @@ def test_mistakes_are_named() -> None:
         explainer.attribute(background, outputs=[0, 3])
     with pytest.raises(ValueError, match="outputs: is empty"):
         explainer.attribute(background, outputs=[])
+    with pytest.raises(ValueError, match=r"outputs: is torch\.float32, expected integers"):
+        explainer.attribute(background, outputs=torch.ones(3, 1))
+    with pytest.raises(
+        ValueError,
+        match=re.escape("outputs: has the shape (2, 1), expected (k,), or (3, k) for the outputs"),
+    ):
+        explainer.attribute(background, outputs=torch.tensor([[0], [1]]))
     network[1].train()
     with pytest.raises(
         ValueError, match=r"network: 1 is in training mode; call network.eval\(\) first"

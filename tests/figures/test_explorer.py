@@ -91,7 +91,7 @@ def test_where_not_all_fit_the_mistakes_are_kept(
     digits: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     explanation = digits.explanation
-    wrong = np.flatnonzero(explanation.predictions != explanation.labels)
+    wrong = np.flatnonzero(explanation.predicted != explanation.labels)
     monkeypatch.setattr(packing, "PACKED_BYTES", 1512 * (len(wrong) + 5) * 4 // 3)
     held = pack(explanation, digits.summary).arrays["indices"]
     assert len(held) == len(wrong) + 5

@@ -25,11 +25,11 @@ def test_filter_by_true_class(page: Page, run: Run) -> None:
 
 def test_filter_by_predicted_class(page: Page, run: Run) -> None:
     page.get_by_role("combobox", name="Predicted class").select_option("digit 8")
-    assert cards(page) == numbers(run, run.explanation.predictions == 8)
+    assert cards(page) == numbers(run, run.explanation.predicted == 8)
 
 
 def test_filter_by_right_and_wrong(page: Page, run: Run) -> None:
-    wrong = run.explanation.predictions != run.explanation.labels
+    wrong = run.explanation.predicted != run.explanation.labels
     page.get_by_role("combobox", name="Prediction", exact=True).select_option("wrong")
     assert cards(page) == numbers(run, wrong)
     page.get_by_role("combobox", name="Prediction", exact=True).select_option("right")
@@ -64,8 +64,8 @@ def test_sort_by_surprise(page: Page, run: Run) -> None:
 
 
 def test_a_cell_of_the_confusion_matrix_lists_its_images(page: Page, run: Run) -> None:
-    predictions = run.predictions.classes
-    own = run.explanation.predictions
+    predictions = run.predictions.predicted
+    own = run.explanation.predicted
     wrong = np.flatnonzero(own != run.explanation.labels)[0]
     true, predicted = run.explanation.labels[wrong], own[wrong]
     count = int(((run.predictions.labels == true) & (predictions == predicted)).sum())
@@ -84,7 +84,7 @@ def test_a_cell_of_the_confusion_matrix_lists_its_images(page: Page, run: Run) -
 
 def test_the_confusion_matrix_counts_the_whole_test_split(page: Page, run: Run) -> None:
     cells = page.locator("#matrix td").all_inner_texts()
-    predictions = run.predictions.classes
+    predictions = run.predictions.predicted
     counts = np.zeros((10, 10), int)
     np.add.at(counts, (run.predictions.labels, predictions), 1)
     assert [int(cell) for cell in cells] == counts.ravel().tolist()

@@ -59,8 +59,8 @@ def test_every_class_has_its_numbers_in_a_table(page: Page, run: Run) -> None:
     ]
     names = table.get_by_role("rowheader").all_inner_texts()
     assert names == NAMES
-    labels, predictions = run.predictions.labels, run.predictions.classes
-    explained, sums = run.explanation.predictions, run.explanation.sums
+    labels, predictions = run.predictions.labels, run.predictions.predicted
+    explained, sums = run.explanation.predicted, run.explanation.sums
     rows = [row.get_by_role("cell").all_inner_texts() for row in table.get_by_role("row").all()]
     for number, cells in enumerate(rows[1:]):
         right = ((labels == number) & (predictions == number)).sum()

@@ -81,7 +81,7 @@ def test_every_tile_shows_the_image_and_the_map_it_stands_for(digits: Run) -> No
 
 
 def test_the_predicted_class_is_framed_and_the_true_one_where_it_differs(digits: Run) -> None:
-    wrong = digits.explanation.predictions != digits.explanation.labels
+    wrong = digits.explanation.predicted != digits.explanation.labels
     start = int(np.flatnonzero(wrong)[0])
     n_wrong = wrong[start : start + 10].sum()
     board = draw_sheet(digits, start)
@@ -282,7 +282,7 @@ def test_a_contrast_is_the_difference_of_its_two_maps(digits: Run) -> None:
 
 
 def test_without_a_mistake_there_is_no_contrast_to_draw(digits: Run, folder: Path) -> None:
-    right = np.flatnonzero(digits.explanation.predictions == digits.explanation.labels)
+    right = np.flatnonzero(digits.explanation.predicted == digits.explanation.labels)
     perfect = np.eye(10, dtype=np.float32)[digits.predictions.labels]
     predictions = replace(digits.predictions, probabilities=perfect)
     paths = draw_contrasts(folder, replace(with_images(digits, right), predictions=predictions))

@@ -10,7 +10,7 @@ from stages.summary.contrasts import (
 
 
 def test_confusion_counts_equal_counting(digits: Run) -> None:
-    labels, predictions = digits.predictions.labels, digits.predictions.classes
+    labels, predictions = digits.predictions.labels, digits.predictions.predicted
     counts = confusion_counts(labels, predictions, 10)
     for true in range(10):
         for predicted in range(10):
@@ -24,22 +24,22 @@ def test_confusion_counts_equal_counting(digits: Run) -> None:
 def test_contrasts_of_mistakes_are_the_surest_ones_first(digits: Run) -> None:
     explanation = digits.explanation
     contrasts = contrasts_of_mistakes(explanation)
-    wrong = explanation.predictions != explanation.labels
+    wrong = explanation.predicted != explanation.labels
     surest = np.sort(explanation.probabilities[wrong].max(axis=1))[::-1][:10]
     for (image, a, b), chance in zip(contrasts, surest, strict=True):
         assert explanation.probabilities[image].max() == chance
-        assert a == explanation.predictions[image]
+        assert a == explanation.predicted[image]
         assert b == explanation.labels[image] != a
 
 
 def test_contrasts_of_a_pair_start_with_that_mistake(digits: Run) -> None:
     explanation = digits.explanation
-    counts = confusion_counts(digits.predictions.labels, digits.predictions.classes, 10)
+    counts = confusion_counts(digits.predictions.labels, digits.predictions.predicted, 10)
     true, predicted = most_confused(counts) or (0, 0)
     contrasts = contrasts_of_pair(explanation, true, predicted)
     images = [image for image, _, _ in contrasts]
     assert all((a, b) == (predicted, true) for _, a, b in contrasts)
     assert set(explanation.labels[images]) <= {true, predicted}
-    mistaken = (explanation.labels[images] == true) & (explanation.predictions[images] == predicted)
+    mistaken = (explanation.labels[images] == true) & (explanation.predicted[images] == predicted)
     assert mistaken[: mistaken.sum()].all()
     assert mistaken[0]

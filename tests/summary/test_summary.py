@@ -85,7 +85,7 @@ def test_metrics_are_few_and_flat(digits: Run) -> None:
 
 
 def test_a_class_that_is_never_predicted_has_no_diagonal(digits: Run) -> None:
-    few = with_images(digits, np.flatnonzero(digits.explanation.predictions == 4)[:3])
+    few = with_images(digits, np.flatnonzero(digits.explanation.predicted == 4)[:3])
     assert list(diagonal_by_class(few.explanation, few.summary)) == [4]
     table = class_table(few.predictions, few.explanation, few.summary)
     assert list(np.flatnonzero(table["diagonal"].notna())) == [4]
@@ -93,8 +93,8 @@ def test_a_class_that_is_never_predicted_has_no_diagonal(digits: Run) -> None:
 
 def test_the_table_of_classes_counts_what_it_says(digits: Run) -> None:
     table = class_table(digits.predictions, digits.explanation, digits.summary)
-    labels, predictions = digits.predictions.labels, digits.predictions.classes
-    explained, sums = digits.explanation.predictions, digits.explanation.sums
+    labels, predictions = digits.predictions.labels, digits.predictions.predicted
+    explained, sums = digits.explanation.predicted, digits.explanation.sums
     assert list(table["class"]) == [str(number) for number in range(10)]
     for number, row in table.iterrows():
         right = ((labels == number) & (predictions == number)).sum()

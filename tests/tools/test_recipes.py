@@ -169,7 +169,7 @@ def test_a_recipe_runs_to_its_report(name: str) -> None:
     assert explanation.about["output"] == output
     if n_images is not None:
         assert len(explanation.labels) == n_images
-    wrong = explanation.predictions != explanation.labels
+    wrong = explanation.predicted != explanation.labels
     if name == "digits_best":
         assert wrong.all()
     if name == "fashion_lab":

@@ -1,4 +1,4 @@
-"""Random changes of training images: what they may do, and what they leave."""
+"""Random augmentation of training images: what it may do, and what it leaves."""
 
 import math
 from typing import get_args
@@ -99,10 +99,10 @@ def test_erase_hides_one_rectangle_in_about_every_other_image() -> None:
     assert 0.35 < changed.flatten(1).any(dim=1).float().mean() < 0.55
 
 
-@pytest.mark.parametrize("change", get_args(Augmentation))
-def test_the_same_seed_draws_the_same_and_another_draws_others(change: Augmentation) -> None:
+@pytest.mark.parametrize("augmentation", get_args(Augmentation))
+def test_the_same_seed_draws_the_same_and_another_draws_others(augmentation: Augmentation) -> None:
     images = torch.randint(256, (50, 1, 16, 16), dtype=torch.uint8, generator=generator(1))
-    first, again, other = (augment(images, [change], generator(seed)) for seed in (0, 0, 1))
+    first, again, other = (augment(images, [augmentation], generator(seed)) for seed in (0, 0, 1))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
     assert first.shape == images.shape
@@ -110,7 +110,7 @@ def test_the_same_seed_draws_the_same_and_another_draws_others(change: Augmentat
     assert first.max() <= 255.01
 
 
-def test_training_batches_are_changed_anew_in_every_epoch_and_keep_their_labels() -> None:
+def test_training_batches_are_augmented_anew_in_every_epoch_and_keep_their_labels() -> None:
     pixels = torch.randint(256, (60, 1, 8, 8), dtype=torch.uint8, generator=generator(1))
     split = DeviceSplit(pixels, torch.arange(60))
     random = generator()
@@ -131,7 +131,7 @@ def test_training_batches_are_changed_anew_in_every_epoch_and_keep_their_labels(
     assert not torch.equal(*mirrored)
 
 
-def test_no_changes_leave_the_bytes_of_the_images() -> None:
+def test_without_augmentation_images_keep_their_bytes() -> None:
     pixels = torch.randint(256, (10, 1, 8, 8), dtype=torch.uint8)
     split = DeviceSplit(pixels, torch.arange(10))
     (batch,) = shuffled_batches(split, 10, [], generator())

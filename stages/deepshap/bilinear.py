@@ -1,0 +1,145 @@
+"""Rules of products of two branches.
+
+Each factor's change counts times the mean of the other factor: Δ(u v) = v̄ Δu + ū Δv, exactly, and
+without a division. It is the two-factor Shapley value, the mean over both orders of switching from
+background to image (Lundberg & Lee 2017, arXiv:1705.07874). In other words: the derivative at the
+midpoint of the pair, which is exact for whatever is of degree two.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from .linear import Linear, Scale
+from .multiplier import Multiplier
+from .precision import Activation
+from .rules import Call, Paired, Rule, Saved, midpoints, per_pair
+
+
+class _Factors(Rule):
+    """What keeps its inputs."""
+
+    def kept(self, inputs: Sequence[Activation], output: Activation) -> Saved:
+        return tuple(x.narrow for x in inputs)
+
+
+class Product(_Factors):
+    """Two branches multiplied element by element."""
+
+    def backward(
+        self, multiplier: Multiplier, image: Saved, background: Saved
+    ) -> Sequence[Multiplier]:
+        """Scale by the mean of the other factor."""
+        first, second = (
+            self.aligned(mean, at) for at, mean in enumerate(midpoints(image, background))
+        )
+        return self.scaled(multiplier, second, first)
+
+
+class Quotient(_Factors):
+    """Two branches divided: the product of u and 1/v, whose change is -Δv / (v v')."""
+
+    def backward(
+        self, multiplier: Multiplier, image: Saved, background: Saved
+    ) -> Sequence[Multiplier]:
+        """Scale by the mean of 1/v, and by -ū / (v v')."""
+        (_, v), (_, v_b) = image, background
+        upper, _ = midpoints(image, background)
+        inverse = 1 / per_pair(v[:, None] * v_b[None])
+        lower = per_pair((v[:, None] + v_b[None]) / 2)
+        return self.scaled(
+            multiplier,
+            self.aligned(lower * inverse, 1),
+            self.aligned(-upper, 0) * self.aligned(inverse, 1),
+        )
+
+
+class Extremum(Rule):
+    """The larger or smaller of two branches: its two-player Shapley value."""
+
+    def kept(self, inputs: Sequence[Activation], output: Activation) -> Saved:
+        """Both branches, wide: they may change little beside their size."""
+        return tuple(x.wide for x in inputs)
+
+    def backward(
+        self, multiplier: Multiplier, image: Saved, background: Saved
+    ) -> Sequence[Multiplier]:
+        """Share the change: each player's mean effect over both orders of switching."""
+        extremum = torch.maximum if "max" in self.call.name else torch.minimum
+        (u, v), (u_b, v_b) = (
+            [self.aligned(per_pair(tensor), at) for at, tensor in enumerate(side)]
+            for side in (
+                [
+                    x[:, None].expand(-1, len(b), *x.shape[1:])
+                    for x, b in zip(image, background, strict=True)
+                ],
+                [b[None].expand(len(x), *b.shape) for x, b in zip(image, background, strict=True)],
+            )
+        )
+        both, neither = extremum(u, v), extremum(u_b, v_b)
+        first, second = extremum(u, v_b), extremum(u_b, v)
+        return self.scaled(
+            multiplier,
+            _ratio((both - second) + (first - neither), u - u_b).to(multiplier.rows.dtype),
+            _ratio((both - first) + (second - neither), v - v_b).to(multiplier.rows.dtype),
+        )
+
+
+class Bilinear(Paired):
+    """Any operation of degree two in what varies: the derivative at the midpoint."""
+
+    def __init__(self, call: Call) -> None:
+        super().__init__(call)
+        if call.name == "einsum" and len(call.varying) > 2:
+            raise NotImplementedError("more than two of its factors depend on the images")
+
+    def kept(self, inputs: Sequence[Activation], output: Activation) -> Saved:
+        """The factors."""
+        return tuple(x.narrow for x in inputs)
+
+    def one(self, multiplier: Tensor, image: Saved, background: Saved) -> Sequence[Tensor]:
+        """Differentiate at the midpoint."""
+        zipped = zip(image, background, self.call.inputs, strict=True)
+        means = [((x + b) / 2).reshape(shape) for x, b, shape in zipped]
+        with torch.enable_grad():
+            transpose = torch.func.vjp(self.call.narrow, *means)[1]
+        return list(transpose(multiplier))
+
+
+class MatrixProduct(_Factors):
+    """Two branches of matrices multiplied."""
+
+    def backward(
+        self, multiplier: Multiplier, image: Saved, background: Saved
+    ) -> Sequence[Multiplier]:
+        """Multiply by the mean of the other factor, transposed."""
+        zipped = zip(midpoints(image, background), self.call.inputs, strict=True)
+        left, right = (mean.reshape(len(mean), 1, *shape) for mean, shape in zipped)
+        rows = self.rows(multiplier)
+        return self.passed([rows @ right.mT, left.mT @ rows])
+
+
+def multiplied(call: Call) -> Rule:
+    """The rule of a product of two factors, one of which may be constant."""
+    if len(call.varying) == 2:
+        return Product(call)
+    (varying,) = call.varying
+    return Scale(call, call.arguments["other" if varying == "self" else "self"])
+
+
+def matrix_multiplied(call: Call) -> Rule:
+    """The rule of a product of matrices or vectors, one of which may be constant."""
+    if len(call.varying) == 1:
+        return Linear(call)
+    return MatrixProduct(call) if all(len(s) >= 2 for s in call.inputs) else Bilinear(call)
+
+
+def bilinear(call: Call) -> Rule:
+    """The rule of any operation linear in each of two inputs."""
+    return Linear(call) if len(call.varying) == 1 else Bilinear(call)
+
+
+def _ratio(change: Tensor, own: Tensor) -> Tensor:
+    """Half the change per own change; what does not change gets nothing."""
+    return torch.where(own == 0, 0.0, change / (2 * own))

@@ -1,0 +1,167 @@
+"""Rules of what is linear in the image, up to a constant: multipliers go through the transpose."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.grad import conv2d_input
+
+from .multiplier import Multiplier
+from .rules import Call, Rule, Saved, features
+
+
+class Linear(Rule):
+    """Any linear operation: automatic differentiation finds the transpose, once.
+
+    It is the same everywhere, so zeros will do to find it.
+    """
+
+    def __init__(self, call: Call) -> None:
+        super().__init__(call)
+        zeros = [call.zero.new_zeros(shape) for shape in call.inputs]
+        with torch.enable_grad():
+            self._transpose = torch.func.vjp(call.narrow, *zeros)[1]
+
+    def backward(
+        self, multiplier: Multiplier, image: Saved, background: Saved
+    ) -> Sequence[Multiplier]:
+        """Transpose each row."""
+        rows = self.rows(multiplier)
+        parts = torch.vmap(self._transpose)(rows.flatten(0, 1))
+        return self.passed([torch.unflatten(part, 0, rows.shape[:2]) for part in parts])
+
+
+class Unchanged(Rule):
+    """The output is the input, perhaps in another shape."""
+
+    def computed(self, *inputs: Tensor) -> Tensor:
+        """The input, reshaped."""
+        (x,) = inputs
+        return x.reshape(len(x), *features(self.call.output))
+
+    def backward(
+        self, multiplier: Multiplier, image: Saved, background: Saved
+    ) -> Sequence[Multiplier]:
+        """Pass as it is; in another shape if need be."""
+        shape = features(self.call.inputs[0])
+        if shape == features(self.call.output):
+            return [multiplier]
+        rows = multiplier.dense()
+        return [Multiplier(rows.reshape(*rows.shape[:2], *shape))]
+
+
+class Scale(Rule):
+    """Times a constant: multipliers are scaled.
+
+    Args:
+        call: What the network does.
+        factor: The constant, broadcast against one image's output.
+    """
+
+    def __init__(self, call: Call, factor: Tensor | float) -> None:
+        super().__init__(call)
+        constant = factor if isinstance(factor, Tensor) else call.zero.new_full((), factor)
+        missing = len(call.output) - constant.ndim
+        constant = constant.reshape((1,) * missing + constant.shape)
+        if features(call.output) != call.output:
+            constant = constant[0]
+        self.factor = constant[None, None]
+
+    def backward(
+        self, multiplier: Multiplier, image: Saved, background: Saved
+    ) -> Sequence[Multiplier]:
+        """Scale."""
+        return self.scaled(multiplier, self.factor)
+
+
+class Sum(Rule):
+    """Sum of two terms, each with a weight; broadcasting is undone.
+
+    Args:
+        call: What the network does.
+        sign: Of the second term.
+    """
+
+    def __init__(self, call: Call, sign: int = 1) -> None:
+        super().__init__(call)
+        weights = {"self": 1, "other": sign * call.arguments["alpha"]}
+        self._weights = [weights[name] for name in call.varying]
+
+    def backward(
+        self, multiplier: Multiplier, image: Saved, background: Saved
+    ) -> Sequence[Multiplier]:
+        """Pass to both terms."""
+        terms = []
+        for shape, weight in zip(self.call.inputs, self._weights, strict=True):
+            term = self.narrowed(multiplier, shape)
+            terms.append(term if weight == 1 else Multiplier(weight * term.dense()))
+        return terms
+
+
+class Dense(Rule):
+    """A linear layer with a constant weight."""
+
+    def __init__(self, call: Call) -> None:
+        super().__init__(call)
+        self.weight: Tensor = call.arguments["weight"]
+
+    def backward(
+        self, multiplier: Multiplier, image: Saved, background: Saved
+    ) -> Sequence[Multiplier]:
+        """Multiply by the weight."""
+        return self.passed([self.rows(multiplier) @ self.weight])
+
+
+class Convolution(Rule):
+    """A convolution of planes with a constant weight.
+
+    Attributes:
+        weight: Channels last, the layout in which transposed convolutions run fastest.
+        stride: Vertical and horizontal, as are the next two.
+        padding: With zeros.
+        dilation: Spacing of the kernel.
+        groups: Of channels.
+    """
+
+    def __init__(self, call: Call) -> None:
+        super().__init__(call)
+        arguments = call.arguments
+        self.weight = _channels_last(arguments["weight"])
+        self.stride, self.padding, self.dilation = (
+            _two(arguments[name]) for name in ("stride", "padding", "dilation")
+        )
+        self.groups: int = arguments["groups"]
+
+    def computed(self, *inputs: Tensor) -> Tensor:
+        """Convolve n images at once."""
+        (x,) = inputs
+        planes = self.call.function(x.reshape(-1, *self.call.inputs[0][-3:]))
+        return planes.reshape(len(x), *features(self.call.output))
+
+    def backward(
+        self, multiplier: Multiplier, image: Saved, background: Saved
+    ) -> Sequence[Multiplier]:
+        """Convolve back."""
+        rows = multiplier.dense()
+        planes = _channels_last(rows.reshape(-1, *self.call.output[-3:]))
+        size = (len(planes), *self.call.inputs[0][-3:])
+        back = conv2d_input(
+            torch.Size(size),
+            self.weight,
+            planes,
+            self.stride,
+            self.padding,
+            self.dilation,
+            self.groups,
+        )
+        return [Multiplier(back.reshape(*rows.shape[:2], *features(self.call.inputs[0])))]
+
+
+def _channels_last(planes: Tensor) -> Tensor:
+    return planes.contiguous(memory_format=torch.channels_last)
+
+
+def _two(value: Any) -> tuple[int, int]:
+    """Spell out a size that PyTorch takes as one number or two."""
+    return (value[0], value[-1])
