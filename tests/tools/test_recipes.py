@@ -24,6 +24,8 @@ PUBLISHED: dict[str, dict[str, Any]] = {
     "fashion_lenet": {"data.dataset": "fashion_mnist", "model.architecture": "lenet"},
     "fashion_lab": {"model.architecture": "single_conv", "explain.images": "per_class"},
     "fashion_best": {"data.dataset": "fashion_mnist", "model.architecture": "resnet"},
+    "digits_vit": {"model.architecture": "vit", "explain.images": "first"},
+    "fashion_convnext": {"data.dataset": "fashion_mnist", "model.options.name": "convnext_atto"},
 }
 
 
@@ -151,6 +153,8 @@ EXPLAINED = {
     "fashion_lenet": ("logits", 5),
     "fashion_lab": ("logits", 10),
     "fashion_best": ("logits", None),
+    "digits_vit": ("logits", 10),
+    "fashion_convnext": ("logits", 10),
 }
 
 
