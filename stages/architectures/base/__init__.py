@@ -1,0 +1,1 @@
+"""What the networks of model libraries share. For architectures alone."""
