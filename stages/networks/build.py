@@ -90,7 +90,8 @@ def _failure_message(
         )
     return (
         f"{file}: does not work for images of {info.channels}×{height}×{width} and "
-        f"{len(info.class_names)} classes: {type(error).__name__}: {error}; fix build()"
+        f"{len(info.class_names)} classes: {type(error).__name__}: {error}; fix build(), or change "
+        "model.options"
     )
 
 

@@ -59,10 +59,10 @@ def test_options_that_a_network_takes(architecture: str, options: dict[str, Any]
         (
             "torchvision",
             {"name": "resnet19"},
-            r"name: unknown network \(got 'resnet19'\); closest of the \d+ of torchvision: resn",
+            r"name: unknown network \(got 'resnet19'\); the closest of torchvision's \d+: resn",
         ),
         ("torchvision", {"name": "fcn_resnet50"}, r"name: unknown network \(got 'fcn_resnet50'\)"),
-        ("timm", {"name": "resnet18.a1_in1k"}, r"closest of the \d+ of timm: resnet18, "),
+        ("timm", {"name": "resnet18.a1_in1k"}, r"the closest of timm's \d+: resnet18, "),
         (
             "torchvision",
             {"name": "resnet18", "zero_init": True},

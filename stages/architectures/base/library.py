@@ -40,7 +40,7 @@ def network_name(known: Sequence[str], library: str) -> AfterValidator:
             closest = difflib.get_close_matches(name, known, n=3, cutoff=0)
             raise PydanticCustomError(
                 "unknown_network",
-                "unknown network (got {name}); closest of the {number} of {library}: {suggestion}",
+                "unknown network (got {name}); the closest of {library}'s {number}: {suggestion}",
                 {
                     "name": repr(name),
                     "number": len(known),
