@@ -144,6 +144,12 @@ class Convolution(Rule):
         if self.stride == (1, 1) and min(self._margin) >= 0:
             self._flipped = _channels_last(_transposed(self.weight, self.groups).flip(2, 3))
 
+    def computed(self, *inputs: Tensor) -> Tensor:
+        """Convolve n images at once."""
+        (x,) = inputs
+        planes = self.call.function(x.reshape(-1, *self.call.inputs[0][-3:]))
+        return planes.reshape(len(x), *features(self.call.output))
+
     def backward(
         self, multiplier: Multiplier, image: Saved, background: Saved
     ) -> Sequence[Multiplier]:
