@@ -11,6 +11,7 @@ from .elementwise import Softmax
 from .export import UnsupportedOperation, exported, name_of, place_of
 from .operations import ADVICE, OPERATIONS
 from .precision import Activation, Precision
+from .rewriting import simplify
 from .rules import Rule, Saved
 from .softmax import InnerSoftmax
 
@@ -90,6 +91,7 @@ class Program:
     def __init__(self, network: nn.Module, image: Tensor) -> None:
         self._network = network
         program = exported(network, image)
+        simplify(program)
         self.source, self.sink = program.source, program.sink
         self._zero = image.new_zeros(())
         self._constants = Constants(program.tensors, Precision(image))
