@@ -92,6 +92,8 @@ class Sum(Rule):
         self, multiplier: Multiplier, image: Saved, background: Saved
     ) -> Sequence[Multiplier]:
         """Pass to both terms."""
+        if len(self._weights) == 2:
+            multiplier = Multiplier(multiplier.dense())  # once, and not for each term
         terms = []
         for shape, weight in zip(self.call.inputs, self._weights, strict=True):
             term = self.narrowed(multiplier, shape)
