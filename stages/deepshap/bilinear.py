@@ -62,7 +62,7 @@ class Extremum(_Factors):
         self, multiplier: Multiplier, image: Saved, background: Saved
     ) -> Sequence[Multiplier]:
         """Share the change: each player's mean effect over both orders of switching."""
-        extremum = torch.maximum if self.call.name == "maximum" else torch.minimum
+        extremum = torch.maximum if "max" in self.call.name else torch.minimum
         (u, v), (u_b, v_b) = (
             [self.aligned(per_pair(tensor), at) for at, tensor in enumerate(side)]
             for side in (

@@ -50,14 +50,14 @@ def _layer_norm(
     eps: float = 1e-5,
     cudnn_enable: bool = True,
 ) -> Tensor:
-    return _affine(_normed(x, range(-len(shape), 0), eps), weight, bias)
+    return _affine(_normed(x, list(range(-len(shape), 0)), eps), weight, bias)
 
 
 def _rms_norm(
     x: Tensor, shape: Sequence[int], weight: Tensor | None = None, eps: float | None = None
 ) -> Tensor:
     eps = torch.finfo(x.dtype).eps if eps is None else eps
-    return _affine(_normed(x, range(-len(shape), 0), eps, centred=False), weight, None)
+    return _affine(_normed(x, list(range(-len(shape), 0)), eps, centred=False), weight, None)
 
 
 def _group_norm(
@@ -177,6 +177,10 @@ def _gated(x: Tensor, dim: int = -1) -> Tensor:
     return value * gate.sigmoid()
 
 
+def _hard_sigmoid(x: Tensor) -> Tensor:
+    return torch.clamp(x + 3, 0, 6) / 6
+
+
 def _max_pool1d(
     x: Tensor,
     kernel_size: Sequence[int],
@@ -203,6 +207,7 @@ DECOMPOSITIONS: dict[Any, Callable[..., Any]] = {
     _aten.copy.default: _copied,
     _aten.glu.default: _gated,
     _aten.group_norm.default: _group_norm,
+    _aten.hardsigmoid.default: _hard_sigmoid,
     _aten.instance_norm.default: _instance_norm,
     _aten.layer_norm.default: _layer_norm,
     _aten.linalg_vector_norm.default: _vector_norm,

@@ -141,7 +141,7 @@ _FAMILIES: list[tuple[RuleOf, str]] = [
     (_closed(lambda u, w, f_u, f_w: u + w), "square"),
     (elementwise.power, "pow"),
     (_smooth, "atan cos erf expm1 gelu log1p log_sigmoid mish sin softplus softsign"),
-    (_with_kinks, "celu elu hardshrink hardsigmoid hardswish leaky_relu prelu selu softshrink"),
+    (_with_kinks, "celu elu hardshrink hardswish leaky_relu prelu selu softshrink"),
 ]
 
 OPERATIONS: dict[str, RuleOf] = {name: rule for rule, names in _FAMILIES for name in names.split()}

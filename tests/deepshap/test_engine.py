@@ -182,7 +182,7 @@ REFUSED = {
     ),
     "axes that do not match": (
         lambda: Function(lambda net, x: x.mean((1, 2, 3)) * x.flatten(1)[:, :1]),
-        "forward at Function: on 3 images its outputs differ from those of each image alone",
+        "forward at Function: on 2 images its outputs differ from those of each image alone",
     ),
     "drops at random": (
         lambda: Function(lambda net, x: net.head(F.dropout(x).flatten(1)), head=nn.Linear(200, 3)),
@@ -192,11 +192,11 @@ REFUSED = {
         lambda: Function(
             lambda net, x: net.head((x - x.mean(0, True)).flatten(1)), head=nn.Linear(200, 3)
         ),
-        "forward at Function: on 3 images its outputs differ from those of each image alone",
+        "forward at Function: on 2 images its outputs differ from those of each image alone",
     ),
     "their number enters": (
         lambda: Function(lambda net, x: net.head(x.flatten(1)) + len(x), head=nn.Linear(200, 3)),
-        "forward at Function: on 3 images its outputs differ from those of each image alone",
+        "forward at Function: on 2 images its outputs differ from those of each image alone",
     ),
     "indices": (
         lambda: Function(
@@ -247,7 +247,7 @@ def test_mistakes_are_named() -> None:
     ):
         DeepShap(network, background.to(torch.uint8))
     with pytest.raises(
-        ValueError, match=r"its output has the shape \(3, 4, 8, 8\), expected \(n, k\)"
+        ValueError, match=r"its output has the shape \(1, 4, 8, 8\), expected \(n, k\)"
     ):
         DeepShap(network[0], background)
     explainer = DeepShap(network, background)

@@ -1,0 +1,102 @@
+"""Operations that join two branches, and maxima, against their formulas in fifty digits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from . import exact
+from .exact import Rule, matrix_product, shapley
+from .rows import check, pairs
+
+
+def apart_from_zero(x: Tensor) -> Tensor:
+    """At least 1/4 away, for divisors; what is very small stays so."""
+    return torch.where(x.abs() < 1e-5, x.abs() + 2**-27, x.sign() * (x.abs() + 0.25))
+
+
+PRODUCTS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "mul": lambda u, v: u * v,
+    "einsum": lambda u, v: torch.einsum("nrw,nrw->nrw", u, v),
+    "addcmul": lambda u, v: torch.addcmul(torch.zeros(6, dtype=u.dtype), u, v),
+    "in place": lambda u, v: u.clone().mul_(v),
+    "glu, by its definition": lambda u, v: u.mul(v),
+}
+
+
+@pytest.mark.parametrize("name", PRODUCTS)
+def test_a_factor_gets_its_change_times_the_mean_of_the_other(name: str) -> None:
+    check(lambda x: PRODUCTS[name](x[:, 0], x[:, 1]), exact.PRODUCT, pairs(2, 6))
+
+
+MATRIX_PRODUCTS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "matmul": lambda u, v: u @ v,
+    "bmm": lambda u, v: torch.bmm(u.flatten(0, 1), v.flatten(0, 1)).unflatten(0, u.shape[:2]),
+    "einsum": lambda u, v: torch.einsum("nrij,nrjk->nrik", u, v),
+    "linear": lambda u, v: torch.stack(
+        [F.linear(u[:, r].squeeze(0), v[:, r].squeeze(0).mT) for r in range(u.shape[1])]
+    )[None],
+    "broadcast": lambda u, v: (u.unsqueeze(-1) * v.unsqueeze(-3)).sum(-2),
+    "baddbmm": lambda u, v: torch.baddbmm(
+        torch.zeros(1, 2, 2, dtype=u.dtype), u.flatten(0, 1), v.flatten(0, 1)
+    ).unflatten(0, u.shape[:2]),
+}
+
+
+@pytest.mark.parametrize("name", MATRIX_PRODUCTS)
+def test_matrix_products_are_sums_of_products(name: str) -> None:
+    def operation(x: Tensor) -> Tensor:
+        return MATRIX_PRODUCTS[name](x[:, 0].unflatten(-1, (2, 3)), x[:, 1].unflatten(-1, (3, 2)))
+
+    check(operation, matrix_product(2, 3, 2), pairs(2, 6))
+
+
+def test_a_branch_times_itself_is_a_square() -> None:
+    square = exact.elementwise(lambda t: t**2)
+    check(lambda x: x[:, 0] * x[:, 0], square, pairs(1, 6))
+
+
+def test_a_quotient_shares_its_change_between_dividend_and_divisor() -> None:
+    x, b = (torch.stack([t[:, 0], apart_from_zero(t[:, 1])], 1) for t in pairs(2, 6))
+    check(lambda x: x[:, 0] / x[:, 1], exact.QUOTIENT, (x, b))
+
+
+EXTREMA: dict[str, tuple[Callable[[Tensor, Tensor], Tensor], Rule]] = {
+    "maximum": (torch.maximum, shapley(max)),
+    "minimum": (torch.minimum, shapley(min)),
+    "max": (lambda u, v: u.max(v), shapley(max)),
+    "min": (torch.min, shapley(min)),
+}
+
+
+@pytest.mark.parametrize("name", EXTREMA)
+def test_an_extremum_of_two_branches_is_shared_as_in_a_game_of_two(name: str) -> None:
+    function, rule = EXTREMA[name]
+    check(lambda x: function(x[:, 0], x[:, 1]), rule, pairs(2, 6))
+
+
+MAXIMA: dict[str, Callable[[Tensor], Tensor]] = {
+    "amax": lambda x: x[:, 0].amax(-1),
+    "max along an axis": lambda x: x[:, 0].max(dim=-1).values,
+    "amax, axis kept": lambda x: x[:, 0].amax(2, keepdim=True),
+    "global max pool": lambda x: F.adaptive_max_pool2d(x[:, 0].unsqueeze(-2), 1),
+    "max pool along an axis": lambda x: F.max_pool2d(x, (1, 6)),
+}
+
+
+@pytest.mark.parametrize("name", MAXIMA)
+def test_the_change_of_a_maximum_goes_where_it_was_and_where_it_is(name: str) -> None:
+    check(MAXIMA[name], exact.largest(), pairs(1, 6))
+
+
+def test_the_change_of_a_minimum_goes_where_it_was_and_where_it_is() -> None:
+    lowest = exact.largest()
+    rule = Rule(
+        lambda x: [-y for y in lowest.function([-u for u in x])],
+        lambda x, b: lowest.multipliers([-u for u in x], [-w for w in b]),
+    )
+    check(lambda x: x[:, 0].amin(-1), rule, pairs(1, 6))

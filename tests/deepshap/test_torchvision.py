@@ -1,0 +1,90 @@
+"""Every classification network of torchvision is explained as it is built, and adds up."""
+
+import warnings
+from functools import partial
+
+import pytest
+import torch
+import torchvision
+from torch import nn
+from torchvision.models.maxvit import MaxVit
+
+from .zoo import Case, ready, sums
+
+NAMES = torchvision.models.list_models(module=torchvision.models)
+SIDES = {"alexnet": 63, "inception_v3": 75, "maxvit_t": 224}
+"""The smallest images that these take; 32 pixels do for the others."""
+VIT_SIDES = {"vit_b_32": 64, "vit_l_32": 64, "vit_h_14": 28}
+"""Vision transformers are built for the size of their images: two patches a side."""
+
+OF_EACH_FAMILY = {
+    "alexnet": "alexnet",
+    "convnext": "convnext_tiny",
+    "densenet": "densenet121",
+    "efficientnet": "efficientnet_b0",
+    "googlenet": "googlenet",
+    "inception": "inception_v3",
+    "maxvit": "maxvit_t",
+    "mnasnet": "mnasnet0_5",
+    "mobilenetv2": "mobilenet_v2",
+    "mobilenetv3": "mobilenet_v3_small",
+    "regnet": "regnet_x_400mf",
+    "resnet": "resnet18",
+    "shufflenetv2": "shufflenet_v2_x0_5",
+    "squeezenet": "squeezenet1_1",
+    "swin_transformer": "swin_v2_t",
+    "vgg": "vgg11_bn",
+    "vision_transformer": "vit_b_16",
+}
+
+
+def case(name: str) -> Case:
+    if name.startswith("vit_"):
+        side = VIT_SIDES.get(name, 32)
+        return Case(partial(build, name, image_size=side), side)
+    return Case(partial(build, name), SIDES.get(name, 32))
+
+
+def build(name: str, **options: int) -> nn.Module:
+    with warnings.catch_warnings():  # two old networks announce another initialisation
+        warnings.simplefilter("ignore", FutureWarning)
+        return torchvision.models.get_model(name, weights=None, num_classes=10, **options)
+
+
+def small_maxvit() -> nn.Module:
+    """Fewer and narrower blocks than maxvit_t, whose windows fit images of 224 pixels alone."""
+    return MaxVit((32, 32), 16, 4, [16, 32], [1, 1], 8, 0.0, num_classes=10)
+
+
+QUICK = {name: case(name) for name in OF_EACH_FAMILY.values() if name != "maxvit_t"} | {
+    "small maxvit": Case(small_maxvit)
+}
+
+
+def test_every_family_has_a_network_in_the_lists() -> None:
+    families = {torchvision.models.get_model_builder(name).__module__ for name in NAMES}
+    assert {family.rpartition(".")[2] for family in families} == set(OF_EACH_FAMILY)
+    assert len(NAMES) >= 80
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_a_small_network_of_each_family_adds_up(name: str) -> None:
+    found = sums(ready(QUICK[name]), QUICK[name].side, torch.float32)
+    assert found.weight > 1
+    assert found.gap <= 2e-6
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_every_network_adds_up(name: str) -> None:
+    found = sums(ready(case(name)), case(name).side, torch.float32)
+    assert found.weight > 1
+    assert found.gap <= 2e-6
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", OF_EACH_FAMILY.values())
+def test_a_network_of_each_family_adds_up_to_the_digits_of_float64(name: str) -> None:
+    found = sums(ready(case(name)), case(name).side, torch.float64)
+    assert found.weight > 1
+    assert found.gap <= 1e-12

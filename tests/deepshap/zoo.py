@@ -1,0 +1,117 @@
+"""The networks of torchvision and timm as their libraries build them, at scales that show errors.
+
+Only numbers are set, never a module: fresh weights leave some networks with outputs that hardly
+depend on the image (a random efficientnet_b0 answers with 1e-11), and parameters that start as
+zeros hide whole branches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from stages.deepshap import DeepShap
+
+
+@dataclass(frozen=True)
+class Case:
+    """A network with the side in pixels of the images that it is shown."""
+
+    build: Callable[[], nn.Module]
+    side: int = 32
+
+
+@dataclass(frozen=True)
+class Sums:
+    """What additivity compares, for each image and output: (n, k)."""
+
+    attributed: Tensor
+    change: Tensor
+    magnitude: Tensor
+
+    @property
+    def gap(self) -> float:
+        """The largest |Σφ - change| / Σ|φ|."""
+        return float(((self.attributed - self.change).abs() / self.magnitude).max())
+
+    @property
+    def weight(self) -> float:
+        """The smallest Σ|φ|: far above rounding, or the gap says nothing."""
+        return float(self.magnitude.min())
+
+    @property
+    def cancelled(self) -> float:
+        """How much larger Σ|φ| is than the change that it adds up to."""
+        return float(self.magnitude.max() / self.change.abs().max())
+
+
+def images(n: int, side: int, seed: int) -> Tensor:
+    """Standardised noise with some structure: blocks of 8 pixels, and pixels of their own."""
+    generator = torch.Generator().manual_seed(seed)
+    blocks = torch.randn(n, 3, -(-side // 8), -(-side // 8), generator=generator)
+    coarse = blocks.repeat_interleave(8, 2).repeat_interleave(8, 3)[:, :, :side, :side]
+    return coarse + 0.5 * torch.randn(n, 3, side, side, generator=generator)
+
+
+@torch.no_grad()
+def set_weights(network: nn.Module, calibration: Tensor, seed: int = 0) -> nn.Module:
+    """Draw weights for an eval-mode network under which signals neither vanish nor explode.
+
+    He's initialisation for matrices; whatever starts as one constant, zeros too, is spread around
+    it; batch statistics are those of `calibration`, spread likewise.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    for module in network.modules():
+        if isinstance(module, nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d):
+            nn.init.kaiming_normal_(module.weight, generator=generator)
+    for parameter in network.parameters():
+        constant = parameter.flatten()[0].clone()
+        if bool((parameter == constant).all()):
+            spread = torch.empty_like(parameter).normal_(generator=generator)
+            parameter.copy_(constant + 0.2 * spread * max(1, abs(float(constant))))
+    _set_batch_statistics(network, calibration, generator)
+    return network
+
+
+def _set_batch_statistics(
+    network: nn.Module, calibration: Tensor, generator: torch.Generator
+) -> None:
+    def set_from(norm: nn.Module, inputs: tuple[Any, ...]) -> None:
+        axes = [axis for axis in range(inputs[0].ndim) if axis != 1]
+        variance, mean = torch.var_mean(inputs[0], axes, correction=0)
+        variance = variance.clamp_min(1e-4)
+        uneven = torch.rand(2, len(mean), generator=generator) + 0.5
+        norm.running_mean.copy_(mean + (uneven[0] - 1) * variance.sqrt())
+        norm.running_var.copy_(variance * uneven[1])
+
+    norms = [module for module in network.modules() if isinstance(module, _BatchNorm)]
+    handles = [norm.register_forward_pre_hook(set_from) for norm in norms]
+    network(calibration)
+    for handle in handles:
+        handle.remove()
+
+
+def ready(case: Case) -> nn.Module:
+    """The network of a case, in eval mode, with weights."""
+    torch.manual_seed(0)
+    return set_weights(case.build().eval(), images(8, case.side, seed=0))
+
+
+def sums(network: nn.Module, side: int, dtype: torch.dtype) -> Sums:
+    """Explain the two outputs that change most, of two images against three, and add up.
+
+    The change is the network's own, in float64.
+    """
+    x, background = images(2, side, seed=1), images(3, side, seed=2)
+    with torch.no_grad():
+        outputs = network.double()(torch.cat([x, background]).double())
+    change = outputs[:2] - outputs[2:].mean(0)
+    chosen = change.abs().amin(0).topk(2).indices.tolist()
+    network.to(dtype)
+    values = DeepShap(network, background.to(dtype)).attribute(x.to(dtype), chosen).double()
+    return Sums(values.sum((1, 2, 3)), change[:, chosen], values.abs().sum((1, 2, 3)))
