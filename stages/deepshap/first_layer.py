@@ -125,9 +125,9 @@ def contract(
     change = F.pad(change, (padding[1], padding[1], padding[0], padding[0]))
     change = _under(change, patches.shape[3:], step)[:, :h, :w]  # (n, h, w, b, size)
     if places is None:
-        rows = multiplier.rows.expand(n * b, *multiplier.rows.shape[1:])
-        rows = torch.unflatten(rows.movedim(2, -1) @ patches.flatten(1), 0, (n, b))
-        summed = rows.mul_(change.permute(0, 3, 1, 2, 4)[:, :, None]).sum(1)
+        rows = multiplier.rows.expand(n * b, *multiplier.rows.shape[1:]).movedim(2, -1)
+        shares = torch.unflatten(rows.flatten(0, 3) @ patches.flatten(1), 0, (n, b, k, h, w))
+        summed = shares.mul_(change.permute(0, 3, 1, 2, 4)[:, :, None]).sum(1)
     else:
         left = _positions_first(multiplier.rows, n, b)  # (n, h, w, k, b, channels)
         if multiplier.ratio is not None:
