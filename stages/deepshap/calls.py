@@ -4,7 +4,6 @@ import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import torch
 from torch import Tensor, fx
 from torch.utils import _pytree as pytree
 
@@ -55,7 +54,7 @@ def call_of(node: fx.Node, constants: Constants, zero: Tensor) -> tuple[Call, tu
     inputs = tuple(leaves[i] for i in at)
     call = Call(
         name=name_of(node),
-        part=0 if part is None else int(part),
+        part=part if isinstance(part, int) else 0,
         function=function(constants.wide),
         narrow=function(constants.narrow),
         arguments=filled(constants.narrow, [None] * len(at)),

@@ -10,8 +10,8 @@ from .export import name_of
 from .precision import Precision
 
 _READS_SHAPE_ONLY = {
-    "empty_like", "full_like", "new_empty", "new_full", "new_ones", "new_zeros", "ones_like",
-    "zeros_like",
+    "empty_like", "fill", "full_like", "new_empty", "new_full", "new_ones", "new_zeros",
+    "ones_like", "zeros_like",
 }  # fmt: skip
 
 
@@ -46,8 +46,8 @@ class Constants:
 
     def fold(self, node: fx.Node) -> bool:
         """Compute a node if nothing it reads depends on the images."""
-        reads_values = name_of(node) not in _READS_SHAPE_ONLY
-        if reads_values and not all(arg in self for arg in node.all_input_nodes):
+        shapes = node.args[:1] if name_of(node) in _READS_SHAPE_ONLY else ()
+        if not all(arg in self or arg in shapes for arg in node.all_input_nodes):
             return False
         args, kwargs = fx.map_arg((node.args, node.kwargs), self._value_or_zeros)
         assert callable(node.target)

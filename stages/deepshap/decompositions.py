@@ -1,7 +1,7 @@
-"""Operations that are written out in terms of others, and so need no rule of their own.
+"""Operations written out in terms of others, which have the rules.
 
-The rules of the parts compose to the closed forms of the whole. A norm v̄ a, with a the deviations
-and v = (mean a² + ε)^(-1/2), becomes the product v̄ Δa + ā Δv with Δv = -v² v'² / (v + v') Δ(mean a²).
+The rules of the parts compose to the closed form of the whole. A norm is v a, with the deviations
+a and v = (mean a² + ε)^(-1/2). It changes by v̄ Δa + ā Δv, with Δv = -v² v'² / (v + v') Δ(mean a²).
 """
 
 import math
@@ -31,10 +31,11 @@ def _batch_norm(
     return x * scale.reshape(sides) + shift.reshape(sides), unused, unused
 
 
-def _normed(x: Tensor, axes: Sequence[int], eps: float, *, centred: bool = True) -> Tensor:
+def _normed(x: Tensor, axes: list[int], eps: float, *, centred: bool = True) -> Tensor:
     if centred:
         x = x - x.mean(axes, keepdim=True)
-    return x * ((x * x).mean(axes, keepdim=True) + eps).rsqrt()
+    scale: Tensor = ((x * x).mean(axes, keepdim=True) + eps).rsqrt()
+    return x * scale
 
 
 def _affine(x: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor:
@@ -123,7 +124,7 @@ def _attention(
 def _vector_norm(
     x: Tensor,
     ord: float = 2,
-    dim: Sequence[int] | None = None,
+    dim: list[int] | None = None,
     keepdim: bool = False,
     *,
     dtype: torch.dtype | None = None,
@@ -151,7 +152,10 @@ def _convolution_padded_by_name(
         around = [part for side in reversed(total) for part in (side // 2, side - side // 2)]
         x, total = torch.constant_pad_nd(x, around), [0] * sides
     convolve = (torch.conv1d, torch.conv2d, torch.conv3d)[sides - 1]
-    return convolve(x, weight, bias, stride, [side // 2 for side in total], dilation, groups)
+    padded: Tensor = convolve(
+        x, weight, bias, stride, [side // 2 for side in total], dilation, groups
+    )
+    return padded
 
 
 def _adaptive_average(x: Tensor, output_size: Sequence[int]) -> Any:
@@ -162,6 +166,10 @@ def _adaptive_average(x: Tensor, output_size: Sequence[int]) -> Any:
 
 def _copied(x: Tensor, source: Tensor, non_blocking: bool = False) -> Tensor:
     return source.expand(x.shape).to(x.dtype)
+
+
+def _converted(x: Tensor, other: Tensor) -> Tensor:
+    return x.to(other.dtype)
 
 
 def _weighted_product(x: Tensor, a: Tensor, b: Tensor, *, value: float = 1) -> Tensor:
@@ -177,8 +185,12 @@ def _gated(x: Tensor, dim: int = -1) -> Tensor:
     return value * gate.sigmoid()
 
 
-def _hard_sigmoid(x: Tensor) -> Tensor:
-    return torch.clamp(x + 3, 0, 6) / 6
+def _unfolded(x: Tensor, dimension: int, size: int, step: int) -> Tensor:
+    axis = dimension % x.ndim
+    starts = torch.arange(0, x.shape[axis] - size + 1, step, device=x.device)
+    index = starts[:, None] + torch.arange(size, device=x.device)
+    windows = torch.unflatten(x.index_select(axis, index.flatten()), axis, index.shape)
+    return windows.movedim(axis + 1, -1)
 
 
 def _max_pool1d(
@@ -207,12 +219,13 @@ DECOMPOSITIONS: dict[Any, Callable[..., Any]] = {
     _aten.copy.default: _copied,
     _aten.glu.default: _gated,
     _aten.group_norm.default: _group_norm,
-    _aten.hardsigmoid.default: _hard_sigmoid,
     _aten.instance_norm.default: _instance_norm,
     _aten.layer_norm.default: _layer_norm,
     _aten.linalg_vector_norm.default: _vector_norm,
     _aten.max_pool1d.default: _max_pool1d,
     _aten.rms_norm.default: _rms_norm,
     _aten.scaled_dot_product_attention.default: _attention,
+    _aten.type_as.default: _converted,
+    _aten.unfold.default: _unfolded,
 }
 """What `torch.export` replaces, by PyTorch's operation."""

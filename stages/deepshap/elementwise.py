@@ -10,13 +10,10 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from .linear import Scale
 from .multiplier import Multiplier
 from .precision import Activation, Precision
 from .rules import Call, Rule, Saved, per_pair
-
-Secant = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
-"""From inputs u, w and outputs f(u), f(w) to (f(u) - f(w)) / (u - w), its limit where u = w."""
+from .secants import Secant
 
 SMOOTH_THRESHOLD = 1e-5
 """Below this change of its input a smooth function passes the mean of both slopes.
@@ -141,84 +138,3 @@ def slope(function: Callable[[Tensor], Tensor], inputs: Tensor) -> Tensor:
 
 def _quotient(u: Tensor, w: Tensor, f_u: Tensor, f_w: Tensor) -> Tensor:
     return (f_u - f_w).div_(u - w)
-
-
-# Closed forms, none of which subtracts what is nearly equal
-
-
-def decay(t: Tensor) -> Tensor:
-    """(1 - exp(-t)) / t for t >= 0, which falls from 1."""
-    return torch.where(t == 0, 1.0, -torch.expm1(-t) / t)
-
-
-def exponential(u: Tensor, w: Tensor, f_u: Tensor, f_w: Tensor) -> Tensor:
-    """The logarithmic mean of exp(u) and exp(w)."""
-    return torch.maximum(f_u, f_w) * decay((u - w).abs())
-
-
-def logarithm(u: Tensor, w: Tensor, f_u: Tensor, f_w: Tensor) -> Tensor:
-    """One over the logarithmic mean of u and w."""
-    low, high = torch.minimum(u, w), torch.maximum(u, w)
-    t = (high - low) / low
-    return torch.where(t == 0, 1.0, torch.log1p(t) / t) / low
-
-
-def sigmoid(u: Tensor, w: Tensor, f_u: Tensor, f_w: Tensor) -> Tensor:
-    """By tanh((u - w) / 2) = (s_u - s_w) / (s_u (1 - s_w) + s_w (1 - s_u)) of s = sigmoid."""
-    half = (u - w).abs() / 2
-    slope = torch.where(half == 0, 1.0, torch.tanh(half) / half) / 2
-    return slope * (f_u * torch.sigmoid(-w) + f_w * torch.sigmoid(-u))
-
-
-def tanh(u: Tensor, w: Tensor, f_u: Tensor, f_w: Tensor) -> Tensor:
-    """As tanh(u) = 2 sigmoid(2 u) - 1."""
-    return 4 * sigmoid(2 * u, 2 * w, torch.sigmoid(2 * u), torch.sigmoid(2 * w))
-
-
-def silu(u: Tensor, w: Tensor, f_u: Tensor, f_w: Tensor) -> Tensor:
-    """The product of u and sigmoid(u)."""
-    s_u, s_w = torch.sigmoid(u), torch.sigmoid(w)
-    return (s_u + s_w) / 2 + (u + w) / 2 * sigmoid(u, w, s_u, s_w)
-
-
-def root(u: Tensor, w: Tensor, f_u: Tensor, f_w: Tensor) -> Tensor:
-    """1 / (sqrt(u) + sqrt(w)); 0 where both are 0, as nothing changes there."""
-    total = f_u + f_w
-    return torch.where(total == 0, 0.0, 1 / total)
-
-
-def inverse_root(u: Tensor, w: Tensor, f_u: Tensor, f_w: Tensor) -> Tensor:
-    """For v = u^(-1/2): -v² v'² / (v + v')."""
-    return -((f_u * f_w) ** 2) / (f_u + f_w)
-
-
-def quotient(call: Call) -> Rule:
-    """The rule of a division by or of a constant."""
-    if call.arguments.get("rounding_mode") is not None:
-        raise NotImplementedError("it rounds, which has no multiplier")
-    if call.varying == ("self",):
-        return Scale(call, 1 / call.arguments["other"])
-    return Elementwise(call, lambda u, w, f_u, f_w: -f_u / w)
-
-
-def power(call: Call) -> Rule:
-    """The rule of a power whose exponent is a number."""
-    call.only("self")
-    exponent = call.arguments["exponent"]
-    if exponent == 0.5:
-        return Elementwise(call, root)
-    if exponent == -0.5:
-        return Elementwise(call, inverse_root)
-    if exponent == -1:
-        return Elementwise(call, lambda u, w, f_u, f_w: -f_u * f_w)
-    if exponent in range(1, 10):
-        return Elementwise(call, lambda u, w, f_u, f_w: _divided_difference(u, w, int(exponent)))
-    return Numeric(call, 0.0)
-
-
-def _divided_difference(u: Tensor, w: Tensor, exponent: int) -> Tensor:
-    """(u^n - w^n) / (u - w) = sum of u^i w^(n - 1 - i)."""
-    total = torch.ones_like(u - w)
-    for at in range(1, exponent):
-        total = total * w + u**at
-    return total

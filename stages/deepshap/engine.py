@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import torch
-from torch import Tensor, fx, nn
+from torch import Tensor, nn
 
-from .faithful import check_faithful
+from .faithful import check_faithful, sample
 from .first_layer import first_convolutions
 from .multiplier import Multiplier
 from .program import Program, Tile, joined
@@ -34,8 +34,8 @@ class DeepShap:
     change is computed in float64, on devices that have it.
 
     Args:
-        network: In eval mode, exportable by `torch.export`, from (n, c, h, w) to (n, k). It is left as
-            it is, and must stay as it is while this explainer is used.
+        network: In eval mode, exportable by `torch.export`, from (n, c, h, w) to (n, k). It is left
+            as it is, and must stay as it is while this explainer is used.
         background: Images (b, c, h, w) that the change is measured from, in the network's dtype.
         chunk_mib: Memory in MiB that the multipliers of one tile may take. The default keeps a
             tile within the processor's caches; a GPU is busy only with more.
@@ -68,8 +68,10 @@ class DeepShap:
         if chunk_mib is None:
             chunk_mib = 16 if self._device.type == "cpu" else 512
         with torch.no_grad():
+            # First, so that what a network keeps from its first run holds real tensors.
+            expected = sample(network, self._background)
             self._program = Program(network, self._background[:1])
-            check_faithful(self._program, network, self._background)
+            check_faithful(self._program, network, expected)
             self._first = first_convolutions(self._program)
             self._pair_floats = (
                 chunk_mib * _MIB // (self._program.widest * background.element_size())
@@ -79,7 +81,7 @@ class DeepShap:
             mean = outputs.cpu().double().mean(0)  # there, since not every device has float64
             self.base_values = mean.to(background.dtype).to(self._device)
 
-    def attribute(self, images: Tensor, outputs: Sequence[int] | None = None) -> Tensor:
+    def attribute(self, images: Tensor, outputs: Sequence[int] | Tensor | None = None) -> Tensor:
         """Share each output's change from its base value among the pixels.
 
         A call costs the same per image whether it explains one or a thousand, so results can be
@@ -87,8 +89,8 @@ class DeepShap:
 
         Args:
             images: What to explain, (n, c, h, w), like the background in everything but n.
-            outputs: Which outputs to explain, in the order wanted; all of them by default. Time is
-                about proportional to their number.
+            outputs: Which k outputs to explain, in the order wanted; all of them by default. An
+                integer tensor (n, k) names others for each image. Time is about proportional to k.
 
         Returns:
             Output units, (n, c, h, w, k), in the network's dtype and on its device. Summed over
@@ -100,27 +102,30 @@ class DeepShap:
             ValueError: `images` or `outputs` do not fit the network and background.
         """
         _check_images(images, self._background)
-        chosen = _chosen(outputs, len(self.base_values))
+        chosen = _chosen(outputs, len(images), len(self.base_values))
         images = images.detach().to(self._device)
         unit = torch.eye(len(self.base_values), dtype=images.dtype, device=self._device)
-        start = Multiplier(torch.stack([unit[output] for output in chosen])[None])
-        values = images.new_empty(*images.shape, len(chosen))
-        blocks = self._blocks(len(chosen))
-        at_once = max(1, self._pair_limit(len(chosen)) // len(self._background[blocks[0]]))
+        start = unit[chosen.to(self._device, non_blocking=True)]  # (n or 1, k, outputs)
+        n_chosen = chosen.shape[1]
+        values = images.new_empty(*images.shape, n_chosen)
+        blocks = self._blocks(n_chosen)
+        at_once = max(1, self._pair_limit(n_chosen) // len(self._background[blocks[0]]))
         with torch.no_grad(), self._workers() as run:
             for at in range(0, len(images), at_once):
                 tile = self._program.run(images[at : at + at_once])
-                share = functools.partial(self._attributed, start, tile)
+                rows = start if len(start) == 1 else start[at : at + at_once]
+                share = functools.partial(self._attributed, rows, tile)
                 total = functools.reduce(torch.add, run(share, blocks))
                 values[at : at + at_once] = (total / len(self._background)).movedim(1, -1)
         return values
 
     @torch.no_grad()  # here and not only in the caller: it holds for a thread
-    def _attributed(self, start: Multiplier, images: Tile, block: slice) -> Tensor:
+    def _attributed(self, start: Tensor, images: Tile, block: slice) -> Tensor:
         """Go back through the network for all pairs with a block: (n, k, c, h, w), its sum."""
         background = self._recall(block)
-        waiting: dict[fx.Node, Multiplier] = {self._program.sink: start}
-        n, b, k = len(images), len(background), start.rows.shape[1]
+        n, b, k = len(images), len(background), start.shape[1]
+        start = start if len(start) == 1 else start.repeat_interleave(b, 0)
+        waiting = {self._program.sink: Multiplier(start)}
         total = images.images.new_zeros(n, k, *images.images.shape[1:])
         for node, step in reversed(self._program.steps.items()):
             multiplier = waiting.pop(node, None)
@@ -228,11 +233,19 @@ def _check_images(images: Tensor, background: Tensor) -> None:
         )
 
 
-def _chosen(outputs: Sequence[int] | None, n_outputs: int) -> list[int]:
-    chosen = list(range(n_outputs) if outputs is None else outputs)
-    for output in chosen:
+def _chosen(outputs: Sequence[int] | Tensor | None, n_images: int, n_outputs: int) -> Tensor:
+    """Which outputs to explain: of each image, (n, k), or of all alike, (1, k)."""
+    chosen = torch.as_tensor(range(n_outputs) if outputs is None else outputs).cpu()
+    if chosen.numel() == 0 and n_images > 0:
+        raise ValueError("outputs: is empty; name at least one, or None for all")
+    if chosen.is_floating_point() or chosen.dtype == torch.bool:
+        raise ValueError(f"outputs: is {chosen.dtype}, expected integers")
+    if chosen.ndim != 1 and (chosen.ndim != 2 or len(chosen) != n_images):
+        raise ValueError(
+            f"outputs: has the shape {tuple(chosen.shape)}, expected (k,), or ({n_images}, k) for "
+            "the outputs of each image"
+        )
+    for output in chosen.flatten().tolist():
         if not 0 <= output < n_outputs:
             raise ValueError(f"outputs: {output} is not among 0 to {n_outputs - 1}")
-    if not chosen:
-        raise ValueError("outputs: is empty; name at least one, or None for all")
-    return chosen
+    return chosen if chosen.ndim == 2 else chosen[None]

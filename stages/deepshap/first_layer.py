@@ -19,7 +19,7 @@ from torch import Tensor, fx
 
 from .linear import Convolution, Scale, Sum, Unchanged
 from .multiplier import Multiplier, Places
-from .program import Program, Step, Tile
+from .program import Program, Step
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ class Linear(Rule):
         super().__init__(call)
         zeros = [call.zero.new_zeros(shape) for shape in call.inputs]
         with torch.enable_grad():
-            _, self._transpose = torch.func.vjp(call.narrow, *zeros)
+            self._transpose = torch.func.vjp(call.narrow, *zeros)[1]
 
     def backward(
         self, multiplier: Multiplier, image: Saved, background: Saved

@@ -7,15 +7,15 @@ others goes into `decompositions` instead.
 
 from collections.abc import Callable
 
-
 import torch
 
-from . import elementwise
+from . import secants
 from .bilinear import Extremum, Quotient, bilinear, matrix_multiplied, multiplied
-from .elementwise import SMOOTH_THRESHOLD, Elementwise, Numeric, Rectifier, Secant, Selection
+from .elementwise import SMOOTH_THRESHOLD, Elementwise, Numeric, Rectifier, Selection
 from .linear import Convolution, Dense, Linear, Scale, Sum, Unchanged
 from .pooling import Maximum, MaxPool
 from .rules import Call, Rule
+from .secants import Secant
 from .softmax import InnerSoftmax
 
 RuleOf = Callable[[Call], Rule]
@@ -24,7 +24,7 @@ RuleOf = Callable[[Call], Rule]
 ADVICE = {
     "_native_batch_norm_legit": "it normalises by statistics of the batch; keep running statistics",
     "_native_batch_norm_legit_functional": "it normalises by statistics of the batch; call eval()",
-    "_scaled_dot_product_attention_math": "no rule for it; use scaled_dot_product_attention",
+    "item": "it reads a value of the images into Python; keep it a tensor",
 }
 """What to say about operations that are refused for a reason of their own."""
 
@@ -73,8 +73,49 @@ def _negated(call: Call) -> Rule:
 
 
 def _division(call: Call) -> Rule:
-    both = len(call.varying) == 2 and call.arguments.get("rounding_mode") is None
-    return Quotient(call) if both else elementwise.quotient(call)
+    if call.arguments.get("rounding_mode") is not None:
+        raise NotImplementedError("it rounds, which has no multiplier")
+    if len(call.varying) == 2:
+        return Quotient(call)
+    if call.varying == ("self",):
+        return Scale(call, 1 / call.arguments["other"])
+    return Elementwise(call, secants.reciprocal)
+
+
+def _power(call: Call) -> Rule:
+    call.only("self")
+    exponent = call.arguments["exponent"]
+    known = {0.5: secants.root, -0.5: secants.inverse_root}
+    if exponent in known:
+        return Elementwise(call, known[exponent])
+    if exponent in range(1, 10):
+        return Elementwise(call, secants.power(int(exponent)))
+    return Numeric(call, 0.0)
+
+
+def _leaky_relu(call: Call) -> Rule:
+    return Elementwise(call, secants.leaky(call.arguments["negative_slope"]))
+
+
+def _prelu(call: Call) -> Rule:
+    call.only("self")
+    slope = Scale(call, call.arguments["weight"].reshape(-1, *[1] * (len(call.output) - 2)))
+    return Elementwise(call, secants.leaky(slope.factor))
+
+
+def _elu(call: Call) -> Rule:
+    names = ("alpha", "scale", "input_scale")
+    return Elementwise(call, secants.exponential_below_zero(*(call.arguments[n] for n in names)))
+
+
+def _selu(call: Call) -> Rule:
+    alpha, scale = 1.6732632423543772, 1.0507009873554805  # of Klambauer et al. 2017
+    return Elementwise(call, secants.exponential_below_zero(alpha, scale, 1))
+
+
+def _celu(call: Call) -> Rule:
+    alpha = call.arguments["alpha"]
+    return Elementwise(call, secants.exponential_below_zero(alpha, 1, 1 / alpha))
 
 
 def _extremum(call: Call) -> Rule:
@@ -93,20 +134,21 @@ def _maximum(call: Call) -> Rule:
     return _extremum(call) if call.varying[-1] == "other" else Maximum(call)
 
 
+_LINEAR = """
+adaptive_avg_pool1d _adaptive_avg_pool2d adaptive_avg_pool2d _adaptive_avg_pool3d
+adaptive_avg_pool3d avg_pool1d avg_pool2d avg_pool3d cat channel_shuffle chunk col2im
+constant_pad_nd conv_transpose1d conv_transpose2d conv_transpose3d cumsum diagonal flip gather
+im2col index index_select masked_fill mean movedim mv narrow native_channel_shuffle numpy_T pad
+permute pixel_shuffle pixel_unshuffle reflection_pad1d reflection_pad2d repeat repeat_interleave
+replication_pad1d replication_pad2d roll rot90 rsub select select_scatter slice slice_scatter
+split split_with_sizes stack sum swapaxes t tile transpose tril triu unbind upsample_bicubic2d
+_upsample_bicubic2d_aa upsample_bilinear2d _upsample_bilinear2d_aa upsample_linear1d
+upsample_nearest1d upsample_nearest2d _upsample_nearest_exact2d where
+"""
+"""What automatic differentiation transposes."""
+
 _FAMILIES: list[tuple[RuleOf, str]] = [
-    (
-        Linear,
-        "_adaptive_avg_pool2d _adaptive_avg_pool3d adaptive_avg_pool1d adaptive_avg_pool2d "
-        "adaptive_avg_pool3d avg_pool1d avg_pool2d avg_pool3d cat channel_shuffle chunk col2im "
-        "constant_pad_nd conv_transpose1d conv_transpose2d conv_transpose3d cumsum diagonal flip "
-        "gather im2col index index_select masked_fill mean movedim mv narrow native_channel_shuffle "
-        "numpy_T pad permute pixel_shuffle pixel_unshuffle reflection_pad1d reflection_pad2d repeat "
-        "repeat_interleave replication_pad1d replication_pad2d roll rot90 rsub select "
-        "select_scatter slice slice_scatter split split_with_sizes stack sum swapaxes t transpose "
-        "tril triu unbind unfold upsample_bicubic2d upsample_bilinear2d upsample_linear1d "
-        "upsample_nearest1d upsample_nearest2d where _upsample_bicubic2d_aa _upsample_bilinear2d_aa "
-        "_upsample_nearest_exact2d",
-    ),
+    (Linear, _LINEAR),
     (
         _reshaped,
         "_reshape_copy _unsafe_view alias clone contiguous detach expand flatten lift_fresh_copy "
@@ -130,18 +172,26 @@ _FAMILIES: list[tuple[RuleOf, str]] = [
     (InnerSoftmax, "_log_softmax _softmax log_softmax softmax"),
     (Rectifier, "relu"),
     (Selection, "abs clamp clamp_max clamp_min hardtanh relu6 threshold"),
-    (_closed(elementwise.exponential), "exp"),
-    (_closed(elementwise.logarithm), "log"),
-    (_closed(elementwise.sigmoid), "sigmoid"),
-    (_closed(elementwise.tanh), "tanh"),
-    (_closed(elementwise.silu), "silu"),
-    (_closed(elementwise.root), "sqrt"),
-    (_closed(elementwise.inverse_root), "rsqrt"),
-    (_closed(lambda u, w, f_u, f_w: -f_u * f_w), "reciprocal"),
-    (_closed(lambda u, w, f_u, f_w: u + w), "square"),
-    (elementwise.power, "pow"),
-    (_smooth, "atan cos erf expm1 gelu log1p log_sigmoid mish sin softplus softsign"),
-    (_with_kinks, "celu elu hardshrink hardswish leaky_relu prelu selu softshrink"),
+    (_closed(secants.exponential), "exp expm1"),
+    (_closed(secants.logarithm), "log"),
+    (_closed(secants.logarithm_of_one_plus), "log1p"),
+    (_closed(secants.sigmoid), "sigmoid"),
+    (_closed(secants.tanh), "tanh"),
+    (_closed(secants.silu), "silu"),
+    (_closed(secants.hard_sigmoid), "hardsigmoid"),
+    (_closed(secants.hard_swish), "hardswish"),
+    (_closed(secants.root), "sqrt"),
+    (_closed(secants.inverse_root), "rsqrt"),
+    (_closed(secants.reciprocal), "reciprocal"),
+    (_closed(secants.square), "square"),
+    (_power, "pow"),
+    (_leaky_relu, "leaky_relu"),
+    (_prelu, "prelu"),
+    (_elu, "elu"),
+    (_selu, "selu"),
+    (_celu, "celu"),
+    (_smooth, "atan cos erf gelu log_sigmoid mish sin softplus softsign"),
+    (_with_kinks, "hardshrink softshrink"),
 ]
 
 OPERATIONS: dict[str, RuleOf] = {name: rule for rule, names in _FAMILIES for name in names.split()}

@@ -97,6 +97,10 @@ class Rule(ABC):
         """What `backward` needs of n images; nothing by default."""
         return ()
 
+    def refer(self, inputs: Sequence[Activation], output: Activation) -> None:
+        """Take note of one image's activations, (1, ...), before all others; few rules need it."""
+        return
+
     @abstractmethod
     def backward(
         self, multiplier: Multiplier, image: Saved, background: Saved
@@ -160,10 +164,7 @@ class Paired(Rule):
         rows = self.rows(multiplier)
         n, b = len(image[0]), len(background[0])
         each = 0 if len(rows) == n * b else None
-        if each == 0:
-            rows = torch.unflatten(rows, 0, (n, b))
-        else:
-            rows = rows[0]
+        rows = torch.unflatten(rows, 0, (n, b)) if each == 0 else rows[0]
         outputs = torch.vmap(self.one, (0, None, None))
         pairs = torch.vmap(torch.vmap(outputs, (each, None, 0)), (each, 0, None))
         return self.passed([part.flatten(0, 1) for part in pairs(rows, image, background)])

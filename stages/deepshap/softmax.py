@@ -1,8 +1,8 @@
 """The rule of a softmax inside a network, as in attention.
 
-The logarithm of a softmax y changes by Δ ln y = Δx - Δ ln Σa with a = exp(x). Going from a change of
-ln y to one of y, and from one of Σa to one of ln Σa, are secants of exp and ln, which logarithmic
-means L state without a division by a small change:
+The logarithm of a softmax y changes by Δ ln y = Δx - Δ ln Σa with a = exp(x). The steps from ln y
+to y, from x to a and from Σa to ln Σa are secants of exp and ln, which logarithmic means L state
+without dividing by a small change:
 
     m(j -> k) = L(y_k, y_k') (δ_jk - p_j),    p_j = L(a_j, a_j') / L(Σa, Σa').
 
@@ -16,9 +16,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from .elementwise import decay
 from .precision import Activation
 from .rules import Call, Paired, Saved
+from .secants import decay
 
 
 class InnerSoftmax(Paired):

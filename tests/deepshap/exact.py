@@ -137,7 +137,9 @@ def matrix_product(rows: int, inner: int, columns: int) -> Rule:
             found.append(row)
         return found
 
-    return Rule(lambda x: [mp.fsum(x[u] * x[v] for u, v in entry) for entry in entries], multipliers)
+    return Rule(
+        lambda x: [mp.fsum(x[u] * x[v] for u, v in entry) for entry in entries], multipliers
+    )
 
 
 def largest() -> Rule:
@@ -156,9 +158,7 @@ def largest() -> Rule:
     return Rule(lambda x: [max(x)], multipliers)
 
 
-def standardised(
-    weight: Vector, bias: Vector, epsilon: float, *, centred: bool = True
-) -> Rule:
+def standardised(weight: Vector, bias: Vector, epsilon: float, *, centred: bool = True) -> Rule:
     """Layer norm, or RMS norm where it is not centred: see the table of rules."""
     size = len(weight)
 
@@ -201,11 +201,9 @@ def unit_length(epsilon: float) -> Rule:
         squares = mp.fsum(u * u for u in x) - mp.fsum(u * u for u in b)
         per_square = (n - n_b) / squares if squares else 1 / (n + n_b)
         middle = [(u + w) / 2 for u, w in zip(x, b, strict=True)]
+        straight, through = (1 / n + 1 / n_b) / 2, 2 * per_square / (n * n_b)
         return [
-            [
-                (1 / n + 1 / n_b) / 2 * (i == k) - middle[k] / (n * n_b) * per_square * 2 * middle[i]
-                for i in range(len(x))
-            ]
+            [straight * (i == k) - through * middle[k] * middle[i] for i in range(len(x))]
             for k in range(len(x))
         ]
 
@@ -213,9 +211,10 @@ def unit_length(epsilon: float) -> Rule:
 
 
 def logarithmic_mean(a: Number, b: Number) -> Number:
-    if a == b or 0 in (a, b):
-        return a if a == b else mp.mpf(0)
-    return (a - b) / (mp.log(a) - mp.log(b))
+    """(a - b) / (ln a - ln b); by their ratio, so that a and b may differ in the last digit."""
+    if 0 in (a, b) or a == b:
+        return min(a, b)
+    return b * (a / b - 1) / mp.log(a / b)
 
 
 def _powers(x: Vector) -> tuple[Vector, Number]:

@@ -28,6 +28,11 @@ class _Ruled(torch.autograd.Function):
         return ctx.multiply(gradient), None, None
 
 
+def ruled(x: Tensor, output: Tensor, multiply: Callable[[Tensor], Tensor]) -> Tensor:
+    """`output`, with `multiply` from its multipliers to those of x."""
+    return _Ruled.apply(x, output, multiply)
+
+
 def elementwise(function: Callable[[Tensor], Tensor], pair: Pair) -> Pair:
     """m = (f(x) - f(b)) / (x - b), or f'(b) where |x - b| < 1e-6."""
     x, b = pair

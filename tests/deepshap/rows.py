@@ -12,7 +12,7 @@ from torch import Tensor
 
 from stages.deepshap import DeepShap
 
-from .exact import Rule, mp, tensor, vector
+from .exact import Matrix, Rule, Vector, mp, tensor, vector
 from .networks import Function
 
 KINDS = ("random", "equal", "nearly equal", "constant", "small", "partly equal")
@@ -45,6 +45,8 @@ def check(
     rule: Rule,
     pair: tuple[Tensor, Tensor],
     bounds: dict[str, float] | None = None,
+    *,
+    size: float | None = None,
 ) -> None:
     """Compare the engine's attributions of every output with the rule's, row by row.
 
@@ -52,7 +54,9 @@ def check(
         operation: From images to an output for each row: (n, rows, ...).
         rule: The same for one row.
         pair: The image and the background image.
-        bounds: Largest error relative to a row's largest value, by kind; 1e-12 by default.
+        bounds: Largest error relative to a row's largest sum of values, by kind; 1e-12 by default.
+        size: What they are relative to instead, per change of the inputs: for softmax, whose
+            multipliers stay below 1 and may all but vanish.
     """
     x, b = pair
     network = Function(lambda net, images: operation(images).flatten(1)).eval()
@@ -60,22 +64,25 @@ def check(
     n_rows = x.shape[2]
     values = values.unflatten(-1, (n_rows, -1))  # (c, rows, w, rows, outputs)
     for row in range(n_rows):
+        kind = KINDS[row % len(KINDS)]
         u, w = vector(x[0, :, row]), vector(b[0, :, row])
         attributions, change = rule.attributions(u, w), rule.change(u, w)
-        check_identity(attributions, change)
-        expected = tensor(attributions).T
-        found = values[:, row, :, row].flatten(0, 1)
-        bound = (bounds or {}).get(KINDS[row % len(KINDS)], 1e-12)
+        expected = tensor(attributions)
+        found = values[:, row, :, row].flatten(0, 1).T
+        whole = expected.abs().sum(1).max()
+        if size is not None:
+            whole = size * (x - b)[0, :, row].abs().max()
+        check_identity(attributions, change, whole)
+        bound = whole * (bounds or {}).get(kind, 1e-12)
         error = (found - expected).abs().max()
-        assert error <= bound * expected.abs().max(), f"{KINDS[row % len(KINDS)]}: off by {error}"
-        gap = (found.sum(0) - tensor([change])[0]).abs()
-        assert (gap <= bound * expected.abs().sum(0)).all(), KINDS[row % len(KINDS)]
+        assert error <= bound, f"{kind}: off by {error:.1e} of {whole:.1e}"
+        gap = (found.sum(1) - tensor([change])[0]).abs().max()
+        assert gap <= bound, f"{kind}: the sum is off by {gap:.1e} of {whole:.1e}"
         others = [other for other in range(n_rows) if other != row]
-        assert not values[:, row][:, :, others].any()
+        assert not values[:, row][:, :, others].any(), f"{kind}: a row depends on another"
 
 
-def check_identity(attributions: list[list], change: list) -> None:
+def check_identity(attributions: Matrix, change: Vector, whole: Tensor) -> None:
     """The oracle's own: they add up, in fifty digits."""
     for row, total in zip(attributions, change, strict=True):
-        magnitude = mp.fsum(abs(value) for value in row)
-        assert abs(mp.fsum(row) - total) <= mp.mpf(10) ** -30 * magnitude
+        assert abs(mp.fsum(row) - total) <= mp.mpf(10) ** -30 * mp.mpf(float(whole))

@@ -24,7 +24,6 @@ PRODUCTS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "einsum": lambda u, v: torch.einsum("nrw,nrw->nrw", u, v),
     "addcmul": lambda u, v: torch.addcmul(torch.zeros(6, dtype=u.dtype), u, v),
     "in place": lambda u, v: u.clone().mul_(v),
-    "glu, by its definition": lambda u, v: u.mul(v),
 }
 
 
@@ -37,9 +36,6 @@ MATRIX_PRODUCTS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "matmul": lambda u, v: u @ v,
     "bmm": lambda u, v: torch.bmm(u.flatten(0, 1), v.flatten(0, 1)).unflatten(0, u.shape[:2]),
     "einsum": lambda u, v: torch.einsum("nrij,nrjk->nrik", u, v),
-    "linear": lambda u, v: torch.stack(
-        [F.linear(u[:, r].squeeze(0), v[:, r].squeeze(0).mT) for r in range(u.shape[1])]
-    )[None],
     "broadcast": lambda u, v: (u.unsqueeze(-1) * v.unsqueeze(-3)).sum(-2),
     "baddbmm": lambda u, v: torch.baddbmm(
         torch.zeros(1, 2, 2, dtype=u.dtype), u.flatten(0, 1), v.flatten(0, 1)

@@ -92,6 +92,24 @@ def test_chosen_outputs_are_those_of_all(name: str) -> None:
     assert torch.allclose(explainer.attribute(x, outputs=[2, 0]), every[..., [2, 0]], atol=1e-13)
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("name", ["conv relu pool", "residual", "linear alone"])
+def test_each_image_may_have_outputs_of_its_own(
+    name: str, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    explainer = DeepShap(build(NETWORKS[name], F64), images(5, F64))
+    x = images(4, F64, seed=3)
+    every = explainer.attribute(x)
+    outputs = torch.tensor([[0, 1], [2, 1], [1, 1], [2, 0]])
+    found = explainer.attribute(x, outputs)
+    for at, (image, chosen) in enumerate(zip(x, outputs, strict=True)):
+        assert torch.allclose(found[at], every[at][..., chosen], atol=1e-13)
+        one = explainer.attribute(image[None], outputs[at : at + 1])
+        assert torch.allclose(one[0], every[at][..., chosen], atol=1e-13)
+    assert torch.equal(explainer.attribute(x, torch.tensor([1, 2])), explainer.attribute(x, [1, 2]))
+
+
 @pytest.mark.parametrize("name", NETWORKS)
 def test_tiles_do_not_matter(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     network = build(NETWORKS[name], F64)
@@ -263,6 +281,13 @@ def test_mistakes_are_named() -> None:
         explainer.attribute(background, outputs=[0, 3])
     with pytest.raises(ValueError, match="outputs: is empty"):
         explainer.attribute(background, outputs=[])
+    with pytest.raises(ValueError, match=r"outputs: is torch\.float32, expected integers"):
+        explainer.attribute(background, outputs=torch.ones(3, 1))
+    with pytest.raises(
+        ValueError,
+        match=re.escape("outputs: has the shape (2, 1), expected (k,), or (3, k) for the outputs"),
+    ):
+        explainer.attribute(background, outputs=torch.tensor([[0], [1]]))
     network[1].train()
     with pytest.raises(
         ValueError, match=r"network: 1 is in training mode; call network.eval\(\) first"

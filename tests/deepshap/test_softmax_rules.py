@@ -44,7 +44,8 @@ def scaled(rule: Rule, scale: float, offsets: Vector) -> Rule:
 def test_an_inner_softmax_follows_the_formula_at_any_scale(name: str, scale: float) -> None:
     function, rule = FUNCTIONS[name]
     offsets = [exact.mp.mpf(0)] * WIDTH
-    check(inner(lambda x: function(x[:, 0] * scale)), scaled(rule, scale, offsets), pairs(1, WIDTH))
+    expected = scaled(rule, scale, offsets)
+    check(inner(lambda x: function(x[:, 0] * scale)), expected, pairs(1, WIDTH), size=scale)
 
 
 def test_masked_logits_take_no_part() -> None:
