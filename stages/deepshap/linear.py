@@ -134,7 +134,8 @@ class Convolution(Rule):
             _two(arguments[name]) for name in ("stride", "padding", "dilation")
         )
         self.groups: int = arguments["groups"]
-        reach = [d * (side - 1) for d, side in zip(self.dilation, self.weight.shape[2:], strict=True)]
+        kernel = zip(self.weight.shape[2:], self.dilation, strict=True)
+        reach = [(side - 1) * spacing for side, spacing in kernel]
         self._margin = [far - pad for far, pad in zip(reach, self.padding, strict=True)]
         sides = zip(call.inputs[0][-2:], call.output[-2:], strict=True)
         covered = zip(sides, self.stride, self.padding, self._margin, strict=True)
@@ -161,7 +162,7 @@ class Convolution(Rule):
         return [Multiplier(planes.reshape(*rows.shape[:2], *features(self.call.inputs[0])))]
 
     def _back(self, planes: Tensor) -> Tensor:
-        """Transpose, by the fastest of three ways; for some shapes they are up to ten times apart."""
+        """Transpose, by the fastest of three ways, which are up to ten times apart."""
         if self._flipped is not None:
             return torch.conv2d(
                 planes, self._flipped, None, 1, self._margin, self.dilation, self.groups
@@ -169,7 +170,10 @@ class Convolution(Rule):
         shape = torch.Size((len(planes), *self.call.inputs[0][-3:]))
         settings = (self.stride, self.padding)
         if 1 < self.groups < len(self.weight):
-            return conv2d_input(shape, self.weight, planes, *settings, self.dilation, self.groups)
+            back: Tensor = conv2d_input(
+                shape, self.weight, planes, *settings, self.dilation, self.groups
+            )
+            return back
         return torch.conv_transpose2d(
             planes, self.weight, None, *settings, self._unread, self.groups, self.dilation
         )

@@ -105,7 +105,7 @@ class Program:
         if self.sink not in self.steps:
             raise self._refusal(self.sink, "the output does not depend on the images")
         for step in list(self.steps.values()):
-            if isinstance(step.rule, Dense):
+            if isinstance(step.rule, Dense) and step.node is not self.sink:
                 self._compose(step)
         self._last_reader = {node: step for step in self.steps.values() for node in step.inputs}
         self.widest: int = max(

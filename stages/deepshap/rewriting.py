@@ -64,7 +64,9 @@ def _scales_channels(factor: Any, layer: Any) -> bool:
 
 def _folded(graph: fx.Graph, product: fx.Node, layer: fx.Node, factor: fx.Node) -> fx.Node:
     """Replace the product of a layer and a factor by one layer."""
-    x, weight, bias, *settings = (*layer.args, None)[: max(3, len(layer.args))]
+    rest: tuple[Any, ...] = (*layer.args, None)[: max(3, len(layer.args))]
+    x, weight, bias, *settings = rest
+    target: Any = layer.target
     with graph.inserting_before(product):
 
         def scaled(tensor: fx.Node) -> fx.Node:
@@ -73,7 +75,7 @@ def _folded(graph: fx.Graph, product: fx.Node, layer: fx.Node, factor: fx.Node) 
             return graph.call_function(_aten.mul.Tensor, (tensor, column))
 
         bias = None if bias is None else scaled(bias)
-        folded = graph.call_function(layer.target, (x, scaled(weight), bias, *settings))
+        folded = graph.call_function(target, (x, scaled(weight), bias, *settings))
     folded.meta = layer.meta
     product.replace_all_uses_with(folded)
     graph.erase_node(product)
