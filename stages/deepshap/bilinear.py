@@ -55,8 +55,12 @@ class Quotient(_Factors):
         )
 
 
-class Extremum(_Factors):
+class Extremum(Rule):
     """The larger or smaller of two branches: its two-player Shapley value."""
+
+    def kept(self, inputs: Sequence[Activation], output: Activation) -> Saved:
+        """Both branches, wide: they may change little beside their size."""
+        return tuple(x.wide for x in inputs)
 
     def backward(
         self, multiplier: Multiplier, image: Saved, background: Saved
@@ -77,8 +81,8 @@ class Extremum(_Factors):
         first, second = extremum(u, v_b), extremum(u_b, v)
         return self.scaled(
             multiplier,
-            _ratio((both - second) + (first - neither), u - u_b),
-            _ratio((both - first) + (second - neither), v - v_b),
+            _ratio((both - second) + (first - neither), u - u_b).to(multiplier.rows.dtype),
+            _ratio((both - first) + (second - neither), v - v_b).to(multiplier.rows.dtype),
         )
 
 

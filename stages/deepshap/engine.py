@@ -104,8 +104,8 @@ class DeepShap:
         _check_images(images, self._background)
         chosen = _chosen(outputs, len(images), len(self.base_values))
         images = images.detach().to(self._device)
-        unit = torch.eye(len(self.base_values), dtype=images.dtype)
-        start = unit[chosen].to(self._device)  # (n or 1, k, outputs)
+        unit = torch.eye(len(self.base_values), dtype=images.dtype, device=self._device)
+        start = unit[chosen.to(self._device, non_blocking=True)]  # (n or 1, k, outputs)
         n_chosen = chosen.shape[1]
         values = images.new_empty(*images.shape, n_chosen)
         blocks = self._blocks(n_chosen)

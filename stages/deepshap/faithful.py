@@ -17,48 +17,62 @@ class Sample:
 
     Attributes:
         images: Three that differ, (3, c, h, w).
-        outputs: Of the first one, two and three of them, each (n, k).
+        alone: Outputs of each image on its own, (3, k).
+        together: Outputs of the first two, and of all three.
     """
 
     images: Tensor
-    outputs: tuple[Tensor, ...]
+    alone: Tensor
+    together: tuple[Tensor, Tensor]
 
 
 def sample(network: nn.Module, background: Tensor) -> Sample:
     """Run a network on one, two and three images. Its buffers and random numbers stay as they were.
 
     Raises:
-        UnsupportedOperation: It fails on more than one image.
+        UnsupportedOperation: It fails on more than one image, or returns no tensor.
         ValueError: Its output is not of shape (n, k).
     """
     # Where there are not three images in the background, others that differ will do.
     images = torch.cat([background[:3], background[:1].flip(-1), background[:1].flip(-2)])[:3]
-    return Sample(images, tuple(_outputs(network, images[:n]) for n in (1, 2, 3)))
+    alone = torch.cat([_outputs(network, image[None]) for image in images])
+    return Sample(images, alone, (_outputs(network, images[:2]), _outputs(network, images)))
 
 
 def check_faithful(program: Program, network: nn.Module, expected: Sample) -> None:
     """Compare the program, made from one image, with what the network does to several.
 
-    The network rounds where the program does not. How much, one image shows.
+    The network rounds where the program does not. How much, each image shows on its own.
 
     Raises:
         UnsupportedOperation: They differ: images of a batch enter each other's outputs.
     """
     computed = program.run(expected.images).outputs
-    tolerance = 0.05 * float(computed[:1].abs().max())
-    for n, outputs in enumerate(expected.outputs, 1):
-        differs = outputs.shape != computed[:n].shape
-        error = torch.inf if differs else float((outputs - computed[:n]).abs().max())
-        if not error <= tolerance:
-            raise UnsupportedOperation(
-                "forward",
-                type(network).__name__,
-                f"on {n} {'image' if n == 1 else 'images'} its outputs differ from those of each "
-                "image alone, or from one call to the next; it must treat the images of a batch "
-                "one by one, and draw nothing",
-            )
-        if n == 1:
-            tolerance = 30 * error + 1e-3 * float(computed.abs().max())
+    scale = computed.abs().amax(1)
+    rounding = _error(expected.alone, computed)
+    _require(rounding, 0.01 * scale, 1, network)
+    tolerance = 30 * rounding + 1e-5 * scale
+    for outputs in expected.together:
+        n = len(outputs)
+        _require(_error(outputs, computed[:n]), tolerance[:n], n, network)
+
+
+def _error(outputs: Tensor, computed: Tensor) -> Tensor:
+    """The largest difference of each image's outputs, (n,)."""
+    if outputs.shape != computed.shape:
+        return computed.new_full((1,), torch.inf)
+    return (outputs - computed).abs().amax(1)
+
+
+def _require(error: Tensor, tolerance: Tensor, n: int, network: nn.Module) -> None:
+    if not bool((error <= tolerance).all()):
+        raise UnsupportedOperation(
+            "forward",
+            type(network).__name__,
+            f"on {n} {'image' if n == 1 else 'images'} its outputs differ from those of each image "
+            "alone, or from one call to the next; it must treat the images of a batch one by one, "
+            "and draw nothing",
+        )
 
 
 def _outputs(network: nn.Module, images: Tensor) -> Tensor:

@@ -24,7 +24,7 @@ RuleOf = Callable[[Call], Rule]
 ADVICE = {
     "_native_batch_norm_legit": "it normalises by statistics of the batch; keep running statistics",
     "_native_batch_norm_legit_functional": "it normalises by statistics of the batch; call eval()",
-    "_scaled_dot_product_attention_math": "no rule for it; use scaled_dot_product_attention",
+    "item": "it reads a value of the images into Python; keep it a tensor",
 }
 """What to say about operations that are refused for a reason of their own."""
 

@@ -22,6 +22,10 @@ from .rules import Call, Paired, Rule, Saved, features, per_pair
 class MaxPool(Rule):
     """Max pooling of planes.
 
+    What is kept are differences from the activations of one image, the same for all. Only changes
+    matter, and where activations change little beside their size, rounding would leave no digits
+    of a change.
+
     Attributes:
         window: The windows' height and width if they tile the plane from its corner without
             overlap, else None.
@@ -31,6 +35,11 @@ class MaxPool(Rule):
         super().__init__(call)
         _require_values(call)
         self.window = _tiling(call)
+        self._reference: tuple[Tensor | float, Tensor | float] = (0.0, 0.0)
+
+    def refer(self, inputs: Sequence[Activation], output: Activation) -> None:
+        """Keep differences from these activations of one image from now on."""
+        self._reference = (inputs[0].wide, output.wide)
 
     def forward(self, *inputs: Activation) -> tuple[Activation, Saved]:
         """Pool, and keep where the maxima were."""
@@ -38,7 +47,11 @@ class MaxPool(Rule):
         wide, index = self._pooled(_planes(x.wide))
         output = Activation(wide.reshape(len(wide), *features(self.call.output)), x.precision)
         index = index.contiguous(memory_format=torch.channels_last)
-        kept = (_planes(x.narrow), _planes(output.narrow), index)
+        differences = (
+            Activation(value.wide - reference, x.precision)
+            for value, reference in zip((x, output), self._reference, strict=True)
+        )
+        kept = (*(_planes(difference.narrow) for difference in differences), index)
         if self.window is None:
             return output, kept
         tall, wide_, width = *self.window, self.call.inputs[0][-1]
@@ -92,8 +105,8 @@ class Maximum(Paired):
         self._axes = sorted(dim % len(shape) for dim in dims)
 
     def kept(self, inputs: Sequence[Activation], output: Activation) -> Saved:
-        """The input."""
-        return (inputs[0].narrow,)
+        """The input, wide: it may change little beside its size."""
+        return (inputs[0].wide,)
 
     def one(self, multiplier: Tensor, image: Saved, background: Saved) -> Sequence[Tensor]:
         """Give it to one position along the axes."""
@@ -102,9 +115,9 @@ class Maximum(Paired):
         change = (top - top_b) * self._sign
         index = torch.where(change * self._sign > 0, at, at_b).unsqueeze(-1)
         own_change = (u.gather(-1, index) - w.gather(-1, index)).squeeze(-1)
-        ratio = torch.where(own_change == 0, 0.0, change / own_change)
+        ratio = torch.where(own_change == 0, 0.0, change / own_change).to(multiplier.dtype)
         share = (multiplier.reshape(change.shape) * ratio).unsqueeze(-1)
-        spread = torch.zeros_like(u).scatter(-1, index, share)
+        spread = torch.zeros_like(u, dtype=share.dtype).scatter(-1, index, share)
         kept = [side for at, side in enumerate(self.call.inputs[0]) if at not in self._axes]
         sides = [self.call.inputs[0][at] for at in self._axes]
         spread = spread.reshape(*kept, *sides)

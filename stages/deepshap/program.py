@@ -1,5 +1,6 @@
 """From a network to steps that have rules, or a refusal that says what to change."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -100,25 +101,43 @@ class Program:
         if self.sink not in self.steps:
             raise self._refusal(self.sink, "the output does not depend on the images")
         self._last_reader = {node: step for step in self.steps.values() for node in step.inputs}
-        self.widest = max(
+        self.widest: int = max(
             sum(node.meta["val"].numel() for node in (step.node, *step.inputs))
             for step in self.steps.values()
         )
+        self._refer(image)
 
     def run(self, images: Tensor) -> Tile:
         """Compute the outputs of (n, c, h, w) images, and keep what the way back needs.
 
         Computes in float64 where the device has it, and keeps in the images' dtype.
         """
+        saved: dict[fx.Node, Saved] = {}
+        for step, _, output, kept in self._forward(images):
+            saved[step.node] = kept
+            if step.node is self.sink:
+                outputs = output.wide
+        return Tile(images, outputs, saved)
+
+    def _forward(
+        self, images: Tensor
+    ) -> Iterator[tuple[Step, list[Activation], Activation, Saved]]:
+        """Run step by step: each with what it reads, its output and what it keeps."""
         precision = Precision(images)
         values = {self.source: Activation(precision.widened(images), precision)}
-        saved: dict[fx.Node, Saved] = {}
-        for node, step in self.steps.items():
-            values[node], saved[node] = step.rule.forward(*(values[at] for at in step.inputs))
-            for read in step.inputs:
-                if self._last_reader[read] is step and read is not self.sink:
-                    values.pop(read, None)
-        return Tile(images, values[self.sink].wide, saved)
+        for step in self.steps.values():
+            inputs = [values[node] for node in step.inputs]
+            output, kept = step.rule.forward(*inputs)
+            values[step.node] = output
+            for node in step.inputs:
+                if self._last_reader[node] is step:
+                    values.pop(node, None)
+            yield step, inputs, output, kept
+
+    def _refer(self, image: Tensor) -> None:
+        """Let rules know one image's activations."""
+        for step, inputs, output, _ in self._forward(image):
+            step.rule.refer(inputs, output)
 
     def _add(self, node: fx.Node) -> None:
         """Give a node its rule."""
