@@ -69,10 +69,6 @@ def shufflenet() -> nn.Module:
     return models.ShuffleNetV2([2, 2, 1], [16, 32, 48, 64, 96], num_classes=N_OUTPUTS)
 
 
-def swin() -> nn.Module:
-    return models.SwinTransformer([2, 2], 16, [2, 2], [2, 4], [4, 4], num_classes=N_OUTPUTS)
-
-
 def swin_v2() -> nn.Module:
     return models.SwinTransformer(
         [2, 2],
@@ -102,7 +98,6 @@ SMALL: dict[str, Callable[[], nn.Module]] = {
     "resnet": resnet,
     "shufflenetv2": shufflenet,
     "squeezenet": partial(models.SqueezeNet, "1_1", num_classes=N_OUTPUTS),
-    "swin_transformer": swin,
-    "swin_transformer, version 2": swin_v2,
+    "swin_transformer": swin_v2,
     "vision_transformer": vision_transformer,
 }
