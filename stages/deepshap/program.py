@@ -7,11 +7,14 @@ import torch
 from torch import Tensor, fx, nn
 
 from .calls import call_of
+from .composition import composed
 from .constants import Constants
 from .elementwise import Softmax
 from .export import UnsupportedOperation, exported, name_of, place_of
+from .linear import Dense
 from .operations import ADVICE, OPERATIONS
 from .precision import Activation, Precision
+from .rewriting import simplify
 from .rules import Rule, Saved
 from .softmax import InnerSoftmax
 
@@ -91,6 +94,7 @@ class Program:
     def __init__(self, network: nn.Module, image: Tensor) -> None:
         self._network = network
         program = exported(network, image)
+        simplify(program)
         self.source, self.sink = program.source, program.sink
         self._zero = image.new_zeros(())
         self._constants = Constants(program.tensors, Precision(image))
@@ -100,6 +104,9 @@ class Program:
                 self._add(node)
         if self.sink not in self.steps:
             raise self._refusal(self.sink, "the output does not depend on the images")
+        for step in list(self.steps.values()):
+            if isinstance(step.rule, Dense) and step.node is not self.sink:
+                self._compose(step)
         self._last_reader = {node: step for step in self.steps.values() for node in step.inputs}
         self.widest: int = max(
             sum(node.meta["val"].numel() for node in (step.node, *step.inputs))
@@ -155,6 +162,22 @@ class Program:
         except NotImplementedError as error:
             raise self._refusal(node, str(error)) from error
         self.steps[node] = Step(node, rule, inputs)
+
+    def _compose(self, last: Step) -> None:
+        """Make one step of a linear layer and the linear steps before it."""
+        chain = [last]
+        while len(chain[0].inputs) == 1:
+            before = self.steps.get(chain[0].inputs[0])
+            if before is None or len(before.node.users) > 1:
+                break
+            chain.insert(0, before)
+        found = composed([step.rule for step in chain])
+        if found is None:
+            return
+        rule, count = found
+        for step in chain[-count:-1]:
+            del self.steps[step.node]
+        self.steps[last.node] = Step(last.node, rule, chain[-count].inputs)
 
     def _refusal(self, node: fx.Node, advice: str) -> UnsupportedOperation:
         return UnsupportedOperation(name_of(node), place_of(node, self._network), advice)
