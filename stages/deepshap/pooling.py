@@ -22,8 +22,8 @@ from .rules import Call, Paired, Rule, Saved, features, per_pair
 class MaxPool(Rule):
     """Max pooling of planes.
 
-    Both sides are kept wide: where activations change little beside their size, rounding would leave
-    no digits of the change.
+    Both sides are kept wide: where activations change little beside their size, rounding would
+    leave no digits of the change.
 
     Attributes:
         window: The windows' height and width if they tile the plane from its corner without

@@ -94,10 +94,6 @@ class Rule(ABC):
         """What `backward` needs of n images; nothing by default."""
         return ()
 
-    def refer(self, inputs: Sequence[Activation], output: Activation) -> None:
-        """Take note of one image's activations, (1, ...), before all others; few rules need it."""
-        return
-
     @abstractmethod
     def backward(
         self, multiplier: Multiplier, image: Saved, background: Saved
