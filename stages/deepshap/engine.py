@@ -29,13 +29,11 @@ class DeepShap:
 
     An image's attributions of output k say how much each pixel moved that output away from its mean
     over the background. They add up: summed over c, h, w they are the output minus its base value,
-    whatever the network (for softmax and log-softmax, which must come last: see below).
+    whatever the network.
 
     They are the values of shap.DeepExplainer wherever those add up, and stay additive where those
-    do not: overlapping pooling windows, functional calls, modules used twice. Max pooling gives the
-    change of a maximum to the position of the larger side. A product of two branches gives each
-    factor its change times the mean of the other. Softmax follows shap's element-wise rule: a
-    probability is explained through its own logit alone.
+    do not: overlapping pooling windows, functional calls, modules used twice, attention, norms. The
+    README beside this file lists the rules and the two places where the values differ from shap's.
 
     In float32 the values have float32's digits, probabilities too: what divides a change by a
     change is computed in float64, on devices that have it.
