@@ -36,8 +36,9 @@ class Sums:
 
     @property
     def gap(self) -> float:
-        """The largest |Σφ - change| / Σ|φ|."""
-        return float(((self.attributed - self.change).abs() / self.magnitude).max())
+        """The largest |Σφ - change| / Σ|φ|; 0 for what neither changes nor is attributed."""
+        error = (self.attributed - self.change).abs()
+        return float(torch.where(error == 0, 0, error / self.magnitude).max())
 
     @property
     def weight(self) -> float:
