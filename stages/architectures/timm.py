@@ -44,8 +44,9 @@ def build(
         Maps standardised images (n, channels, height, width) to logits (n, n_classes).
     """
     make = partial(timm.create_model, name, num_classes=n_classes, **arguments)
-    try:
-        network = make(img_size=image_size)
+    height, width = image_size
+    try:  # of square images the side, since some networks take no pair
+        network = make(img_size=height if height == width else image_size)
     except TypeError as error:
         if "img_size" not in str(error):
             raise
