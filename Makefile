@@ -36,6 +36,7 @@ check: $(READY)
 bench: $(READY)
 	python -m benchmarks.train
 	python -m benchmarks.deepshap
+	python -m benchmarks.deepshap_deep
 
 plots: $(READY)
 	dvc plots show --open
