@@ -35,21 +35,49 @@ class FirstConvolution:
     weight: Tensor
 
     def attributions(self, multiplier: Multiplier, images: Tensor, background: Tensor) -> Tensor:
-        """Sum (x - b) times the multiplier of x over the background: (n, k, c, h, w)."""
-        rule = self.rule
-        return contract(
-            multiplier,
-            images,
-            background,
-            self.weight,
-            rule.stride,
-            rule.padding,
-            rule.dilation,
-        )
+        """Attributions of images from the multiplier of the convolution's output.
+
+        Args:
+            multiplier: Of the convolution's output, for n * b pairs and k outputs.
+            images: (n, c, h, w).
+            background: (b, c, h, w).
+
+        Returns:
+            (x - b) times the multiplier of x, summed over the background, (n, k, c, h, w).
+        """
+        rule, places = self.rule, multiplier.places
+        if places is None or places.window is None:
+            multiplier, places = Multiplier(multiplier.dense()), None
+        window = (1, 1) if places is None else places.window
+        assert window is not None
+        # (channels, window, c, ph, pw)
+        patches = _patches(self.weight, window, rule.stride, rule.dilation)
+        step = (window[0] * rule.stride[0], window[1] * rule.stride[1])
+        n, b, k = len(images), len(background), multiplier.rows.shape[1]
+        h, w = multiplier.rows.shape[3:]
+
+        change = images[:, None] - background[None]
+        change = F.pad(change, (rule.padding[1],) * 2 + (rule.padding[0],) * 2)
+        change = _under(change, patches.shape[3:], step)[:, :h, :w]  # (n, h, w, b, size)
+        if places is None:
+            rows = multiplier.rows.expand(n * b, *multiplier.rows.shape[1:]).movedim(2, -1)
+            shares = torch.unflatten(rows.flatten(0, 3) @ patches.flatten(1), 0, (n, b, k, h, w))
+            summed = shares.mul_(change.permute(0, 3, 1, 2, 4)[:, :, None]).sum(1)
+        else:
+            left = _positions_first(multiplier.rows, n, b)  # (n, h, w, k, b, channels)
+            if multiplier.ratio is not None:
+                left = left * _positions_first(multiplier.ratio, n, b)
+            right = _weights(places, patches.flatten(2), change.unsqueeze(4))
+            summed = torch.bmm(left.flatten(4).flatten(0, 2), right.flatten(3, 4).flatten(0, 2))
+            summed = torch.unflatten(summed, 0, (n, h, w)).movedim(3, 1)
+        summed = torch.unflatten(
+            summed.flatten(0, 1), 3, patches.shape[2:]
+        )  # (n * k, h, w, c, ph, pw)
+        return torch.unflatten(_added(summed, step, rule.padding, images.shape[2:]), 0, (n, k))
 
 
 def first_convolutions(program: Program) -> dict[fx.Node, FirstConvolution]:
-    """Find the convolutions of a network that `contract` can take."""
+    """Find the convolutions of a network that read the images so."""
     image = program.source.meta["val"]
     found = {}
     for step in program.steps.values():
@@ -86,57 +114,6 @@ def _scale(before: list[Step], channels: int, weight: Tensor) -> Tensor | None:
             return None
         factor = factor * one.dense()[0]
     return factor
-
-
-def contract(
-    multiplier: Multiplier,
-    images: Tensor,
-    background: Tensor,
-    weight: Tensor,
-    stride: tuple[int, int],
-    padding: tuple[int, int],
-    dilation: tuple[int, int],
-) -> Tensor:
-    """Attributions of images from the multiplier of a convolution's output.
-
-    Args:
-        multiplier: Of the convolution's output, for n * b pairs and k outputs.
-        images: (n, c, h, w).
-        background: (b, c, h, w).
-        weight: (channels, c, kernel height, kernel width).
-        stride: Of the convolution, vertical and horizontal, as are the next two.
-        padding: With zeros.
-        dilation: Spacing of the kernel.
-
-    Returns:
-        Summed over the background, (n, k, c, h, w).
-    """
-    places = multiplier.places
-    if places is None or places.window is None:
-        multiplier, places = Multiplier(multiplier.dense()), None
-    window = (1, 1) if places is None else places.window
-    assert window is not None
-    patches = _patches(weight, window, stride, dilation)  # (channels, window, c, ph, pw)
-    step = (window[0] * stride[0], window[1] * stride[1])
-    n, b, k = len(images), len(background), multiplier.rows.shape[1]
-    h, w = multiplier.rows.shape[3:]
-
-    change = images[:, None] - background[None]
-    change = F.pad(change, (padding[1], padding[1], padding[0], padding[0]))
-    change = _under(change, patches.shape[3:], step)[:, :h, :w]  # (n, h, w, b, size)
-    if places is None:
-        rows = multiplier.rows.expand(n * b, *multiplier.rows.shape[1:]).movedim(2, -1)
-        shares = torch.unflatten(rows.flatten(0, 3) @ patches.flatten(1), 0, (n, b, k, h, w))
-        summed = shares.mul_(change.permute(0, 3, 1, 2, 4)[:, :, None]).sum(1)
-    else:
-        left = _positions_first(multiplier.rows, n, b)  # (n, h, w, k, b, channels)
-        if multiplier.ratio is not None:
-            left = left * _positions_first(multiplier.ratio, n, b)
-        right = _weights(places, patches.flatten(2), change.unsqueeze(4))
-        summed = torch.bmm(left.flatten(4).flatten(0, 2), right.flatten(3, 4).flatten(0, 2))
-        summed = torch.unflatten(summed, 0, (n, h, w)).movedim(3, 1)
-    summed = torch.unflatten(summed.flatten(0, 1), 3, patches.shape[2:])  # (n * k, h, w, c, ph, pw)
-    return torch.unflatten(_added(summed, step, padding, images.shape[2:]), 0, (n, k))
 
 
 def _under(planes: Tensor, patch: torch.Size, step: tuple[int, int]) -> Tensor:
