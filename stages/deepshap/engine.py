@@ -1,10 +1,13 @@
 """The engine: pairs of images and background images, a tile at a time, in flat memory."""
 
+from __future__ import annotations
+
 import functools
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, fx, nn
@@ -15,6 +18,9 @@ from .linear import Dense
 from .multiplier import Multiplier
 from .program import Program, Tile, joined
 
+if TYPE_CHECKING:  # so the engine runs on PyTorch alone; the tests check these shapes
+    from jaxtyping import Float, Int
+
 _MIB = 2**20
 
 
@@ -23,13 +29,11 @@ class DeepShap:
 
     An image's attributions of output k say how much each pixel moved that output away from its mean
     over the background. They add up: summed over c, h, w they are the output minus its base value,
-    whatever the network (for softmax and log-softmax, which must come last: see below).
+    whatever the network.
 
     They are the values of shap.DeepExplainer wherever those add up, and stay additive where those
-    do not: overlapping pooling windows, functional calls, modules used twice. Max pooling gives the
-    change of a maximum to the position of the larger side. A product of two branches gives each
-    factor its change times the mean of the other. Softmax follows shap's element-wise rule: a
-    probability is explained through its own logit alone.
+    do not: overlapping pooling windows, functional calls, modules used twice, attention, norms. The
+    README beside this file lists the rules and the two places where the values differ from shap's.
 
     In float32 the values have float32's digits, probabilities too: what divides a change by a
     change is computed in float64, on devices that have it.
@@ -57,7 +61,7 @@ class DeepShap:
     def __init__(
         self,
         network: nn.Module,
-        background: Tensor,
+        background: Float[Tensor, "b c h w"],
         *,
         chunk_mib: int | None = None,
         keep_mib: int = 512,
@@ -84,7 +88,11 @@ class DeepShap:
             mean = outputs.cpu().double().mean(0)  # there, since not every device has float64
             self.base_values = mean.to(background.dtype).to(self._device)
 
-    def attribute(self, images: Tensor, outputs: Sequence[int] | Tensor | None = None) -> Tensor:
+    def attribute(
+        self,
+        images: Float[Tensor, "n c h w"],
+        outputs: Sequence[int] | Int[Tensor, " k"] | Int[Tensor, "n k"] | None = None,
+    ) -> Float[Tensor, "n c h w k"]:
         """Share each output's change from its base value among the pixels.
 
         A call costs the same per image whether it explains one or a thousand, so results can be

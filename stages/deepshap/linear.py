@@ -66,7 +66,7 @@ class Scale(Rule):
         constant = constant.reshape((1,) * missing + constant.shape)
         if features(call.output) != call.output:
             constant = constant[0]
-        self.factor = constant[None, None]
+        self.factor = constant.to(call.zero.dtype)[None, None]
 
     def backward(
         self, multiplier: Multiplier, image: Saved, background: Saved
@@ -96,7 +96,7 @@ class Sum(Rule):
             multiplier = Multiplier(multiplier.dense())  # once, and not for each term
         terms = []
         for shape, weight in zip(self.call.inputs, self._weights, strict=True):
-            term = self.narrowed(multiplier, shape)
+            term = self.unbroadcast(multiplier, shape)
             terms.append(term if weight == 1 else Multiplier(weight * term.dense()))
         return terms
 
@@ -148,9 +148,9 @@ class Convolution(Rule):
             self._flipped = _channels_last(_transposed(self.weight, self.groups).flip(2, 3))
 
     def computed(self, *inputs: Tensor) -> Tensor:
-        """Convolve n images at once."""
+        """Convolve n images at once, channels last, as what reads them then stays."""
         (x,) = inputs
-        planes = self.call.function(x.reshape(-1, *self.call.inputs[0][-3:]))
+        planes = _channels_last(self.call.function(x.reshape(-1, *self.call.inputs[0][-3:])))
         return planes.reshape(len(x), *features(self.call.output))
 
     def backward(

@@ -1,6 +1,5 @@
 """From a network to steps that have rules, or a refusal that says what to change."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -112,39 +111,22 @@ class Program:
             sum(node.meta["val"].numel() for node in (step.node, *step.inputs))
             for step in self.steps.values()
         )
-        self._refer(image)
 
     def run(self, images: Tensor) -> Tile:
         """Compute the outputs of (n, c, h, w) images, and keep what the way back needs.
 
         Computes in float64 where the device has it, and keeps in the images' dtype.
         """
-        saved: dict[fx.Node, Saved] = {}
-        for step, _, output, kept in self._forward(images):
-            saved[step.node] = kept
-            if step.node is self.sink:
-                outputs = output.wide
-        return Tile(images, outputs, saved)
-
-    def _forward(
-        self, images: Tensor
-    ) -> Iterator[tuple[Step, list[Activation], Activation, Saved]]:
-        """Run step by step: each with what it reads, its output and what it keeps."""
         precision = Precision(images)
         values = {self.source: Activation(precision.widened(images), precision)}
-        for step in self.steps.values():
-            inputs = [values[node] for node in step.inputs]
-            output, kept = step.rule.forward(*inputs)
-            values[step.node] = output
-            for node in step.inputs:
-                if self._last_reader[node] is step:
-                    values.pop(node, None)
-            yield step, inputs, output, kept
-
-    def _refer(self, image: Tensor) -> None:
-        """Let rules know one image's activations."""
-        for step, inputs, output, _ in self._forward(image):
-            step.rule.refer(inputs, output)
+        saved: dict[fx.Node, Saved] = {}
+        for node, step in self.steps.items():
+            inputs = [values[read] for read in step.inputs]
+            values[node], saved[node] = step.rule.forward(*inputs)
+            for read in step.inputs:
+                if self._last_reader[read] is step:
+                    values.pop(read, None)
+        return Tile(images, values[self.sink].wide, saved)
 
     def _add(self, node: fx.Node) -> None:
         """Give a node its rule."""

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from . import exact
 from .exact import Matrix, Number, Rule, Vector, mp
-from .rows import check, pairs
+from .rows import Operation, check, pairs
 
 PRELU = torch.tensor([0.25], dtype=torch.float64)
 Case = tuple[Callable[[Tensor], Tensor], Callable[[Number], Number]]
@@ -115,23 +114,23 @@ def cancelling(*, positive: bool = False) -> tuple[Tensor, Tensor]:
     return x, b
 
 
-@pytest.mark.parametrize("name", CLOSED_FORMS)
-def test_closed_forms_have_all_digits(name: str) -> None:
-    function, wanted = CLOSED_FORMS[name]
-    rule = of_a_sum(exact.elementwise(wanted))
-    check(lambda x: function(x[:, 0] + x[:, 1]), rule, cancelling())
+def of_sums(cases: dict[str, Case]) -> dict[str, tuple[Operation, Rule]]:
+    def behind_sum(function: Callable[[Tensor], Tensor]) -> Operation:
+        return lambda x: function(x[:, 0] + x[:, 1])
+
+    return {
+        name: (behind_sum(function), of_a_sum(exact.elementwise(wanted)))
+        for name, (function, wanted) in cases.items()
+    }
 
 
-@pytest.mark.parametrize("name", OF_POSITIVE)
-def test_closed_forms_of_positive_inputs_have_all_digits(name: str) -> None:
-    function, wanted = OF_POSITIVE[name]
-    rule = of_a_sum(exact.elementwise(wanted))
-    check(lambda x: function(x[:, 0] + x[:, 1]), rule, cancelling(positive=True))
+def test_closed_forms_have_all_digits() -> None:
+    check(of_sums(CLOSED_FORMS), cancelling())
 
 
-@pytest.mark.parametrize("name", SUBTRACTED)
-def test_other_functions_have_the_digits_that_subtraction_leaves(name: str) -> None:
-    function, wanted = SUBTRACTED[name]
-    rule = of_a_sum(exact.elementwise(wanted))
-    bounds = {"nearly equal": 1e-8, "small": 1e-8}
-    check(lambda x: function(x[:, 0] + x[:, 1]), rule, cancelling(), bounds)
+def test_closed_forms_of_positive_inputs_have_all_digits() -> None:
+    check(of_sums(OF_POSITIVE), cancelling(positive=True))
+
+
+def test_other_functions_have_the_digits_that_subtraction_leaves() -> None:
+    check(of_sums(SUBTRACTED), cancelling(), {"nearly equal": 1e-8, "small": 1e-8})

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .exact import mp, standardised, unit_length, vector
-from .rows import KINDS, check, pairs
+from .exact import Rule, mp, standardised, unit_length, vector
+from .rows import KINDS, Operation, check, pairs
 
 WIDTH, EPSILON = 6, 1e-5
 GENERATOR = torch.Generator().manual_seed(3)
 WEIGHT, BIAS = torch.randn(2, WIDTH, generator=GENERATOR, dtype=torch.float64)
 N_ROWS = len(KINDS)
-Operation = Callable[[Tensor], Tensor]
 
 
 def by_hand(x: Tensor) -> Tensor:
@@ -39,10 +35,9 @@ WITHOUT_WEIGHTS: dict[str, Operation] = {
 }
 
 
-@pytest.mark.parametrize("name", WITHOUT_WEIGHTS)
-def test_norms_without_weights_follow_the_formula(name: str) -> None:
-    ones, zeros = [mp.mpf(1)] * WIDTH, [mp.mpf(0)] * WIDTH
-    check(WITHOUT_WEIGHTS[name], standardised(ones, zeros, EPSILON), pairs(1, WIDTH))
+def test_norms_without_weights_follow_the_formula() -> None:
+    rule = standardised([mp.mpf(1)] * WIDTH, [mp.mpf(0)] * WIDTH, EPSILON)
+    check({name: (norm, rule) for name, norm in WITHOUT_WEIGHTS.items()}, pairs(1, WIDTH))
 
 
 WITH_WEIGHTS: dict[str, Operation] = {
@@ -56,31 +51,39 @@ WITH_WEIGHTS: dict[str, Operation] = {
 }
 
 
-@pytest.mark.parametrize("name", WITH_WEIGHTS)
-def test_norms_with_weights_follow_the_formula(name: str) -> None:
+def test_norms_with_weights_follow_the_formula() -> None:
     rule = standardised(vector(WEIGHT), vector(BIAS), EPSILON)
-    check(WITH_WEIGHTS[name], rule, pairs(1, WIDTH))
+    check({name: (norm, rule) for name, norm in WITH_WEIGHTS.items()}, pairs(1, WIDTH))
 
 
-@pytest.mark.parametrize("module", [nn.GroupNorm, nn.InstanceNorm2d], ids=["group", "instance"])
-def test_weights_of_channels_scale_them(module: type[nn.Module]) -> None:
+def test_weights_of_channels_scale_them() -> None:
     """A row is a channel, or a group of one; the weight is the same for all its elements."""
-    arguments = (N_ROWS, N_ROWS) if module is nn.GroupNorm else (N_ROWS,)
-    norm = module(*arguments, eps=EPSILON, affine=True).double().requires_grad_(False)
-    norm.weight.fill_(-1.75)
-    norm.bias.fill_(0.5)
     rule = standardised([mp.mpf(-1.75)] * WIDTH, [mp.mpf(0.5)] * WIDTH, EPSILON)
-    check(lambda x: norm(x[:, 0].reshape(len(x), N_ROWS, 2, 3)), rule, pairs(1, WIDTH))
+
+    def operation(norm: nn.Module) -> Operation:
+        norm.double().requires_grad_(False)
+        norm.weight.fill_(-1.75)
+        norm.bias.fill_(0.5)
+        return lambda x: norm(x[:, 0].reshape(len(x), N_ROWS, 2, 3))
+
+    cases = {
+        "group norm": nn.GroupNorm(N_ROWS, N_ROWS, EPSILON),
+        "instance norm": nn.InstanceNorm2d(N_ROWS, EPSILON, affine=True),
+    }
+    check({name: (operation(norm.eval()), rule) for name, norm in cases.items()}, pairs(1, WIDTH))
 
 
-@pytest.mark.parametrize("epsilon", [EPSILON, None], ids=["given", "default"])
-def test_rms_norm_follows_the_formula_without_the_mean(epsilon: float | None) -> None:
-    used = torch.finfo(torch.float64).eps if epsilon is None else epsilon
-    rule = standardised(vector(WEIGHT), [mp.mpf(0)] * WIDTH, used, centred=False)
-    check(lambda x: F.rms_norm(x[:, 0], (WIDTH,), WEIGHT, epsilon), rule, pairs(1, WIDTH))
+def test_rms_norm_follows_the_formula_without_the_mean() -> None:
+    def case(epsilon: float, given: float | None) -> tuple[Operation, Rule]:
+        rule = standardised(vector(WEIGHT), [mp.mpf(0)] * WIDTH, epsilon, centred=False)
+        return lambda x: F.rms_norm(x[:, 0], (WIDTH,), WEIGHT, given), rule
+
+    smallest = torch.finfo(torch.float64).eps
+    check({"given": case(EPSILON, EPSILON), "default": case(smallest, None)}, pairs(1, WIDTH))
 
 
-@pytest.mark.parametrize("epsilon", [1e-12, 1e-3], ids=["not reached", "reached"])
-def test_normalize_follows_the_formula_with_a_smallest_length(epsilon: float) -> None:
-    rule = unit_length(epsilon)
-    check(lambda x: F.normalize(x[:, 0], dim=-1, eps=epsilon), rule, pairs(1, WIDTH))
+def test_normalize_follows_the_formula_with_a_smallest_length() -> None:
+    def case(epsilon: float) -> tuple[Operation, Rule]:
+        return lambda x: F.normalize(x[:, 0], dim=-1, eps=epsilon), unit_length(epsilon)
+
+    check({"not reached": case(1e-12), "reached": case(1e-3)}, pairs(1, WIDTH))

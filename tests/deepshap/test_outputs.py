@@ -69,7 +69,7 @@ def wide(*last: nn.Module) -> nn.Module:
 
 
 @pytest.mark.parametrize(
-    "last", [[], [nn.Dropout()], [nn.Softmax(1)], [nn.LogSoftmax(-1)]], ids=lambda last: repr(last)
+    "last", [[], [nn.Dropout(), nn.Softmax(1)]], ids=["linear", "dropout and softmax"]
 )
 @pytest.mark.parametrize("dtype", [torch.float32, F64])
 def test_many_outputs_are_as_few_at_a_time(dtype: torch.dtype, last: list[nn.Module]) -> None:

@@ -14,11 +14,8 @@ DOWN, UP = 1e-6, 1e6
 SMALL = [
     "conv relu pool",
     "standardized",
-    "grouped",
     "residual",
-    "branches",
     "squeeze and excitation",
-    "square",
     "silu, hardswish, hardsigmoid",
     "relu6, gelu by tanh",
     "pool ceil, overlapping",

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from . import exact
 from .exact import Matrix, Rule, Vector
-from .rows import KINDS, check, pairs
+from .rows import KINDS, Operation, check, pairs
 
 WIDTH = 6
 Function = Callable[[Tensor], Tensor]
@@ -40,12 +40,13 @@ def scaled(rule: Rule, scale: float, offsets: Vector) -> Rule:
 
 
 @pytest.mark.parametrize("scale", [1.0, 64.0, 4096.0], ids=["moderate", "large", "huge"])
-@pytest.mark.parametrize("name", FUNCTIONS)
-def test_an_inner_softmax_follows_the_formula_at_any_scale(name: str, scale: float) -> None:
-    function, rule = FUNCTIONS[name]
-    offsets = [exact.mp.mpf(0)] * WIDTH
-    expected = scaled(rule, scale, offsets)
-    check(inner(lambda x: function(x[:, 0] * scale)), expected, pairs(1, WIDTH), size=scale)
+def test_an_inner_softmax_follows_the_formula_at_any_scale(scale: float) -> None:
+    def case(function: Function, rule: Rule) -> tuple[Operation, Rule]:
+        zeros = [exact.mp.mpf(0)] * WIDTH
+        return inner(lambda x: function(x[:, 0] * scale)), scaled(rule, scale, zeros)
+
+    cases = {name: case(function, rule) for name, (function, rule) in FUNCTIONS.items()}
+    check(cases, pairs(1, WIDTH), size=scale)
 
 
 def test_masked_logits_take_no_part() -> None:
@@ -53,25 +54,23 @@ def test_masked_logits_take_no_part() -> None:
     mask[1], mask[4] = -math.inf, -math.inf
     offsets = [exact.mp.mpf(0) if kept == 0 else -exact.mp.inf for kept in mask.tolist()]
     rule = scaled(exact.softmax(), 2, offsets)
-    check(inner(lambda x: torch.softmax(2 * x[:, 0] + mask, -1)), rule, pairs(1, WIDTH))
+    operation = inner(lambda x: torch.softmax(2 * x[:, 0] + mask, -1))
+    check({"added": (operation, rule)}, pairs(1, WIDTH))
 
 
 def test_logits_masked_by_a_constant_take_no_part() -> None:
     mask = torch.tensor([False, True, False, False, True, False])
     offsets = [-exact.mp.inf if masked else exact.mp.mpf(0) for masked in mask.tolist()]
     rule = scaled(exact.softmax(), 1, offsets)
-    check(
-        inner(lambda x: torch.softmax(x[:, 0].masked_fill(mask, -math.inf), -1)),
-        rule,
-        pairs(1, WIDTH),
-    )
+    operation = inner(lambda x: torch.softmax(x[:, 0].masked_fill(mask, -math.inf), -1))
+    check({"filled": (operation, rule)}, pairs(1, WIDTH))
 
 
 def test_the_axis_may_be_any() -> None:
     def operation(x: Tensor) -> Tensor:
         return torch.softmax(x.mT, 2)[:, 0].mT
 
-    check(inner(operation), exact.softmax(), pairs(1, WIDTH))
+    check({"turned": (inner(operation), exact.softmax())}, pairs(1, WIDTH))
 
 
 def test_an_unchanged_logit_still_changes_its_probability() -> None:
@@ -82,7 +81,7 @@ def test_an_unchanged_logit_still_changes_its_probability() -> None:
     rule = exact.softmax()
     u, w = (exact.vector(t[0, 0, unchanged]) for t in (x, b))
     assert abs(rule.change(u, w)[0]) > 1e-2
-    check(inner(lambda x: torch.softmax(x[:, 0], -1)), rule, (x, b))
+    check({"softmax": (inner(lambda x: torch.softmax(x[:, 0], -1)), rule)}, (x, b))
 
 
 def test_no_multiplier_exceeds_one() -> None:

@@ -7,8 +7,8 @@ import pytest
 import torch
 import torchvision
 from torch import nn
-from torchvision.models.maxvit import MaxVit
 
+from .small_torchvision import SMALL
 from .zoo import Case, ready, sums
 
 NAMES = torchvision.models.list_models(module=torchvision.models)
@@ -51,19 +51,16 @@ def build(name: str, **options: int) -> nn.Module:
         return torchvision.models.get_model(name, weights=None, num_classes=10, **options)
 
 
-def small_maxvit() -> nn.Module:
-    """Fewer and narrower blocks than maxvit_t, whose windows fit images of 224 pixels alone."""
-    return MaxVit((32, 32), 16, 4, [16, 32], [1, 1], 8, 0.0, num_classes=10)
-
-
-QUICK = {name: case(name) for name in OF_EACH_FAMILY.values() if name != "maxvit_t"} | {
-    "small maxvit": Case(small_maxvit)
+ONE_WIDTH = ("alexnet", "googlenet", "inception", "vgg")
+QUICK = {name: Case(build) for name, build in SMALL.items()} | {
+    family: case(OF_EACH_FAMILY[family]) for family in ONE_WIDTH
 }
 
 
 def test_every_family_has_a_network_in_the_lists() -> None:
     families = {torchvision.models.get_model_builder(name).__module__ for name in NAMES}
     assert {family.rpartition(".")[2] for family in families} == set(OF_EACH_FAMILY)
+    assert set(OF_EACH_FAMILY) <= set(QUICK)
     assert len(NAMES) >= 80
 
 
