@@ -2,7 +2,6 @@
 
 import itertools
 import math
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -36,16 +35,20 @@ def test_every_pixel_of_every_size_is_seen(size: tuple[int, int], channels: int)
     assert gradient.ne(0).all()
 
 
-def literal_patches(image: Tensor, weight: Tensor, offset: Tensor, patch: int) -> Iterator[Tensor]:
-    """Each patch of one image (c, h, w) with a border of patch - 1 pixels, 0 outside the image."""
+def literal_convolution(image: Tensor, weight: Tensor, offset: Tensor) -> Tensor:
+    """Every other pixel of one image (c, h, w), with its eight neighbours; 0 outside the image."""
     _, height, width = image.shape
-    for top, left in itertools.product(range(0, height, patch), range(0, width, patch)):
-        token = offset.clone()
-        for row, column in itertools.product(range(2 * patch - 1), repeat=2):
-            y, x = top + row - (patch - 1), left + column - (patch - 1)
-            if 0 <= y < height and 0 <= x < width:
-                token += weight[:, :, row, column] @ image[:, y, x]
-        yield token
+    result = offset[:, None, None].repeat(1, (height + 1) // 2, (width + 1) // 2)
+    for y, x in itertools.product(range(0, height, 2), range(0, width, 2)):
+        for down, right in itertools.product((-1, 0, 1), repeat=2):
+            if 0 <= y + down < height and 0 <= x + right < width:
+                tap = weight[:, :, down + 1, right + 1]
+                result[:, y // 2, x // 2] += tap @ image[:, y + down, x + right]
+    return result
+
+
+def gelu(value: Tensor) -> Tensor:
+    return value * (1 + torch.erf(value / math.sqrt(2))) / 2
 
 
 def normalised(token: Tensor, scale: Tensor, offset: Tensor) -> Tensor:
@@ -53,12 +56,13 @@ def normalised(token: Tensor, scale: Tensor, offset: Tensor) -> Tensor:
     return centred / (centred.square().mean() + 1e-5).sqrt() * scale + offset
 
 
-def literal_logits(network: nn.Module, image: Tensor, heads: int, patch: int) -> Tensor:
+def literal_logits(network: nn.Module, image: Tensor, heads: int) -> Tensor:
     """One image through the formulas of the papers, token by token and head by head."""
     remaining = iter(network.state_dict().values())
     positions, weight, offset = (next(remaining) for _ in range(3))
-    patches = literal_patches(image, weight, offset, patch)
-    tokens = [token + position for token, position in zip(patches, positions, strict=True)]
+    features = gelu(literal_convolution(image, weight, offset))
+    features = literal_convolution(features, next(remaining), next(remaining))
+    tokens = [*(features.flatten(1).T + positions)]
     for _ in range(2):
         scale, shift, w_in, b_in, w_out, b_out = (next(remaining) for _ in range(6))
         projected = [w_in @ normalised(token, scale, shift) + b_in for token in tokens]
@@ -75,8 +79,7 @@ def literal_logits(network: nn.Module, image: Tensor, heads: int, patch: int) ->
         tokens = [token + more for token, more in zip(tokens, attended, strict=True)]
         scale, shift, w_1, b_1, w_2, b_2 = (next(remaining) for _ in range(6))
         for i, token in enumerate(tokens):
-            hidden = w_1 @ normalised(token, scale, shift) + b_1
-            hidden = hidden * (1 + torch.erf(hidden / math.sqrt(2))) / 2
+            hidden = gelu(w_1 @ normalised(token, scale, shift) + b_1)
             tokens[i] = token + w_2 @ hidden + b_2
     scale, shift, w, b = (next(remaining) for _ in range(4))
     assert next(remaining, None) is None
@@ -88,7 +91,7 @@ def test_it_is_what_the_papers_say(size: tuple[int, int]) -> None:
     network = network_for(3, size).double()
     image = torch.randn(3, *size, dtype=torch.float64)
     with torch.no_grad():
-        expected = literal_logits(network, image, heads=4, patch=4)
+        expected = literal_logits(network, image, heads=4)
         torch.testing.assert_close(network(image[None])[0], expected)
 
 
