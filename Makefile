@@ -1,5 +1,6 @@
 # make repro   set up, then run the pipeline        make test    set up, then run the tests
-# make plots   show its plots in a browser          make check   lint and types
+# make plots   show its plots in a browser          make test-slow   the tests that take minutes
+# make check   lint, types, imports, dependencies
 # make bench   time training and explaining         make setup   set up only
 # make recipe NAME=digits_lenet   run a recipe as an experiment of that name; make recipes: all
 VENV ?= .venv
@@ -9,19 +10,28 @@ PYTHON ?= python3
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 READY := $(VENV)/.ready
 
-.PHONY: repro test check bench plots recipe recipes setup
+.PHONY: repro test test-slow check bench plots recipe recipes setup
 
 repro: $(READY)
 	python -m stages.check
 	dvc repro
 
+test: export OMP_NUM_THREADS = 1
 test: $(READY)
-	pytest
+	pytest -m "not slow" --numprocesses logical --maxprocesses 4 --dist worksteal
 
+test-slow: $(READY)
+	pytest -m slow
+
+# deptry twice: over everything, then over what users run, which must not need the dev packages.
 check: $(READY)
 	ruff check .
 	ruff format --check .
 	mypy
+	lint-imports --no-logo
+	deptry .
+	deptry . --extend-exclude 'tests|benchmarks' --optional-dependencies-dev-groups dev
+	actionlint
 
 bench: $(READY)
 	python -m benchmarks.train
@@ -31,15 +41,15 @@ plots: $(READY)
 	dvc plots show --open
 
 recipe: $(READY)
-	python -m recipes $(NAME)
+	python -m tools.recipes $(NAME)
 
 recipes: $(READY)
-	python -m recipes --all
+	python -m tools.recipes --all
 
 setup: $(READY)
 
-$(READY): pyproject.toml constraints.txt stages/figures/plots_page.py
+$(READY): pyproject.toml constraints.txt tools/plots_page.py
 	test -x $(VENV)/bin/pip || $(PYTHON) -m venv --clear $(VENV)
 	$(VENV)/bin/python -m pip install --constraint constraints.txt --editable '.[dev]'
-	$(VENV)/bin/python -m stages.figures.plots_page
+	$(VENV)/bin/python -m tools.plots_page
 	touch $@

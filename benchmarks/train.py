@@ -2,8 +2,8 @@
 
 The usual loop is what tutorials show: torchvision's MNIST with ToTensor and Normalize, a
 DataLoader, and the same network, batch size and optimiser in float32. Each loop has a process of
-its own, since ours sets the allocator; they are measured in turn, several times, and the ratio of
-the medians is what counts, since machines are noisy.
+its own, since ours tunes the allocator. They are measured in turn, several times; since machines
+are noisy, compare the ratios of the medians.
 """
 
 import argparse
@@ -24,37 +24,37 @@ from torch.utils.data import DataLoader
 from torchvision import datasets, transforms
 from tqdm import tqdm
 
+from stages.artifacts.splits import DatasetInfo, Split
 from stages.datasets import mnist
-from stages.pipeline.dataset import Origin
-from stages.pipeline.device import choose_device
-from stages.pipeline.network import build_network
-from stages.pipeline.splits import Facts, Split
-from stages.train import Labelled, train_epoch
+from stages.datasets.base.contract import Origin
+from stages.networks.build import build_network
+from stages.networks.device import choose_device, configure_process_for
+from stages.training.fitting import shuffled_batches, to_device, train_epoch
 
 MEAN, STD = 0.1307, 0.3081
-FACTS = Facts("mnist", tuple("0123456789"), 1, (28, 28), (MEAN,), (STD,))
+INFO = DatasetInfo("mnist", tuple("0123456789"), 1, (28, 28), (MEAN,), (STD,), parameters={})
 BATCH_SIZE = 128
-LOOPS = ("usual", "float32", "bfloat16")  # ours by precision
+LOOPS = ("usual", "float32", "bfloat16")  # ours are named by their precision
 
 
 def usual_step(
     network: nn.Module, optimizer: torch.optim.Optimizer, batches: Iterator[tuple[Tensor, Tensor]]
 ) -> None:
-    """One step as tutorials write it."""
+    """One training step as tutorials write it."""
     images, labels = next(batches)
     optimizer.zero_grad()
     loss = cross_entropy(network(images), labels)
     loss.backward()
     optimizer.step()
-    loss.item()  # for the running loss that they print
+    loss.item()  # for the running loss that tutorials print
 
 
 def usual_loop(root: Path, architecture: str) -> Callable[[int], None]:
-    """Prepare the usual loop; the result takes so many steps."""
+    """Prepare the usual loop; the result takes a given number of steps."""
     transform = transforms.Compose([transforms.ToTensor(), transforms.Normalize((MEAN,), (STD,))])
     dataset = datasets.MNIST(str(root), train=True, transform=transform)
     loader = DataLoader(dataset, batch_size=BATCH_SIZE, shuffle=True)
-    network = build_network(architecture, FACTS)[1].train()  # without our first layer
+    network = build_network(architecture, INFO, {})[1].train()  # without our first layer
     optimizer = torch.optim.Adam(network.parameters(), 1e-3)
 
     def run(n_steps: int) -> None:
@@ -66,28 +66,27 @@ def usual_loop(root: Path, architecture: str) -> Callable[[int], None]:
 
 
 def our_loop(root: Path, architecture: str, precision: str) -> Callable[[int], None]:
-    """Prepare the loop of the train stage; the result takes so many steps."""
+    """Prepare the loop of the train stage; the result takes a given number of steps."""
     device = choose_device("cpu")
+    configure_process_for(device)
     images, labels = mnist.read(root / "MNIST/raw").train
-    train = Labelled.of(Split(np.array(images), labels), device)
-    network = build_network(architecture, FACTS).to(memory_format=torch.channels_last)
-    parameters = [p for p in network.parameters() if p.requires_grad]
-    optimizer = torch.optim.Adam(parameters, 1e-3)
+    train = to_device(Split(np.array(images), labels), device)
+    network = build_network(architecture, INFO, {}).to(memory_format=torch.channels_last)
+    optimizer = torch.optim.Adam(network.parameters(), 1e-3)
     schedule = torch.optim.lr_scheduler.ConstantLR(optimizer, factor=1, total_iters=0)
     generator = torch.Generator().manual_seed(0)
 
     def run(n_steps: int) -> None:
-        batches = itertools.islice(train.shuffled_batches(BATCH_SIZE, [], generator), n_steps)
-        with tqdm(disable=True) as progress:
-            train_epoch(network, batches, optimizer, schedule, precision, progress)
+        batches = itertools.islice(shuffled_batches(train, BATCH_SIZE, [], generator), n_steps)
+        train_epoch(network, batches, optimizer, schedule, precision)
 
     return run
 
 
 class Worker:
-    """A process that runs one loop and says how long it took."""
+    """A process that runs one loop and measures its time."""
 
-    _run: Callable[[int], None]  # in the process alone
+    _run: Callable[[int], None]  # set in the worker process only
 
     def __init__(self, name: str, root: Path, architecture: str) -> None:
         self._pool = ProcessPoolExecutor(
@@ -108,7 +107,7 @@ class Worker:
         return (time.perf_counter() - start) / n_steps * 1e3
 
     def milliseconds_a_step(self, n_steps: int) -> float:
-        """Take so many steps and wait for them."""
+        """Take a number of steps and wait for them; the mean time of one."""
         return self._pool.submit(self._timed, n_steps).result()
 
     def stop(self) -> None:
@@ -135,7 +134,7 @@ def main() -> None:
 
 
 def measure(workers: dict[str, Worker], rounds: int, steps: int) -> dict[str, list[float]]:
-    """Time the loops in turn: milliseconds a step, by loop; the first round only warms up."""
+    """Milliseconds a step by loop, measured in turn; the first round only warms up."""
     times: dict[str, list[float]] = {name: [] for name in workers}
     for round_ in tqdm(range(rounds + 1), desc="rounds", leave=False, disable=None):
         for name, worker in workers.items():
@@ -146,7 +145,7 @@ def measure(workers: dict[str, Worker], rounds: int, steps: int) -> dict[str, li
 
 
 def report(architecture: str, times: dict[str, list[float]]) -> None:
-    """Print one network's rows."""
+    """Print the rows of one network."""
     usual = statistics.median(times["usual"])
     for name, values in times.items():
         median = statistics.median(values)

@@ -1,7 +1,8 @@
-"""What runs first, before any stage's code is read: a picture of that code, and a calm Ctrl-C.
+"""Runs before any stage: snapshots the source and installs a quiet Ctrl-C handler.
 
-DVC hashes a stage's code when the stage has ended, so code that was edited meanwhile would be
-recorded as the origin of results it did not make. `stages.pipeline.stage` compares with this.
+DVC hashes a stage's code after the stage has ended, so code edited during a run would be recorded
+as the origin of results that it did not make. `stages.core.stage` compares the code with the
+snapshot.
 """
 
 import hashlib
@@ -24,17 +25,20 @@ def code_digests() -> dict[Path, str]:
 
 
 def was_interrupted(error: BaseException | None) -> bool:
-    """Tell whether Ctrl-C is at the root of an error: libraries wrap it while they import."""
+    """Whether Ctrl-C caused this error; libraries may wrap it."""
     while error is not None and not isinstance(error, KeyboardInterrupt):
         error = error.__cause__ or error.__context__
     return error is not None
 
 
 def exit_interrupted(state: str) -> NoReturn:
-    """Exit with 1 at once: where Ctrl-C passed an `exec`, sys.exit would end in a signal instead.
+    """Print what became of the results and exit with 1.
+
+    sys.exit would not do: once a KeyboardInterrupt has passed through `exec`, which libraries call
+    while they import, Python ends with the signal whatever the exit code.
 
     Args:
-        state: Of the results.
+        state: What became of the results.
     """
     sys.stdout.flush()
     print(f"interrupted: {state}; run dvc repro to start again", file=sys.stderr, flush=True)
@@ -44,7 +48,7 @@ def exit_interrupted(state: str) -> NoReturn:
 def _excepthook(
     kind: type[BaseException], error: BaseException, trace: TracebackType | None
 ) -> None:
-    """Libraries take seconds to import: Ctrl-C then deserves no traceback either."""
+    """Handles Ctrl-C during the imports, which take seconds and end before `run_stage` starts."""
     if not was_interrupted(error):
         sys.__excepthook__(kind, error, trace)
         return
@@ -52,6 +56,6 @@ def _excepthook(
 
 
 CODE_AT_START: dict[Path, str] = {}
-if sys.argv[:1] == ["-m"]:  # that is how Python names a stage until it has read it
+if sys.argv[:1] == ["-m"]:  # only while `python -m stages.<name>` starts
     CODE_AT_START = code_digests()
     sys.excepthook = _excepthook

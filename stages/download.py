@@ -1,16 +1,16 @@
-"""Bring the data set's files to `data/raw`, checked: `python -m stages.download`."""
+"""Fetch the data set's files into `data/raw` and check them: `python -m stages.download`."""
 
 from pathlib import Path
 
+from stages.core.sections import StageParams
+from stages.core.stage import run_stage
+from stages.datasets.base.contract import Origin
+from stages.datasets.base.raw import fetch_dataset
 from stages.params.data import Data
-from stages.pipeline.dataset import Origin, load_dataset
-from stages.pipeline.files import new_folder
-from stages.pipeline.params import StageParams
-from stages.pipeline.stage import run_stage
 
 
 class Params(StageParams):
-    """What this stage reads."""
+    """The parameters that this stage reads."""
 
     data: Data
 
@@ -18,10 +18,8 @@ class Params(StageParams):
 def main(params: Params) -> None:
     """Fetch, check, write."""
     data = params.data
-    dataset = load_dataset(data.dataset)
     origin = Origin(Path(data.source), data.mirrors, data.skip_damaged)
-    with new_folder(Path("data/raw")) as folder:
-        dataset.fetch(origin, folder, **data.options)
+    fetch_dataset(data.dataset, origin, data.options)
 
 
 if __name__ == "__main__":

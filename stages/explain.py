@@ -1,8 +1,7 @@
 """Attribute the network's outputs to pixels: `python -m stages.explain`."""
 
 import importlib.metadata
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -11,112 +10,134 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from stages.artifacts.explanation import ExplainedImages, save_explanation
+from stages.artifacts.predictions import Predictions
+from stages.artifacts.splits import load_split
+from stages.core.errors import UserError
+from stages.core.sections import DeviceName, StageParams
+from stages.core.stage import run_stage
+from stages.explainers.base.contract import Attribute, build_explainer
+from stages.networks.checkpoint import Checkpoint, load_checkpoint
+from stages.networks.device import choose_device, configure_process_for
+from stages.networks.predict import predict
 from stages.params.explain import Explain
-from stages.pipeline.device import choose_device
-from stages.pipeline.errors import UserError
-from stages.pipeline.explainer import Attribute, prepare
-from stages.pipeline.explanation import output_range, save_explanation
-from stages.pipeline.files import new_folder
-from stages.pipeline.network import load_network, predict
-from stages.pipeline.params import DeviceName, StageParams
-from stages.pipeline.selection import choose_background, choose_images
-from stages.pipeline.splits import Facts, load_split
-from stages.pipeline.stage import run_stage
+from stages.sampling.background import choose_background
+from stages.sampling.choices import choose_images
 
-SLICE = 8  # images between two steps of the progress bar
+SLICE_SIZE = 8  # images for each step of the progress bar
+ROUNDING = 2e-6  # share of Σ|attribution| that float32 may lose, over thousands of pixels
 
 
 class Params(StageParams):
-    """What this stage reads."""
+    """The parameters that this stage reads."""
 
     device: DeviceName
     explain: Explain
 
 
 def main(params: Params) -> None:
-    """Choose images and background, attribute, write."""
+    """Choose images and a background, attribute, check, write."""
     options, device = params.explain, choose_device(params.device)
-    network, facts = load_network(Path("data/model"), device)
+    configure_process_for(device)
+    checkpoint, predictions = load_checkpoint(device), Predictions.load()
+    network = checkpoint.network.requires_grad_(False)
     if options.output == "probabilities":
         network = nn.Sequential(network, nn.Softmax(dim=1)).eval()
-    test, train = (load_split(Path("data/prepared"), name) for name in ("test", "train"))
-    probabilities = np.load("data/predictions/probabilities.npy")
-    indices = choose_images(options, probabilities, test.labels)
-    drawn = choose_background(options, train.labels)
+    test, train = load_split("test"), load_split("train")
+    indices = choose_images(options.images, options.n_images, options.seed, predictions)
+    background_indices = choose_background(
+        train.labels, options.n_background, options.background, options.seed
+    )
     images = torch.from_numpy(test.images[indices]).to(device).float()
-    background = torch.from_numpy(train.images[drawn]).to(device).float()
-    network.requires_grad_(False)
-    attribute = prepare(options.method, network, background, options.seed)
-    beside = {
-        "base_values": predict(network, background).cpu().double().mean(dim=0).numpy(),
-        "outputs": predict(network, images).cpu().double().numpy(),
-        "probabilities": probabilities[indices],
-        "images": test.images[indices],
-        "labels": test.labels[indices],
-        "indices": indices,
-    }
-    values = checked(attributions(attribute, images), beside, options)
-    with new_folder(Path("data/shap")) as folder:
-        save_explanation(folder, values, beside, describe(facts, options))
+    background = torch.from_numpy(train.images[background_indices]).to(device).float()
+    attribute = build_explainer(options.method, network, background, options.seed)
+    explained = ExplainedImages(
+        base_values=predict(network, background).cpu().double().mean(dim=0).numpy(),
+        outputs=predict(network, images).cpu().double().numpy(),
+        probabilities=predictions.probabilities[indices],
+        images=test.images[indices],
+        labels=test.labels[indices],
+        indices=indices,
+        about=describe(checkpoint, params),
+    )
+    slices = attributions(attribute, images)
+    save_explanation(explained, additive_slices(slices, explained, options.tolerance))
 
 
-def describe(facts: Facts, options: Explain) -> dict[str, Any]:
-    """Say what was explained and how, as in `Explanation.about`."""
+def describe(checkpoint: Checkpoint, params: Params) -> dict[str, Any]:
+    """What was explained and how, as in `ExplainedImages.about`."""
+    options = params.explain
     return {
-        "class_names": facts.class_names,
-        "dataset": facts.dataset,
+        "class_names": checkpoint.info.class_names,
+        "dataset": checkpoint.info.name,
+        "network": checkpoint.architecture,
         **options.model_dump(include={"method", "output", "n_background", "background"}),
+        "parameters": {**checkpoint.parameters, **params.model_dump()},
         "versions": {name: importlib.metadata.version(name) for name in ("torch", "shap", "numpy")},
     }
 
 
 def attributions(attribute: Attribute, images: Tensor) -> Iterator[NDArray[np.floating]]:
-    """Explain images (n, c, h, w) a slice at a time, with a progress bar."""
+    """Attributions of images (n, c, h, w), a slice at a time, with a progress bar."""
     with tqdm(total=len(images), desc="explain", unit="image", disable=None) as progress:
-        for part in images.split(SLICE):
+        for part in images.split(SLICE_SIZE):
             yield attribute(part)
             progress.update(len(part))
 
 
-def checked(
-    slices: Iterator[NDArray[np.floating]],
-    beside: dict[str, NDArray[np.floating]],
-    options: Explain,
+def additive_slices(
+    slices: Iterable[NDArray[np.floating]], explained: ExplainedImages, tolerance: float
 ) -> Iterator[NDArray[np.floating]]:
-    """Pass slices of attributions on, as long as they are additive.
+    """Yield slices unchanged; stop at the first that is not additive.
+
+    An error is judged against the range of the outputs, and against Σ|attribution|: where pixels
+    cancel, a sum in float32 cannot be exact to more than a share of its terms.
 
     Args:
-        slices: (some, c, h, w, k), in the order of the images.
-        beside: `images` (n, c, h, w), `outputs` (n, k), `base_values` (k,), `indices` (n,).
-        options: `tolerance` is the largest error that passes, as a share of the outputs' range.
+        slices: Attributions (some, c, h, w, k), in the order of the images.
+        explained: The images and the network's outputs for them.
+        tolerance: Largest error that passes, as a share of the range of the outputs. An error of
+            at most `ROUNDING` of Σ|attribution| passes too, unless the tolerance is lower still.
 
     Raises:
-        UserError: The attributions of an image do not sum up to what its output differs by.
+        UserError: The attributions of an image do not sum to the change of its outputs.
     """
-    outputs, base_values = beside["outputs"], beside["base_values"]
-    scale = output_range(outputs, base_values)
+    n_outputs = explained.outputs.shape[1]
     done = 0
     for values in slices:
-        now = slice(done, done + len(values))
-        expected = (*beside["images"][now].shape, outputs.shape[1])
+        rows = slice(done, done + len(values))
+        expected = (*explained.images[rows].shape, n_outputs)
         if values.shape != expected:
+            method = explained.about["method"]
             raise UserError(
-                f"explain.method {options.method}: gives attributions of shape {values.shape}, "
-                f"expected {expected}: images, channels, height, width, outputs"
+                f"explain.method {method}: returned attributions of shape {values.shape}, "
+                f"expected {expected}: images, channels, height, width, outputs; fix "
+                f"stages/explainers/{method}.py"
             )
-        sums = values.sum(axis=(1, 2, 3), dtype=np.float64)
-        errors = np.abs(sums - (outputs[now] - base_values)) / scale
-        if errors.max() > options.tolerance or not np.isfinite(errors).all():
-            image, output = np.unravel_index(errors.argmax(), errors.shape)
-            raise UserError(
-                f"explain: attributions of test image {beside['indices'][now][image]}, output "
-                f"{output}, miss its change by {errors.max():.2g} of the outputs' range, more "
-                f"than explain.tolerance ({options.tolerance:g}). The network holds something that "
-                f"{options.method} does not handle: choose another explain.method; or the method "
-                "only samples: raise explain.tolerance"
-            )
+        _require_additive(values, explained, rows, tolerance)
         yield values
         done += len(values)
+
+
+def _require_additive(
+    values: NDArray[np.floating], explained: ExplainedImages, rows: slice, tolerance: float
+) -> None:
+    change = explained.outputs[rows] - explained.base_values
+    errors = np.abs(values.sum(axis=(1, 2, 3), dtype=np.float64) - change)
+    of_range = errors / explained.output_range
+    of_total = errors / np.abs(values).sum(axis=(1, 2, 3), dtype=np.float64).clip(min=1e-300)
+    excess = np.where(of_total <= min(ROUNDING, tolerance), 0, of_range)
+    if excess.max() > tolerance or not np.isfinite(errors).all():
+        image, output = np.unravel_index(excess.argmax(), excess.shape)
+        method = explained.about["method"]
+        raise UserError(
+            f"explain: the attributions of test image {explained.indices[rows][image]} for "
+            f"output {output} miss its change by {of_range[image, output]:.2g} of the outputs' "
+            f"range, more than explain.tolerance ({tolerance:g}), and by "
+            f"{of_total[image, output]:.2g} of Σ|attribution|, more than rounding ({ROUNDING:g}). "
+            f"If the network contains something that {method} does not handle, choose another "
+            "explain.method; if the method only samples, raise explain.tolerance"
+        )
 
 
 if __name__ == "__main__":

@@ -1,25 +1,28 @@
 """A copy of the repository in which the real pipeline has run on a few hundred images."""
 
+import fcntl
 import os
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Error, sync_playwright
 
-from recipes.__main__ import merged
 from stages import download, evaluate, explain, preprocess, report, train
-from stages.params.everything import Everything
-from stages.pipeline.params import check_params, read_yaml
+from stages.core.params import check_params, read_yaml
+from stages.params.whole import AllParams
+from tools.recipes import merged
 
 ROOT = Path(__file__).resolve().parents[1]
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 
 SMALL = {
     "preprocess": {"limit": 600},
@@ -70,6 +73,18 @@ class Project:
         path.write_text(yaml.safe_dump(params, sort_keys=False))
 
 
+def assert_refused(result: subprocess.CompletedProcess[str], message: str) -> None:
+    """A command stopped at a user's error: exit code 1, a message, no traceback."""
+    assert result.returncode == 1, result.stdout + result.stderr
+    assert re.search(message, result.stderr), result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def unfinished(project: Project) -> list[Path]:
+    """What a write that was cut off has left."""
+    return list(project.root.rglob("*.partial"))
+
+
 def environment(**changes: str) -> dict[str, str]:
     """The environment variables of a user who has activated this environment."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
@@ -108,33 +123,56 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def run_stages(changes: Mapping[str, Any]) -> None:
     """Run every stage in this process and folder, with changes to the defaults."""
     params = merged(read_yaml(ROOT / "params.yaml"), changes)
-    check_params(params, Everything, Path("params.yaml"))
+    check_params(params, AllParams, Path("params.yaml"))
     for stage in (download, preprocess, train, evaluate, explain, report):
         # To mypy the stages in a tuple are modules of any kind.
         stage.main(stage.Params.model_validate(params))  # type: ignore[attr-defined]
 
 
 @pytest.fixture(scope="session")
-def fresh_project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A fresh clone: committed, nothing run. Not to be changed."""
-    root = tmp_path_factory.mktemp("fresh") / "clone"
-    for name in tracked_files():
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(ROOT / name, root / name)
-    project = Project(root)
-    project.succeed("git", "init", "--quiet", "--initial-branch=main")
-    commit(project, "Clone")
-    return project
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all workers of this session see."""
+    folder = tmp_path_factory.getbasetemp()
+    return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+
+
+def made_once(folder: Path, name: str, make: Callable[[Path], None]) -> Project:
+    """A checkout that the first worker makes and the others wait for."""
+    root = folder / name / "clone"
+    with (folder / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (done := folder / f"{name}.done").exists():
+            make(root)
+            done.touch()
+    return Project(root)
 
 
 @pytest.fixture(scope="session")
-def ran_project(fresh_project: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+def fresh_project(shared_folder: Path) -> Project:
+    """A fresh clone: committed, nothing run. Not to be changed."""
+
+    def make(root: Path) -> None:
+        for name in tracked_files():
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, root / name)
+        project = Project(root)
+        project.succeed("git", "init", "--quiet", "--initial-branch=main")
+        commit(project, "Clone")
+
+    return made_once(shared_folder, "fresh", make)
+
+
+@pytest.fixture(scope="session")
+def ran_project(fresh_project: Project, shared_folder: Path) -> Project:
     """The pipeline has run on 600 images, with the results committed. Not to be changed."""
-    project = copy(fresh_project, tmp_path_factory.mktemp("ran") / "clone")
-    project.set(SMALL)
-    assert set(project.repro().values()) == {"ran"}
-    commit(project, "Run on a few images")
-    return project
+
+    def make(root: Path) -> None:
+        project = copy(fresh_project, root)
+        project.set(SMALL)
+        assert set(project.repro().values()) == {"ran"}
+        commit(project, "Run on a few images")
+
+    return made_once(shared_folder, "ran", make)
 
 
 @pytest.fixture
@@ -164,15 +202,25 @@ def commit(project: Project, message: str) -> None:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """A real Chromium, headless, that does not call home."""
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("no chromium on PATH (Debian: apt-get install chromium)")
     quiet = ["background-networking", "component-update", "gpu", "quic", "sync"]
     flags = ["--no-sandbox", "--no-first-run", *(f"--disable-{what}" for what in quiet)]
     with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=chromium, args=flags)
+        try:
+            launched = playwright.chromium.launch(executable_path=browser_on_path(), args=flags)
+        except Error as error:
+            if "Executable doesn't exist" not in str(error):
+                raise
+            pytest.skip(
+                f"no browser: none of {', '.join(BROWSERS)} on PATH, and none of Playwright's own "
+                "(playwright install chromium)"
+            )
         yield launched
         launched.close()
+
+
+def browser_on_path() -> str | None:
+    """The first Chromium-like browser found; without any, Playwright takes its own."""
+    return next(filter(None, map(shutil.which, BROWSERS)), None)
 
 
 @pytest.fixture(scope="session")

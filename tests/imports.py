@@ -1,17 +1,18 @@
 """The local modules a stage imports, read from the source: the oracle for its declared deps."""
 
 import ast
+from functools import cache
 from pathlib import Path
 
-from stages.pipeline.plugins import plugin_names
+from stages.core.plugins import plugin_names
 
 ROOT = Path(__file__).resolve().parents[1]
 
 # A stage that loads plug-ins imports the one that a parameter names.
 LOADERS = {
-    "stages/pipeline/dataset.py": "datasets",
-    "stages/pipeline/network.py": "architectures",
-    "stages/pipeline/explainer.py": "explainers",
+    "stages/datasets/base/contract.py": "datasets",
+    "stages/networks/build.py": "architectures",
+    "stages/explainers/base/contract.py": "explainers",
     "stages/params/data.py": "datasets",
     "stages/params/model.py": "architectures",
 }
@@ -34,7 +35,16 @@ def imported_files(file: str) -> set[str]:
             for depth in range(1, len(parts) + 1):
                 path = "/".join(parts[:depth])
                 found |= {c for c in (f"{path}.py", f"{path}/__init__.py") if (ROOT / c).is_file()}
-    return {path for path in found if (ROOT / path).read_text(encoding="utf-8").strip()}
+    return {path for path in found if is_code(path)}
+
+
+@cache
+def is_code(file: str) -> bool:
+    """Whether a file does anything: a module that is empty or only a docstring does not."""
+    if not file.endswith(".py"):
+        return True
+    body = ast.parse((ROOT / file).read_text(encoding="utf-8")).body
+    return any(not isinstance(getattr(node, "value", None), ast.Constant) for node in body)
 
 
 def closure(*files: str) -> set[str]:
@@ -53,14 +63,21 @@ def plugin_files(kind: str) -> set[str]:
     return {f"stages/{kind}/{name}.py" for name in plugin_names(kind)}
 
 
+def base_files(kind: str) -> set[str]:
+    """Code that the plug-ins of a kind share."""
+    inside = (ROOT / f"stages/{kind}/base").glob("*.py")
+    return {file for path in inside if is_code(file := str(path.relative_to(ROOT)))}
+
+
 def code_of_stage(stage: str) -> tuple[set[str], set[str]]:
     """What a stage runs, whichever plug-ins are chosen.
 
     Returns:
-        Fixed files, and the kinds of plug-ins of which one file each is loaded.
+        Fixed files, and the kinds of plug-ins of which one file each is loaded. All of `base`
+        beside plug-ins belongs to these files: a plug-in that a user adds may import any of it.
     """
     files = closure(f"stages/{stage}.py")
     kinds = {kind for loader, kind in LOADERS.items() if loader in files}
     for kind in kinds:
-        files |= closure(*plugin_files(kind)) - plugin_files(kind)
+        files |= closure(*plugin_files(kind), *base_files(kind)) - plugin_files(kind)
     return files, kinds

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -86,6 +85,37 @@ def test_a_changed_parameter_reaches_exactly_its_stages(toggled: Project, parame
         params.write_text(before)
     assert "check" in changed
     assert reruns == with_descendants(changed - {"check"})
+    # Other stages' parameters reach a figure only through results that differ.
+    assert ("report" in changed) == parameter.startswith("report.")
+
+
+@pytest.mark.parametrize(
+    ("file", "expected"),
+    [
+        ("datasets/mnist.py", {"check", "download", "preprocess"}),
+        ("datasets/base/idx.py", {"check", "download", "preprocess"}),
+        ("architectures/convnet.py", {"check", "train", "evaluate", "explain"}),
+        ("networks/build.py", {"train", "evaluate", "explain"}),
+        ("explainers/deep.py", {"explain"}),
+        ("deepshap/engine.py", {"explain"}),
+        ("datasets/cifar10.py", {"check"}),  # not the chosen one
+        ("architectures/lenet.py", {"check"}),
+        ("explainers/shap_deep.py", set()),
+        ("figures/sheets.py", {"report"}),
+        ("figures/page/explorer.css", {"report"}),
+    ],
+)
+def test_a_changed_file_reaches_exactly_its_stages(
+    toggled: Project, file: str, expected: set[str]
+) -> None:
+    """A network, a data set or a method never redraws a figure by itself."""
+    path = toggled.root / "stages" / file
+    before = path.read_bytes()
+    path.write_bytes(before + b"\n")
+    try:
+        assert set(json.loads(toggled.succeed("dvc", "status", "--json"))) == expected
+    finally:
+        path.write_bytes(before)
 
 
 def with_descendants(stages: set[str]) -> set[str]:
@@ -100,14 +130,13 @@ def with_descendants(stages: set[str]) -> set[str]:
     return reached
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("parameter", "value", "ran"),
     [
         ("train.epochs", 1, FROM_WEIGHTS),
         ("train.learning_rate", 1e-3, FROM_WEIGHTS),
         ("explain.n_background", 12, FROM_SHAP),
-        # The report prints all parameters, so it is drawn anew with any of them.
+        # The results record the parameters that made them, so the report is drawn anew.
         ("device", "cpu", FROM_WEIGHTS),
         ("report.colormap", "orange_purple", {"report"}),
     ],
@@ -128,14 +157,21 @@ def test_really_run_and_really_restored(
     assert (project.root / "dvc.lock").read_bytes() == lock
 
 
-@pytest.mark.slow
-def test_two_forced_runs_leave_the_same_lock(project: Project) -> None:
+def test_the_same_files_from_elsewhere_redraw_nothing(project: Project) -> None:
+    shutil.copytree(project.root / "data/embedded", project.root / "elsewhere")
+    project.set({"data.source": "elsewhere"})
+    there = project.repro()
+    assert {stage for stage, outcome in there.items() if outcome != "unchanged"} == {
+        "check",
+        "download",
+    }
+
+
+def test_a_second_run_leaves_the_lock_of_the_first(project: Project) -> None:
     lock = project.root / "dvc.lock"
-    locks = []
-    for _ in range(2):
-        assert set(project.repro("--force").values()) == {"ran"}
-        locks.append(lock.read_bytes())
-    assert locks[0] == locks[1]
+    first = lock.read_bytes()
+    assert set(project.repro("--force").values()) == {"ran"}
+    assert lock.read_bytes() == first
 
 
 def test_nothing_changed_runs_nothing(project: Project) -> None:
@@ -152,16 +188,3 @@ def test_one_number_however_it_is_written(project: Project, spelling: str) -> No
     assert shown["params.yaml"]["train.learning_rate"]["new"] == 0.001
     assert project.stage("check").returncode == 0
     params.write_text(text)
-
-
-def test_a_fresh_clone_shows_the_committed_metrics(ran_project: Project, tmp_path: Path) -> None:
-    clone = Project(tmp_path / "clone")
-    ran_project.succeed("git", "clone", "--quiet", str(ran_project.root), str(clone.root))
-    assert not (clone.root / ".dvc/cache").exists()
-    shown = json.loads(clone.succeed("dvc", "metrics", "show", "--json"))
-    metrics = shown[""]["data"]
-    assert 0 < metrics["metrics/evaluate.json"]["data"]["accuracy"] <= 1
-    assert metrics["metrics/explain.json"]["data"]["n_explained"] == 3
-    diff = clone.succeed("dvc", "metrics", "diff", "--all", "HEAD~1", "HEAD")
-    assert "accuracy" in diff
-    assert "additivity_error_log10" in diff

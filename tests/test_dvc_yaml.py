@@ -1,14 +1,19 @@
 """What dvc.yaml declares is what the code does: the condition for every cached result."""
 
+import ast
 import importlib
+from collections import defaultdict
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from dvc.repo import Repo
 from pydantic import BaseModel
 
-from stages.pipeline.params import StageParams
-from tests.imports import ROOT, code_of_stage, plugin_files
+from stages.core.sections import StageParams
+from tests.imports import ROOT, code_of_stage, is_code, plugin_files
 
 DVC: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text())
 STAGES = list(DVC["stages"])
@@ -19,14 +24,21 @@ TEMPLATES = {
 }
 
 
+@cache
+def seen_by_dvc(folder: str) -> set[str]:
+    """Files of a declared folder that DVC hashes: all but those that .dvcignore names."""
+    with Repo(str(ROOT)) as repo:
+        found = list(repo.dvcignore.find(repo.fs, str(ROOT / folder)))
+    return {str(Path(path).relative_to(ROOT)) for path in found}
+
+
 def declared_code(stage: str) -> tuple[set[str], set[str]]:
     """Files, those of a declared folder one by one, and kinds of plug-ins."""
     deps = [dep for dep in DVC["stages"][stage]["deps"] if dep.startswith("stages/")]
     files: set[str] = set()
     for dep in deps:
         if (ROOT / dep).is_dir():
-            inside = [path for path in (ROOT / dep).rglob("*.py") if path.read_text().strip()]
-            files |= {str(path.relative_to(ROOT)) for path in inside}
+            files |= {file for file in seen_by_dvc(dep) if is_code(file)}
         elif dep not in TEMPLATES:
             files.add(dep)
     kinds = {TEMPLATES[dep] for dep in deps if dep in TEMPLATES}
@@ -35,7 +47,10 @@ def declared_code(stage: str) -> tuple[set[str], set[str]]:
 
 
 def data_files(files: set[str]) -> set[str]:
-    """Templates, styles and scripts in a folder `page` beside modules: they are code as well."""
+    """Templates, styles and scripts in a folder `page` beside modules: they are code as well.
+
+    `stages.core.stage` watches the same files while a stage runs.
+    """
     folders = {(ROOT / file).parent / "page" for file in files}
     return {str(path.relative_to(ROOT)) for folder in folders for path in folder.glob("*")}
 
@@ -62,6 +77,39 @@ def test_declared_parameters_are_what_the_stage_reads(stage: str) -> None:
     declared = DVC["stages"][stage]["params"]
     everything = set(yaml.safe_load((ROOT / "params.yaml").read_text()))
     assert (everything if declared == [{"params.yaml": None}] else set(declared)) == fields
+
+
+def test_the_lists_of_dependencies_are_short() -> None:
+    assert sum(len(stage["deps"]) for stage in DVC["stages"].values()) <= 75
+
+
+def test_figures_depend_on_no_other_stages_parameters() -> None:
+    assert DVC["stages"]["report"]["params"] == ["report"]
+
+
+OUTPUTS = [
+    next(iter(output)) if isinstance(output, dict) else output
+    for stage in DVC["stages"].values()
+    for output in [*stage.get("outs", []), *stage.get("metrics", [])]
+]
+
+
+def text_constants(file: Path) -> set[str]:
+    """Texts in a module's code; docstrings do not count, since they hold spaces."""
+    nodes = ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+    return {n.value for n in nodes if isinstance(n, ast.Constant) and isinstance(n.value, str)}
+
+
+def test_each_output_has_one_module_that_knows_its_path() -> None:
+    modules: dict[str, list[str]] = defaultdict(list)
+    for file in (ROOT / "stages").rglob("*.py"):
+        constants = text_constants(file)
+        for output in OUTPUTS:
+            folder, name = output.split("/")
+            if output in constants or {folder, name} <= constants:
+                modules[output].append(str(file.relative_to(ROOT)))
+    assert {output: files for output, files in modules.items() if len(files) != 1} == {}
+    assert set(modules) == set(OUTPUTS)
 
 
 @pytest.mark.parametrize("stage", ["download", "preprocess", "train", "explain"])

@@ -7,7 +7,7 @@ from playwright.sync_api import Browser
 
 from tests.conftest import Project, commit
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+pytestmark = pytest.mark.browser
 
 # Title of each chart, and which of Vega's marks carry its data.
 MARKS = {
@@ -16,6 +16,7 @@ MARKS = {
     "Learning rate": ".mark-line path",
     "Confusion of the test split": ".mark-rect path",
     "Reliability on the test split": ".mark-line path",
+    "Classes": ".mark-line path",
 }
 
 
@@ -30,7 +31,7 @@ def see(browser: Browser, printed: str) -> tuple[dict[str, int], list[str], str]
         page = context.new_page()
         page.on("request", lambda request: requests.append(request.url))
         page.goto(printed.strip().splitlines()[-1])
-        page.wait_for_function("document.querySelectorAll('svg.marks').length >= 5")
+        page.wait_for_function("document.querySelectorAll('svg.marks').length >= 6")
         marks = {
             title: page.locator(f"[id='{title.replace(' ', '_')}'] svg.marks {mark}").evaluate_all(
                 "paths => new Set(paths.map(path => path.getAttribute('d'))).size"
@@ -46,18 +47,19 @@ def see(browser: Browser, printed: str) -> tuple[dict[str, int], list[str], str]
 
 
 def test_plots_show_draws_everything(project: Project, browser: Browser) -> None:
-    project.succeed("python", "-m", "stages.figures.plots_page")
+    project.succeed("python", "-m", "tools.plots_page")
     marks, pictures, _ = see(browser, project.succeed("dvc", "plots", "show"))
     assert marks["Loss"] == marks["Accuracy"] == 2  # training and validation
     assert marks["Learning rate"] == 1
     assert marks["Confusion of the test split"] > 10  # cells
     assert marks["Reliability on the test split"] == 2  # measured and perfect
+    assert marks["Classes"] > 20  # ten classes by three measures or more; some may coincide
     for name in ("samples", "sheet_000", "class_means_000"):
         assert f"workspace_plots_shap_{name}.png" in pictures
 
 
 def test_plots_diff_shows_both_versions(project: Project, browser: Browser) -> None:
-    project.succeed("python", "-m", "stages.figures.plots_page")
+    project.succeed("python", "-m", "tools.plots_page")
     project.set({"train.epochs": 3})
     project.repro()
     commit(project, "One more epoch")

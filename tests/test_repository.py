@@ -5,8 +5,9 @@ import re
 from typing import Any
 
 import yaml
+from dvc.repo import Repo
 
-from stages.pipeline.params import read_yaml
+from stages.core.params import read_yaml
 from tests.conftest import ROOT
 
 LOCK: dict[str, Any] = yaml.safe_load((ROOT / "dvc.lock").read_text())["stages"]
@@ -14,13 +15,13 @@ LOCK: dict[str, Any] = yaml.safe_load((ROOT / "dvc.lock").read_text())["stages"]
 
 def test_the_committed_results_are_those_of_the_committed_code() -> None:
     """If this fails: run dvc repro and commit dvc.lock and metrics with the change."""
-    stale = {
-        f"{stage}: {dep['path']}"
-        for stage, entry in LOCK.items()
-        for dep in entry["deps"]
-        if (ROOT / dep["path"]).is_file() and dep["path"].startswith("stages/")
-        if hashlib.md5((ROOT / dep["path"]).read_bytes()).hexdigest() != dep["md5"]
-    }
+    with Repo(str(ROOT)) as repo:
+        stale = {
+            f"{stage.name}: {dep.def_path}"
+            for stage in repo.index.stages
+            for dep in stage.deps
+            if dep.def_path.startswith("stages/") and dep.changed_checksum()
+        }
     assert stale == set()
 
 

@@ -1,6 +1,6 @@
-"""Residual blocks with batch norm (He et al. 2016, arXiv:1512.03385), small enough for a processor.
+"""Residual blocks with batch norm (He et al. 2016, arXiv:1512.03385), small enough for a CPU.
 
-A convolution sees the image in its full size; each stage after it halves the size first.
+A convolution at full size comes first; each stage after it starts by halving the size.
 """
 
 import itertools
@@ -14,9 +14,9 @@ Count = Annotated[int, Field(ge=1)]
 
 
 class Residual(nn.Module):
-    """What two convolutions add to their input, rectified.
+    """Adds two convolutions to their input, then applies ReLU.
 
-    The two rectifiers are modules of their own, used once each: explainers tell them apart.
+    Each ReLU is a module of its own and runs once, as shap.DeepExplainer requires.
     """
 
     def __init__(self, channels: int) -> None:
@@ -43,22 +43,23 @@ def build(
     """Build the network.
 
     Args:
-        channels: Of the images, 1 for grey or 3 for colour.
-        image_size: Height and width in pixels; any, since the features are averaged over it.
+        channels: Of the images: 1 for grey, 3 for colour.
+        image_size: Height and width in pixels; not used, since the features are averaged over it.
         n_classes: Number of outputs.
         widths: Channels of the first convolution, then of each stage.
         blocks: Residual blocks in each stage.
 
     Returns:
-        Maps standardised images (n, channels, height, width) to logits (n, n_classes).
+        A network that maps standardised images (n, channels, height, width) to logits
+        (n, n_classes).
     """
     layers: list[nn.Module] = [*_convolution(channels, widths[0]), nn.ReLU()]
-    for before, after in itertools.pairwise(widths):
-        layers += [*_convolution(before, after, stride=2), nn.ReLU()]
-        layers += [Residual(after) for _ in range(blocks)]
+    for inputs, outputs in itertools.pairwise(widths):
+        layers += [*_convolution(inputs, outputs, stride=2), nn.ReLU()]
+        layers += [Residual(outputs) for _ in range(blocks)]
     head = nn.Linear(widths[-1], n_classes)
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), head)
 
 
-def _convolution(before: int, after: int, stride: int = 1) -> tuple[nn.Module, nn.Module]:
-    return nn.Conv2d(before, after, 3, stride, padding=1, bias=False), nn.BatchNorm2d(after)
+def _convolution(inputs: int, outputs: int, stride: int = 1) -> tuple[nn.Module, nn.Module]:
+    return nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False), nn.BatchNorm2d(outputs)

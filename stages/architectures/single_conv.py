@@ -7,12 +7,13 @@ def build(channels: int, image_size: tuple[int, int], n_classes: int) -> nn.Modu
     """Build the network.
 
     Args:
-        channels: Of the images, 1 for grey or 3 for colour.
+        channels: Of the images: 1 for grey, 3 for colour.
         image_size: Height and width in pixels.
         n_classes: Number of outputs.
 
     Returns:
-        Maps standardised images (n, channels, height, width) to logits (n, n_classes).
+        A network that maps standardised images (n, channels, height, width) to logits
+        (n, n_classes).
     """
     height, width = ((side - 2) // 2 for side in image_size)
     return nn.Sequential(

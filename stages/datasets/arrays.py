@@ -1,8 +1,8 @@
-"""Arrays of one's own: `data.source` names an `.npz` file.
+"""Your own arrays: `data.source` names an `.npz` file.
 
 It holds `x_train` and `x_test`, images in uint8 (n, height, width), (n, height, width, 1 or 3) or
 (n, 1 or 3, height, width); `y_train` and `y_test`, their classes (n,) as whole numbers from 0; and
-if need be `class_names`, one string for each class. Objects in it are never unpickled.
+optionally `class_names`, one string for each class. Objects in it are never unpickled.
 """
 
 import zipfile
@@ -13,44 +13,49 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.datasets import _stored
-from stages.pipeline.dataset import Images, Origin, Pictures
-from stages.pipeline.errors import UserError
+from stages.core.errors import UserError
+from stages.datasets.base import stored
+from stages.datasets.base.contract import Dataset, Origin, RawImages
 
-LARGEST = 8 << 30  # bytes that the arrays may unpack to, all together
+MAX_UNPACKED_BYTES = 8 << 30  # of all arrays together
 
-read = _stored.read
+read = stored.read
 
 
-def fetch(origin: Origin, folder: Path) -> None:
-    """Check the arrays and store them in the pipeline's form."""
+def fetch(origin: Origin, folder: Path) -> str:
+    """Check the arrays and store them in the pipeline's format.
+
+    Returns:
+        The name of the user's file, without `.npz`.
+    """
     arrays = _load(origin.source)
-    mistakes: list[str] = []
+    errors: list[str] = []
     train, test = (
-        Pictures(_images(arrays, f"x_{split}", mistakes), _labels(arrays, f"y_{split}", mistakes))
+        RawImages(_images(arrays, f"x_{split}", errors), _labels(arrays, f"y_{split}", errors))
         for split in ("train", "test")
     )
     for split, part in (("train", train), ("test", test)):
-        if not mistakes and len(part.images) != len(part.labels):
-            mistakes.append(
+        if not errors and len(part.images) != len(part.labels):
+            errors.append(
                 f"x_{split} holds {len(part.images):,} images but y_{split} {len(part.labels):,} "
-                "labels; expected as many"
+                "labels; expected one for each image"
             )
-    names = _class_names(arrays, train, mistakes)
-    if mistakes:
-        lines = "\n".join(f"  {mistake}" for mistake in mistakes)
-        raise UserError(f"{origin.source}: not as dataset arrays needs it:\n{lines}")
-    _stored.store(folder, Images(train, test, names))
+    names = _class_names(arrays, train, errors)
+    if errors:
+        lines = "\n".join(f"  {error}" for error in errors)
+        raise UserError(f"{origin.source}: not what dataset arrays expects:\n{lines}")
+    stored.store(folder, Dataset(train, test, names))
+    return origin.source.stem
 
 
 def _load(source: Path) -> dict[str, NDArray[Any]]:
     try:
         with zipfile.ZipFile(source) as archive:
             size = sum(member.file_size for member in archive.infolist())
-        if size > LARGEST:
+        if size > MAX_UNPACKED_BYTES:
             raise UserError(
                 f"{source}: would unpack to {size / (1 << 30):.1f} GiB, more than the "
-                f"{LARGEST >> 30} GiB that are allowed; is it what you think it is?"
+                f"{MAX_UNPACKED_BYTES >> 30} GiB allowed; is it the right file?"
             )
         with np.load(source, allow_pickle=False) as archive:
             return {name: _array(archive, name, source) for name in archive.files}
@@ -60,7 +65,7 @@ def _load(source: Path) -> dict[str, NDArray[Any]]:
         ) from None
     except (OSError, EOFError, ValueError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
         raise UserError(
-            f"{source}: no .npz file that can be read ({error}); write it with numpy.savez"
+            f"{source}: cannot be read as an .npz file ({error}); write it with numpy.savez"
         ) from None
 
 
@@ -77,14 +82,14 @@ def _array(archive: Any, name: str, source: Path) -> NDArray[Any]:
     return array
 
 
-def _images(arrays: dict[str, NDArray[Any]], name: str, mistakes: list[str]) -> NDArray[np.uint8]:
+def _images(arrays: dict[str, NDArray[Any]], name: str, errors: list[str]) -> NDArray[np.uint8]:
     """Images as (n, c, h, w)."""
     array = arrays.get(name)
-    form = "uint8 (n, height, width), (n, height, width, 1 or 3) or (n, 1 or 3, height, width)"
+    expected = "uint8 (n, height, width), (n, height, width, 1 or 3) or (n, 1 or 3, height, width)"
     if array is None:
-        mistakes.append(f"{name} is missing; it holds {', '.join(arrays) or 'nothing'}")
+        errors.append(f"{name} is missing; the file holds {', '.join(arrays) or 'nothing'}")
     elif array.dtype != np.uint8:
-        mistakes.append(f"{name} is {array.dtype}, expected {form}; values 0 … 255")
+        errors.append(f"{name} is {array.dtype}, expected {expected}; values 0 … 255")
     elif array.ndim == 3 and len(array):
         return array[:, None]
     elif array.ndim == 4 and len(array) and array.shape[3] in (1, 3):
@@ -92,16 +97,16 @@ def _images(arrays: dict[str, NDArray[Any]], name: str, mistakes: list[str]) -> 
     elif array.ndim == 4 and len(array) and array.shape[1] in (1, 3):
         return array
     else:
-        mistakes.append(f"{name} has shape {array.shape}, expected {form}, n at least 1")
+        errors.append(f"{name} has shape {array.shape}, expected {expected}, n at least 1")
     return np.empty((0, 1, 0, 0), np.uint8)
 
 
-def _labels(arrays: dict[str, NDArray[Any]], name: str, mistakes: list[str]) -> NDArray[np.int64]:
+def _labels(arrays: dict[str, NDArray[Any]], name: str, errors: list[str]) -> NDArray[np.int64]:
     array = arrays.get(name)
     if array is None:
-        mistakes.append(f"{name} is missing; it holds {', '.join(arrays) or 'nothing'}")
+        errors.append(f"{name} is missing; the file holds {', '.join(arrays) or 'nothing'}")
     elif not np.issubdtype(array.dtype, np.integer) or array.ndim != 1:
-        mistakes.append(
+        errors.append(
             f"{name} is {array.dtype} of shape {array.shape}, expected whole numbers (n,)"
         )
     else:
@@ -110,20 +115,18 @@ def _labels(arrays: dict[str, NDArray[Any]], name: str, mistakes: list[str]) -> 
 
 
 def _class_names(
-    arrays: dict[str, NDArray[Any]], train: Pictures, mistakes: list[str]
+    arrays: dict[str, NDArray[Any]], train: RawImages, errors: list[str]
 ) -> tuple[str, ...]:
     names = arrays.get("class_names")
     highest = int(train.labels.max(initial=-1))
     if names is None and highest >= max(1, len(train.labels)):
-        mistakes.append(
-            f"y_train goes up to {highest:,} with {len(train.labels):,} labels; expected the "
+        errors.append(
+            f"y_train goes up to {highest:,} with {len(train.labels):,} labels; expected "
             "classes 0 … k - 1, each with an image"
         )
         return ()
     if names is None:
         return tuple(map(str, range(highest + 1)))
     if names.ndim != 1 or names.dtype.kind != "U":
-        mistakes.append(
-            f"class_names is {names.dtype} of shape {names.shape}, expected strings (k,)"
-        )
+        errors.append(f"class_names is {names.dtype} of shape {names.shape}, expected strings (k,)")
     return tuple(map(str, names.ravel()))

@@ -1,24 +1,23 @@
 """CIFAR-10: 60,000 photographs of animals and vehicles (Krizhevsky 2009), 32×32 colour.
 
-Checked by the MD5 that torchvision knows, before its pickled arrays are read; no SHA-256 is
-published.
+Checked against torchvision's MD5 before its pickled arrays are read; no SHA-256 is published.
 """
 
 from pathlib import Path
 
 from torchvision.datasets import CIFAR10
 
-from stages.datasets import _stored
-from stages.datasets._torchvision import Archive, brought, pictures
-from stages.pipeline.dataset import Images, Origin
+from stages.datasets.base import stored
+from stages.datasets.base.contract import Dataset, Origin
+from stages.datasets.base.torchvision import Archive, fetched_archives, raw_images
 
-read = _stored.read
+read = stored.read
 
 
 def fetch(origin: Origin, folder: Path) -> None:
-    """Bring both splits into `folder`."""
+    """Fetch both splits into `folder`."""
     archives = [Archive(CIFAR10.url, CIFAR10.tgz_md5)]
-    with brought("cifar10", archives, origin, folder) as root:
+    with fetched_archives("cifar10", archives, origin, folder) as root:
         parts = [CIFAR10(root, train=train, download=True) for train in (True, False)]
-    train, test = (pictures(part.data, part.targets) for part in parts)
-    _stored.store(folder, Images(train, test, tuple(parts[0].classes)))
+    train, test = (raw_images(part.data, part.targets) for part in parts)
+    stored.store(folder, Dataset(train, test, tuple(parts[0].classes)))

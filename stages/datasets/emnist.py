@@ -1,6 +1,6 @@
 """EMNIST: handwritten letters and digits (Cohen et al. 2017, arXiv:1702.05373), 28×28 grey.
 
-Checked by the MD5 that torchvision knows; no SHA-256 is published.
+Checked against torchvision's MD5; no SHA-256 is published.
 """
 
 from pathlib import Path
@@ -8,11 +8,11 @@ from typing import Literal
 
 from torchvision.datasets import EMNIST
 
-from stages.datasets import _stored
-from stages.datasets._torchvision import Archive, brought, pictures
-from stages.pipeline.dataset import Images, Origin
+from stages.datasets.base import stored
+from stages.datasets.base.contract import Dataset, Origin
+from stages.datasets.base.torchvision import Archive, fetched_archives, raw_images
 
-read = _stored.read
+read = stored.read
 
 
 def fetch(
@@ -21,12 +21,12 @@ def fetch(
     *,
     split: Literal["byclass", "bymerge", "balanced", "letters", "digits", "mnist"] = "balanced",
 ) -> None:
-    """Bring the training and test images of one of EMNIST's splits into `folder`."""
+    """Fetch the training and test images of one of EMNIST's splits into `folder`."""
     archives = [Archive(EMNIST.url, EMNIST.md5)]
-    with brought("emnist", archives, origin, folder, "EMNIST/raw") as root:
+    with fetched_archives("emnist", archives, origin, folder, "EMNIST/raw") as root:
         parts = [EMNIST(root, split=split, train=train, download=True) for train in (True, False)]
     names = parts[0].classes
-    first = 1 if split == "letters" else 0  # class 0 of `letters` is "N/A" and has no image
-    # Published with rows and columns exchanged.
-    train, test = (pictures(part.data.mT, part.targets - first) for part in parts)
-    _stored.store(folder, Images(train, test, tuple(names[first:])))
+    first_class = 1 if split == "letters" else 0  # class 0 of `letters` is "N/A", without images
+    # EMNIST is published with rows and columns swapped.
+    train, test = (raw_images(part.data.mT, part.targets - first_class) for part in parts)
+    stored.store(folder, Dataset(train, test, tuple(names[first_class:])))

@@ -1,6 +1,6 @@
 """Fashion-MNIST: 70,000 photographs of clothes (Xiao, Rasul, Vollgraf 2017), 28×28 grey."""
 
-from stages.datasets._idx import IdxDataset
+from stages.datasets.base.idx import IdxDataset
 
 _fashion_mnist = IdxDataset(
     name="fashion_mnist",

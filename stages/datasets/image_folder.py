@@ -1,9 +1,9 @@
-"""A folder of one's own images: `data.source` names it.
+"""Your own folder of images: `data.source` names it.
 
-It holds `train/<class>/*` and `test/<class>/*`, or `<class>/*` alone, of which preprocess splits
-some off to test (`preprocess.test_fraction`). A class is called as its folder is, and classes are
-in the order of their names. PNG, JPEG, BMP, WebP, TIFF and GIF (its first frame). What begins with
-a dot, and files beside the class folders, do not count.
+It holds `train/<class>/*` and `test/<class>/*`, or `<class>/*` alone, from which preprocess splits
+off test images (`preprocess.test_fraction`). Classes are named after their folders and sorted by
+name. Formats: PNG, JPEG, BMP, WebP, TIFF and GIF (its first frame). Files and folders whose names
+start with a dot are ignored, and so are files outside the class folders.
 """
 
 import zipfile
@@ -15,65 +15,70 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from stages.datasets._decode import Undecodable, decode
-from stages.pipeline.dataset import Images, Origin, Pictures
-from stages.pipeline.errors import UserError
+from stages.core.errors import UserError
+from stages.datasets.base.contract import Dataset, Origin, RawImages
+from stages.datasets.base.decode import UnusableImage, decode
 
 ARCHIVE = "images.zip"
-WHOLE = "all"  # stands for the split where there is none
+UNSPLIT = "all"  # stands for the split in a folder without splits
 LAYOUT = "train/<class>/* and test/<class>/*, or <class>/*"
 
 
-class Class(NamedTuple):
+class ClassFolder(NamedTuple):
     """The images of one class in one split: `train`, `test` or `all`."""
 
     split: str
     name: str
 
 
-def fetch(origin: Origin, folder: Path) -> None:
-    """Decode every image once to check it, and store the files as they are in one archive."""
+def fetch(origin: Origin, folder: Path) -> str:
+    """Check every image by decoding it, and store the files unchanged in one archive.
+
+    Returns:
+        The name of the user's folder.
+    """
     root = origin.source
     if not root.is_dir():
         raise UserError(f"data.source: {root}: no such folder; image_folder needs {LAYOUT} there")
-    classes = _class_folders(root)
-    files = [(key, path) for key, place in classes.items() for path in _visible(place)]
-    counts = dict.fromkeys(classes, 0)
+    folders = _class_folders(root)
+    files = [(key, file) for key, path in folders.items() for file in _visible(path)]
+    counts = dict.fromkeys(folders, 0)
     damaged = []
     with zipfile.ZipFile(folder / ARCHIVE, "w", zipfile.ZIP_STORED) as archive:
         for key, path in tqdm(files, desc="images", delay=1, leave=False, disable=None):
             try:
                 content = _checked_content(path, root)
-            except Undecodable as error:
+            except UnusableImage as error:
                 damaged.append(f"  {_printable(path.relative_to(root))}: {error}")
             else:
-                # Without dates and rights, the same images give the same bytes.
+                # Without dates and permissions, the same images give the same bytes.
                 archive.writestr(zipfile.ZipInfo("/".join((*key, path.name))), content)
                 counts[key] += 1
     _report_damaged(root, damaged, len(files), origin.skip_damaged)
     _require_classes(root, counts)
+    return _printable(Path(root.resolve().name))
 
 
-def read(folder: Path) -> Images:
-    """Read the archive; images are decoded when they are asked for."""
+def read(folder: Path) -> Dataset:
+    """Read the archive; each image is decoded when it is accessed."""
     archive = zipfile.ZipFile(folder / ARCHIVE)
-    members = [(Class(*name.split("/")[:2]), name) for name in archive.namelist()]
+    members = [(ClassFolder(*name.split("/")[:2]), name) for name in archive.namelist()]
     class_names = sorted({key.name for key, _ in members})
 
-    def pictures(split: str) -> Pictures:
+    def raw_images(split: str) -> RawImages:
         chosen = [(key, name) for key, name in members if key.split == split]
         labels = [class_names.index(key.name) for key, _ in chosen]
-        return Pictures(
-            _Archived(archive, [name for _, name in chosen]), np.array(labels, np.int64)
+        return RawImages(
+            _ArchivedImages(archive, [name for _, name in chosen]), np.array(labels, np.int64)
         )
 
-    if members[0][0].split == WHOLE:
-        return Images(pictures(WHOLE), None, tuple(class_names))
-    return Images(pictures("train"), pictures("test"), tuple(class_names))
+    if members[0][0].split == UNSPLIT:
+        return Dataset(raw_images(UNSPLIT), None, tuple(class_names))
+    return Dataset(raw_images("train"), raw_images("test"), tuple(class_names))
 
 
-class _Archived:
-    """Images in an archive, as `stages.pipeline.dataset.Lazy`."""
+class _ArchivedImages:
+    """Images in an archive: an `ImageSequence`."""
 
     def __init__(self, archive: zipfile.ZipFile, names: Sequence[str]) -> None:
         self._archive, self._names = archive, names
@@ -85,22 +90,22 @@ class _Archived:
         return decode(self._archive.read(self._names[position]))
 
 
-def _class_folders(root: Path) -> dict[Class, Path]:
-    halves = [name for name in ("train", "test") if (root / name).is_dir()]
-    # A class may be called so, too; but classes hold images, splits hold folders.
-    if len(halves) == 1 and all(place.is_dir() for place in _visible(root / halves[0])):
-        found = ", ".join(place.name for place in _visible(root))
+def _class_folders(root: Path) -> dict[ClassFolder, Path]:
+    splits = [name for name in ("train", "test") if (root / name).is_dir()]
+    # A class may have such a name, too; but classes hold images, splits hold folders.
+    if len(splits) == 1 and all(path.is_dir() for path in _visible(root / splits[0])):
+        found = ", ".join(path.name for path in _visible(root))
         raise UserError(
             f"data.source: {_printable(root)}: holds {found}; image_folder needs {LAYOUT}: rename "
-            f"the other split, or name {_printable(root / halves[0])} to have one split off"
+            f"the other split, or set data.source to {_printable(root / splits[0])} to have test "
+            "images split off"
         )
-    divided = len(halves) == 2
-    splits = {"train": root / "train", "test": root / "test"} if divided else {WHOLE: root}
+    parents = {name: root / name for name in splits} if len(splits) == 2 else {UNSPLIT: root}
     return {
-        Class(split, place.name): place
-        for split, parent in splits.items()
-        for place in _visible(parent)
-        if place.is_dir()
+        ClassFolder(split, path.name): path
+        for split, parent in parents.items()
+        for path in _visible(parent)
+        if path.is_dir()
     }
 
 
@@ -109,21 +114,21 @@ def _visible(folder: Path) -> list[Path]:
         return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
     except OSError as error:
         raise UserError(
-            f"{_printable(folder)}: cannot be read: {error.strerror}; mend its permissions"
+            f"{_printable(folder)}: cannot be read: {error.strerror}; fix its permissions"
         ) from error
 
 
 def _checked_content(path: Path, root: Path) -> bytes:
-    """Read a file that lies in the folder and holds an image."""
+    """The bytes of a file, which must lie in the folder and hold an image."""
     try:
         str(path).encode()
         if not path.resolve().is_relative_to(root.resolve()):
-            raise Undecodable(f"a link out of the folder, to {path.resolve()}: not followed")
+            raise UnusableImage(f"a link out of the folder, to {path.resolve()}: not followed")
         content = path.read_bytes()
     except UnicodeEncodeError:
-        raise Undecodable("its name is not UTF-8; rename it") from None
+        raise UnusableImage("its name is not UTF-8; rename it") from None
     except (OSError, RuntimeError) as error:  # resolve() calls a loop of links a RuntimeError
-        raise Undecodable(getattr(error, "strerror", None) or str(error)) from None
+        raise UnusableImage(getattr(error, "strerror", None) or str(error)) from None
     decode(content)
     return content
 
@@ -138,38 +143,34 @@ def _report_damaged(root: Path, damaged: Sequence[str], n_files: int, skip: bool
     lines = "\n".join(damaged)
     if not skip:
         raise UserError(
-            f"{root}: {len(damaged):,} of {n_files:,} files are no images that can be used:\n"
-            f"{lines}\nMend or remove them, or set data.skip_damaged: true to leave them out."
+            f"{root}: {len(damaged):,} of {n_files:,} files cannot be used as images:\n"
+            f"{lines}\nFix or remove them, or set data.skip_damaged: true to leave them out."
         )
     print(f"{root}: left out {len(damaged):,} of {n_files:,} files (data.skip_damaged):\n{lines}")
 
 
-def _require_classes(root: Path, counts: Mapping[Class, int]) -> None:
-    """Every class needs images, at least two classes, the same ones to train and to test."""
-    mistakes = [
+def _require_classes(root: Path, counts: Mapping[ClassFolder, int]) -> None:
+    """Require two classes or more, each with images, the same in both splits."""
+    errors = [
         f"{_where(key)}: an empty class; add images or remove the folder"
         for key, count in counts.items()
         if count == 0
     ]
     names = {split: {key.name for key in counts if key.split == split} for split, _ in counts}
-    train, test = (names.get(split, names.get(WHOLE, set())) for split in ("train", "test"))
-    mistakes += [
-        f"test/{_printable(Path(name))}: a class without training images; add them to "
-        f"train/{_printable(Path(name))} or remove it"
-        for name in sorted(test - train)
-    ]
-    mistakes += [
-        f"train/{_printable(Path(name))}: a class without test images; add them to "
-        f"test/{_printable(Path(name))} or remove it"
-        for name in sorted(train - test)
-    ]
+    train, test = (names.get(split, names.get(UNSPLIT, set())) for split in ("train", "test"))
+    for name in sorted(train ^ test):
+        here, there = ("train", "test") if name in train else ("test", "train")
+        images = "test images" if there == "test" else "training images"
+        errors.append(
+            f"{_printable(Path(here, name))}: a class without {images}; add them to "
+            f"{_printable(Path(there, name))} or remove it"
+        )
     if len(train) < 2:
         found = ", ".join(_printable(Path(name)) for name in train) or "none"
-        mistakes.append(f"classes found: {len(train)} ({found}), expected at least 2, as {LAYOUT}")
-    if mistakes:
-        raise UserError("\n  ".join([f"{root}: not as image_folder needs it:", *mistakes]))
+        errors.append(f"classes found: {len(train)} ({found}), expected at least 2, as {LAYOUT}")
+    if errors:
+        raise UserError("\n  ".join([f"{root}: not what image_folder expects:", *errors]))
 
 
-def _where(key: Class) -> str:
-    place = Path(key.name) if key.split == WHOLE else Path(key.split, key.name)
-    return _printable(place)
+def _where(key: ClassFolder) -> str:
+    return _printable(Path(key.name) if key.split == UNSPLIT else Path(*key))

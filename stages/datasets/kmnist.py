@@ -1,9 +1,9 @@
 """Kuzushiji-MNIST: 70,000 cursive hiragana (Clanuwat et al. 2018, arXiv:1812.01718), 28×28 grey.
 
-Its SHA-256 are known for the published `.gz` files only, so those are what is accepted.
+The SHA-256 are known for the published `.gz` files only, so no other form is accepted.
 """
 
-from stages.datasets._idx import IdxDataset
+from stages.datasets.base.idx import IdxDataset
 
 _kmnist = IdxDataset(
     name="kmnist",

@@ -1,6 +1,6 @@
 """MNIST: 70,000 handwritten digits (LeCun, Cortes, Burges 1998), 28×28 grey."""
 
-from stages.datasets._idx import IdxDataset
+from stages.datasets.base.idx import IdxDataset
 
 _mnist = IdxDataset(
     name="mnist",

@@ -1,25 +1,25 @@
 """QMNIST: MNIST rebuilt, with all 60,000 test digits (Yadav & Bottou 2019, arXiv:1905.10498).
 
-28×28 grey. Checked by the MD5 that torchvision knows; no SHA-256 is published.
+28×28 grey. Checked against torchvision's MD5; no SHA-256 is published.
 """
 
 from pathlib import Path
 
 from torchvision.datasets import QMNIST
 
-from stages.datasets import _stored
-from stages.datasets._torchvision import Archive, brought, pictures
-from stages.pipeline.dataset import Images, Origin
+from stages.datasets.base import stored
+from stages.datasets.base.contract import Dataset, Origin
+from stages.datasets.base.torchvision import Archive, fetched_archives, raw_images
 
-read = _stored.read
+read = stored.read
 
 
 def fetch(origin: Origin, folder: Path) -> None:
-    """Bring both splits into `folder`."""
+    """Fetch both splits into `folder`."""
     names = ("train", "test")
     archives = [Archive(url, md5) for name in names for url, md5 in QMNIST.resources[name]]
-    with brought("qmnist", archives, origin, folder, "QMNIST/raw") as root:
+    with fetched_archives("qmnist", archives, origin, folder, "QMNIST/raw") as root:
         parts = [QMNIST(root, what=name, download=True) for name in names]
-    # The first of the eight numbers of a label is the digit, the others say who wrote it.
-    train, test = (pictures(part.data, part.targets[:, 0]) for part in parts)
-    _stored.store(folder, Images(train, test, tuple("0123456789")))
+    # A label has eight numbers: the digit comes first, the others tell who wrote it.
+    train, test = (raw_images(part.data, part.targets[:, 0]) for part in parts)
+    stored.store(folder, Dataset(train, test, tuple("0123456789")))

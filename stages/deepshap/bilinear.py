@@ -14,7 +14,7 @@ from torch import Tensor
 from .linear import Linear, Scale
 from .multiplier import Multiplier
 from .precision import Activation
-from .rules import Call, Paired, Rule, Saved, midpoints, per_pair
+from .rules import Call, Paired, Rule, Saved, midpoints
 
 
 class _Factors(Rule):
@@ -37,53 +37,38 @@ class Product(_Factors):
         return self.scaled(multiplier, second, first)
 
 
-class Quotient(_Factors):
+class Quotient(Paired):
     """Two branches divided: the product of u and 1/v, whose change is -Δv / (v v')."""
 
-    def backward(
-        self, multiplier: Multiplier, image: Saved, background: Saved
-    ) -> Sequence[Multiplier]:
-        """Scale by the mean of 1/v, and by -ū / (v v')."""
-        (_, v), (_, v_b) = image, background
-        upper, _ = midpoints(image, background)
-        inverse = 1 / per_pair(v[:, None] * v_b[None])
-        lower = per_pair((v[:, None] + v_b[None]) / 2)
-        return self.scaled(
-            multiplier,
-            self.aligned(lower * inverse, 1),
-            self.aligned(-upper, 0) * self.aligned(inverse, 1),
-        )
+    def kept(self, inputs: Sequence[Activation], output: Activation) -> Saved:
+        """Both branches."""
+        return tuple(x.narrow for x in inputs)
+
+    def one(self, multiplier: Tensor, image: Saved, background: Saved) -> Sequence[Tensor]:
+        """Multiply by the mean of 1/v, and by -ū / (v v')."""
+        (u, v), (u_b, v_b) = self.shaped(image), self.shaped(background)
+        share = multiplier / (v * v_b)
+        return [share * (v + v_b) / 2, -share * (u + u_b) / 2]
 
 
-class Extremum(Rule):
+class Extremum(Paired):
     """The larger or smaller of two branches: its two-player Shapley value."""
 
     def kept(self, inputs: Sequence[Activation], output: Activation) -> Saved:
         """Both branches, wide: they may change little beside their size."""
         return tuple(x.wide for x in inputs)
 
-    def backward(
-        self, multiplier: Multiplier, image: Saved, background: Saved
-    ) -> Sequence[Multiplier]:
+    def one(self, multiplier: Tensor, image: Saved, background: Saved) -> Sequence[Tensor]:
         """Share the change: each player's mean effect over both orders of switching."""
         extremum = torch.maximum if "max" in self.call.name else torch.minimum
-        (u, v), (u_b, v_b) = (
-            [self.aligned(per_pair(tensor), at) for at, tensor in enumerate(side)]
-            for side in (
-                [
-                    x[:, None].expand(-1, len(b), *x.shape[1:])
-                    for x, b in zip(image, background, strict=True)
-                ],
-                [b[None].expand(len(x), *b.shape) for x, b in zip(image, background, strict=True)],
-            )
-        )
+        (u, v), (u_b, v_b) = self.shaped(image), self.shaped(background)
         both, neither = extremum(u, v), extremum(u_b, v_b)
         first, second = extremum(u, v_b), extremum(u_b, v)
-        return self.scaled(
-            multiplier,
-            _ratio((both - second) + (first - neither), u - u_b).to(multiplier.rows.dtype),
-            _ratio((both - first) + (second - neither), v - v_b).to(multiplier.rows.dtype),
+        ratios = (
+            _ratio((both - second) + (first - neither), u - u_b),
+            _ratio((both - first) + (second - neither), v - v_b),
         )
+        return [multiplier * ratio.to(multiplier.dtype) for ratio in ratios]
 
 
 class Bilinear(Paired):
@@ -100,8 +85,8 @@ class Bilinear(Paired):
 
     def one(self, multiplier: Tensor, image: Saved, background: Saved) -> Sequence[Tensor]:
         """Differentiate at the midpoint."""
-        zipped = zip(image, background, self.call.inputs, strict=True)
-        means = [((x + b) / 2).reshape(shape) for x, b, shape in zipped]
+        sides = zip(self.shaped(image), self.shaped(background), strict=True)
+        means = [(x + b) / 2 for x, b in sides]
         with torch.enable_grad():
             transpose = torch.func.vjp(self.call.narrow, *means)[1]
         return list(transpose(multiplier))

@@ -193,6 +193,20 @@ def _unfolded(x: Tensor, dimension: int, size: int, step: int) -> Tensor:
     return windows.movedim(axis + 1, -1)
 
 
+def _slice_replaced(
+    x: Tensor,
+    part: Tensor,
+    dim: int = 0,
+    start: int | None = None,
+    end: int | None = None,
+    step: int = 1,
+) -> Tensor:
+    source = torch.arange(x.shape[dim], device=x.device)
+    places = source[start:end:step]
+    source = source.index_copy(0, places, x.shape[dim] + torch.arange(len(places), device=x.device))
+    return torch.cat([x, part], dim).index_select(dim, source)
+
+
 def _max_pool1d(
     x: Tensor,
     kernel_size: Sequence[int],
@@ -225,6 +239,7 @@ DECOMPOSITIONS: dict[Any, Callable[..., Any]] = {
     _aten.max_pool1d.default: _max_pool1d,
     _aten.rms_norm.default: _rms_norm,
     _aten.scaled_dot_product_attention.default: _attention,
+    _aten.slice_scatter.default: _slice_replaced,
     _aten.type_as.default: _converted,
     _aten.unfold.default: _unfolded,
 }

@@ -22,7 +22,15 @@ The mean differs from the secant by the square of the change, which is less than
 """
 
 
-class Elementwise(Rule):
+class _OfOneInput(Rule):
+    """A rule for operations of which one argument depends on the images."""
+
+    def __init__(self, call: Call) -> None:
+        super().__init__(call)
+        call.require_only(call.varying[0])
+
+
+class Elementwise(_OfOneInput):
     """A function of each element.
 
     Args:
@@ -73,7 +81,7 @@ class Numeric(Elementwise):
         return torch.where(small, mean, super().ratio(x, b))
 
 
-class Selection(Rule):
+class Selection(_OfOneInput):
     """Every output is its input or a constant, as ReLU's: their changes need no more digits."""
 
     def kept(self, inputs: Sequence[Activation], output: Activation) -> Saved:
@@ -85,7 +93,7 @@ class Selection(Rule):
     ) -> Sequence[Multiplier]:
         """Scale by the secant; where nothing changes, by the slope."""
         (x, y), (b, y_b) = image, background
-        change = x[:, None] - b[None]
+        change = self.aligned(x[:, None] - b[None])
         ratio = (y[:, None] - y_b[None]).div_(change)
         ratio = torch.where(change == 0, self._slope(b)[None], ratio)
         return self.scaled(multiplier, per_pair(ratio))
@@ -109,7 +117,6 @@ class Softmax(Rule):
     logit changes by less than 1e-6, the slope, as in shap.
     """
 
-    only_last = True
     _THRESHOLD = 1e-6
 
     def kept(self, inputs: Sequence[Activation], output: Activation) -> Saved:

@@ -1,18 +1,25 @@
 """The engine: pairs of images and background images, a tile at a time, in flat memory."""
 
+from __future__ import annotations
+
 import functools
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 from .faithful import check_faithful, sample
 from .first_layer import first_convolutions
+from .linear import Dense
 from .multiplier import Multiplier
 from .program import Program, Tile, joined
+
+if TYPE_CHECKING:  # so the engine runs on PyTorch alone; the tests check these shapes
+    from jaxtyping import Float, Int
 
 _MIB = 2**20
 
@@ -22,13 +29,11 @@ class DeepShap:
 
     An image's attributions of output k say how much each pixel moved that output away from its mean
     over the background. They add up: summed over c, h, w they are the output minus its base value,
-    whatever the network (for softmax and log-softmax, which must come last: see below).
+    whatever the network.
 
     They are the values of shap.DeepExplainer wherever those add up, and stay additive where those
-    do not: overlapping pooling windows, functional calls, modules used twice. Max pooling gives the
-    change of a maximum to the position of the larger side. A product of two branches gives each
-    factor its change times the mean of the other. Softmax follows shap's element-wise rule: a
-    probability is explained through its own logit alone.
+    do not: overlapping pooling windows, functional calls, modules used twice, attention, norms. The
+    README beside this file lists the rules and the two places where the values differ from shap's.
 
     In float32 the values have float32's digits, probabilities too: what divides a change by a
     change is computed in float64, on devices that have it.
@@ -37,8 +42,8 @@ class DeepShap:
         network: In eval mode, exportable by `torch.export`, from (n, c, h, w) to (n, k). It is left
             as it is, and must stay as it is while this explainer is used.
         background: Images (b, c, h, w) that the change is measured from, in the network's dtype.
-        chunk_mib: Memory in MiB that the multipliers of one tile may take. The default keeps a
-            tile within the processor's caches; a GPU is busy only with more.
+        chunk_mib: Memory in MiB that the multipliers of one tile may take, and its activations.
+            Smaller tiles need more calls, and read each weight more often.
         keep_mib: Memory in MiB up to which the background's activations are kept; beyond it they
             are computed anew for each tile of images, which costs about 1 / k of the time.
 
@@ -56,7 +61,7 @@ class DeepShap:
     def __init__(
         self,
         network: nn.Module,
-        background: Tensor,
+        background: Float[Tensor, "b c h w"],
         *,
         chunk_mib: int | None = None,
         keep_mib: int = 512,
@@ -66,7 +71,7 @@ class DeepShap:
         self._device = _device(network, background)
         self._background = background.detach().to(self._device)
         if chunk_mib is None:
-            chunk_mib = 16 if self._device.type == "cpu" else 512
+            chunk_mib = 32 if self._device.type == "cpu" else 512
         with torch.no_grad():
             # First, so that what a network keeps from its first run holds real tensors.
             expected = sample(network, self._background)
@@ -76,12 +81,18 @@ class DeepShap:
             self._pair_floats = (
                 chunk_mib * _MIB // (self._program.widest * background.element_size())
             )
-            self._keep_bytes = keep_mib * _MIB
-            outputs, self._kept = self._remember()
+            image_bytes = max(1, self._program.run(self._background[:1]).n_bytes())
+            self._image_limit = max(1, chunk_mib * _MIB // image_bytes)
+            keep = image_bytes * len(background) <= keep_mib * _MIB
+            outputs, self._kept = self._remember(keep)
             mean = outputs.cpu().double().mean(0)  # there, since not every device has float64
             self.base_values = mean.to(background.dtype).to(self._device)
 
-    def attribute(self, images: Tensor, outputs: Sequence[int] | Tensor | None = None) -> Tensor:
+    def attribute(
+        self,
+        images: Float[Tensor, "n c h w"],
+        outputs: Sequence[int] | Int[Tensor, " k"] | Int[Tensor, "n k"] | None = None,
+    ) -> Float[Tensor, "n c h w k"]:
         """Share each output's change from its base value among the pixels.
 
         A call costs the same per image whether it explains one or a thousand, so results can be
@@ -104,28 +115,42 @@ class DeepShap:
         _check_images(images, self._background)
         chosen = _chosen(outputs, len(images), len(self.base_values))
         images = images.detach().to(self._device)
-        unit = torch.eye(len(self.base_values), dtype=images.dtype, device=self._device)
-        start = unit[chosen.to(self._device, non_blocking=True)]  # (n or 1, k, outputs)
-        n_chosen = chosen.shape[1]
-        values = images.new_empty(*images.shape, n_chosen)
-        blocks = self._blocks(n_chosen)
-        at_once = max(1, self._pair_limit(n_chosen) // len(self._background[blocks[0]]))
+        start, node, weight = self._start(chosen.to(self._device, non_blocking=True))
+        values = images.new_empty(*images.shape, chosen.shape[1])
+        blocks = self._blocks(start.shape[1])
+        at_once = max(1, self._pair_limit(start.shape[1]) // len(self._background[blocks[0]]))
+        at_once = min(at_once, self._image_limit)
         with torch.no_grad(), self._workers() as run:
             for at in range(0, len(images), at_once):
-                tile = self._program.run(images[at : at + at_once])
-                rows = start if len(start) == 1 else start[at : at + at_once]
-                share = functools.partial(self._attributed, rows, tile)
+                some = slice(at, at + at_once)
+                tile = self._program.run(images[some])
+                share = functools.partial(self._attributed, _of(start, some), node, tile)
                 total = functools.reduce(torch.add, run(share, blocks))
-                values[at : at + at_once] = (total / len(self._background)).movedim(1, -1)
+                part = (total / len(self._background)).movedim(1, -1)
+                values[some] = part if weight is None else part @ _of(weight, some)
         return values
 
+    def _start(self, chosen: Tensor) -> tuple[Tensor, fx.Node, Tensor | None]:
+        """Which multipliers to start from, (n or 1, k, ...), and the node they belong to.
+
+        With more outputs than features enter the last layer, it costs less to attribute the
+        features and to multiply by the layer's weight: the third result, (n or 1, 1, 1, features,
+        k).
+        """
+        unit = functools.partial(torch.eye, dtype=self._background.dtype, device=self._device)
+        last = self._program.steps[self._program.sink]
+        if isinstance(last.rule, Dense) and last.rule.weight.shape[1] < chosen.shape[1]:
+            weight = last.rule.weight
+            return unit(weight.shape[1])[None], last.inputs[0], weight[chosen].mT[:, None, None]
+        return unit(len(self.base_values))[chosen], self._program.sink, None
+
     @torch.no_grad()  # here and not only in the caller: it holds for a thread
-    def _attributed(self, start: Tensor, images: Tile, block: slice) -> Tensor:
-        """Go back through the network for all pairs with a block: (n, k, c, h, w), its sum."""
+    def _attributed(self, start: Tensor, node: fx.Node, images: Tile, block: slice) -> Tensor:
+        """Go back from a node for all pairs with a block: (n, k, c, h, w), its sum."""
         background = self._recall(block)
         n, b, k = len(images), len(background), start.shape[1]
         start = start if len(start) == 1 else start.repeat_interleave(b, 0)
-        waiting = {self._program.sink: Multiplier(start)}
+        waiting = {node: Multiplier(start)}
         total = images.images.new_zeros(n, k, *images.images.shape[1:])
         for node, step in reversed(self._program.steps.items()):
             multiplier = waiting.pop(node, None)
@@ -173,7 +198,8 @@ class DeepShap:
 
     def _blocks(self, n_outputs: int) -> list[slice]:
         """Cut the background into blocks within the memory, equally many for each core."""
-        n_blocks = -(-len(self._background) // self._pair_limit(n_outputs))
+        largest = min(self._pair_limit(n_outputs), self._image_limit)
+        n_blocks = -(-len(self._background) // largest)
         if self._device.type == "cpu":
             n_threads = torch.get_num_threads()
             n_blocks = min(-(-n_blocks // n_threads) * n_threads, len(self._background))
@@ -181,21 +207,26 @@ class DeepShap:
         ends = list(itertools.accumulate(sizes))
         return [slice(end - size, end) for size, end in zip(sizes, ends, strict=True)]
 
-    def _remember(self) -> tuple[Tensor, Tile | None]:
-        """The outputs of the background, and its activations if there is room for them."""
+    def _remember(self, keep: bool) -> tuple[Tensor, Tile | None]:
+        """The outputs of the background, and its activations if they are to be kept."""
         tiles: list[Tile] = []
         outputs = []
-        for images in self._background.split(self._pair_limit(1)):
+        for images in self._background.split(min(self._pair_limit(1), self._image_limit)):
             tile = self._program.run(images)
             outputs.append(tile.outputs)
-            if tile.n_bytes() * len(self._background) <= self._keep_bytes * len(images):
+            if keep:
                 tiles.append(tile)
-        kept = joined(tiles) if len(tiles) == len(outputs) else None
-        return torch.cat(outputs), kept
+            del tile  # before the next one needs the memory
+        return torch.cat(outputs), joined(tiles) if keep else None
 
     def _pair_limit(self, n_outputs: int) -> int:
         """How many pairs one tile may hold."""
         return max(1, self._pair_floats // n_outputs)
+
+
+def _of(each: Tensor, some: slice) -> Tensor:
+    """Some of what there is one for each image, or one for all."""
+    return each if len(each) == 1 else each[some]
 
 
 def _device(network: nn.Module, background: Tensor) -> torch.device:

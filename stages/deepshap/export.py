@@ -96,7 +96,6 @@ def exported(network: nn.Module, image: Tensor) -> Exported:
         )
     output.args = (sinks[0],)  # and not what the network would write to its buffers
     graph.eliminate_dead_code()
-    pool_before_relu(graph)
     return Exported(graph, tensors, sources[0], sinks[0])
 
 
@@ -116,24 +115,6 @@ def place_of(node: fx.Node, network: nn.Module) -> str:
             f"{path} ({name.rpartition('.')[2]})" if path else f"{name.rpartition('.')[2]}.forward"
         )
     return f"{type(network).__name__}.forward"
-
-
-def pool_before_relu(graph: fx.Graph) -> None:
-    """Let ReLU follow max pooling where it goes before: the same values from a smaller plane.
-
-    Both only compare, so they commute; and the two changes' ratios have the same product.
-    """
-    for pool in list(graph.nodes):
-        if name_of(pool) != "max_pool2d":
-            continue
-        activation = pool.args[0]
-        if name_of(activation) == "relu" and len(activation.users) == 1:
-            before = activation.args[0]
-            pool.replace_input_with(activation, before)
-            pool.replace_all_uses_with(activation)
-            activation.replace_input_with(before, pool)
-            pool.append(activation)
-            activation.meta["val"] = pool.meta["val"]
 
 
 def _place_of(error: BaseException, network: nn.Module) -> str:

@@ -111,28 +111,31 @@ def contract(
     Returns:
         Summed over the background, (n, k, c, h, w).
     """
-    if multiplier.places is not None and multiplier.places.window is None:
-        multiplier = Multiplier(multiplier.dense())
-    window = (1, 1) if multiplier.places is None else multiplier.places.window
+    places = multiplier.places
+    if places is None or places.window is None:
+        multiplier, places = Multiplier(multiplier.dense()), None
+    window = (1, 1) if places is None else places.window
     assert window is not None
     patches = _patches(weight, window, stride, dilation)  # (channels, window, c, ph, pw)
     step = (window[0] * stride[0], window[1] * stride[1])
     n, b, k = len(images), len(background), multiplier.rows.shape[1]
-    channels, h, w = multiplier.rows.shape[2:]
-    size = patches.shape[2:].numel()
+    h, w = multiplier.rows.shape[3:]
 
-    left = _positions_first(multiplier.rows, n, b)  # (n, h, w, k, b, channels)
-    if multiplier.ratio is not None:
-        left = left * _positions_first(multiplier.ratio, n, b)
     change = images[:, None] - background[None]
     change = F.pad(change, (padding[1], padding[1], padding[0], padding[0]))
-    change = _under(change, patches.shape[3:], step)[:, :h, :w]
-    right = _weights(multiplier.places, patches.flatten(2), change.unsqueeze(4))
-    summed = torch.bmm(
-        left.reshape(n * h * w, k, b * channels), right.reshape(n * h * w, b * channels, size)
-    )
-    summed = torch.unflatten(summed, 0, (n, h, w)).movedim(3, 1)  # (n, k, h, w, size)
-    summed = torch.unflatten(summed.flatten(0, 1), 3, patches.shape[2:])
+    change = _under(change, patches.shape[3:], step)[:, :h, :w]  # (n, h, w, b, size)
+    if places is None:
+        rows = multiplier.rows.expand(n * b, *multiplier.rows.shape[1:]).movedim(2, -1)
+        shares = torch.unflatten(rows.flatten(0, 3) @ patches.flatten(1), 0, (n, b, k, h, w))
+        summed = shares.mul_(change.permute(0, 3, 1, 2, 4)[:, :, None]).sum(1)
+    else:
+        left = _positions_first(multiplier.rows, n, b)  # (n, h, w, k, b, channels)
+        if multiplier.ratio is not None:
+            left = left * _positions_first(multiplier.ratio, n, b)
+        right = _weights(places, patches.flatten(2), change.unsqueeze(4))
+        summed = torch.bmm(left.flatten(4).flatten(0, 2), right.flatten(3, 4).flatten(0, 2))
+        summed = torch.unflatten(summed, 0, (n, h, w)).movedim(3, 1)
+    summed = torch.unflatten(summed.flatten(0, 1), 3, patches.shape[2:])  # (n * k, h, w, c, ph, pw)
     return torch.unflatten(_added(summed, step, padding, images.shape[2:]), 0, (n, k))
 
 

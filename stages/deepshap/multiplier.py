@@ -78,9 +78,10 @@ class Multiplier:
         """Add each element to its position, which windows that overlap may share."""
         values = self.rows if self.ratio is None else self.rows * self.ratio
         values, index = torch.broadcast_tensors(values, places.index)
-        values, index = values.flatten(3), index.flatten(3)
-        planes = values.new_zeros(*values.shape[:3], places.plane[0] * places.plane[1])
-        return torch.unflatten(planes.scatter_add_(3, index, values), 3, places.plane)
+        values, index = (t.movedim(2, -1).flatten(2, 3) for t in (values, index))
+        h, w = places.plane
+        planes = values.new_zeros(*values.shape[:2], h * w, values.shape[-1])  # channels last
+        return torch.unflatten(planes.scatter_add_(2, index, values), 2, (h, w)).movedim(-1, 2)
 
     def _spread(self, places: Places, window: tuple[int, int]) -> Tensor:
         """Write each window once, channels last."""

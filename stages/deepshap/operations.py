@@ -83,7 +83,7 @@ def _division(call: Call) -> Rule:
 
 
 def _power(call: Call) -> Rule:
-    call.only("self")
+    call.require_only("self")
     exponent = call.arguments["exponent"]
     known = {0.5: secants.root, -0.5: secants.inverse_root}
     if exponent in known:
@@ -98,7 +98,7 @@ def _leaky_relu(call: Call) -> Rule:
 
 
 def _prelu(call: Call) -> Rule:
-    call.only("self")
+    call.require_only("self")
     slope = Scale(call, call.arguments["weight"].reshape(-1, *[1] * (len(call.output) - 2)))
     return Elementwise(call, secants.leaky(slope.factor))
 
@@ -140,7 +140,7 @@ adaptive_avg_pool3d avg_pool1d avg_pool2d avg_pool3d cat channel_shuffle chunk c
 constant_pad_nd conv_transpose1d conv_transpose2d conv_transpose3d cumsum diagonal flip gather
 im2col index index_select masked_fill mean movedim mv narrow native_channel_shuffle numpy_T pad
 permute pixel_shuffle pixel_unshuffle reflection_pad1d reflection_pad2d repeat repeat_interleave
-replication_pad1d replication_pad2d roll rot90 rsub select select_scatter slice slice_scatter
+replication_pad1d replication_pad2d roll rot90 rsub select select_scatter slice
 split split_with_sizes stack sum swapaxes t tile transpose tril triu unbind upsample_bicubic2d
 _upsample_bicubic2d_aa upsample_bilinear2d _upsample_bilinear2d_aa upsample_linear1d
 upsample_nearest1d upsample_nearest2d _upsample_nearest_exact2d where

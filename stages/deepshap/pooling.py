@@ -22,9 +22,8 @@ from .rules import Call, Paired, Rule, Saved, features, per_pair
 class MaxPool(Rule):
     """Max pooling of planes.
 
-    What is kept are differences from the activations of one image, the same for all. Only changes
-    matter, and where activations change little beside their size, rounding would leave no digits
-    of a change.
+    Both sides are kept wide: where activations change little beside their size, rounding would
+    leave no digits of the change.
 
     Attributes:
         window: The windows' height and width if they tile the plane from its corner without
@@ -35,11 +34,6 @@ class MaxPool(Rule):
         super().__init__(call)
         _require_values(call)
         self.window = _tiling(call)
-        self._reference: tuple[Tensor | float, Tensor | float] = (0.0, 0.0)
-
-    def refer(self, inputs: Sequence[Activation], output: Activation) -> None:
-        """Keep differences from these activations of one image from now on."""
-        self._reference = (inputs[0].wide, output.wide)
 
     def forward(self, *inputs: Activation) -> tuple[Activation, Saved]:
         """Pool, and keep where the maxima were."""
@@ -47,11 +41,7 @@ class MaxPool(Rule):
         wide, index = self._pooled(_planes(x.wide))
         output = Activation(wide.reshape(len(wide), *features(self.call.output)), x.precision)
         index = index.contiguous(memory_format=torch.channels_last)
-        differences = (
-            Activation(value.wide - reference, x.precision)
-            for value, reference in zip((x, output), self._reference, strict=True)
-        )
-        kept = (*(_planes(difference.narrow) for difference in differences), index)
+        kept = (_planes(x.wide), wide, index)
         if self.window is None:
             return output, kept
         tall, wide_, width = *self.window, self.call.inputs[0][-1]
@@ -77,7 +67,7 @@ class MaxPool(Rule):
         larger = change > 0
         index = torch.where(larger, x_index[:, None], b_index[None])
         own_change = _at(x[:, None], index) - _at(b[None], index)
-        ratio = torch.where(own_change == 0, 0.0, change / own_change)
+        ratio = torch.where(own_change == 0, 0.0, change / own_change).to(multiplier.rows.dtype)
         places = Places(per_pair(index), (x.shape[2], x.shape[3]))
         if self.window is not None:
             offset = torch.where(larger, x_offset[0][:, None], b_offset[0][None])

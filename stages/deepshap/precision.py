@@ -47,10 +47,8 @@ class Activation:
 
     @cached_property
     def narrow(self) -> Tensor:
-        """In the images' dtype; planes (n, c, h, w) channels last, as the way back reads them."""
+        """In the images' dtype."""
         narrow: Tensor = self.precision.narrowed(self.wide)
-        if narrow.ndim == 4:
-            return narrow.contiguous(memory_format=torch.channels_last)
         return narrow
 
 

@@ -1,17 +1,19 @@
 """From a network to steps that have rules, or a refusal that says what to change."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, fx, nn
 
 from .calls import call_of
+from .composition import composed
 from .constants import Constants
 from .elementwise import Softmax
 from .export import UnsupportedOperation, exported, name_of, place_of
+from .linear import Dense
 from .operations import ADVICE, OPERATIONS
 from .precision import Activation, Precision
+from .rewriting import simplify
 from .rules import Rule, Saved
 from .softmax import InnerSoftmax
 
@@ -91,6 +93,7 @@ class Program:
     def __init__(self, network: nn.Module, image: Tensor) -> None:
         self._network = network
         program = exported(network, image)
+        simplify(program)
         self.source, self.sink = program.source, program.sink
         self._zero = image.new_zeros(())
         self._constants = Constants(program.tensors, Precision(image))
@@ -100,44 +103,30 @@ class Program:
                 self._add(node)
         if self.sink not in self.steps:
             raise self._refusal(self.sink, "the output does not depend on the images")
+        for step in list(self.steps.values()):
+            if isinstance(step.rule, Dense) and step.node is not self.sink:
+                self._compose(step)
         self._last_reader = {node: step for step in self.steps.values() for node in step.inputs}
         self.widest: int = max(
             sum(node.meta["val"].numel() for node in (step.node, *step.inputs))
             for step in self.steps.values()
         )
-        self._refer(image)
 
     def run(self, images: Tensor) -> Tile:
         """Compute the outputs of (n, c, h, w) images, and keep what the way back needs.
 
         Computes in float64 where the device has it, and keeps in the images' dtype.
         """
-        saved: dict[fx.Node, Saved] = {}
-        for step, _, output, kept in self._forward(images):
-            saved[step.node] = kept
-            if step.node is self.sink:
-                outputs = output.wide
-        return Tile(images, outputs, saved)
-
-    def _forward(
-        self, images: Tensor
-    ) -> Iterator[tuple[Step, list[Activation], Activation, Saved]]:
-        """Run step by step: each with what it reads, its output and what it keeps."""
         precision = Precision(images)
         values = {self.source: Activation(precision.widened(images), precision)}
-        for step in self.steps.values():
-            inputs = [values[node] for node in step.inputs]
-            output, kept = step.rule.forward(*inputs)
-            values[step.node] = output
-            for node in step.inputs:
-                if self._last_reader[node] is step:
-                    values.pop(node, None)
-            yield step, inputs, output, kept
-
-    def _refer(self, image: Tensor) -> None:
-        """Let rules know one image's activations."""
-        for step, inputs, output, _ in self._forward(image):
-            step.rule.refer(inputs, output)
+        saved: dict[fx.Node, Saved] = {}
+        for node, step in self.steps.items():
+            inputs = [values[read] for read in step.inputs]
+            values[node], saved[node] = step.rule.forward(*inputs)
+            for read in step.inputs:
+                if self._last_reader[read] is step:
+                    values.pop(read, None)
+        return Tile(images, values[self.sink].wide, saved)
 
     def _add(self, node: fx.Node) -> None:
         """Give a node its rule."""
@@ -155,6 +144,22 @@ class Program:
         except NotImplementedError as error:
             raise self._refusal(node, str(error)) from error
         self.steps[node] = Step(node, rule, inputs)
+
+    def _compose(self, last: Step) -> None:
+        """Make one step of a linear layer and the linear steps before it."""
+        chain = [last]
+        while len(chain[0].inputs) == 1:
+            before = self.steps.get(chain[0].inputs[0])
+            if before is None or len(before.node.users) > 1:
+                break
+            chain.insert(0, before)
+        found = composed([step.rule for step in chain])
+        if found is None:
+            return
+        rule, count = found
+        for step in chain[-count:-1]:
+            del self.steps[step.node]
+        self.steps[last.node] = Step(last.node, rule, chain[-count].inputs)
 
     def _refusal(self, node: fx.Node, advice: str) -> UnsupportedOperation:
         return UnsupportedOperation(name_of(node), place_of(node, self._network), advice)

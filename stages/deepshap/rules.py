@@ -49,14 +49,14 @@ class Call:
     output: torch.Size
     zero: Tensor
 
-    def only(self, *names: str) -> None:
-        """Refuse a call in which anything but the named arguments varies.
+    def require_only(self, name: str) -> None:
+        """Refuse a call in which another argument depends on the images.
 
         Raises:
-            NotImplementedError: Says which arguments may.
+            NotImplementedError: Says which one may.
         """
-        if self.varying != names:
-            raise NotImplementedError(f"only {' and '.join(names)} may depend on the images")
+        if self.varying != (name,):
+            raise NotImplementedError(f"of its arguments, only {name} may depend on the images")
 
 
 def features(shape: torch.Size) -> torch.Size:
@@ -73,9 +73,6 @@ class Rule(ABC):
     Raises:
         NotImplementedError: There is no rule for such a call; says what to do.
     """
-
-    only_last = False
-    """Whether the rule makes sense only for the operation that gives the network's output."""
 
     def __init__(self, call: Call) -> None:
         self.call = call
@@ -97,10 +94,6 @@ class Rule(ABC):
         """What `backward` needs of n images; nothing by default."""
         return ()
 
-    def refer(self, inputs: Sequence[Activation], output: Activation) -> None:
-        """Take note of one image's activations, (1, ...), before all others; few rules need it."""
-        return
-
     @abstractmethod
     def backward(
         self, multiplier: Multiplier, image: Saved, background: Saved
@@ -113,7 +106,7 @@ class Rule(ABC):
         return rows.reshape(*rows.shape[:2], *self.call.output)
 
     def passed(self, rows: Sequence[Tensor]) -> list[Multiplier]:
-        """From rows (p or 1, k, ...) for each input; what broadcasting repeated is summed."""
+        """From rows (p or 1, k, ...) for each input, summed over axes that were broadcast."""
         zipped = zip(rows, self.call.inputs, strict=True)
         return [Multiplier(_summed(part, shape)) for part, shape in zipped]
 
@@ -128,10 +121,10 @@ class Rule(ABC):
     def scaled(self, multiplier: Multiplier, *ratios: Tensor) -> list[Multiplier]:
         """One ratio (p or 1, 1, ...) for each input, the same for all outputs."""
         zipped = zip(ratios, self.call.inputs, strict=True)
-        return [self.narrowed(multiplier.scaled(ratio), shape) for ratio, shape in zipped]
+        return [self.unbroadcast(multiplier.scaled(ratio), shape) for ratio, shape in zipped]
 
-    def narrowed(self, multiplier: Multiplier, shape: torch.Size) -> Multiplier:
-        """Undo broadcasting: sum over the axes along which an input was repeated."""
+    def unbroadcast(self, multiplier: Multiplier, shape: torch.Size) -> Multiplier:
+        """Sum over the axes along which an input was repeated to match the output."""
         if features(self.call.output) == features(shape):
             return multiplier
         return Multiplier(_summed(self.rows(multiplier), shape))
@@ -156,6 +149,10 @@ class Paired(Rule):
 
         What depends on one of the images alone is computed once for all pairs with it.
         """
+
+    def shaped(self, kept: Saved) -> list[Tensor]:
+        """What was kept of one image's inputs, in their shapes."""
+        return [x.reshape(shape) for x, shape in zip(kept, self.call.inputs, strict=True)]
 
     def backward(
         self, multiplier: Multiplier, image: Saved, background: Saved

@@ -4,13 +4,13 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from stages.core.errors import UserError
 from stages.deepshap import DeepShap, UnsupportedOperation
-from stages.pipeline.errors import UserError
-from stages.pipeline.explainer import Attribute
+from stages.explainers.base.contract import Attribute
 
 
 def build(network: nn.Module, background: Tensor, seed: int) -> Attribute:
-    """Prepare the method; it draws nothing, so `seed` is not used."""
+    """Prepare the method; it does not sample, so `seed` is not used."""
     try:
         explainer = DeepShap(network, background)
     except UnsupportedOperation as error:

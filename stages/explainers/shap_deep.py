@@ -1,4 +1,4 @@
-"""shap.DeepExplainer, the reference: exact for the layers it knows, slow, memory by background."""
+"""shap.DeepExplainer, the reference: exact for the layers that it knows, slow, memory-hungry."""
 
 import warnings
 
@@ -7,11 +7,11 @@ import shap
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from stages.pipeline.explainer import Attribute
+from stages.explainers.base.contract import Attribute
 
 
 def build(network: nn.Module, background: Tensor, seed: int) -> Attribute:
-    """Prepare the method; it draws nothing, so `seed` is not used."""
+    """Prepare the method; it does not sample, so `seed` is not used."""
     explainer = shap.DeepExplainer(network, background)
 
     def attribute(images: Tensor) -> NDArray[np.floating]:

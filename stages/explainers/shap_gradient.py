@@ -1,15 +1,15 @@
-"""shap.GradientExplainer, expected gradients: for any network, but sampled, so it is not exact."""
+"""shap.GradientExplainer, expected gradients: for any network, but sampled, so not exact."""
 
 import numpy as np
 import shap
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from stages.pipeline.explainer import Attribute
+from stages.explainers.base.contract import Attribute
 
 
 def build(network: nn.Module, background: Tensor, seed: int) -> Attribute:
-    """Prepare the method; every image is sampled from the same seed."""
+    """Prepare the method; each call samples from the same seed."""
     explainer = shap.GradientExplainer(network, background)
 
     def attribute(images: Tensor) -> NDArray[np.floating]:

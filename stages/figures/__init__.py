@@ -1,0 +1,1 @@
+"""Pictures and the explorer page. For report alone."""

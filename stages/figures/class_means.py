@@ -1,109 +1,165 @@
 """Class means: what the explained images of a class have in common."""
 
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stages.figures import captions
-from stages.figures.board import MUTED, Board, printable, shorten
-from stages.figures.footer import MARGIN, NARROWEST, Footer
-from stages.figures.scale import Scale, faint, is_dark, photograph
-from stages.figures.summary import PERCENTILE, Summary
-from stages.figures.tiles import ALL_CLASSES_UP_TO, GAP, TOP_CLASSES, Fit, average
-from stages.pipeline.explanation import Explanation
+from stages.figures.board import Board
+from stages.figures.footer import Footer
+from stages.figures.layout import (
+    GAP,
+    LINE,
+    MARGIN,
+    NARROWEST_PAGE,
+    PAGE_WIDTH,
+    TITLE_TOP,
+    UNDER_TILE_TOP,
+)
+from stages.figures.run import Run
+from stages.figures.scale import Scale
+from stages.figures.text import CENTERED, TITLE, UNDER_TILE, shorten
+from stages.figures.tiles import Fit, paint_tiles
+from stages.summary.classes import n_shown
+from stages.summary.totals import PERCENTILE
 
-LABEL = 112
-BLOCKS = 4  # of classes in one picture
+MOST_BLOCKS = 4  # of classes in one picture
 ROWS = ("mean image", "mean attribution", "mean |attribution|")
+LARGEST_TILE = 336
+
+LABEL = 112  # pixels from the margin to the tiles: the names of the rows
+LABEL_TEXT = LABEL - 12
+LABEL_LIFT = 10  # above the middle of its row
+FIRST_BLOCK_TOP = 44
+HEAD = 38  # name and number of images above the tiles of a class
+UNDER_ROW = 22  # the sum, and space to the next row
+BETWEEN_BLOCKS = 10
 
 
-def draw_class_means(
-    folder: Path, explanation: Explanation, summary: Summary, scale: Scale
-) -> list[Path]:
+@dataclass(frozen=True)
+class ClassMeans:
+    """The means of a run on the scale they share, and where they stand in a picture.
+
+    Means are far weaker than the attributions of one image, so they have a scale of their own.
+
+    Attributes:
+        run: What is drawn.
+    """
+
+    run: Run
+
+    @cached_property
+    def classes(self) -> NDArray[np.int64]:
+        """Those that have explained images; the others are left out."""
+        return np.flatnonzero(self.run.summary.counts)
+
+    @cached_property
+    def scale(self) -> Scale:
+        """Reaches as far as the strongest means."""
+        strengths = self.run.summary.mean_strengths
+        limit = float(np.percentile(strengths[self.classes], PERCENTILE))
+        return Scale(limit or float(strengths.max()) or 1.0, self.run.colormap)
+
+    @cached_property
+    def columns(self) -> int:
+        """Classes in a row."""
+        return n_shown(len(self.classes))
+
+    @cached_property
+    def fit(self) -> Fit:
+        """Tiles that fill the page's width."""
+        room = PAGE_WIDTH - 2 * MARGIN - LABEL
+        return Fit.in_row(self.run.image_size, room, self.columns, LARGEST_TILE)
+
+    @property
+    def step(self) -> int:
+        """Pixels from one class to the next."""
+        narrowest = NARROWEST_PAGE - 2 * MARGIN - LABEL
+        return max(self.fit.column, narrowest // self.columns)
+
+    @property
+    def row_step(self) -> int:
+        """Pixels from one of the three rows to the next."""
+        return self.fit.height + UNDER_ROW
+
+    @property
+    def block_step(self) -> int:
+        """Pixels from one block of classes to the next."""
+        return HEAD + len(ROWS) * self.row_step + BETWEEN_BLOCKS
+
+
+def draw_class_means(folder: Path, run: Run) -> list[Path]:
     """Draw the mean image and attribution of each class: `class_means_000.png` and so on.
-
-    Means are far weaker than the attributions of one image, so they have a scale of their own;
-    from `scale` comes the colour map. Classes without an explained image are left out.
 
     Returns:
         What was written: one picture up to forty classes, then one more for each forty.
     """
-    held = np.flatnonzero(summary.counts)
-    limit = float(np.percentile(summary.mean_strengths[held], PERCENTILE))
-    own = Scale(limit or float(summary.mean_strengths.max()) or 1.0, scale.colormap)
-    columns = len(held) if len(held) <= ALL_CLASSES_UP_TO else TOP_CLASSES
+    means = ClassMeans(run)
     paths: list[Path] = []
-    for start in range(0, len(held), columns * BLOCKS):
+    n_classes = means.columns * MOST_BLOCKS
+    for start in range(0, len(means.classes), n_classes):
         path = folder / f"class_means_{len(paths):03d}.png"
-        classes = held[start : start + columns * BLOCKS]
-        draw_class_means_of(explanation, summary, own, classes, columns).save(path)
+        draw_means(means, means.classes[start : start + n_classes]).save(path)
         paths.append(path)
     return paths
 
 
-def draw_class_means_of(
-    explanation: Explanation,
-    summary: Summary,
-    scale: Scale,
-    classes: NDArray[np.int64],
-    columns: int,
-) -> Board:
-    """Draw the means of these classes, each of which has explained images, in rows of `columns`."""
-    side = int(np.clip(1000 // columns, 84, 112))
-    fit = Fit.of(explanation.images.shape[2:], side)
-    row_step, step = fit.height + 22, fit.column
-    block_height = 40 + 3 * row_step + 8
-    width = max(NARROWEST, MARGIN + LABEL + columns * step + MARGIN)
-    bottom = 44 + -(-len(classes) // columns) * block_height
-    footer = Footer(_caption(explanation, summary, scale, fit.block), width)
+def draw_means(means: ClassMeans, classes: NDArray[np.int64]) -> Board:
+    """Draw the means of these classes, each of which has explained images."""
+    width = max(NARROWEST_PAGE, MARGIN + LABEL + means.columns * means.step + MARGIN)
+    bottom = FIRST_BLOCK_TOP + -(-len(classes) // means.columns) * means.block_step
+    footer = Footer(_caption(means), width)
     board = Board(width, bottom + footer.height)
-
-    board.words(MARGIN, 14, "What speaks for each class, on average", 17, bold=True)
-    names, dark = printable(explanation.class_names), is_dark(explanation.images)
+    board.write(MARGIN, TITLE_TOP, "What speaks for each class, on average", TITLE)
     for place, shown in enumerate(classes):
-        x = MARGIN + LABEL + place % columns * step
-        y = 44 + place // columns * block_height
-        middle = x + fit.width / 2
-        board.words(middle, y, shorten(names[shown], step - GAP, 12), 12, align="center")
-        board.words(middle, y + 16, f"n = {summary.counts[shown]:,}", 11, MUTED, "center")
-        tiles = _tiles(explanation, summary, scale, fit, int(shown), dark)
-        for row, tile in enumerate(tiles):
-            y_tile = y + 38 + row * row_step
-            board.tile(x, y_tile, tile)
-            board.frame(x, y_tile, fit.width, fit.height, ROWS[row])
-            if place % columns == 0:
-                board.paragraph(MARGIN, y_tile + fit.height // 2 - 10, LABEL - 12, ROWS[row])
-        for row, maps in ((1, summary.means), (2, summary.mean_strengths)):
-            total = captions.signed(float(maps[shown].sum()), explanation.about)
-            if row == 2:
-                total = total.removeprefix("+")
-            y_total = y + 38 + row * row_step + fit.height + 4
-            board.words(middle, y_total, total, 11, MUTED, "center")
-    footer.draw(board, scale, explanation.about)
+        block, column = divmod(place, means.columns)
+        y = FIRST_BLOCK_TOP + block * means.block_step
+        if column == 0:
+            _write_row_names(board, means, y)
+        _draw_class(board, means, int(shown), (MARGIN + LABEL + column * means.step, y))
+    footer.draw(board, means.scale, means.run.explanation.about)
     return board
 
 
-def _tiles(
-    explanation: Explanation, summary: Summary, scale: Scale, fit: Fit, shown: int, dark: bool
-) -> list[NDArray[np.uint8]]:
-    """Paint the mean image of a class and its two mean maps, enlarged."""
-    images = explanation.images[explanation.labels == shown]
-    mean = average(np.rint(images.mean(axis=0, keepdims=True)).astype(np.uint8), fit.block)
-    maps = average(np.stack([summary.means[shown], summary.mean_strengths[shown]]), fit.block)
-    painted = scale.paint(maps, faint(mean, dark))
-    return [fit.enlarge(tile) for tile in (*photograph(mean), *painted)]
+def _write_row_names(board: Board, means: ClassMeans, y: int) -> None:
+    middle = y + HEAD + means.fit.height // 2
+    for row, name in enumerate(ROWS):
+        top = middle + row * means.row_step - LABEL_LIFT
+        board.paragraph(MARGIN, top, name, LABEL_TEXT)
 
 
-def _caption(explanation: Explanation, summary: Summary, scale: Scale, block: int) -> str:
-    empty = int((summary.counts == 0).sum())
+def _draw_class(board: Board, means: ClassMeans, shown: int, corner: tuple[int, int]) -> None:
+    """Draw a class's name, number of images and three tiles, with its top left corner there."""
+    run, fit, (x, y) = means.run, means.fit, corner
+    middle = x + fit.width / 2
+    name = shorten(run.class_names[shown], means.step - GAP)
+    board.write(middle, y, name, CENTERED)
+    board.write(middle, y + LINE, f"n = {run.summary.counts[shown]:,}", UNDER_TILE)
+    images = run.explanation.images[run.explanation.labels == shown]
+    image = np.rint(images.mean(axis=0)).astype(np.uint8)
+    maps = np.stack([run.summary.means[shown], run.summary.mean_strengths[shown]])
+    net, size = (captions.signed(float(total), run.explanation.about) for total in maps.sum((1, 2)))
+    tiles = paint_tiles(image, maps, means.scale, fit, run.dark)
+    for row, (tile, total) in enumerate(zip(tiles, ("", net, size.lstrip("+")), strict=True)):
+        top = y + HEAD + row * means.row_step
+        board.tile(x, top, tile, "other")
+        board.write(middle, top + fit.height + UNDER_TILE_TOP, total, UNDER_TILE)
+
+
+def _caption(means: ClassMeans) -> str:
+    about = means.run.explanation.about
+    empty = int((means.run.summary.counts == 0).sum())
     absent = f" {empty} classes have no explained image and are left out." if empty else ""
     return (
         "For each class, over its n explained images: the mean of the attribution to that very "
-        f"class and, below, of its size whatever the sign, in {captions.unit(explanation.about)}, "
-        f"against {captions.against(explanation.about)}, by {explanation.about['method']}. "
+        f"class and, below, of its size whatever the sign, in {captions.unit(about)}, "
+        f"against {captions.background(about)}, by {about['method']}. "
         "A pixel strong in the lower map and pale in the upper one speaks for the class in some "
         "images and against it in others. Under each map: its sum over all pixels. The mean "
-        f"image lies faintly under it. Both have one scale: ±{captions.number(scale.limit)}, the "
-        f"99.9th percentile of mean |attribution|.{captions.block_words(block)}{absent}"
+        f"image lies faintly under it. Both have one scale: ±{captions.number(means.scale.limit)}, "
+        f"the {PERCENTILE}th percentile of mean |attribution|."
+        f"{captions.block_sentence(means.fit.block)}{absent}"
     )

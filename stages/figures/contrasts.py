@@ -1,180 +1,192 @@
 """Contrasts: why one class and not another, as the difference of their attributions."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from stages.figures import captions
-from stages.figures.board import INK, MUTED, WRONG, Board, printable, shorten
-from stages.figures.confusion import confusion_counts, most_confused
-from stages.figures.footer import MARGIN, Footer
-from stages.figures.scale import Scale, faint, is_dark, photograph
-from stages.figures.summary import Summary
-from stages.figures.tiles import GAP, Fit, average
-from stages.pipeline.explanation import Explanation
+from stages.figures.board import Board, Role
+from stages.figures.footer import Footer
+from stages.figures.layout import (
+    GAP,
+    LINE,
+    MARGIN,
+    MARK_WIDTH,
+    TITLE_TOP,
+    UNDER_TILE_TOP,
+)
+from stages.figures.run import Run
+from stages.figures.text import (
+    BODY,
+    BOLD,
+    CENTERED,
+    QUIET,
+    SMALL,
+    TITLE,
+    UNDER_TILE,
+    UNDER_TILE_BOLD,
+    WRONG,
+    shorten,
+)
+from stages.figures.tiles import Fit, paint_tiles
+from stages.summary.contrasts import (
+    Contrast,
+    confusion_counts,
+    contrasts_of_mistakes,
+    contrasts_of_pair,
+    most_confused,
+)
 
-IMAGES = 10
-SIDE, LABEL, BETWEEN = 84, 138, 28
+LARGEST_TILE = 128
+TILES = 4  # on a card: the image, a, b, a - b
+CARDS = 2  # in a row
+BETWEEN_CARDS = 28
+FIRST_CARD_TOP = 52
 
-Contrast = tuple[int, int, int]
-"""Number of an explained image, the class spoken for and the class spoken against."""
+LABEL = 138  # pixels from a card's left edge to its image: what is said of it
+LABEL_TEXT = LABEL - 12
+LABEL_HEIGHT = 70
+TRUE_TOP, PREDICTED_TOP, PROBABILITIES_TOP = 16, 34, 52  # in the label
+HEAD = 18  # what each tile shows, above it
+UNDER_CARD = 30  # the sums, and space to the next card
+
+A_MINUS_B = "a \N{MINUS SIGN} b"
 
 
-def draw_contrasts(
-    folder: Path,
-    explanation: Explanation,
-    summary: Summary,
-    scale: Scale,
-    test_labels: NDArray[np.int64],
-    test_probabilities: NDArray[np.float32],
-) -> list[Path]:
+@dataclass(frozen=True)
+class Picture:
+    """One picture of contrasts.
+
+    Attributes:
+        title: Its first line.
+        caption: What was chosen, as the start of its caption.
+        contrasts: One for each card.
+    """
+
+    title: str
+    caption: str
+    contrasts: Sequence[Contrast]
+
+
+def draw_contrasts(folder: Path, run: Run) -> list[Path]:
     """Draw `contrast_mistakes.png` and `contrast_pair.png`, as far as there is something to show.
-
-    Args:
-        folder: Where to.
-        explanation: Of some images of the test split.
-        summary: Of the same.
-        scale: Of the run.
-        test_labels: True classes (N,) of the whole test split, in which confusions are counted.
-        test_probabilities: Predictions (N, k) for it.
 
     Returns:
         What was written: no first picture if no mistake was explained, no second one if the test
         split holds no mistake or neither class of the pair was explained.
     """
-    names = printable(explanation.class_names)
-    pictures = {}
-    if mistakes := confident_mistakes(explanation):
-        words = (
-            f"The {len(mistakes)} most confident mistakes among the explained images: "
-            "a is the predicted class, b the true one."
-        )
-        pictures["contrast_mistakes"] = ("Mistakes: why a and not b?", words, mistakes)
-    counts = confusion_counts(test_labels, test_probabilities.argmax(axis=1), len(names))
-    if (cell := most_confused(counts)) and (pair := of_pair(explanation, *cell)):
-        true, predicted = (names[c] for c in cell)
-        words = (
-            f"The most frequent mistake of the test split: {true} taken for {predicted}, "
-            f"{counts[cell]:,} of {counts[cell[0]].sum():,} times. Explained images of both "
-            "classes, that mistake first, then those between the two."
-        )
-        title = f"The most confused pair: why a = {predicted} and not b = {true}?"
-        pictures["contrast_pair"] = (title, words, pair)
+    pictures = {
+        "contrast_mistakes": picture_of_mistakes(run),
+        "contrast_pair": picture_of_pair(run),
+    }
     paths = []
-    for name, (title, words, contrasts) in pictures.items():
-        paths.append(folder / f"{name}.png")
-        draw_contrast(explanation, summary, scale, contrasts, title, words).save(paths[-1])
+    for name, picture in pictures.items():
+        if picture is not None:
+            paths.append(folder / f"{name}.png")
+            draw_contrast(run, picture).save(paths[-1])
     return paths
 
 
-def confident_mistakes(explanation: Explanation) -> list[Contrast]:
-    """Choose the explained mistakes of highest probability, predicted against true class."""
-    predictions = explanation.predictions
-    confidence = explanation.probabilities.max(axis=1)
-    wrong = np.flatnonzero(predictions != explanation.labels)
-    surest = wrong[np.argsort(-confidence[wrong], kind="stable")][:IMAGES]
-    return [(int(i), int(predictions[i]), int(explanation.labels[i])) for i in surest]
-
-
-def of_pair(explanation: Explanation, true: int, predicted: int) -> list[Contrast]:
-    """Choose explained images of two classes: one taken for the other, then the undecided."""
-    held = np.flatnonzero(np.isin(explanation.labels, (true, predicted)))
-    labels, predictions = explanation.labels[held], explanation.predictions[held]
-    mistaken = (labels == true) & (predictions == predicted)
-    probabilities = explanation.probabilities[held]
-    undecided = probabilities[:, [true, predicted]].min(axis=1)
-    order = np.lexsort((-undecided, ~mistaken))  # by the last key first
-    return [(int(i), predicted, true) for i in held[order][:IMAGES]]
-
-
-def draw_contrast(
-    explanation: Explanation,
-    summary: Summary,
-    scale: Scale,
-    contrasts: Sequence[Contrast],
-    title: str,
-    words: str,
-) -> Board:
-    """Draw two images to a row, each beside the maps for a, for b, and for a and not b."""
-    fit = Fit.of(explanation.images.shape[2:], SIDE)
-    card = LABEL + 4 * fit.column
-    row_step = max(fit.height, 70) + 48
-    width = MARGIN + 2 * card + BETWEEN + MARGIN
+def picture_of_mistakes(run: Run) -> Picture | None:
+    """The most confident mistakes; None if none was explained."""
+    contrasts = contrasts_of_mistakes(run.explanation)
     caption = (
-        f"{words} a - b is the map of a minus the map of b: what speaks for a rather than b "
-        f"({scale.warm}) or for b rather than a ({scale.cool}). "
-        f"{captions.map_words(explanation.about, scale, explanation.images.shape[1], fit.block)} "
-        f"{captions.scale_words(scale.limit, len(explanation.labels))} Under each map: its sum "
-        "over all pixels. Solid frame: predicted class. Dashed frame: true class, where it is "
-        "another."
-    ).replace("a - b", "a \N{MINUS SIGN} b")
-    footer = Footer(caption, width)
-    board = Board(width, 52 + -(-len(contrasts) // 2) * row_step + footer.height)
-    board.words(MARGIN, 14, shorten(title, width - 2 * MARGIN, 17, True), 17, bold=True)
-    for place, contrast in enumerate(contrasts):
-        x = MARGIN + place % 2 * (card + BETWEEN)
-        _card(board, explanation, summary, scale, fit, contrast, x, 52 + place // 2 * row_step)
-    footer.draw(board, scale, explanation.about)
+        f"The {len(contrasts)} most confident mistakes among the explained images: "
+        "a is the predicted class, b the true one."
+    )
+    return Picture("Mistakes: why a and not b?", caption, contrasts) if contrasts else None
+
+
+def picture_of_pair(run: Run) -> Picture | None:
+    """The most confused pair of classes; None without a mistake or an explained image of them."""
+    names, predictions = run.class_names, run.predictions
+    counts = confusion_counts(predictions.labels, predictions.predicted, len(names))
+    cell = most_confused(counts)
+    contrasts = contrasts_of_pair(run.explanation, *cell) if cell else []
+    if not cell or not contrasts:
+        return None
+    true, predicted = (names[number] for number in cell)
+    caption = (
+        f"The most frequent mistake of the test split: {true} taken for {predicted}, "
+        f"{counts[cell]:,} of {counts[cell[0]].sum():,} times. Explained images of both "
+        "classes, that mistake first, then those between the two."
+    )
+    title = f"The most confused pair: why a = {predicted} and not b = {true}?"
+    return Picture(title, caption, contrasts)
+
+
+def draw_contrast(run: Run, picture: Picture) -> Board:
+    """Draw two images to a row, each with the maps for a, for b, and for a and not b."""
+    fit = Fit.readable(run.image_size, LARGEST_TILE)
+    card_width = LABEL + TILES * fit.column
+    row_step = HEAD + max(fit.height, LABEL_HEIGHT) + UNDER_CARD
+    width = MARGIN + CARDS * card_width + BETWEEN_CARDS + MARGIN
+    footer = Footer(_caption(run, picture, fit), width)
+    n_rows = -(-len(picture.contrasts) // CARDS)
+    board = Board(width, FIRST_CARD_TOP + n_rows * row_step + footer.height)
+    board.write(MARGIN, TITLE_TOP, shorten(picture.title, width - 2 * MARGIN, TITLE), TITLE)
+    for place, contrast in enumerate(picture.contrasts):
+        row, column = divmod(place, CARDS)
+        x = MARGIN + column * (card_width + BETWEEN_CARDS)
+        _draw_card(board, run, fit, contrast, (x, FIRST_CARD_TOP + row * row_step))
+    footer.draw(board, run.scale, run.explanation.about)
     return board
 
 
-def _card(
-    board: Board,
-    explanation: Explanation,
-    summary: Summary,
-    scale: Scale,
-    fit: Fit,
-    contrast: Contrast,
-    x: int,
-    y: int,
+def _draw_card(
+    board: Board, run: Run, fit: Fit, contrast: Contrast, corner: tuple[int, int]
 ) -> None:
-    image, a, b = contrast
-    names = printable(explanation.class_names)
-    true, predicted = explanation.labels[image], explanation.predictions[image]
-    _words(board, explanation, image, (a, b), x, y + 18)
-    pixels = average(explanation.images[image : image + 1], fit.block)
-    maps = explanation.values[image].sum(axis=0, dtype=np.float64)[..., [a, b]].transpose(2, 0, 1)
-    maps = average(np.stack([*maps, maps[0] - maps[1]]), fit.block)
-    under = faint(pixels, is_dark(explanation.images))
-    tiles = (*photograph(pixels), *scale.paint(maps, under))
-    sums = summary.sums[image]
-    heads = ("", f"a: {names[a]}", f"b: {names[b]}", "a \N{MINUS SIGN} b")
-    totals = (None, sums[a], sums[b], sums[a] - sums[b])
-    roles = ["other" if c not in (true, predicted) else "true" for c in (-1, a, b, -1)]
-    for column, c in ((1, a), (2, b)):
-        if c == predicted:
-            roles[column] = "predicted"
-    for column, (tile, head, total, role) in enumerate(
-        zip(tiles, heads, totals, roles, strict=True)
-    ):
-        left = x + LABEL + column * fit.column
+    """Draw one contrast with its top left corner there."""
+    x, y = corner
+    explanation, sums = run.explanation, run.summary.sums[contrast.image]
+    image, plus, minus = contrast
+    _write_label(board, run, contrast, (x, y + HEAD))
+    a, b = (
+        explanation.values[image]
+        .sum(axis=0, dtype=np.float64)[..., [plus, minus]]
+        .transpose(2, 0, 1)
+    )
+    maps = np.stack([a, b, a - b])
+    photo, *tiles = paint_tiles(explanation.images[image], maps, run.scale, fit, run.dark)
+    board.tile(x + LABEL, y + HEAD, photo)
+    heads = (f"a: {run.class_names[plus]}", f"b: {run.class_names[minus]}", A_MINUS_B)
+    totals = (sums[plus], sums[minus], sums[plus] - sums[minus])
+    roles: tuple[Role, ...] = (run.role(image, plus), run.role(image, minus), "other")
+    for column, (tile, role) in enumerate(zip(tiles, roles, strict=True)):
+        left = x + LABEL + (1 + column) * fit.column
         middle = left + fit.width / 2
-        bold = column == 3
-        board.words(middle, y, shorten(head, fit.column - GAP, 12, bold), 12, INK, "center", bold)
-        board.tile(left, y + 18, fit.enlarge(tile))
-        if total is not None:
-            board.frame(left, y + 18, fit.width, fit.height, role)
-            color = INK if bold else MUTED
-            foot = y + 18 + fit.height + 4
-            board.words(
-                middle, foot, captions.signed(total, explanation.about), 11, color, "center", bold
-            )
+        difference = heads[column] == A_MINUS_B
+        style = replace(CENTERED, bold=difference)
+        board.write(middle, y, shorten(heads[column], fit.column - GAP, style), style)
+        board.tile(left, y + HEAD, tile, role)
+        total = captions.signed(totals[column], explanation.about)
+        foot = y + HEAD + fit.height + UNDER_TILE_TOP
+        board.write(middle, foot, total, UNDER_TILE_BOLD if difference else UNDER_TILE)
 
 
-def _words(
-    board: Board, explanation: Explanation, image: int, pair: tuple[int, int], x: int, y: int
-) -> None:
+def _write_label(board: Board, run: Run, contrast: Contrast, corner: tuple[int, int]) -> None:
     """Write which image it is, its true class, its prediction and the probabilities of a and b."""
-    names = printable(explanation.class_names)
-    true, predicted = int(explanation.labels[image]), int(explanation.predictions[image])
-    room = LABEL - 12
-    board.words(x, y, f"test image {explanation.indices[image]}", 11, MUTED)
-    board.words(x, y + 16, shorten(f"true: {names[true]}", room, 12, True), 12, bold=True)
-    mark, color = ("✓", INK) if true == predicted else ("✗", WRONG)
-    board.words(x, y + 34, mark, 12, color)
-    board.words(x + 14, y + 34, shorten(names[predicted], room - 14, 12), 12, color)
-    for row, (letter, c) in enumerate(zip("ab", pair, strict=True)):
-        probability = f"p({letter}) = {explanation.probabilities[image, c]:.3f}"
-        board.words(x, y + 52 + 16 * row, probability, 12, MUTED)
+    (x, y), explanation, names = corner, run.explanation, run.class_names
+    image, plus, minus = contrast
+    true, predicted = int(explanation.labels[image]), int(explanation.predicted[image])
+    board.write(x, y, f"test image {explanation.indices[image]}", SMALL)
+    board.write(x, y + TRUE_TOP, shorten(f"true: {names[true]}", LABEL_TEXT, BOLD), BOLD)
+    mark, style = ("✓", BODY) if true == predicted else ("✗", replace(BODY, color=WRONG))
+    board.write(x, y + PREDICTED_TOP, mark, style)
+    name = shorten(names[predicted], LABEL_TEXT - MARK_WIDTH)
+    board.write(x + MARK_WIDTH, y + PREDICTED_TOP, name, style)
+    for row, (letter, number) in enumerate((("a", plus), ("b", minus))):
+        probability = f"p({letter}) = {explanation.probabilities[image, number]:.3f}"
+        board.write(x, y + PROBABILITIES_TOP + LINE * row, probability, QUIET)
+
+
+def _caption(run: Run, picture: Picture, fit: Fit) -> str:
+    return (
+        f"{picture.caption} {A_MINUS_B} is the map of a minus the map of b: what speaks for a "
+        f"rather than b ({run.scale.warm}) or for b rather than a ({run.scale.cool}). "
+        f"{captions.map_sentences(run, fit.block)} {captions.scale_sentence(run)} Under each map: "
+        "its sum over all pixels. Solid frame: predicted class. Dashed frame: true class, where "
+        "it is another."
+    )

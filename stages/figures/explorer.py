@@ -6,188 +6,122 @@ import html
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from stages.figures import captions
-from stages.figures.confusion import confusion_counts
-from stages.figures.scale import Scale
-from stages.figures.summary import Summary
-from stages.figures.tiles import average, shown_classes
-from stages.pipeline.explanation import Explanation
+from stages.figures.packing import Packed, pack
+from stages.figures.run import Run
+from stages.summary.contrasts import confusion_counts
 
 PAGE = Path(__file__).parent / "page"
-SCRIPTS = ("run.js", "gallery.js", "detail.js", "confusion.js", "explorer.js")
-PACKED_BYTES = 7_000_000  # of the images and maps, as text; the whole page stays under 8 MB
-MOST_IMAGES = 1000  # so that the gallery stays quick
-SIDE = 64  # pixels; larger images are averaged down to at most this
-MOST_NUMBERS = 20  # under one heading of the metrics, such as the classes
-STEPS = 2**15 - 1  # of 16 signed bits
+SCRIPTS = ("run.js", "gallery.js", "detail.js", "confusion.js", "class_table.js", "explorer.js")
+MOST_CLASSES = 20  # in the table of classes
 
 
-def write_explorer(
-    path: Path,
-    explanation: Explanation,
-    summary: Summary,
-    scale: Scale,
-    test_labels: NDArray[np.int64],
-    test_probabilities: NDArray[np.float32],
-    params: Mapping[str, Any],
-    metrics: Mapping[str, Any],
-) -> None:
-    """Write the page, under 8 MB: where not all explained images fit, it says how many it holds.
+def write_explorer(path: Path, run: Run) -> None:
+    """Write the page, under 8 MB: where not all explained images fit, it says how many it holds."""
+    path.write_text(fill(page_content(run)), encoding="utf-8")
 
-    Args:
-        path: The HTML file.
-        explanation: Of some images of the test split.
-        summary: Of the same.
-        scale: Of the run.
-        test_labels: True classes (N,) of the whole test split.
-        test_probabilities: Predictions (N, k) for it.
-        params: All of `params.yaml`.
-        metrics: All metrics, nested as in their files.
-    """
-    predictions = test_probabilities.argmax(axis=1)
-    counts = confusion_counts(test_labels, predictions, len(explanation.class_names))
-    packed = pack(explanation, summary)
-    dataset = params["data"]["dataset"]
-    network = params["model"]["architecture"]
+
+def page_content(run: Run) -> dict[str, Any]:
+    """What the page's scripts show, as JSON takes it."""
+    explanation, predictions, scale = run.explanation, run.predictions, run.scale
+    about, class_names = explanation.about, explanation.class_names
+    packed = pack(explanation, run.summary)
+    counts = confusion_counts(predictions.labels, predictions.predicted, len(class_names))
     cells = np.argwhere(counts)
-    run = {
-        "title": f"{dataset}, {network}",
-        "classNames": explanation.class_names,
-        "unit": captions.UNITS[explanation.about["output"]],
+    return {
+        "title": f"{about['dataset']}, {about['network']}",
+        "classNames": class_names,
+        "unit": captions.UNITS[about["output"]],
         "limit": scale.limit,
         "warm": scale.warm,
         "cool": scale.cool,
         "size": packed.size,
-        "nExplained": len(explanation.labels),
         "cells": np.column_stack([cells, counts[tuple(cells.T)]]).tolist(),
-        "words": _words(explanation, scale, packed),
-        "facts": _facts(explanation, params, metrics),
+        "classTable": _class_rows(run),
+        "words": _sentences(run, packed),
+        "facts": _facts(run),
         "arrays": {
             name: {"type": array.dtype.name, "base64": _base64(array)}
             for name, array in {**packed.arrays, "colors": scale.table}.items()
         },
     }
-    path.write_text(fill(run), encoding="utf-8")
 
 
-@dataclass(frozen=True)
-class Packed:
-    """Explained images in as few bytes as they need. n images held, m maps of each.
-
-    Attributes:
-        arrays: `images` (n, c, h, w) uint8; `maps` (n, m, h, w) int16, times `steps` (n, m) float32
-            an attribution; `shown` (n, m), the class of each map; `probabilities` (n, k), `sums`
-            (n, k), `baseValues` (k,) float32; `labels` and `indices` (n,).
-        size: The lengths n, c, h, w, m.
-        block: Side in pixels of the squares that were averaged, 1 for none.
-        error: Largest distance of an unpacked attribution from the packed one, output units.
-    """
-
-    arrays: Mapping[str, NDArray[Any]]
-    size: Mapping[str, int]
-    block: int
-    error: float
+def _class_rows(run: Run) -> list[list[float | None]]:
+    """The table of classes, each by its number: all of them, or those of the lowest F1."""
+    table = run.class_table
+    if len(table) > MOST_CLASSES:
+        table = table.sort_values("f1", kind="stable")[:MOST_CLASSES]
+    numbers = table.drop(columns="class").to_numpy(np.float64)
+    return [
+        [int(number), *(None if np.isnan(value) else float(value) for value in row)]
+        for number, row in zip(table.index, numbers, strict=True)
+    ]
 
 
-def pack(explanation: Explanation, summary: Summary) -> Packed:
-    """Choose the images that fit and reduce their maps to 16 bits, each map with its own step."""
-    block = -(-max(explanation.images.shape[2:]) // SIDE)
-    shown = shown_classes(explanation.probabilities, explanation.labels)
-    first = average(explanation.images[:1], block)
-    _, channels, height, width = first.shape
-    n_classes, n_maps = explanation.probabilities.shape[1], shown.shape[1]
-    bytes_each = height * width * (channels + 2 * n_maps) + 4 * (2 * n_maps + 2 * n_classes + 2)
-    room = max(1, PACKED_BYTES * 3 // 4 // bytes_each)
-    held = _held(explanation, min(room, MOST_IMAGES))
-    maps = np.empty((len(held), n_maps, height, width), np.int16)
-    steps = np.empty((len(held), n_maps), np.float32)
-    error = 0.0
-    images = tqdm(held, desc="pack the explorer", unit="image", leave=False, delay=1, disable=None)
-    for place, image in enumerate(images):
-        values = explanation.values[image].sum(axis=0, dtype=np.float64)[..., shown[image]]
-        exact = average(values.transpose(2, 0, 1), block)
-        steps[place] = np.abs(exact).max(axis=(1, 2)) / STEPS
-        step = np.where(steps[place] > 0, steps[place], 1).astype(np.float64)[:, None, None]
-        maps[place] = np.clip(np.rint(exact / step), -STEPS, STEPS)
-        error = max(error, float(np.abs(exact - maps[place] * step).max()))
-    arrays: dict[str, NDArray[Any]] = {
-        "images": average(explanation.images[held], block),
-        "maps": maps,
-        "steps": steps,
-        "shown": shown[held].astype(np.int32),
-        "probabilities": explanation.probabilities[held].astype(np.float32),
-        "sums": summary.sums[held].astype(np.float32),
-        "baseValues": explanation.base_values.astype(np.float32),
-        "labels": explanation.labels[held].astype(np.int32),
-        "indices": explanation.indices[held].astype(np.int32),
-    }
-    size = {"n": len(held), "c": channels, "h": height, "w": width, "m": n_maps, "k": n_classes}
-    return Packed(arrays, size, block, error)
-
-
-def _held(explanation: Explanation, room: int) -> NDArray[np.int64]:
-    """All images in order; where there is no room for all, the most surprising mistakes first."""
-    of_true = np.take_along_axis(explanation.probabilities, explanation.labels[:, None], axis=1)
-    right = explanation.predictions == explanation.labels
-    order = np.lexsort((np.where(right, 0, of_true[:, 0]), right))  # stable, by the last key first
-    return np.sort(order[:room])
-
-
-def _words(explanation: Explanation, scale: Scale, packed: Packed) -> dict[str, str]:
-    """Say on the page what it shows and how exactly."""
-    about, n_explained = explanation.about, len(explanation.labels)
-    held = f"All {n_explained:,} explained images."
-    if packed.size["n"] < n_explained:
-        held = (
-            f"{packed.size['n']:,} of {n_explained:,} explained images fit on this page: the "
-            "mistakes, most surprising first, then others in order."
+def _sentences(run: Run, packed: Packed) -> dict[str, str]:
+    """What the page says of its images, its maps and their exactness, and its table of classes."""
+    explanation, n_classes = run.explanation, len(run.class_names)
+    n_images, n_explained = packed.size["n"], len(explanation.labels)
+    images = f"All {n_explained:,} explained images."
+    if n_images < n_explained:
+        images = (
+            f"{n_images:,} of {n_explained:,} explained images fit on this page: the mistakes, "
+            "most surprising first, then others in order."
         )
-    per_pixel = captions.unit(about)
+    choice = f"The {MOST_CLASSES} of {n_classes} classes with the lowest F1. "
     return {
-        "held": held,
+        "held": images,
         "map": " ".join(
             [
-                captions.map_words(about, scale, packed.size["c"], packed.block),
-                captions.scale_words(scale.limit, n_explained),
-                captions.choice_words(packed.size["k"], packed.size["m"]),
+                captions.map_sentences(run, packed.block),
+                captions.scale_sentence(run),
+                captions.choice_sentence(n_classes),
             ]
         ),
         "exactness": (
             f"Maps are packed in 16 bits: a value read here is at most "
-            f"{captions.number(packed.error)} {per_pixel} off, a contrast of two twice as much."
+            f"{captions.number(packed.error)} {captions.unit(explanation.about)} off, a contrast "
+            "of two twice as much."
+        ),
+        "classes": (
+            f"{choice if n_classes > MOST_CLASSES else ''}Precision, recall and F1 are of the "
+            f"{len(run.predictions.labels):,} test images. Diagonal: of the explained images that "
+            "are predicted as the class, the share whose largest summed attribution is that "
+            "class's (– if there are none). Strength: sum of |attribution| over the pixels, mean "
+            "over the explained images. Bold: the lowest of its column."
         ),
     }
 
 
-def _facts(
-    explanation: Explanation, params: Mapping[str, Any], metrics: Mapping[str, Any]
-) -> list[tuple[str, list[tuple[str, str]]]]:
-    """List what the run was: tables of a title and rows of two texts."""
-    about = explanation.about
-    run = {
-        "data set": params["data"]["dataset"],
-        "network": params["model"]["architecture"],
-        "method": about["method"],
-        "explained": f"{about['output']} of {len(explanation.labels):,} test images",
-        "background": f"{about['n_background']:,} training images, {about['background']} draw",
+def _facts(run: Run) -> list[tuple[str, list[tuple[str, str]]]]:
+    """What the run was: tables of a title and rows of two texts."""
+    about = run.explanation.about
+    tables: dict[str, Mapping[str, Any]] = {
+        "Run": {
+            "data set": about["dataset"],
+            "network": about["network"],
+            "method": about["method"],
+            "explained": f"{about['output']} of {len(run.explanation.labels):,} test images",
+            "background": f"{about['n_background']:,} training images, {about['background']} draw",
+        },
+        "Metrics": {"evaluate": run.predictions.metrics, "explain": run.metrics},
+        "Versions": about["versions"],
+        "Parameters": {**about["parameters"], "report": {"colormap": run.colormap}},
     }
-    sections = {"Run": run, "Versions": about["versions"], "Parameters": params, "Metrics": metrics}
-    return [(title, list(_flat(section))) for title, section in sections.items()]
+    return [(title, list(_flat(table))) for title, table in tables.items()]
 
 
 def _flat(nested: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Each value as text, with the keys that lead to it joined by dots."""
     for key, value in nested.items():
-        if isinstance(value, Mapping) and len(value) > MOST_NUMBERS:
-            yield f"{prefix}{key}", f"{len(value)} numbers, in the metrics file"
-        elif isinstance(value, Mapping):
+        if isinstance(value, Mapping):
             yield from _flat(value, f"{prefix}{key}.")
         elif isinstance(value, str):
             yield f"{prefix}{key}", value

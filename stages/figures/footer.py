@@ -5,17 +5,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from stages.figures import captions
-from stages.figures.board import Board, line_height, wrap
+from stages.figures.board import BAR_WIDTH, Board
+from stages.figures.layout import MARGIN
 from stages.figures.scale import Scale
+from stages.figures.text import QUIET, line_height, wrap
 
-MARGIN = 16  # between the edge of a picture and what stands in it
-NARROWEST = 860  # width of a picture, so that its caption stays short
-BAR, BETWEEN, SIZE = 320, 28, 12
+ABOVE = 8  # pixels between the picture and its foot
+BAR_HEIGHT = 60
+BETWEEN = 28  # the colour bar and the caption
+CAPTION_LEFT = MARGIN + BAR_WIDTH + BETWEEN
 
 
 @dataclass(frozen=True)
 class Footer:
-    """A caption beside a colour bar, across the whole width of a picture.
+    """A colour bar and the caption right of it, across the whole width of a picture.
 
     Attributes:
         caption: What the picture shows.
@@ -28,16 +31,15 @@ class Footer:
     @property
     def height(self) -> int:
         """Pixels to leave below the rest of the picture."""
-        n_lines = len(wrap(self.caption, self._room, SIZE))
-        return 8 + max(60, n_lines * line_height(SIZE)) + MARGIN
+        n_lines = len(wrap(self.caption, self._caption_width, QUIET))
+        return ABOVE + max(BAR_HEIGHT, n_lines * line_height(QUIET)) + MARGIN
 
     @property
-    def _room(self) -> int:
-        return self.width - MARGIN - BAR - BETWEEN - MARGIN
+    def _caption_width(self) -> int:
+        return self.width - CAPTION_LEFT - MARGIN
 
     def draw(self, board: Board, scale: Scale, about: Mapping[str, Any]) -> None:
         """Draw both at the foot of the board."""
-        y = board.height - self.height + 8
-        label = captions.bar_label(about, scale)
-        board.color_bar(MARGIN, y, BAR, scale.colors, -scale.limit, scale.limit, label)
-        board.paragraph(MARGIN + BAR + BETWEEN, y, self._room, self.caption, SIZE)
+        y = board.height - self.height + ABOVE
+        board.color_bar(MARGIN, y, scale, captions.bar_label(about, scale))
+        board.paragraph(CAPTION_LEFT, y, self.caption, self._caption_width)

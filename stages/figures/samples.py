@@ -1,66 +1,64 @@
 """One sample of each class with its name."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from stages.figures.board import MUTED, Board, fold, printable, shorten
-from stages.figures.footer import MARGIN
-from stages.figures.scale import photograph
+from stages.figures.board import Board
+from stages.figures.layout import FOLDED_LINE, MARGIN, TITLE_TOP
+from stages.figures.run import Run
+from stages.figures.scale import to_rgb
+from stages.figures.text import CENTERED, QUIET, TITLE, fold, shorten
 from stages.figures.tiles import Fit, average
 
-SIDE, GAP, PER_ROW, TOP = 96, 8, 10, 70
+PER_ROW = 10
+ROOM = 1040  # pixels for a row
+GAP = 8  # between tiles
+SMALLEST_CELL, LARGEST_TILE = 96, 224
+NARROWEST = 640  # so that the caption is not cut
+CAPTION_TOP, FIRST_ROW_TOP = 42, 70
+UNDER_TILE_TOP = 5  # from a tile to its name
+UNDER_ROW = 46  # two lines of a name, and space to the next row
 
 
-def draw_samples(
-    folder: Path,
-    images: NDArray[np.uint8],
-    labels: NDArray[np.int64],
-    class_names: Sequence[str],
-    split: str,
-) -> list[Path]:
-    """Draw the first image of each class as `samples.png`.
-
-    Args:
-        folder: Where to.
-        images: (N, c, h, w); a memory map is read no further than needed.
-        labels: True classes (N,).
-        class_names: k names.
-        split: Which images these are, for the caption, as `training`.
+def draw_samples(folder: Path, run: Run) -> list[Path]:
+    """Draw the first training image of each class as `samples.png`.
 
     Returns:
         What was written.
     """
     path = folder / "samples.png"
-    draw_sample_board(images, labels, class_names, split).save(path)
+    draw_sample_board(run).save(path)
     return [path]
 
 
-def draw_sample_board(
-    images: NDArray[np.uint8], labels: NDArray[np.int64], class_names: Sequence[str], split: str
-) -> Board:
-    """Draw the first image of each class that has one, ten to a row."""
+def draw_sample_board(run: Run) -> Board:
+    """Draw the first training image of each class that has one, ten to a row."""
+    images, labels = run.training
     classes, first = np.unique(labels, return_index=True)
-    fit = Fit.of(images.shape[2:], SIDE)
-    names = printable(class_names)
-    step, row_step = SIDE + GAP, fit.height + 46
-    width = 2 * MARGIN + PER_ROW * step - GAP
-    board = Board(width, TOP + -(-len(classes) // PER_ROW) * row_step + MARGIN)
-    board.words(MARGIN, 14, "One sample of each class", 17, bold=True)
-    caption = f"The first image of each class in the {split} split, as it is: {_facts(images)}."
-    board.words(MARGIN, 42, shorten(caption, width - 2 * MARGIN, 12), 12, MUTED)
-    pixels = photograph(average(images[first], fit.block))
+    columns = min(PER_ROW, len(classes))
+    fit = Fit.of(run.image_size, min(LARGEST_TILE, ROOM // columns - GAP))
+    cell = max(SMALLEST_CELL, fit.width)  # so that a name under it stays readable
+    step, row_step = cell + GAP, fit.height + UNDER_ROW
+    width = max(NARROWEST, MARGIN + columns * step - GAP + MARGIN)
+    board = Board(width, FIRST_ROW_TOP + -(-len(classes) // columns) * row_step + MARGIN)
+    board.write(MARGIN, TITLE_TOP, "One sample of each class", TITLE)
+    board.write(MARGIN, CAPTION_TOP, shorten(_caption(run), width - 2 * MARGIN), QUIET)
+    pixels = to_rgb(average(images[first], fit.block))
     for place, shown in enumerate(classes):
-        x = MARGIN + place % PER_ROW * step
-        y = TOP + place // PER_ROW * row_step
-        board.tile(x + (SIDE - fit.width) // 2, y, fit.enlarge(pixels[place]))
-        for number, line in enumerate(fold(names[shown], SIDE, 12)):
-            board.words(x + SIDE / 2, y + fit.height + 5 + 15 * number, line, 12, align="center")
+        x = MARGIN + place % columns * step
+        y = FIRST_ROW_TOP + place // columns * row_step
+        board.tile(x + (cell - fit.width) // 2, y, fit.enlarge(pixels[place]))
+        for number, line in enumerate(fold(run.class_names[shown], cell)):
+            line_top = y + fit.height + UNDER_TILE_TOP + FOLDED_LINE * number
+            board.write(x + cell / 2, line_top, line, CENTERED)
     return board
 
 
-def _facts(images: NDArray[np.uint8]) -> str:
-    _, channels, height, width = images.shape
-    return f"{height} × {width} pixels, {'grey' if channels == 1 else 'colour'}"
+def _caption(run: Run) -> str:
+    height, width = run.image_size
+    color = "grey" if run.training.images.shape[1] == 1 else "colour"
+    return (
+        "The first image of each class in the training split, as it is: "
+        f"{height} × {width} pixels, {color}."
+    )

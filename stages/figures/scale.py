@@ -43,12 +43,12 @@ class Scale:
 
     @property
     def warm(self) -> str:
-        """Name of the colour of what raises an output."""
+        """Colour of pixels that raise an output."""
         return self.colormap.split("_")[0]
 
     @property
     def cool(self) -> str:
-        """Name of the colour of what lowers an output."""
+        """Colour of pixels that lower an output."""
         return self.colormap.split("_")[1]
 
     @cached_property
@@ -83,7 +83,7 @@ class Scale:
 
 
 def luma(images: NDArray[Any]) -> NDArray[np.float64]:
-    """Turn images (n, c, h, w) of 1 or 3 channels, 0 to 255, into brightness (n, h, w) in [0, 1].
+    """Brightness (n, h, w) in [0, 1] of images (n, c, h, w) of 1 or 3 channels, 0 to 255.
 
     Source: weights of ITU-R BT.601.
     """
@@ -92,12 +92,12 @@ def luma(images: NDArray[Any]) -> NDArray[np.float64]:
 
 
 def is_dark(images: NDArray[np.uint8]) -> bool:
-    """Tell whether more than half of what these images (n, c, h, w) show is black, as in MNIST."""
+    """Whether these images (n, c, h, w) are grey and more than half of them is dark, as MNIST."""
     return images.shape[1] == 1 and bool(np.median(images) < 128)
 
 
-def faint(images: NDArray[Any], dark: bool) -> NDArray[np.float64]:
-    """Turn images into the brightness that lies under their maps.
+def brightness_under_map(images: NDArray[Any], dark: bool) -> NDArray[np.float64]:
+    """Brightness that images have under their maps: faint, so that the maps stay readable.
 
     Args:
         images: (n, c, h, w) with 1 or 3 channels, 0 to 255.
@@ -110,6 +110,6 @@ def faint(images: NDArray[Any], dark: bool) -> NDArray[np.float64]:
     return 1 - INK_UNDER_MAP * (brightness if dark else 1 - brightness)
 
 
-def photograph(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Turn images (n, c, h, w) of 1 or 3 channels into colours (n, h, w, 3)."""
+def to_rgb(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Colours (n, h, w, 3) of images (n, c, h, w) with 1 or 3 channels."""
     return np.repeat(images, 4 - images.shape[1], axis=1)[:, :3].transpose(0, 2, 3, 1)

@@ -1,146 +1,224 @@
-"""Contact sheets: each explained image beside one attribution map for each class."""
+"""Contact sheets: each explained image, and one attribution map for each class."""
 
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
 from tqdm import tqdm
 
 from stages.figures import captions
-from stages.figures.board import INK, MUTED, WRONG, Board, fold, printable, shorten
-from stages.figures.footer import MARGIN, NARROWEST, Footer
-from stages.figures.scale import Scale, faint, is_dark, photograph
-from stages.figures.summary import Summary
-from stages.figures.tiles import GAP, ON_SHEETS, Fit, average, shown_classes
-from stages.pipeline.explanation import Explanation
+from stages.figures.board import Board
+from stages.figures.footer import Footer
+from stages.figures.layout import (
+    FOLDED_LINE,
+    GAP,
+    LINE,
+    MARGIN,
+    MARK_WIDTH,
+    NARROWEST_PAGE,
+    PAGE_HEIGHT,
+    PAGE_WIDTH,
+    TITLE_TOP,
+    UNDER_TILE_TOP,
+)
+from stages.figures.run import Run
+from stages.figures.text import (
+    BODY,
+    BOLD,
+    CENTERED,
+    QUIET,
+    SMALL,
+    TITLE,
+    UNDER_TILE,
+    UNDER_TILE_BOLD,
+    WRONG,
+    TextStyle,
+    fold,
+    shorten,
+)
+from stages.figures.tiles import Fit, paint_tiles
+from stages.summary.classes import n_shown, shown_classes
 
-ROWS = 10
-LABEL = 158
-LOWEST_ROW = 86  # pixels: five lines of words
-LARGEST_TILE, SMALLEST_TILE = 112, 84
+ON_SHEETS = 120  # images: a dozen sheets of ten
+MOST_ROWS = 10
+LARGEST_TILE = 224  # a common size of photographs, which are then drawn pixel for pixel
+
+LABEL = 158  # pixels from the margin to the image: what is said of it
+LABEL_TEXT = LABEL - 16
+PROBABILITY, AFTER_PROBABILITY = 42, 4  # of the label's text: the probability, space after it
+TRUE_TOP, RANKS_TOP = 16, 34  # in the label
+LABEL_HEIGHT = 86  # five lines
+RANKS = 3  # classes named in the label
+
+SIDE_NOTE_TOP = 17
+FIRST_ROW_TOP = 58
+SHARED_NAMES, OWN_NAMES = 34, 32  # pixels of class names above a row: of all rows, of one
+SHARED_NAMES_FROM_TITLE = 26  # more than rows with names of their own leave
+UNDER_ROW = 22  # the sums, and space to the next row
 
 
-def draw_sheets(
-    folder: Path, explanation: Explanation, summary: Summary, scale: Scale
-) -> list[Path]:
+@dataclass(frozen=True)
+class SheetLayout:
+    """Where things stand on a contact sheet, in pixels.
+
+    Attributes:
+        fit: Size of the tiles.
+        columns: Maps in a row.
+        shared_names: Whether one line of class names heads all rows; else each row has its own.
+    """
+
+    fit: Fit
+    columns: int
+    shared_names: bool
+
+    @classmethod
+    def of(cls, run: Run) -> Self:
+        """Choose tiles that fill the page's width."""
+        n_classes = len(run.class_names)
+        columns = n_shown(n_classes)
+        room = PAGE_WIDTH - 2 * MARGIN - LABEL - GAP
+        fit = Fit.in_row(run.image_size, room, columns + 1, LARGEST_TILE)
+        return cls(fit, columns, columns == n_classes)
+
+    @property
+    def step(self) -> int:
+        """From one tile to the next."""
+        narrowest = NARROWEST_PAGE - 2 * MARGIN - LABEL - GAP
+        return max(self.fit.column, narrowest // (self.columns + 1))
+
+    @property
+    def image_x(self) -> int:
+        """Left edge of the images."""
+        return MARGIN + LABEL
+
+    def map_x(self, column: int) -> int:
+        """Left edge of the maps in this column."""
+        return self.image_x + self.step + GAP + column * self.step
+
+    @property
+    def width(self) -> int:
+        """Of the sheet."""
+        return max(NARROWEST_PAGE, self.map_x(self.columns) + MARGIN)
+
+    @property
+    def top(self) -> int:
+        """Of the first row."""
+        return FIRST_ROW_TOP + (SHARED_NAMES_FROM_TITLE if self.shared_names else 0)
+
+    @property
+    def row_step(self) -> int:
+        """From one row to the next."""
+        own_names = 0 if self.shared_names else OWN_NAMES
+        return own_names + max(self.fit.height + UNDER_ROW, LABEL_HEIGHT)
+
+    @property
+    def n_rows(self) -> int:
+        """Rows that fit on a sheet."""
+        return min(MOST_ROWS, PAGE_HEIGHT // self.row_step)
+
+
+def draw_sheets(folder: Path, run: Run) -> list[Path]:
     """Draw the first explained images, up to `ON_SHEETS`: `sheet_000.png` and so on.
 
     Returns:
         What was written.
     """
-    paths = []
-    starts = range(0, min(len(explanation.labels), ON_SHEETS), ROWS)
+    paths: list[Path] = []
+    n_images = min(len(run.explanation.labels), ON_SHEETS)
+    starts = range(0, n_images, SheetLayout.of(run).n_rows)
     for start in tqdm(starts, desc="draw sheets", unit="sheet", leave=False, delay=1, disable=None):
-        path = folder / f"sheet_{start // ROWS:03d}.png"
-        draw_sheet(explanation, summary, scale, start).save(path)
+        path = folder / f"sheet_{len(paths):03d}.png"
+        draw_sheet(run, start).save(path)
         paths.append(path)
     return paths
 
 
-def draw_sheet(explanation: Explanation, summary: Summary, scale: Scale, start: int) -> Board:
+def draw_sheet(run: Run, start: int) -> Board:
     """Draw the sheet whose first row is explained image number `start`."""
-    rows = np.arange(start, min(start + ROWS, len(explanation.labels)))
-    probabilities = explanation.probabilities[rows]
-    classes = shown_classes(probabilities, explanation.labels[rows])
-    one_order = classes.shape[1] == probabilities.shape[1]  # else every row names its own classes
-    side = int(np.clip(1000 // (classes.shape[1] + 1), SMALLEST_TILE, LARGEST_TILE))
-    fit = Fit.of(explanation.images.shape[2:], side)
-    left = MARGIN + LABEL
-    step = fit.column
-    first = left + step + GAP  # of the maps
-    names_height = 0 if one_order else 32  # each row's own names
-    row_step = max(fit.height + 22, LOWEST_ROW) + names_height
-    width = max(NARROWEST, first + classes.shape[1] * step + MARGIN)
-    top = 84 if one_order else 58
-    bottom = top + len(rows) * row_step
-    footer = Footer(_caption(explanation, scale, classes.shape[1], fit.block), width)
-    board = Board(width, bottom + footer.height)
-
-    _head(board, explanation, rows)
-    names = printable(explanation.class_names)
-    if one_order:
-        for column, name in enumerate(names):
-            _head_words(board, first + column * step + fit.width / 2, top - 34, name, step - GAP)
-    for row, image in enumerate(rows):
-        y = top + row * row_step
-        _row_words(board, explanation, int(image), y + names_height)
-        tiles = _tiles(explanation, int(image), classes[row], scale, fit)
-        y_tile = y + names_height
-        board.tile(left, y_tile, tiles[0])
-        for column, shown in enumerate(classes[row]):
-            x = first + column * step
-            board.tile(x, y_tile, tiles[column + 1])
-            board.frame(x, y_tile, fit.width, fit.height, _role(explanation, int(image), shown))
-            middle = x + fit.width / 2
-            total = captions.signed(summary.sums[image, shown], explanation.about)
-            largest = summary.sums[image, shown] == summary.sums[image].max()
-            color = INK if largest else MUTED
-            board.words(middle, y_tile + fit.height + 4, total, 11, color, "center", largest)
-            if not one_order:
-                _head_words(board, middle, y_tile - 32, names[shown], step - GAP)
-    footer.draw(board, scale, explanation.about)
+    layout = SheetLayout.of(run)
+    images = range(start, min(start + layout.n_rows, len(run.explanation.labels)))
+    footer = Footer(_caption(run, layout), layout.width)
+    board = Board(layout.width, layout.top + len(images) * layout.row_step + footer.height)
+    _write_title(board, run, images)
+    if layout.shared_names:
+        for column, name in enumerate(run.class_names):
+            _write_name(board, layout, name, column, layout.top - SHARED_NAMES)
+    for row, image in enumerate(images):
+        _draw_row(board, run, layout, image, layout.top + row * layout.row_step)
+    footer.draw(board, run.scale, run.explanation.about)
     return board
 
 
-def _head(board: Board, explanation: Explanation, rows: NDArray[np.int64]) -> None:
-    n_images = len(explanation.labels)
-    board.words(MARGIN, 14, "What speaks for and against each class", 17, bold=True)
-    held = f"explained images {rows[0] + 1:,} to {rows[-1] + 1:,} of {n_images:,}"
+def _write_title(board: Board, run: Run, images: range) -> None:
+    board.write(MARGIN, TITLE_TOP, "What speaks for and against each class", TITLE)
+    n_images = len(run.explanation.labels)
+    note = f"explained images {images[0] + 1:,} to {images[-1] + 1:,} of {n_images:,}"
     if n_images > ON_SHEETS:
-        held += f"; the sheets show the first {ON_SHEETS}"
-    board.words(board.width - MARGIN, 17, held, 12, MUTED, "right")
+        note += f"; the sheets show the first {ON_SHEETS}"
+    board.write(board.width - MARGIN, SIDE_NOTE_TOP, note, replace(QUIET, align="right"))
 
 
-def _head_words(board: Board, x: float, y: int, name: str, width: int) -> None:
-    """Write a column head of up to two lines, standing on its foot."""
-    for number, line in enumerate(reversed(fold(name, width, 12))):
-        board.words(x, y + 15 * (1 - number), line, 12, align="center")
+def _write_name(board: Board, layout: SheetLayout, name: str, column: int, y: int) -> None:
+    """Write a class name of up to two lines, its last line right above the column's tile."""
+    middle = layout.map_x(column) + layout.fit.width / 2
+    for number, line in enumerate(reversed(fold(name, layout.step - GAP))):
+        board.write(middle, y + FOLDED_LINE * (1 - number), line, CENTERED)
 
 
-def _row_words(board: Board, explanation: Explanation, image: int, y: int) -> None:
+def _draw_row(board: Board, run: Run, layout: SheetLayout, image: int, y: int) -> None:
+    """Draw an image and its maps, with the row's top at y."""
+    explanation, fit = run.explanation, layout.fit
+    one = slice(image, image + 1)
+    classes = shown_classes(explanation.probabilities[one], explanation.labels[one])[0]
+    if not layout.shared_names:
+        for column, shown in enumerate(classes):
+            _write_name(board, layout, run.class_names[shown], column, y)
+        y += OWN_NAMES
+    _write_label(board, run, image, y)
+    maps = explanation.values[image].sum(axis=0, dtype=np.float64)[..., classes].transpose(2, 0, 1)
+    photo, *tiles = paint_tiles(explanation.images[image], maps, run.scale, fit, run.dark)
+    board.tile(layout.image_x, y, photo)
+    sums = run.summary.sums[image]
+    for column, (shown, tile) in enumerate(zip(classes, tiles, strict=True)):
+        x = layout.map_x(column)
+        board.tile(x, y, tile, run.role(image, shown))
+        style = UNDER_TILE_BOLD if sums[shown] == sums.max() else UNDER_TILE
+        total = captions.signed(sums[shown], explanation.about)
+        board.write(x + fit.width / 2, y + fit.height + UNDER_TILE_TOP, total, style)
+
+
+def _write_label(board: Board, run: Run, image: int, y: int) -> None:
     """Write the true class and the three most probable ones, the prediction first."""
-    names = printable(explanation.class_names)
+    explanation = run.explanation
     probabilities = explanation.probabilities[image]
-    order = np.argsort(-probabilities, kind="stable")[:3]
-    true = int(explanation.labels[image])
-    right = order[0] == true
-    room = LABEL - 16
-    board.words(MARGIN, y, f"test image {explanation.indices[image]}", 11, MUTED)
-    board.words(MARGIN, y + 16, shorten(f"true: {names[true]}", room, 12, True), 12, bold=True)
-    for rank, shown in enumerate(order):
-        mark = ("✓" if right else "✗") if rank == 0 else ""
-        color = WRONG if rank == 0 and not right else MUTED if rank else INK
-        line = y + 34 + 16 * rank
-        board.words(MARGIN, line, mark, 12, color)
-        name = shorten(names[shown], room - 14 - 42, 12)
-        board.words(MARGIN + 14, line, name, 12, color)
-        board.words(MARGIN + room - 4, line, f"{probabilities[shown]:.3f}", 12, color, "right")
+    most_probable = np.argsort(-probabilities, kind="stable")[:RANKS]
+    label = int(explanation.labels[image])
+    right = most_probable[0] == label
+    board.write(MARGIN, y, f"test image {explanation.indices[image]}", SMALL)
+    true = shorten(f"true: {run.class_names[label]}", LABEL_TEXT, BOLD)
+    board.write(MARGIN, y + TRUE_TOP, true, BOLD)
+    board.write(MARGIN, y + RANKS_TOP, "✓" if right else "✗", _rank_style(0, right))
+    for rank, shown in enumerate(most_probable):
+        line, style = y + RANKS_TOP + LINE * rank, _rank_style(rank, right)
+        name = shorten(run.class_names[shown], LABEL_TEXT - MARK_WIDTH - PROBABILITY)
+        board.write(MARGIN + MARK_WIDTH, line, name, style)
+        end = MARGIN + LABEL_TEXT - AFTER_PROBABILITY
+        board.write(end, line, f"{probabilities[shown]:.3f}", replace(style, align="right"))
 
 
-def _tiles(
-    explanation: Explanation, image: int, classes: NDArray[np.int64], scale: Scale, fit: Fit
-) -> list[NDArray[np.uint8]]:
-    """Paint an image and its maps of these classes, enlarged."""
-    pixels = average(explanation.images[image : image + 1], fit.block)
-    maps = explanation.values[image].sum(axis=0, dtype=np.float64)[..., classes]
-    maps = average(maps.transpose(2, 0, 1), fit.block)
-    painted = scale.paint(maps, faint(pixels, is_dark(explanation.images)))
-    return [fit.enlarge(tile) for tile in (*photograph(pixels), *painted)]
+def _rank_style(rank: int, right: bool) -> TextStyle:
+    if rank:
+        return QUIET
+    return BODY if right else replace(BODY, color=WRONG)
 
 
-def _role(explanation: Explanation, image: int, shown: int) -> str:
-    if shown == explanation.predictions[image]:
-        return "predicted"
-    return "true" if shown == explanation.labels[image] else "other"
-
-
-def _caption(explanation: Explanation, scale: Scale, n_shown: int, block: int) -> str:
-    n_images, channels = explanation.images.shape[:2]
+def _caption(run: Run, layout: SheetLayout) -> str:
     parts = [
-        captions.map_words(explanation.about, scale, channels, block),
-        captions.scale_words(scale.limit, n_images),
+        captions.map_sentences(run, layout.fit.block),
+        captions.scale_sentence(run),
         "Under each map: its sum over all pixels, the image's largest in bold.",
         "Solid frame: predicted class. Dashed frame: true class, where it is another.",
-        captions.choice_words(len(explanation.class_names), n_shown),
+        captions.choice_sentence(len(run.class_names)),
     ]
     return " ".join(part for part in parts if part)

@@ -1,4 +1,4 @@
-"""Fitting images of any size and any number of classes onto tiles that can be looked at."""
+"""Fits images of any size onto tiles that are large enough to read, and paints them."""
 
 from dataclasses import dataclass
 from typing import Any, Self
@@ -6,11 +6,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-ALL_CLASSES_UP_TO = 12
-TOP_CLASSES = 10
-GAP = 6  # pixels between tiles
-NARROWEST_NAME = 84
-ON_SHEETS = 120  # images: a dozen contact sheets of ten
+from stages.figures.layout import GAP, NARROWEST_COLUMN, SMALLEST_TILE
+from stages.figures.scale import Scale, brightness_under_map, to_rgb
 
 
 @dataclass(frozen=True)
@@ -31,15 +28,38 @@ class Fit:
     @property
     def column(self) -> int:
         """Pixels from one tile to the next, so that a name above each stays readable."""
-        return max(self.width, NARROWEST_NAME) + GAP
+        return max(self.width, NARROWEST_COLUMN) + GAP
 
     @classmethod
     def of(cls, size: tuple[int, int], side: int) -> Self:
-        """Fit images of this height and width on tiles of at most `side` pixels."""
+        """Fit images of this height and width on the largest tiles of at most `side` pixels."""
         block = -(-max(size) // side)
-        height, width = (-(-length // block) for length in size)
-        zoom = side // max(height, width)
-        return cls(block, zoom, height * zoom, width * zoom)
+        return cls._zoomed(size, block, side // -(-max(size) // block))
+
+    @classmethod
+    def in_row(cls, size: tuple[int, int], room: int, columns: int, largest: int) -> Self:
+        """Fit images on tiles that fill a row.
+
+        Args:
+            size: Height and width of the images.
+            room: Pixels that the row may take, unless its tiles would get too small to read.
+            columns: Tiles in the row.
+            largest: Side of a tile at most.
+        """
+        return cls.of(size, int(np.clip(room // columns - GAP, SMALLEST_TILE, largest)))
+
+    @classmethod
+    def readable(cls, size: tuple[int, int], largest: int) -> Self:
+        """Fit images on the smallest tiles that can be read, of at most `largest` pixels."""
+        block = -(-max(size) // largest)
+        side = -(-max(size) // block)
+        zoom = min(-(-SMALLEST_TILE // side), largest // side)
+        return cls._zoomed(size, block, zoom)
+
+    @classmethod
+    def _zoomed(cls, size: tuple[int, int], block: int, zoom: int) -> Self:
+        height, width = (-(-length // block) * zoom for length in size)
+        return cls(block, zoom, height, width)
 
     def enlarge(self, colors: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Enlarge averaged colours (h, w, 3) to the tile (height, width, 3)."""
@@ -65,25 +85,21 @@ def average(images: NDArray[Any], block: int) -> NDArray[Any]:
     return means.astype(images.dtype)
 
 
-def shown_classes(
-    probabilities: NDArray[np.floating], labels: NDArray[np.int64]
-) -> NDArray[np.int64]:
-    """Choose the classes whose maps are drawn for each image.
-
-    Up to twelve classes: all, in class order. More: the ten most probable, the most probable
-    first, the last of them giving way to the true class where that is not among them.
+def paint_tiles(
+    image: NDArray[np.uint8], maps: NDArray[np.float64], scale: Scale, fit: Fit, dark: bool
+) -> list[NDArray[np.uint8]]:
+    """Paint an image and its maps, each enlarged to a tile.
 
     Args:
-        probabilities: (n, k).
-        labels: True classes (n,).
+        image: (c, h, w) with 1 or 3 channels; lies faintly under the maps.
+        maps: Attributions (m, h, w), output units per pixel.
+        scale: Colours of the maps.
+        fit: Size of the tiles.
+        dark: Whether the run's images are dark, as in `brightness_under_map`.
 
     Returns:
-        (n, k) or (n, 10) class numbers.
+        1 + m tiles (height, width, 3): the image first.
     """
-    n_images, n_classes = probabilities.shape
-    if n_classes <= ALL_CLASSES_UP_TO:
-        return np.tile(np.arange(n_classes), (n_images, 1))
-    shown = np.argsort(-probabilities, axis=1, kind="stable")[:, :TOP_CLASSES]
-    absent = ~(shown == labels[:, None]).any(axis=1)
-    shown[absent, -1] = labels[absent]
-    return shown.astype(np.int64)
+    pixels = average(image[None], fit.block)
+    painted = scale.paint(average(maps, fit.block), brightness_under_map(pixels, dark))
+    return [fit.enlarge(tile) for tile in (*to_rgb(pixels), *painted)]

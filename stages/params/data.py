@@ -1,4 +1,4 @@
-"""Section `data`: which images, and where they come from."""
+"""Section `data`: which data set, and where it comes from."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -6,8 +6,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator
 from pydantic_core import PydanticCustomError
 
-from stages.pipeline.options import options_of
-from stages.pipeline.params import DatasetName, Section, StageParams, matching
+from stages.core.sections import Section, matching, plugin_name, plugin_options
 
 
 def _existing(source: str) -> str:
@@ -21,14 +20,8 @@ def _existing(source: str) -> str:
 class Data(Section):
     """Read by download."""
 
-    dataset: DatasetName
+    dataset: Annotated[str, plugin_name("datasets", "data set")]
     source: Annotated[str, AfterValidator(_existing)]
     mirrors: list[Annotated[str, matching(r"(https?|file)://.+", "a URL: http(s)://… or file://…")]]
     skip_damaged: bool
-    options: Annotated[dict[str, Any], options_of("datasets", "dataset", "fetch")]
-
-
-class DataName(StageParams):
-    """Of the section, what preprocess reads."""
-
-    dataset: DatasetName
+    options: Annotated[dict[str, Any], plugin_options("datasets", "dataset", "fetch")]

@@ -5,16 +5,16 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PlainValidator
 from pydantic_core import PydanticCustomError
 
-from stages.pipeline.params import ExplainerName, Section, Seed
+from stages.core.sections import Section, Seed, plugin_name
 
 CHOICES = ("first", "random", "per_class", "mistakes", "all")
 
 
 def _choices_or_positions(value: Any) -> Any:
     items = value if isinstance(value, list) else [value]
-    names = all(item in CHOICES for item in items if type(item) is not int)
+    all_known = all(item in CHOICES for item in items if type(item) is not int)
     positions = [item for item in items if type(item) is int]
-    if not items or not names or min(positions, default=0) < 0 or value in positions:
+    if not items or not all_known or min(positions, default=0) < 0 or type(value) is int:
         expected = f"must be {', '.join(CHOICES)} or a list of these and of positions, 0 or more"
         raise PydanticCustomError("images", expected)
     return value
@@ -23,7 +23,7 @@ def _choices_or_positions(value: Any) -> Any:
 class Explain(Section):
     """Read by explain."""
 
-    method: ExplainerName
+    method: Annotated[str, plugin_name("explainers", "method")]
     output: Literal["logits", "probabilities"]
     n_background: Annotated[int, Field(ge=1)]
     background: Literal["stratified", "random"]

@@ -2,12 +2,11 @@
 
 from typing import Annotated, Any
 
-from stages.pipeline.options import options_of
-from stages.pipeline.params import ArchitectureName, Section
+from stages.core.sections import Section, plugin_name, plugin_options
 
 
 class Model(Section):
-    """Read by train; the checkpoint tells the later stages."""
+    """Read by train; later stages read it from the checkpoint."""
 
-    architecture: ArchitectureName
-    options: Annotated[dict[str, Any], options_of("architectures", "architecture", "build")]
+    architecture: Annotated[str, plugin_name("architectures", "network")]
+    options: Annotated[dict[str, Any], plugin_options("architectures", "architecture", "build")]

@@ -5,9 +5,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PlainValidator
 from pydantic_core import PydanticCustomError
 
-from stages.pipeline.params import Section
+from stages.core.sections import Section
 
-SMALLEST_SIDE = 8  # pixels
+SMALLEST_SIDE_PX = 8
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 
@@ -16,9 +16,9 @@ def _height_and_width(value: Any) -> tuple[int, int] | None:
     if value is None:
         return None
     sides = value if isinstance(value, list) else [value, value]
-    whole = all(type(side) is int and side >= SMALLEST_SIDE for side in sides)
-    if len(sides) != 2 or not whole:
-        expected = f"must be null, a side or [height, width] in pixels, at least {SMALLEST_SIDE}"
+    valid = all(type(side) is int and side >= SMALLEST_SIDE_PX for side in sides)
+    if len(sides) != 2 or not valid:
+        expected = f"must be null, a side or [height, width] in pixels, at least {SMALLEST_SIDE_PX}"
         raise PydanticCustomError("image_size", expected)
     return sides[0], sides[1]
 

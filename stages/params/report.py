@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from stages.pipeline.params import Section
+from stages.core.sections import Section
 
 
 class Report(Section):

@@ -4,9 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from stages.pipeline.params import Section
+from stages.core.sections import Section
 
-Change = Literal["shift", "rotate", "scale", "flip", "erase"]
+Augmentation = Literal["shift", "rotate", "scale", "flip", "erase"]
 
 
 class Train(Section):
@@ -21,4 +21,4 @@ class Train(Section):
     schedule: Literal["constant", "one_cycle"]
     precision: Literal["float32", "bfloat16"]
     keep: Literal["best", "last"]
-    augment: list[Change]
+    augment: list[Augmentation]

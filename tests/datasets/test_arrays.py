@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from stages.core.errors import UserError
 from stages.datasets import arrays
-from stages.pipeline.dataset import Images, Origin
-from stages.pipeline.errors import UserError
+from stages.datasets.base.contract import Dataset, Origin
 
 RNG = np.random.default_rng(0)
 GREY = RNG.integers(0, 256, (6, 9, 11), dtype=np.uint8)
@@ -20,13 +20,13 @@ LABELS = np.array([0, 1, 2, 0, 1, 2])
 SOUND: dict[str, Any] = {"x_train": GREY, "y_train": LABELS, "x_test": GREY, "y_test": LABELS}
 
 
-def fetched(tmp_path: Path, **content: Any) -> Images:
+def fetched(tmp_path: Path, **content: Any) -> Dataset:
     file = tmp_path / "own.npz"
     np.savez(file, **{name: array for name, array in content.items() if array is not None})
     return from_file(file)
 
 
-def from_file(file: Path) -> Images:
+def from_file(file: Path) -> Dataset:
     raw = file.parent / "raw"
     raw.mkdir()
     try:
@@ -62,14 +62,14 @@ def test_names_of_the_classes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "messages"),
     [
-        ({"x_test": None}, ["x_test is missing; it holds x_train, y_train, y_test"]),
+        ({"x_test": None}, ["x_test is missing; the file holds x_train, y_train, y_test"]),
         ({"x_train": GREY / 255}, [r"x_train is float64, expected uint8 \(n, height, width\), "]),
         ({"x_train": GREY[0]}, [r"x_train has shape \(9, 11\), expected uint8 \(n, "]),
         ({"x_train": GREY[:0], "y_train": LABELS[:0]}, [r"shape \(0, 9, 11\), .* n at least 1"]),
         ({"x_train": RGB[..., :2]}, [r"x_train has shape \(6, 9, 11, 2\), expected uint8"]),
         (
             {"y_train": LABELS[:5]},
-            ["x_train holds 6 images but y_train 5 labels; expected as many"],
+            ["x_train holds 6 images but y_train 5 labels; expected one for each"],
         ),
         ({"y_test": LABELS / 2}, [r"y_test is float64 of shape \(6,\), expected whole numbers"]),
         ({"y_test": np.eye(6, dtype=int)}, [r"y_test is int64 of shape \(6, 6\), expected whole"]),
@@ -83,7 +83,7 @@ def test_names_of_the_classes(tmp_path: Path) -> None:
 def test_arrays_that_are_not_as_they_should_be(
     tmp_path: Path, changes: dict[str, Any], messages: list[str]
 ) -> None:
-    with pytest.raises(UserError, match=r"own\.npz: not as dataset arrays needs it:") as caught:
+    with pytest.raises(UserError, match=r"own\.npz: not what dataset arrays expects:") as caught:
         fetched(tmp_path, **SOUND | changes)
     assert len(str(caught.value).splitlines()) == 1 + len(messages)
     for message in messages:
@@ -110,7 +110,7 @@ def test_a_file_cut_short(tmp_path: Path) -> None:
     file = tmp_path / "own.npz"
     np.savez(file, **SOUND)
     file.write_bytes(file.read_bytes()[:-100])
-    with pytest.raises(UserError, match=r"own\.npz: no \.npz file that can be read"):
+    with pytest.raises(UserError, match=r"own\.npz: cannot be read as an \.npz file"):
         from_file(file)
 
 
@@ -120,7 +120,7 @@ def test_a_changed_byte(tmp_path: Path) -> None:
     content = bytearray(file.read_bytes())
     content[content.index(GREY.tobytes()) + 100] ^= 1
     file.write_bytes(bytes(content))
-    with pytest.raises(UserError, match=r"own\.npz: no \.npz file that can be read .*Bad CRC-32"):
+    with pytest.raises(UserError, match=r"own\.npz: cannot be read as an \.npz file .*Bad CRC-32"):
         from_file(file)
 
 
@@ -128,7 +128,9 @@ def test_a_changed_byte(tmp_path: Path) -> None:
 def test_a_file_that_is_no_archive(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "own.npz"
     file.write_bytes(content)
-    with pytest.raises(UserError, match=r"own\.npz: no \.npz file .*write it with numpy\.savez"):
+    with pytest.raises(
+        UserError, match=r"own\.npz: cannot be read as an .*write it with numpy\.savez"
+    ):
         from_file(file)
 
 
@@ -141,7 +143,7 @@ def test_no_file(tmp_path: Path, name: str) -> None:
 def test_an_archive_that_would_unpack_to_too_much(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(arrays, "LARGEST", 1 << 20)
+    monkeypatch.setattr(arrays, "MAX_UNPACKED_BYTES", 1 << 20)
     file = tmp_path / "own.npz"
     np.savez_compressed(file, **SOUND | {"x_train": np.zeros((2000, 30, 30), np.uint8)})
     assert file.stat().st_size < 1 << 15
@@ -157,5 +159,5 @@ def test_a_header_that_promises_too_much(tmp_path: Path) -> None:
     file = tmp_path / "own.npz"
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr("x_train.npy", buffer.getvalue())
-    with pytest.raises(UserError, match=r"own\.npz: no \.npz file that can be read"):
+    with pytest.raises(UserError, match=r"own\.npz: cannot be read as an \.npz file"):
         from_file(file)

@@ -5,13 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
-from stages.pipeline.errors import UserError
-from stages.pipeline.explanation import Explanation
+from stages.artifacts.explanation import Explanation
+from stages.core.errors import UserError
 from tests.conftest import Project, copy, run_stages
 
 
@@ -26,7 +27,11 @@ def metrics(root: Path, stage: str) -> dict[str, Any]:
     return content
 
 
-@pytest.mark.slow
+def classes(root: Path) -> list[str]:
+    """Names in the table of the classes."""
+    return list(pd.read_csv(root / "plots/classes.csv")["class"])
+
+
 def test_real_digits_as_png_files(own: Project) -> None:
     digits = load_digits()
     scale = 255 / digits.images.max()
@@ -51,7 +56,7 @@ def test_real_digits_as_png_files(own: Project) -> None:
     assert set(own.repro().values()) == {"ran"}
     evaluated = metrics(own.root, "evaluate")
     assert evaluated["accuracy"] >= 0.97
-    assert list(evaluated["class"]) == [f"digit {label}" for label in range(10)]
+    assert classes(own.root) == [f"digit {label}" for label in range(10)]
     explanation = Explanation.load(own.root / "data/shap")
     assert explanation.values.shape == (10, 1, 16, 16, 10)
     assert explanation.labels.tolist() == list(range(10))
@@ -93,7 +98,7 @@ def test_coloured_images_of_two_classes_without_a_test_split(
     run_stages(changes)
     assert "images: left out 1 of 81 files (data.skip_damaged):" in capsys.readouterr().out
     assert metrics(here, "evaluate")["accuracy"] >= 0.9
-    assert list(metrics(here, "evaluate")["class"]) == ["rote Äpfel", "青い空"]
+    assert classes(here) == ["rote Äpfel", "青い空"]
     explanation = Explanation.load(here / "data/shap")
     assert explanation.values.shape == (4, 3, 8, 10, 2)
     change = explanation.outputs - explanation.base_values

@@ -14,10 +14,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from stages.datasets import _torchvision, fashion_mnist, kmnist, mnist
-from stages.datasets._idx import IdxDataset, read_idx
-from stages.pipeline.dataset import Origin
-from stages.pipeline.errors import UserError
+from stages.core.errors import UserError
+from stages.datasets import fashion_mnist, kmnist, mnist
+from stages.datasets.base.contract import Origin
+from stages.datasets.base.idx import IdxDataset, read_idx
+from stages.datasets.base.torchvision import official_mirrors
 from tests.conftest import ROOT
 
 EMBEDDED = ROOT / "data/embedded"
@@ -218,8 +219,14 @@ def test_an_archive_is_checked_as_published_where_its_name_says_so(
     [
         (b"PK\x03\x04" + bytes(20), r"magic number is 0x504b0304, expected 0x00000803"),
         (idx(np.zeros(5, np.uint8)), r"magic number is 0x00000801, expected 0x00000803"),
-        (CONTENT["t10k-images-idx3-ubyte"][:-1], r"says 2 items, 128 bytes, but holds 127"),
-        (CONTENT["t10k-images-idx3-ubyte"] + b"\0", r"says 2 items, 128 bytes, but holds 129"),
+        (
+            CONTENT["t10k-images-idx3-ubyte"][:-1],
+            r"header states 2 items, 128 bytes, but it holds 127",
+        ),
+        (
+            CONTENT["t10k-images-idx3-ubyte"] + b"\0",
+            r"header states 2 items, 128 bytes, but it holds 129",
+        ),
         (CONTENT["t10k-images-idx3-ubyte"][:9], r"ends within its header, after 9 bytes"),
         (b"", r"magic number is 0x, expected"),
     ],
@@ -253,4 +260,4 @@ def test_downloaded_from_the_official_mirrors(dataset: object, tmp_path: Path, r
 
 def test_every_class_is_known_to_torchvision() -> None:
     for name in ("MNIST", "FashionMNIST", "KMNIST"):
-        assert _torchvision.official_mirrors(name)
+        assert official_mirrors(name)

@@ -1,38 +1,21 @@
-"""Folders of images: every format, every bad file, and real digits from end to end."""
+"""Folders of images: classes, splits, and every bad file at once."""
 
 import io
 import os
-import struct
 import zipfile
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from PIL import Image
 
+from stages.core.errors import UserError
 from stages.datasets import image_folder
-from stages.datasets._decode import Undecodable, decode
-from stages.pipeline.dataset import Images, Origin
-from stages.pipeline.errors import UserError
+from stages.datasets.base.contract import Dataset, Origin
 
-RNG = np.random.default_rng(0)
-
-
-def pixels(*shape: int) -> NDArray[np.uint8]:
-    return RNG.integers(0, 256, shape, dtype=np.uint8)
-
-
-def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, kind, **options)
-    return buffer.getvalue()
-
-
-PNG = encoded(Image.fromarray(pixels(12, 10)), "PNG")
+from .image_files import DAMAGED, PNG, encoded
 
 
 @pytest.fixture
@@ -50,122 +33,10 @@ def put(path: Path, content: bytes) -> None:
     path.write_bytes(content)
 
 
-def fetched(source: Path, folder: Path, skip_damaged: bool = False) -> Images:
+def fetched(source: Path, folder: Path, skip_damaged: bool = False) -> Dataset:
     folder.mkdir()
     image_folder.fetch(Origin(source, skip_damaged=skip_damaged), folder)
     return image_folder.read(folder)
-
-
-# Decoding.
-
-
-@pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF", "GIF", "WEBP"])
-def test_grey_images_come_back_as_they_were(kind: str) -> None:
-    grey = pixels(9, 13)
-    options = {"lossless": True} if kind == "WEBP" else {}
-    content = encoded(Image.fromarray(grey), kind, **options)
-    expected = np.repeat(grey[None], 3, axis=0) if kind in ("WEBP", "GIF") else grey[None]
-    decoded = decode(content)
-    # WebP and GIF store colours only: a grey image is one whose channels are equal.
-    assert np.array_equal(np.broadcast_to(decoded, expected.shape), expected)
-
-
-@pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF", "WEBP"])
-def test_coloured_images_come_back_as_they_were(kind: str) -> None:
-    rgb = pixels(9, 13, 3)
-    options = {"lossless": True} if kind == "WEBP" else {}
-    decoded = decode(encoded(Image.fromarray(rgb), kind, **options))
-    assert np.array_equal(decoded, rgb.transpose(2, 0, 1))
-
-
-def test_jpeg_comes_back_nearly() -> None:
-    smooth = np.add.outer(np.arange(16), np.arange(24)).astype(np.uint8) * 4
-    decoded = decode(encoded(Image.fromarray(smooth), "JPEG", quality=95))
-    assert decoded.shape == (1, 16, 24)
-    assert np.abs(decoded[0].astype(int) - smooth).max() < 6
-
-
-@pytest.mark.parametrize("kind", ["GIF", "TIFF", "WEBP"])
-def test_the_first_frame_counts(kind: str) -> None:
-    frames = [Image.new("RGB", (8, 8), color) for color in ("red", "blue")]
-    options: dict[str, Any] = {"save_all": True, "append_images": frames[1:]}
-    options |= {"lossless": True} if kind == "WEBP" else {}
-    decoded = decode(encoded(frames[0], kind, **options))
-    assert np.array_equal(decoded, np.broadcast_to([[[255]], [[0]], [[0]]], (3, 8, 8)))
-
-
-def test_palette_and_one_bit() -> None:
-    palette = Image.new("P", (8, 8), 1)
-    palette.putpalette([9, 9, 9, 10, 20, 30])
-    assert decode(encoded(palette, "PNG"))[:, 0, 0].tolist() == [10, 20, 30]
-    bits = Image.fromarray(np.eye(8, dtype=bool))
-    assert np.array_equal(decode(encoded(bits, "PNG"))[0], np.eye(8) * 255)
-
-
-@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
-def test_sixteen_bits_keep_their_high_half(kind: str) -> None:
-    values = np.array([[0, 257, 128 * 257, 65535, 300] * 2] * 8, dtype=np.uint16)
-    decoded = decode(encoded(Image.fromarray(values), kind))
-    assert decoded[0, 0, :5].tolist() == [0, 1, 128, 255, 1]
-
-
-def test_what_is_transparent_becomes_white() -> None:
-    rgba = np.zeros((8, 8, 4), np.uint8)
-    rgba[0, 0] = (255, 0, 0, 255)
-    rgba[0, 1] = (255, 0, 0, 51)  # a fifth of red on white
-    decoded = decode(encoded(Image.fromarray(rgba), "PNG"))
-    assert decoded[:, 0, :3].T.tolist() == [[255, 0, 0], [255, 204, 204], [255, 255, 255]]
-    grey = Image.merge("LA", [Image.new("L", (8, 8), 0), Image.new("L", (8, 8), 51)])
-    assert np.array_equal(decode(encoded(grey, "PNG")), np.full((1, 8, 8), 204))
-
-
-def test_upright_as_the_camera_says() -> None:
-    landscape = Image.fromarray(pixels(8, 12))
-    exif = Image.Exif()
-    exif[0x0112] = 6  # to be turned clockwise by a quarter
-    decoded = decode(encoded(landscape, "PNG", exif=exif))
-    assert np.array_equal(decoded[0], np.rot90(np.asarray(landscape), -1))
-
-
-def png_of_size(width: int, height: int) -> bytes:
-    """A header that promises many pixels."""
-
-    def chunk(kind: bytes, content: bytes) -> bytes:
-        checksum = struct.pack(">I", zlib.crc32(kind + content))
-        return struct.pack(">I", len(content)) + kind + content + checksum
-
-    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0))
-    return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
-
-
-DAMAGED = {
-    "empty": (b"", "empty"),
-    "text": (b"no image", "no PNG, JPEG, BMP, WebP, GIF or TIFF image"),
-    "page": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "no PNG, JPEG, BMP"),
-    "cut png": (encoded(Image.fromarray(pixels(30, 30)), "PNG")[:-200], "cut short or damaged"),
-    "cut jpeg": (encoded(Image.fromarray(pixels(30, 30)), "JPEG")[:-200], "cut short or damaged"),
-    "cut webp": (
-        encoded(Image.fromarray(pixels(30, 30, 3)), "WEBP")[:-200],
-        "cut short or damaged|no PNG",
-    ),
-    "changed byte": (PNG[:60] + bytes([PNG[60] ^ 255]) + PNG[61:], "cut short or damaged"),
-    "bomb": (png_of_size(60_000, 60_000), "decompression bomb: .*3600000000 pixels"),
-    "small bomb": (png_of_size(10_000, 10_000), "decompression bomb: .*100000000 pixels"),
-    "float": (
-        encoded(Image.fromarray(np.zeros((8, 8), np.float32)), "TIFF"),
-        "more than 16 bits; save it with 8 or 16",
-    ),
-}
-
-
-@pytest.mark.parametrize("name", DAMAGED)
-def test_what_cannot_be_decoded_says_why(name: str) -> None:
-    content, reason = DAMAGED[name]
-    with pytest.raises(Undecodable, match=reason):
-        decode(content)
-
-
-# The folder.
 
 
 def test_two_splits(source: Path, tmp_path: Path) -> None:
@@ -225,10 +96,10 @@ def test_every_damaged_file_is_named_at_once(source: Path, tmp_path: Path) -> No
     with pytest.raises(UserError) as caught:
         fetched(source, tmp_path / "raw")
     first, *lines, last = str(caught.value).splitlines()
-    assert first == f"{source}: 11 of 23 files are no images that can be used:"
+    assert first == f"{source}: 11 of 23 files cannot be used as images:"
     named = {line.strip().split(": ")[0] for line in lines}
     assert named == {f"train/big cat/{name}.png" for name in DAMAGED} | {"test/big cat/folder"}
-    assert last == "Mend or remove them, or set data.skip_damaged: true to leave them out."
+    assert last == "Fix or remove them, or set data.skip_damaged: true to leave them out."
 
 
 def test_damaged_files_are_left_out_and_listed(
@@ -320,7 +191,7 @@ def test_a_folder_that_may_not_be_read(
         return readable(path)
 
     monkeypatch.setattr(Path, "iterdir", iterdir)
-    with pytest.raises(UserError, match=r"train/big cat: cannot be read: Permission denied; mend"):
+    with pytest.raises(UserError, match=r"train/big cat: cannot be read: Permission denied; fix"):
         fetched(source, tmp_path / "raw")
 
 

@@ -1,14 +1,6 @@
 """Data sets that torchvision downloads and reads: its real code, a server on this machine."""
 
-import bz2
-import gzip
-import hashlib
-import io
-import pickle
-import struct
-import tarfile
-import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -17,145 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-import scipy.io
-from numpy.typing import NDArray
 
-from stages.datasets import cifar10, emnist, qmnist, svhn, usps
-from stages.pipeline.dataset import Origin
-from stages.pipeline.errors import UserError
-from stages.pipeline.explanation import Explanation
+from stages.artifacts.explanation import Explanation
+from stages.core.errors import UserError
+from stages.datasets import emnist
+from stages.datasets.base.contract import Origin
 from tests.conftest import run_stages
 
-RNG = np.random.default_rng(0)
-Split = tuple[NDArray[Any], NDArray[Any]]
-Files = dict[str, bytes]
-
-
-def split_of(n: int, *shape: int, n_classes: int = 10) -> Split:
-    """Random images (n, *shape) and labels."""
-    images = RNG.integers(0, 256, (n, *shape), dtype=np.uint8)
-    return images, np.arange(n, dtype=np.int64) % n_classes
-
-
-def md5(content: bytes) -> str:
-    return hashlib.md5(content, usedforsecurity=False).hexdigest()
-
-
-def idx(array: NDArray[Any], kind: int) -> bytes:
-    """The IDX format as its author describes it."""
-    header = bytes([0, 0, kind, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape)
-    return header + array.astype(array.dtype.newbyteorder(">")).tobytes()
-
-
-def usps_files(splits: dict[str, Split], patch: Callable[[str, Any], None]) -> Files:
-    """LIBSVM's text format: labels from 1, pixels from -1 to 1."""
-    files, known = {}, {}
-    for part, name in (("train", "usps.bz2"), ("test", "usps.t.bz2")):
-        lines = []
-        for image, label in zip(*splits[part], strict=True):
-            pixels = (image.ravel() / 255 * 2 - 1).tolist()
-            values = " ".join(f"{i}:{value:.7f}" for i, value in enumerate(pixels, start=1))
-            lines.append(f"{label + 1} {values} \n")
-        files[name] = bz2.compress("".join(lines).encode())
-        known[part] = [f"http://127.0.0.1:9/{name}", name, md5(files[name])]
-    patch("USPS.split_list", known)
-    return files
-
-
-def svhn_files(splits: dict[str, Split], patch: Callable[[str, Any], None]) -> Files:
-    """MATLAB files: images (32, 32, 3, n), labels (n, 1) in which 10 stands for the digit 0."""
-    files, known = {}, {}
-    for part, (images, labels) in splits.items():
-        buffer = io.BytesIO()
-        y = np.where(labels == 0, 10, labels).astype(np.uint8)[:, None]
-        scipy.io.savemat(buffer, {"X": images.transpose(2, 3, 1, 0), "y": y})
-        name = f"{part}_32x32.mat"
-        files[name] = buffer.getvalue()
-        known[part] = [f"http://127.0.0.1:9/{name}", name, md5(files[name])]
-    patch("SVHN.split_list", known)
-    return files
-
-
-def cifar10_files(splits: dict[str, Split], patch: Callable[[str, Any], None]) -> Files:
-    """A tar of pickled batches: rows of 3072 bytes, red first, and lists of labels."""
-    images, labels = splits["train"]
-    parts = zip(np.array_split(images, 5), np.array_split(labels, 5), strict=True)
-    batches = {f"data_batch_{i}": part for i, part in enumerate(parts, start=1)}
-    batches["test_batch"] = splits["test"]
-    contents = {
-        name: pickle.dumps({"data": x.reshape(len(x), -1), "labels": y.tolist()})
-        for name, (x, y) in batches.items()
-    }
-    contents["batches.meta"] = pickle.dumps({"label_names": [f"animal {i}" for i in range(10)]})
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
-        for name, content in contents.items():
-            member = tarfile.TarInfo(f"cifar-10-batches-py/{name}")
-            member.size = len(content)
-            archive.addfile(member, io.BytesIO(content))
-    lists = [[name, md5(contents[name])] for name in batches]
-    patch("CIFAR10.train_list", lists[:5])
-    patch("CIFAR10.test_list", lists[5:])
-    meta = {"filename": "batches.meta", "key": "label_names", "md5": md5(contents["batches.meta"])}
-    patch("CIFAR10.meta", meta)
-    patch("CIFAR10.url", "http://127.0.0.1:9/cifar-10-python.tar.gz")
-    patch("CIFAR10.tgz_md5", md5(buffer.getvalue()))
-    return {"cifar-10-python.tar.gz": buffer.getvalue()}
-
-
-def qmnist_files(splits: dict[str, Split], patch: Callable[[str, Any], None]) -> Files:
-    """IDX files, the labels with eight numbers each, of which the first is the digit."""
-    files: Files = {}
-    known: dict[str, list[tuple[str, str]]] = {}
-    for part, (images, labels) in splits.items():
-        about = np.column_stack([labels, *RNG.integers(0, 4000, (7, len(labels)))])
-        contents = {
-            f"qmnist-{part}-images-idx3-ubyte.gz": gzip.compress(idx(images, 0x08), mtime=0),
-            f"qmnist-{part}-labels-idx2-int.gz": gzip.compress(
-                idx(about.astype(np.int32), 0x0C), mtime=0
-            ),
-        }
-        files |= contents
-        known[part] = [(f"http://127.0.0.1:9/{n}", md5(content)) for n, content in contents.items()]
-    patch("QMNIST.resources", known)
-    return files
-
-
-def emnist_files(
-    splits: dict[str, Split], patch: Callable[[str, Any], None], split: str, first: int
-) -> Files:
-    """A zip of packed IDX files, rows and columns of the images exchanged."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for part, (images, labels) in splits.items():
-            prefix = f"gzip/emnist-{split}-{part}"
-            pixels = idx(np.ascontiguousarray(images.transpose(0, 2, 1)), 0x08)
-            archive.writestr(f"{prefix}-images-idx3-ubyte.gz", gzip.compress(pixels))
-            numbers = idx((labels + first).astype(np.uint8), 0x08)
-            archive.writestr(f"{prefix}-labels-idx1-ubyte.gz", gzip.compress(numbers))
-    patch("EMNIST.url", "http://127.0.0.1:9/gzip.zip")
-    patch("EMNIST.md5", md5(buffer.getvalue()))
-    return {"gzip.zip": buffer.getvalue()}
-
-
-DIGITS = tuple("0123456789")
-LETTERS = tuple("abcdefghijklmnopqrstuvwxyz")
-# Cohen et al., section III: 15 letters look alike in both cases, so 10 + 26 + 11 classes are left.
-BALANCED = tuple("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabdefghnqrt")
-CASES: dict[str, tuple[Any, dict[str, Any], tuple[int, ...], Any, tuple[str, ...]]] = {
-    "usps": (usps, {}, (16, 16), usps_files, DIGITS),
-    "svhn": (svhn, {}, (3, 32, 32), svhn_files, DIGITS),
-    "cifar10": (cifar10, {}, (3, 32, 32), cifar10_files, tuple(f"animal {i}" for i in range(10))),
-    "qmnist": (qmnist, {}, (28, 28), qmnist_files, DIGITS),
-    "emnist": (emnist, {}, (28, 28), partial(emnist_files, split="balanced", first=0), BALANCED),
-    "emnist letters": (
-        emnist,
-        {"split": "letters"},
-        (28, 28),
-        partial(emnist_files, split="letters", first=1),
-        LETTERS,
-    ),
-}
+from .published import CASES, publish
 
 
 @pytest.fixture
@@ -182,21 +43,6 @@ def raw(tmp_path: Path) -> Path:
     folder = tmp_path / "raw"
     folder.mkdir()
     return folder
-
-
-def publish(name: str, monkeypatch: pytest.MonkeyPatch) -> tuple[Any, dict[str, Any], Any, Files]:
-    """Make the published files small: the MD5 torchvision knows are theirs; its code runs as is."""
-    module, options, shape, make, class_names = CASES[name]
-    n_classes = len(class_names)
-    splits = {
-        "train": split_of(2 * n_classes, *shape, n_classes=n_classes),
-        "test": split_of(n_classes, *shape, n_classes=n_classes),
-    }
-
-    def patch(attribute: str, value: Any) -> None:
-        monkeypatch.setattr(f"torchvision.datasets.{attribute}", value)
-
-    return module, options, splits, make(splits, patch)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -269,7 +115,9 @@ def test_another_file_in_the_source_folder_is_refused(
     place.mkdir(parents=True)
     for file, content in files.items():
         (place / file).write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
-    with pytest.raises(UserError, match=r"MD5 is not [0-9a-f]{32}, .* damaged or another one: rem"):
+    with pytest.raises(
+        UserError, match=r"MD5 is [0-9a-f]{32}, expected [0-9a-f]{32}; .* damaged or a"
+    ):
         module.fetch(Origin(tmp_path / "source"), raw, **options)
     assert list(raw.iterdir()) == []
 
@@ -302,8 +150,8 @@ def test_found_nowhere(
 def test_emnist_knows_its_splits() -> None:
     from torchvision.datasets import EMNIST
 
-    from stages.pipeline.options import option_mistakes
+    from stages.core.sections import option_errors
 
-    assert all(option_mistakes(emnist.fetch, {"split": split}) == [] for split in EMNIST.splits)
-    (mistake,) = option_mistakes(emnist.fetch, {"split": "numbers"})
+    assert all(option_errors(emnist.fetch, {"split": split}) == [] for split in EMNIST.splits)
+    (mistake,) = option_errors(emnist.fetch, {"split": "numbers"})
     assert "must be 'byclass', 'bymerge', 'balanced', 'letters', 'digits' or 'mnist'" in mistake

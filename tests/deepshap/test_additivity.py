@@ -8,6 +8,8 @@ from stages.deepshap import DeepShap
 
 from .networks import OURS_ALONE, SHAP_IS_RIGHT, build, images
 
+pytestmark = pytest.mark.usefixtures("checked_shapes")
+
 EVERY = {**SHAP_IS_RIGHT, **OURS_ALONE}
 BOUND = {torch.float32: 1e-5, torch.float64: 1e-10}
 

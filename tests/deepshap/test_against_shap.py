@@ -17,6 +17,8 @@ with warnings.catch_warnings():
 
 from .networks import SHAP_IS_RIGHT, SHAP_IS_WRONG, build, images, initialise
 
+pytestmark = pytest.mark.usefixtures("checked_shapes")
+
 
 def by_shap(network: nn.Module, x: torch.Tensor, background: torch.Tensor) -> np.ndarray:
     with warnings.catch_warnings():

@@ -39,8 +39,7 @@ def assigned(x: Tensor) -> Tensor:
 def through_views(x: Tensor) -> Tensor:
     y = 3 * x
     y.view(len(x), -1)[:, ::2].mul_(-1)
-    first, second = y.chunk(2, dim=1)
-    first.add_(second)
+    y[:, :2].add_(y[:, 2:])
     return y
 
 

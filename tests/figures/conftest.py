@@ -1,77 +1,21 @@
-"""A real explanation with a closed form: scikit-learn's digits and a linear model."""
+"""Runs to draw, and their explorer page open in a browser."""
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page
-from sklearn.datasets import load_digits
 
-from stages.pipeline.explanation import Explanation
+from stages.figures.explorer import write_explorer
+from stages.figures.run import Run
 
-from .opened import NAMES, opened, write
-from .runs import Run
-
-N_TRAIN = 600
-N_BACKGROUND = 100
+from .opened import NAMES, opened
+from .runs import digits_run, with_names
 
 
 @pytest.fixture(scope="session")
 def digits() -> Run:
-    """Every mistake of a least-squares classifier on digits, and eighty images it gets right.
-
-    For a linear output w·x + b the attribution of a pixel is w (x - mean of the background).
-    """
-    data = load_digits()
-    images = (data.images * 15.9375).astype(np.uint8)[:, None]  # 0 to 255
-    labels = data.target.astype(np.int64)
-    inputs = images.reshape(len(images), -1).astype(np.float64)
-    train, test = inputs[:N_TRAIN], inputs[N_TRAIN:]
-    ridge = train.T @ train + 1e5 * np.eye(64)
-    weights = 8 * np.linalg.solve(ridge, train.T @ np.eye(10)[labels[:N_TRAIN]])  # (64, 10)
-    logits = test @ weights
-    chances = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    test_labels = labels[N_TRAIN:]
-    wrong = logits.argmax(axis=1) != test_labels
-    indices = np.sort(np.append(np.flatnonzero(wrong), np.flatnonzero(~wrong)[:80]))
-    background = train[:N_BACKGROUND].mean(axis=0)
-    values = (test[indices] - background)[:, :, None] * weights
-    about = {
-        "class_names": [str(number) for number in range(10)],
-        "output": "logits",
-        "method": "linear",
-        "n_background": N_BACKGROUND,
-        "background": "random",
-        "versions": {"numpy": "2"},
-    }
-    explanation = Explanation(
-        values=values.reshape(-1, 1, 8, 8, 10).astype(np.float32),
-        base_values=background @ weights,
-        outputs=logits[indices],
-        probabilities=chances[indices].astype(np.float32),
-        images=images[N_TRAIN:][indices],
-        labels=test_labels[indices],
-        indices=indices,
-        about=about,
-    )
-    return Run(explanation, test_labels, chances.astype(np.float32))
-
-
-@pytest.fixture(scope="session")
-def params() -> dict[str, Any]:
-    return {
-        "seed": 7,
-        "data": {"dataset": "digits", "source": "data/embedded"},
-        "model": {"architecture": "linear"},
-        "train": {"learning_rate": 0.001, "note": "<b>bold</b>"},
-    }
-
-
-@pytest.fixture(scope="session")
-def metrics() -> dict[str, Any]:
-    return {"evaluate": {"accuracy": 0.9123456789}, "explain": {"diagonal": 0.75}}
+    return digits_run()
 
 
 @pytest.fixture
@@ -81,18 +25,13 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def run(digits: Run) -> Run:
-    return digits.named(NAMES)
+    return with_names(digits, NAMES)
 
 
 @pytest.fixture(scope="module")
-def page_file(
-    tmp_path_factory: pytest.TempPathFactory,
-    run: Run,
-    params: dict[str, Any],
-    metrics: dict[str, Any],
-) -> Path:
+def page_file(tmp_path_factory: pytest.TempPathFactory, run: Run) -> Path:
     path = tmp_path_factory.mktemp("explorer") / "explorer.html"
-    write(path, run, params, metrics)
+    write_explorer(path, run)
     return path
 
 

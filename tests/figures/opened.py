@@ -11,28 +11,13 @@ import numpy as np
 from matplotlib.image import imread
 from playwright.sync_api import Browser, Page
 
-from stages.figures.explorer import write_explorer
-
-from .runs import Run
+from stages.figures.run import Run
 
 NAMES = [
     "<img src=x onerror=alert(1)>",
     "</script><script>alert(2)</script>",
     *(f"digit {number}" for number in range(2, 10)),
 ]
-
-
-def write(path: Path, run: Run, params: dict[str, Any], metrics: dict[str, Any]) -> None:
-    write_explorer(
-        path,
-        run.explanation,
-        run.summary,
-        run.scale,
-        run.test_labels,
-        run.test_probabilities,
-        params,
-        metrics,
-    )
 
 
 def opened(browser: Browser, path: Path, **context: Any) -> Iterator[Page]:

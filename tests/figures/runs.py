@@ -1,44 +1,71 @@
 """Runs that are small enough to check by hand."""
 
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.datasets import load_digits
 
-from stages.figures.scale import Scale
-from stages.figures.summary import Summary, summarise
-from stages.pipeline.explanation import Explanation
+from stages.artifacts.explanation import Explanation
+from stages.artifacts.predictions import Predictions
+from stages.artifacts.splits import Split
+from stages.figures.run import Run
+
+N_TRAIN = 600
+N_BACKGROUND = 100
 
 
-@dataclass(frozen=True)
-class Run:
-    """An explanation and the predictions of the whole test split it is of."""
+@cache
+def digits_run() -> Run:
+    """Every mistake of a least-squares classifier on digits, and eighty images it gets right.
 
-    explanation: Explanation
-    test_labels: NDArray[np.int64]
-    test_probabilities: NDArray[np.float32]
-
-    @cached_property
-    def summary(self) -> Summary:
-        return summarise(self.explanation)
-
-    @cached_property
-    def scale(self) -> Scale:
-        return Scale(self.summary.limit, "red_blue")
-
-    def of(self, images: NDArray[np.integer]) -> "Run":
-        """Keep these explained images."""
-        arrays = {
-            name: getattr(self.explanation, name)[images]
-            for name in ("values", "outputs", "probabilities", "images", "labels", "indices")
-        }
-        return replace(self, explanation=replace(self.explanation, **arrays))
-
-    def named(self, names: list[str]) -> "Run":
-        about = {**self.explanation.about, "class_names": names}
-        return replace(self, explanation=replace(self.explanation, about=about))
+    For a linear output w·x + b the attribution of a pixel is w (x - mean of the background).
+    """
+    data = load_digits()
+    images = (data.images * 15.9375).astype(np.uint8)[:, None]  # 0 to 255
+    labels = data.target.astype(np.int64)
+    inputs = images.reshape(len(images), -1).astype(np.float64)
+    train, test = inputs[:N_TRAIN], inputs[N_TRAIN:]
+    ridge = train.T @ train + 1e5 * np.eye(64)
+    weights = 8 * np.linalg.solve(ridge, train.T @ np.eye(10)[labels[:N_TRAIN]])  # (64, 10)
+    logits = test @ weights
+    probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    probabilities = probabilities.astype(np.float32)
+    test_labels = labels[N_TRAIN:]
+    wrong = logits.argmax(axis=1) != test_labels
+    indices = np.sort(np.append(np.flatnonzero(wrong), np.flatnonzero(~wrong)[:80]))
+    background = train[:N_BACKGROUND].mean(axis=0)
+    values = (test[indices] - background)[:, :, None] * weights
+    names = [str(number) for number in range(10)]
+    explanation = Explanation(
+        values=values.reshape(-1, 1, 8, 8, 10).astype(np.float32),
+        base_values=background @ weights,
+        outputs=logits[indices],
+        probabilities=probabilities[indices],
+        images=images[N_TRAIN:][indices],
+        labels=test_labels[indices],
+        indices=indices,
+        about={
+            "class_names": names,
+            "dataset": "digits",
+            "network": "linear",
+            "output": "logits",
+            "method": "linear",
+            "n_background": N_BACKGROUND,
+            "background": "random",
+            "parameters": {
+                "seed": 7,
+                "data": {"dataset": "image_folder", "options": {}},
+                "train": {"learning_rate": 0.001, "note": "<b>bold</b>"},
+            },
+            "versions": {"numpy": "2"},
+        },
+    )
+    predictions = Predictions(probabilities, test_labels, tuple(names), {"accuracy": 0.9123456789})
+    training = Split(images[:N_TRAIN], labels[:N_TRAIN])
+    return Run(explanation, predictions, training, "red_blue")
 
 
 def random_run(
@@ -49,24 +76,51 @@ def random_run(
     shape = (n_images, channels, height, width)
     values = draw.normal(size=(*shape, n_classes)).astype(np.float32)
     base_values = draw.normal(size=n_classes)
-    chances = draw.dirichlet(np.ones(n_classes), size=n_images).astype(np.float32)
+    probabilities = draw.dirichlet(np.ones(n_classes), size=n_images).astype(np.float32)
     labels = draw.integers(0, n_classes, n_images)
+    images = draw.integers(0, 256, shape).astype(np.uint8)
+    names = [f"class number {number}" for number in range(n_classes)]
     explanation = Explanation(
         values=values,
         base_values=base_values,
         outputs=values.sum(axis=(1, 2, 3), dtype=np.float64) + base_values,
-        probabilities=chances,
-        images=draw.integers(0, 256, shape).astype(np.uint8),
+        probabilities=probabilities,
+        images=images,
         labels=labels,
         indices=np.arange(n_images),
         about={
-            "class_names": [f"class number {number}" for number in range(n_classes)],
+            "class_names": names,
+            "dataset": "noise",
+            "network": "none",
             "output": "probabilities",
             "method": "noise",
             "n_background": 1000,
             "background": "stratified",
+            "parameters": {},
             "versions": {},
             **about,
         },
     )
-    return Run(explanation, labels, chances)
+    predictions = Predictions(probabilities, labels, tuple(names), {})
+    return Run(explanation, predictions, Split(images, labels), "red_blue")
+
+
+def with_images(run: Run, images: NDArray[np.integer]) -> Run:
+    """Keep these explained images."""
+    arrays = {
+        name: getattr(run.explanation, name)[images]
+        for name in ("values", "outputs", "probabilities", "images", "labels", "indices")
+    }
+    return replace(run, explanation=replace(run.explanation, **arrays))
+
+
+def with_about(run: Run, **about: Any) -> Run:
+    """Say something else of the explanation."""
+    explanation = replace(run.explanation, about={**run.explanation.about, **about})
+    return replace(run, explanation=explanation)
+
+
+def with_names(run: Run, names: list[str]) -> Run:
+    """Name the classes."""
+    predictions = replace(run.predictions, class_names=tuple(names))
+    return replace(with_about(run, class_names=names), predictions=predictions)

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from stages.figures.board import Board, fold, printable, shorten, text_width, wrap
+from stages.figures.board import Board
+from stages.figures.text import fold, printable, shorten, text_width, wrap
 
 
 def test_a_tile_lands_pixel_for_pixel_where_it_was_put(folder: Path) -> None:
@@ -22,8 +23,8 @@ def test_a_tile_lands_pixel_for_pixel_where_it_was_put(folder: Path) -> None:
 def test_the_same_picture_has_the_same_bytes_and_no_software_or_time_in_them(folder: Path) -> None:
     for name in "ab":
         board = Board(200, 60)
-        board.words(10, 10, "words")
-        board.frame(100, 10, 30, 30, "predicted")
+        board.write(10, 10, "words")
+        board.tile(100, 10, np.zeros((30, 30, 3), np.uint8), "predicted")
         board.save(folder / f"{name}.png")
     content = (folder / "a.png").read_bytes()
     assert content == (folder / "b.png").read_bytes()
@@ -37,7 +38,7 @@ def test_the_same_picture_has_the_same_bytes_and_no_software_or_time_in_them(fol
 )
 def test_any_name_can_be_drawn_without_a_warning(name: str, folder: Path) -> None:
     board = Board(200, 40)
-    board.words(10, 10, printable([name])[0])
+    board.write(10, 10, printable([name])[0])
     board.save(folder / "a.png")
     assert "\n" not in board.figure.texts[0].get_text()
 
@@ -50,29 +51,29 @@ def test_names_in_a_script_the_font_lacks_stay_different() -> None:
 
 def test_dollars_are_drawn_as_dollars() -> None:
     board = Board(200, 40)
-    board.words(10, 10, "$a$ or $b$")
+    board.write(10, 10, "$a$ or $b$")
     board.figure.canvas.draw()  # mathtext would fail on unbalanced dollars, and hide balanced ones
     assert not board.figure.texts[0].get_parse_math()
 
 
 def test_lines_are_no_wider_than_asked_and_lose_no_word() -> None:
     text = "what each pixel adds to a class's output or takes from it " * 5
-    lines = wrap(text, 150, 12)
-    assert all(text_width(line, 12) <= 150 for line in lines)
+    lines = wrap(text, 150)
+    assert all(text_width(line) <= 150 for line in lines)
     assert " ".join(lines) == text.strip()
 
 
 def test_a_cut_name_keeps_both_ends_since_numbers_stand_at_one() -> None:
-    cut = shorten("class name number 183", 84, 12)
-    assert text_width(cut, 12) <= 84
+    cut = shorten("class name number 183", 84)
+    assert text_width(cut) <= 84
     assert cut.startswith("cla")
     assert cut.endswith("183")
-    assert shorten("short", 84, 12) == "short"
-    assert shorten("anything", 1, 12) == "…"
+    assert shorten("short", 84) == "short"
+    assert shorten("anything", 1) == "…"
 
 
 def test_a_folded_name_has_at_most_two_lines_within_the_width() -> None:
     for name in ("one", "two words here", "w" * 80, "a much longer name of very many words in all"):
-        lines = fold(name, 84, 12)
+        lines = fold(name, 84)
         assert len(lines) <= 2
-        assert all(text_width(line, 12) <= 84 for line in lines)
+        assert all(text_width(line) <= 84 for line in lines)

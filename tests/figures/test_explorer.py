@@ -10,25 +10,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stages.figures import explorer
-from stages.figures.explorer import pack, write_explorer
+from stages.figures import packing
+from stages.figures.explorer import write_explorer
+from stages.figures.packing import pack
+from stages.figures.run import Run
 
-from .runs import Run, random_run
+from .runs import random_run, with_about, with_names
 
 
-def written(
-    path: Path, run: Run, params: dict[str, Any], metrics: dict[str, Any]
-) -> tuple[str, dict[str, Any]]:
-    write_explorer(
-        path,
-        run.explanation,
-        run.summary,
-        run.scale,
-        run.test_labels,
-        run.test_probabilities,
-        params,
-        metrics,
-    )
+def written(path: Path, run: Run) -> tuple[str, dict[str, Any]]:
+    write_explorer(path, run)
     page = path.read_text(encoding="utf-8")
     data = re.search(r'<script type="application/json" id="run">(.*?)</script>', page, re.DOTALL)
     assert data
@@ -41,9 +32,9 @@ def array(data: dict[str, Any], name: str) -> np.ndarray[Any, Any]:
 
 
 def test_the_page_gives_the_attributions_back_within_the_error_it_states(
-    digits: Run, folder: Path, params: dict[str, Any], metrics: dict[str, Any]
+    digits: Run, folder: Path
 ) -> None:
-    _, data = written(folder / "page.html", digits, params, metrics)
+    _, data = written(folder / "page.html", digits)
     n = len(digits.explanation.labels)
     maps = array(data, "maps").reshape(n, 10, 8, 8).astype(np.float64)
     unpacked = maps * array(data, "steps").reshape(n, 10, 1, 1)
@@ -58,18 +49,16 @@ def test_the_page_gives_the_attributions_back_within_the_error_it_states(
 
 
 def test_the_page_paints_with_the_colors_and_the_limit_of_the_pictures(
-    digits: Run, folder: Path, params: dict[str, Any], metrics: dict[str, Any]
+    digits: Run, folder: Path
 ) -> None:
-    _, data = written(folder / "page.html", digits, params, metrics)
+    _, data = written(folder / "page.html", digits)
     np.testing.assert_array_equal(array(data, "colors"), digits.scale.table.ravel())
     assert data["limit"] == digits.scale.limit
 
 
-def test_two_hundred_images_of_ten_classes_fit_in_8_mb(
-    folder: Path, params: dict[str, Any], metrics: dict[str, Any]
-) -> None:
+def test_two_hundred_images_of_ten_classes_fit_in_8_mb(folder: Path) -> None:
     run = random_run(200, 1, 28, 28, 10)
-    _, data = written(folder / "page.html", run, params, metrics)
+    _, data = written(folder / "page.html", run)
     assert data["size"]["n"] == 200
     assert data["words"]["held"] == "All 200 explained images."
     assert (folder / "page.html").stat().st_size < 8_000_000
@@ -77,7 +66,7 @@ def test_two_hundred_images_of_ten_classes_fit_in_8_mb(
 
 @pytest.mark.parametrize("shape", [(10_000, 1, 8, 8, 2), (150, 3, 224, 224, 30)])
 def test_any_number_and_size_of_images_stays_under_8_mb(
-    shape: tuple[int, ...], folder: Path, params: dict[str, Any], metrics: dict[str, Any]
+    shape: tuple[int, ...], folder: Path
 ) -> None:
     small = random_run(1, *shape[1:])
     n_images = shape[0]
@@ -89,18 +78,11 @@ def test_any_number_and_size_of_images_stays_under_8_mb(
         for name in ("values", "outputs", "probabilities", "images", "labels", "indices")
     }
     explanation = replace(explanation, **arrays)
-    summary = replace(small.summary, sums=np.broadcast_to(small.summary.sums, (n_images, shape[4])))
+    run = replace(small, explanation=explanation)
+    sums = np.broadcast_to(small.summary.sums, (n_images, shape[4]))
+    vars(run)["summary"] = replace(small.summary, sums=sums)  # not read from so many images
     path = folder / "page.html"
-    write_explorer(
-        path,
-        explanation,
-        summary,
-        small.scale,
-        small.test_labels,
-        small.test_probabilities,
-        params,
-        metrics,
-    )
+    write_explorer(path, run)
     assert path.stat().st_size < 8_000_000
     assert f"of {n_images:,} explained images fit on this page" in path.read_text(encoding="utf-8")
 
@@ -109,52 +91,43 @@ def test_where_not_all_fit_the_mistakes_are_kept(
     digits: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     explanation = digits.explanation
-    wrong = np.flatnonzero(explanation.predictions != explanation.labels)
-    monkeypatch.setattr(explorer, "PACKED_BYTES", 1512 * (len(wrong) + 5) * 4 // 3)
+    wrong = np.flatnonzero(explanation.predicted != explanation.labels)
+    monkeypatch.setattr(packing, "PACKED_BYTES", 1512 * (len(wrong) + 5) * 4 // 3)
     held = pack(explanation, digits.summary).arrays["indices"]
     assert len(held) == len(wrong) + 5
     assert set(explanation.indices[wrong]) < set(held)
     assert (np.diff(held) > 0).all()
 
 
-def test_large_images_are_averaged_on_the_page_and_it_says_so(
-    folder: Path, params: dict[str, Any], metrics: dict[str, Any]
-) -> None:
+def test_large_images_are_averaged_on_the_page_and_it_says_so(folder: Path) -> None:
     run = random_run(2, 3, 100, 130, 3)
-    _, data = written(folder / "page.html", run, params, metrics)
+    _, data = written(folder / "page.html", run)
     assert (data["size"]["h"], data["size"]["w"]) == (34, 44)
     assert "Each drawn pixel is the mean of 3 by 3." in data["words"]["map"]
 
 
-def test_the_same_run_gives_the_same_bytes(
-    digits: Run, folder: Path, params: dict[str, Any], metrics: dict[str, Any]
-) -> None:
-    first, _ = written(folder / "a.html", digits, params, metrics)
-    second, _ = written(folder / "b.html", digits, params, metrics)
+def test_the_same_run_gives_the_same_bytes(digits: Run, folder: Path) -> None:
+    first, _ = written(folder / "a.html", digits)
+    second, _ = written(folder / "b.html", digits)
     assert first == second
 
 
-def test_no_text_from_the_data_can_open_or_close_a_tag(
-    digits: Run, folder: Path, params: dict[str, Any], metrics: dict[str, Any]
-) -> None:
-    plain, _ = written(folder / "plain.html", digits, params, metrics)
+def test_no_text_from_the_data_can_open_or_close_a_tag(digits: Run, folder: Path) -> None:
+    plain, _ = written(folder / "plain.html", digits)
     names = ["</script><script>alert(1)</script>", "<!--<script>", "{{data}}", "\udc80", "\u2028"]
-    hostile = digits.named([*names, *"56789"])
-    bad = {
-        **params,
-        "data": {"dataset": "<title>{{scripts}}&"},
-        "note": "<!--",
-    }
-    page, data = written(folder / "page.html", hostile, bad, metrics)
+    hostile = with_about(
+        with_names(digits, [*names, *"56789"]),
+        dataset="<title>{{scripts}}&",
+        parameters={"note": "<!--"},
+    )
+    page, data = written(folder / "page.html", hostile)
     assert data["classNames"][:5] == names
     for mark in ("<script", "</script", "<!--", "<title", "</title"):
         assert page.count(mark) == plain.count(mark)
 
 
-def test_the_page_allows_nothing_but_itself(
-    digits: Run, folder: Path, params: dict[str, Any], metrics: dict[str, Any]
-) -> None:
-    page, _ = written(folder / "page.html", digits, params, metrics)
+def test_the_page_allows_nothing_but_itself(digits: Run, folder: Path) -> None:
+    page, _ = written(folder / "page.html", digits)
     rules = re.search(r'http-equiv="Content-Security-Policy" content="([^"]*)"', page)
     assert rules
     assert "default-src 'none'" in rules[1]

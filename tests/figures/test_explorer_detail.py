@@ -6,19 +6,20 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
+from stages.figures.run import Run
+
 from .opened import NAMES, canvas, decimal, go_to, shown
-from .runs import Run
 
 pytestmark = pytest.mark.browser
 
 
 def test_one_image_is_shown_with_every_probability_and_sum(page: Page, run: Run) -> None:
     explanation = run.explanation
-    image = int(np.flatnonzero(explanation.predictions != explanation.labels)[0])
+    image = int(np.flatnonzero(explanation.predicted != explanation.labels)[0])
     go_to(page, explanation.indices[image])
     expect(page.locator("#verdict")).to_contain_text(NAMES[explanation.labels[image]])
     expect(page.locator("#verdict")).to_contain_text(
-        f"✗ predicted {NAMES[explanation.predictions[image]]}"
+        f"✗ predicted {NAMES[explanation.predicted[image]]}"
     )
     rows = page.locator("#classes tbody tr")
     expect(rows).to_have_count(10)
@@ -45,7 +46,7 @@ def test_the_bar_of_a_class_reaches_from_its_base_value_to_its_output(page: Page
     explanation = run.explanation
     image = 5
     go_to(page, explanation.indices[image])
-    row = page.locator("#classes tbody tr").nth(int(explanation.predictions[image]))
+    row = page.locator("#classes tbody tr").nth(int(explanation.predicted[image]))
     bar, tick, track = (
         row.locator("td").nth(1).locator(part).bounding_box()
         for part in (".warm", ".tick", ".track")
@@ -83,8 +84,8 @@ def test_predicted_against_true_follows_from_image_to_image(page: Page, run: Run
     explanation = run.explanation
     page.get_by_role("combobox", name="Prediction", exact=True).select_option("wrong")
     page.get_by_role("combobox", name="minus the map of").select_option("the true class")
-    for image in np.flatnonzero(explanation.predictions != explanation.labels)[:3]:
-        a, b = NAMES[explanation.predictions[image]], NAMES[explanation.labels[image]]
+    for image in np.flatnonzero(explanation.predicted != explanation.labels)[:3]:
+        a, b = NAMES[explanation.predicted[image]], NAMES[explanation.labels[image]]
         expect(page.locator("#pixel")).to_contain_text(f"{a} \N{MINUS SIGN} {b}")
         page.keyboard.press("ArrowRight")
 

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
+from stages.figures.run import Run
+
 from .opened import NAMES, cards, numbers, shown
-from .runs import Run
 
 pytestmark = pytest.mark.browser
 
@@ -24,11 +25,11 @@ def test_filter_by_true_class(page: Page, run: Run) -> None:
 
 def test_filter_by_predicted_class(page: Page, run: Run) -> None:
     page.get_by_role("combobox", name="Predicted class").select_option("digit 8")
-    assert cards(page) == numbers(run, run.explanation.predictions == 8)
+    assert cards(page) == numbers(run, run.explanation.predicted == 8)
 
 
 def test_filter_by_right_and_wrong(page: Page, run: Run) -> None:
-    wrong = run.explanation.predictions != run.explanation.labels
+    wrong = run.explanation.predicted != run.explanation.labels
     page.get_by_role("combobox", name="Prediction", exact=True).select_option("wrong")
     assert cards(page) == numbers(run, wrong)
     page.get_by_role("combobox", name="Prediction", exact=True).select_option("right")
@@ -63,11 +64,11 @@ def test_sort_by_surprise(page: Page, run: Run) -> None:
 
 
 def test_a_cell_of_the_confusion_matrix_lists_its_images(page: Page, run: Run) -> None:
-    predictions = run.test_probabilities.argmax(axis=1)
-    own = run.explanation.predictions
+    predictions = run.predictions.predicted
+    own = run.explanation.predicted
     wrong = np.flatnonzero(own != run.explanation.labels)[0]
     true, predicted = run.explanation.labels[wrong], own[wrong]
-    count = int(((run.test_labels == true) & (predictions == predicted)).sum())
+    count = int(((run.predictions.labels == true) & (predictions == predicted)).sum())
     chosen = (run.explanation.labels == true) & (own == predicted)
     name = (
         f"true {NAMES[true]}, predicted {NAMES[predicted]}: {count} test images, {chosen.sum()} on"
@@ -83,7 +84,7 @@ def test_a_cell_of_the_confusion_matrix_lists_its_images(page: Page, run: Run) -
 
 def test_the_confusion_matrix_counts_the_whole_test_split(page: Page, run: Run) -> None:
     cells = page.locator("#matrix td").all_inner_texts()
-    predictions = run.test_probabilities.argmax(axis=1)
+    predictions = run.predictions.predicted
     counts = np.zeros((10, 10), int)
-    np.add.at(counts, (run.test_labels, predictions), 1)
+    np.add.at(counts, (run.predictions.labels, predictions), 1)
     assert [int(cell) for cell in cells] == counts.ravel().tolist()

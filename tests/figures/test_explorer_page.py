@@ -2,13 +2,15 @@
 
 import re
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from .opened import NAMES, canvas, opened, write
+from stages.figures.explorer import write_explorer
+from stages.figures.run import Run
+
+from .opened import NAMES, canvas, opened
 from .runs import random_run
 
 pytestmark = pytest.mark.browser
@@ -24,12 +26,64 @@ def test_the_page_says_what_the_run_was(page: Page) -> None:
         "100 training images, random draw",
         "train.learning_rate 0.001",
         "train.note <b>bold</b>",
+        "seed 7",
+        "report.colormap red_blue",
         "evaluate.accuracy 0.912346",
+        "explain.diagonal",
+        "explain.additivity_l1_log10",
         "numpy 2",
     ):
         expect(facts).to_contain_text(re.compile(re.escape(words).replace(r"\ ", r"\s*")))
     expect(page.locator("#map-words")).to_contain_text("in logits per pixel")
     expect(page.locator("#exactness")).to_contain_text("logits per pixel off")
+
+
+def test_the_data_set_has_the_name_that_people_call_it(page: Page) -> None:
+    """Not `image_folder`, the parameter's value, but what the explanation says it is."""
+    expect(page).to_have_title("digits, linear: what speaks for and against each class")
+    expect(page.locator("#headline")).to_contain_text("digits, linear ·")
+    expect(page.get_by_role("heading", level=1)).not_to_contain_text("image_folder")
+
+
+def test_every_class_has_its_numbers_in_a_table(page: Page, run: Run) -> None:
+    table = page.get_by_role("table", name="How well each class is predicted and explained")
+    heads = table.get_by_role("columnheader").all_inner_texts()
+    assert heads == [
+        "class",
+        "test images",
+        "precision",
+        "recall",
+        "F1",
+        "diagonal",
+        "strength (logits)",
+    ]
+    names = table.get_by_role("rowheader").all_inner_texts()
+    assert names == NAMES
+    labels, predictions = run.predictions.labels, run.predictions.predicted
+    explained, sums = run.explanation.predicted, run.explanation.sums
+    rows = [row.get_by_role("cell").all_inner_texts() for row in table.get_by_role("row").all()]
+    for number, cells in enumerate(rows[1:]):
+        right = ((labels == number) & (predictions == number)).sum()
+        precision, recall = right / (predictions == number).sum(), right / (labels == number).sum()
+        diagonal = (sums[explained == number].argmax(axis=1) == number).mean()
+        exact = (precision, recall, 2 * precision * recall / (precision + recall), diagonal)
+        assert cells[0] == str((labels == number).sum())
+        assert cells[1:5] == [f"{value:.3f}" for value in exact]
+    recalls = [float(cells[2]) for cells in rows[1:]]
+    lowest = table.get_by_role("row").nth(1 + int(np.argmin(recalls)))
+    expect(lowest.get_by_role("cell").nth(2).locator("strong")).to_have_count(1)
+
+
+def test_the_table_of_classes_can_be_read_on_a_telephone(look: Page) -> None:
+    lines = look.locator("#class-table td").evaluate_all(
+        """cells => cells.map((cell) => {
+          const text = document.createRange();
+          text.selectNodeContents(cell);
+          return new Set([...text.getClientRects()].map((box) => Math.round(box.bottom))).size;
+        })"""
+    )
+    assert len(lines) == 60
+    assert set(lines) == {1}, "no number is broken into lines"
 
 
 def test_names_that_look_like_markup_are_shown_as_text(page: Page) -> None:
@@ -134,15 +188,18 @@ def test_every_control_has_a_name_for_a_screen_reader(page: Page) -> None:
     assert [control for control in controls if '"' not in control[1]] == []
 
 
-def test_many_classes_and_colors_are_shown(
-    browser: Browser, folder: Path, params: dict[str, Any], metrics: dict[str, Any]
-) -> None:
+def test_many_classes_and_colors_are_shown(browser: Browser, folder: Path) -> None:
     run = random_run(12, 3, 16, 24, 200)
-    write(folder / "many.html", run, params, metrics)
+    write_explorer(folder / "many.html", run)
     for page in opened(browser, folder / "many.html"):
         expect(page.locator("#classes tbody tr")).to_have_count(10)
         expect(page.locator("#sum-note")).to_contain_text("10 of 200 classes")
         expect(page.locator("#confusion-note")).to_contain_text("The 20 of 200 classes")
+        expect(page.locator("#class-table tbody tr")).to_have_count(20)
+        expect(page.locator("#by-class-note")).to_contain_text(
+            "The 20 of 200 classes with the lowest F1."
+        )
+        expect(page.locator("#class-table tbody")).to_contain_text("–")
         image = run.explanation.images[0].transpose(1, 2, 0)
         np.testing.assert_array_equal(canvas(page, "#original"), image)
         page.keyboard.press("4")

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -6,15 +7,20 @@ from matplotlib.image import imread
 
 from stages.figures import sheets
 from stages.figures.board import Board
-from stages.figures.class_means import draw_class_means, draw_class_means_of
-from stages.figures.confusion import confusion_counts, most_confused
-from stages.figures.contrasts import confident_mistakes, draw_contrast, draw_contrasts, of_pair
+from stages.figures.class_means import ClassMeans, draw_class_means, draw_means
+from stages.figures.contrasts import (
+    draw_contrast,
+    draw_contrasts,
+    picture_of_mistakes,
+    picture_of_pair,
+)
+from stages.figures.run import Run
 from stages.figures.samples import draw_sample_board, draw_samples
-from stages.figures.scale import Scale
-from stages.figures.sheets import draw_sheet, draw_sheets
-from stages.figures.tiles import shown_classes
+from stages.figures.sheets import SheetLayout, draw_sheet, draw_sheets
+from stages.summary.classes import shown_classes
+from stages.summary.contrasts import contrasts_of_mistakes
 
-from .runs import Run, random_run
+from .runs import random_run, with_images, with_names
 
 HOSTILE = [
     "$x$",
@@ -42,18 +48,29 @@ def frames(board: Board, label: str) -> int:
     return sum(artist.get_label() == label for artist in board.figure.artists)
 
 
+def boards(run: Run) -> list[Board]:
+    """One picture of each kind."""
+    means = ClassMeans(run)
+    classes = means.classes[: 4 * means.columns]
+    pictures = [picture_of_mistakes(run), picture_of_pair(run)]
+    return [
+        draw_sample_board(run),
+        draw_sheet(run, 0),
+        draw_means(means, classes),
+        *(draw_contrast(run, picture) for picture in pictures if picture),
+    ]
+
+
 def test_a_sheet_has_an_image_and_a_map_for_each_class_in_each_row(digits: Run) -> None:
-    board = draw_sheet(digits.explanation, digits.summary, digits.scale, 0)
+    board = draw_sheet(digits, 0)
     assert len(board.figure.images) == 10 * (1 + 10)
-    last = draw_sheet(
-        digits.explanation, digits.summary, digits.scale, len(digits.explanation.labels) - 3
-    )
+    last = draw_sheet(digits, len(digits.explanation.labels) - 3)
     assert len(last.figure.images) == 3 * (1 + 10)
 
 
 def test_every_tile_shows_the_image_and_the_map_it_stands_for(digits: Run) -> None:
     explanation = digits.explanation
-    board = draw_sheet(explanation, digits.summary, digits.scale, 0)
+    board = draw_sheet(digits, 0)
     zoom = board.figure.images[0].get_array().shape[0] // 8
     rows = [tile.get_array()[::zoom, ::zoom] for tile in board.figure.images]
     np.testing.assert_array_equal(rows[11 * 4][..., 0], explanation.images[4, 0])
@@ -64,17 +81,17 @@ def test_every_tile_shows_the_image_and_the_map_it_stands_for(digits: Run) -> No
 
 
 def test_the_predicted_class_is_framed_and_the_true_one_where_it_differs(digits: Run) -> None:
-    wrong = digits.explanation.predictions != digits.explanation.labels
+    wrong = digits.explanation.predicted != digits.explanation.labels
     start = int(np.flatnonzero(wrong)[0])
     n_wrong = wrong[start : start + 10].sum()
-    board = draw_sheet(digits.explanation, digits.summary, digits.scale, start)
+    board = draw_sheet(digits, start)
     assert frames(board, "predicted") == 10
     assert frames(board, "true") == n_wrong > 0
     assert frames(board, "other") == 100 - 10 - n_wrong
 
 
 def test_rows_say_true_class_prediction_probability_and_sums(digits: Run) -> None:
-    board = draw_sheet(digits.explanation, digits.summary, digits.scale, 0)
+    board = draw_sheet(digits, 0)
     words = texts(board)
     explanation = digits.explanation
     for image in range(10):
@@ -90,23 +107,15 @@ def test_one_color_bar_spans_the_scale_of_the_run(digits: Run) -> None:
     maps = np.abs(digits.explanation.values.sum(axis=1))
     limit = np.percentile(maps, 99.9)
     for start in (0, 10):
-        board = draw_sheet(digits.explanation, digits.summary, digits.scale, start)
+        board = draw_sheet(digits, start)
         assert len(board.figure.axes) == 1
         np.testing.assert_allclose(board.figure.axes[0].get_xlim(), (-limit, limit), rtol=1e-6)
     assert f"±{limit:.3g}" in caption(board)
 
 
-def test_captions_name_unit_background_method_and_colors(digits: Run, folder: Path) -> None:
-    explanation, summary = digits.explanation, digits.summary
-    purple = Scale(summary.limit, "orange_purple")
-    boards = [
-        draw_sheet(explanation, summary, purple, 0),
-        draw_class_means_of(explanation, summary, purple, np.arange(10), 10),
-        draw_contrast(
-            explanation, summary, purple, confident_mistakes(explanation), "why", "words"
-        ),
-    ]
-    for board in boards:
+def test_captions_name_unit_background_method_and_colors(digits: Run) -> None:
+    _samples, *maps = boards(replace(digits, colormap="orange_purple"))
+    for board in maps:
         words = caption(board)
         assert "in logits per pixel" in words
         assert "100 training images (random draw)" in words
@@ -116,19 +125,19 @@ def test_captions_name_unit_background_method_and_colors(digits: Run, folder: Pa
 
 
 def test_sheets_stop_at_a_dozen_and_say_so(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert sheets.ON_SHEETS == 12 * sheets.ROWS
+    assert sheets.ON_SHEETS == 12 * sheets.MOST_ROWS
     monkeypatch.setattr(sheets, "ON_SHEETS", 20)  # the rule, without the wait
-    run = random_run(31, 1, 8, 8, 2)
-    paths = draw_sheets(folder, run.explanation, run.summary, run.scale)
+    run = random_run(31, 1, 8, 8, 10)
+    paths = draw_sheets(folder, run)
     assert [path.name for path in paths] == ["sheet_000.png", "sheet_001.png"]
     assert sorted(folder.iterdir()) == sorted(paths)
-    board = draw_sheet(run.explanation, run.summary, run.scale, 0)
+    board = draw_sheet(run, 0)
     assert "explained images 1 to 10 of 31; the sheets show the first 20" in texts(board)
 
 
 def test_of_two_hundred_classes_the_top_ones_are_drawn_and_named(folder: Path) -> None:
     run = random_run(3, 3, 16, 16, 200)
-    board = draw_sheet(run.explanation, run.summary, run.scale, 0)
+    board = draw_sheet(run, 0)
     assert len(board.figure.images) == 3 * (1 + 10)
     assert "Of 200 classes each row shows the 10 most probable" in caption(board)
     assert "summed over the colour channels" in caption(board)
@@ -139,42 +148,43 @@ def test_of_two_hundred_classes_the_top_ones_are_drawn_and_named(folder: Path) -
 
 
 def test_large_images_are_averaged_and_the_caption_says_so() -> None:
-    run = random_run(1, 3, 150, 200, 3)
-    board = draw_sheet(run.explanation, run.summary, run.scale, 0)
+    run = random_run(1, 3, 300, 400, 3)
+    board = draw_sheet(run, 0)
     assert "Each drawn pixel is the mean of 2 by 2." in caption(board)
     tile = board.figure.images[0].get_array()
-    assert tile.shape == (75, 100, 3)
+    assert tile.shape == (150, 200, 3)
     corner = run.explanation.images[0, :, :2, :2].mean(axis=(1, 2))
     np.testing.assert_allclose(tile[0, 0], corner, atol=0.5)
 
 
 @pytest.mark.parametrize("shape", [(2, 1, 8, 8, 10), (2, 3, 9, 30, 10)])
 def test_no_class_name_breaks_a_picture(shape: tuple[int, ...], folder: Path) -> None:
-    run = random_run(*shape).named(HOSTILE)
-    explanation, summary, scale = run.explanation, run.summary, run.scale
+    run = with_names(random_run(*shape), HOSTILE)
     paths = [
-        *draw_sheets(folder, explanation, summary, scale),
-        *draw_class_means(folder, explanation, summary, scale),
-        *draw_contrasts(
-            folder, explanation, summary, scale, run.test_labels, run.test_probabilities
-        ),
-        *draw_samples(folder, explanation.images, explanation.labels, HOSTILE, "training"),
+        *draw_sheets(folder, run),
+        *draw_class_means(folder, run),
+        *draw_contrasts(folder, run),
+        *draw_samples(folder, run),
     ]
     assert sorted(folder.iterdir()) == sorted(paths)
     assert all(imread(path).std() > 0 for path in paths)
 
 
-def test_nothing_is_written_outside_the_picture(digits: Run) -> None:
+@pytest.mark.parametrize(
+    "shape",
+    [
+        (30, 1, 8, 8, 10),
+        (12, 3, 64, 64, 2),
+        (12, 3, 9, 64, 2),
+        (12, 3, 64, 9, 4),
+        (60, 1, 8, 8, 40),
+    ],
+)
+def test_nothing_is_written_outside_the_picture(shape: tuple[int, ...]) -> None:
     """Every word lies on the board, and none in another's place."""
-    run = digits.named(["a very long name of many words"] * 10)
-    for board in (
-        draw_sheet(run.explanation, run.summary, run.scale, 0),
-        draw_class_means_of(run.explanation, run.summary, run.scale, np.arange(10), 10),
-        draw_contrast(
-            run.explanation, run.summary, run.scale, confident_mistakes(run.explanation), "t", "w"
-        ),
-    ):
-        board.figure.canvas.draw()
+    run = random_run(*shape)
+    names = [f"{number} a very long name of many words" for number in range(len(run.class_names))]
+    for board in boards(with_names(run, names)):
         boxes = [text.get_window_extent() for text in board.figure.texts if text.get_text()]
         for box in boxes:
             assert box.x0 >= 0
@@ -188,74 +198,76 @@ def test_nothing_is_written_outside_the_picture(digits: Run) -> None:
                 assert across <= 1 or down <= 4, "two texts overlap"
 
 
+@pytest.mark.parametrize("shape", [(3, 64, 64), (1, 28, 28), (3, 32, 32), (3, 224, 224)])
+@pytest.mark.parametrize("n_classes", [2, 3, 10])
+def test_tiles_fill_the_width_of_a_sheet(shape: tuple[int, int, int], n_classes: int) -> None:
+    run = random_run(1, *shape, n_classes)
+    board = draw_sheet(run, 0)
+    *_, last = board.figure.images
+    tile = last.get_array().shape[1]
+    room = board.width - sheets.LABEL
+    assert (1 + n_classes) * tile > (0.75 if n_classes < 10 else 0.6) * room
+    assert board.width - (last.ox + tile) < 60
+    if n_classes < 10:
+        assert tile > 160
+
+
+@pytest.mark.parametrize("n_classes", [2, 5])
+def test_class_means_and_contrasts_of_photographs_grow_too(n_classes: int) -> None:
+    run = random_run(24, 3, 64, 64, n_classes)
+    means = draw_means(ClassMeans(run), np.arange(n_classes))
+    top_row = [tile.get_array() for tile in means.figure.images[::3]]
+    assert sum(tile.shape[1] for tile in top_row) > 0.6 * means.width
+    picture = picture_of_mistakes(run)
+    assert picture
+    board = draw_contrast(run, picture)
+    assert board.figure.images[0].get_array().shape == (128, 128, 3)
+    tiles = sum(tile.get_array().shape[1] for tile in board.figure.images[:8])
+    assert tiles > 0.7 * board.width
+
+
+@pytest.mark.parametrize("shape", [(1, 28, 28, 10), (3, 64, 64, 2), (3, 224, 224, 2)])
+def test_a_sheet_prints_on_one_page(shape: tuple[int, int, int, int]) -> None:
+    run = random_run(12, *shape)
+    layout = SheetLayout.of(run)
+    assert 5 <= layout.n_rows <= 10
+    board = draw_sheet(run, 0)
+    assert board.height < 1.9 * board.width
+    assert len(board.figure.images) == layout.n_rows * (1 + shape[3])
+
+
 def test_class_means_show_three_tiles_for_each_class_on_a_scale_of_their_own(
     digits: Run, folder: Path
 ) -> None:
     explanation, summary = digits.explanation, digits.summary
-    paths = draw_class_means(folder, explanation, summary, digits.scale)
+    paths = draw_class_means(folder, digits)
     assert [path.name for path in paths] == ["class_means_000.png"]
-    own = Scale(float(np.percentile(summary.mean_strengths, 99.9)), "red_blue")
-    board = draw_class_means_of(explanation, summary, own, np.arange(10), 10)
+    limit = float(np.percentile(summary.mean_strengths, 99.9))
+    board = draw_means(ClassMeans(digits), np.arange(10))
     assert len(board.figure.images) == 30
-    np.testing.assert_allclose(board.figure.axes[0].get_xlim(), (-own.limit, own.limit), rtol=1e-6)
+    np.testing.assert_allclose(board.figure.axes[0].get_xlim(), (-limit, limit), rtol=1e-6)
     count = int((explanation.labels == 6).sum())
     assert f"n = {count}" in texts(board)
 
 
 def test_classes_without_an_explained_image_are_left_out(digits: Run) -> None:
-    few = digits.of(np.flatnonzero(digits.explanation.labels < 4))
-    held = np.flatnonzero(few.summary.counts)
-    board = draw_class_means_of(few.explanation, few.summary, few.scale, held, 4)
+    means = ClassMeans(with_images(digits, np.flatnonzero(digits.explanation.labels < 4)))
+    board = draw_means(means, means.classes)
     assert len(board.figure.images) == 12
     assert "6 classes have no explained image" in caption(board)
 
 
 def test_two_hundred_class_means_fill_several_pictures(folder: Path) -> None:
-    run = random_run(400, 1, 8, 8, 90)
-    paths = draw_class_means(folder, run.explanation, run.summary, run.scale)
+    paths = draw_class_means(folder, random_run(400, 1, 8, 8, 90))
     assert [path.name for path in paths] == [f"class_means_{number:03d}.png" for number in range(3)]
-
-
-def test_confusion_counts_equal_counting(digits: Run) -> None:
-    predictions = digits.test_probabilities.argmax(axis=1)
-    counts = confusion_counts(digits.test_labels, predictions, 10)
-    for true in range(10):
-        for predicted in range(10):
-            both = (digits.test_labels == true) & (predictions == predicted)
-            assert counts[true, predicted] == both.sum()
-    true, predicted = most_confused(counts) or (0, 0)
-    assert counts[true, predicted] == (counts - np.diag(np.diag(counts))).max()
-    assert most_confused(np.diag([3, 4])) is None
-
-
-def test_contrasts_of_mistakes_are_the_surest_ones_first(digits: Run) -> None:
-    explanation = digits.explanation
-    contrasts = confident_mistakes(explanation)
-    wrong = explanation.predictions != explanation.labels
-    surest = np.sort(explanation.probabilities[wrong].max(axis=1))[::-1][:10]
-    for (image, a, b), chance in zip(contrasts, surest, strict=True):
-        assert explanation.probabilities[image].max() == chance
-        assert a == explanation.predictions[image]
-        assert b == explanation.labels[image] != a
-
-
-def test_contrasts_of_a_pair_start_with_that_mistake(digits: Run) -> None:
-    explanation = digits.explanation
-    counts = confusion_counts(digits.test_labels, digits.test_probabilities.argmax(axis=1), 10)
-    true, predicted = most_confused(counts) or (0, 0)
-    contrasts = of_pair(explanation, true, predicted)
-    images = [image for image, _, _ in contrasts]
-    assert all((a, b) == (predicted, true) for _, a, b in contrasts)
-    assert set(explanation.labels[images]) <= {true, predicted}
-    mistaken = (explanation.labels[images] == true) & (explanation.predictions[images] == predicted)
-    assert mistaken[: mistaken.sum()].all()
-    assert mistaken[0]
 
 
 def test_a_contrast_is_the_difference_of_its_two_maps(digits: Run) -> None:
     explanation = digits.explanation
-    contrast = confident_mistakes(explanation)[0]
-    board = draw_contrast(explanation, digits.summary, digits.scale, [contrast], "why", "words")
+    contrast = contrasts_of_mistakes(explanation)[0]
+    picture = picture_of_mistakes(digits)
+    assert picture
+    board = draw_contrast(digits, replace(picture, contrasts=[contrast]))
     assert len(board.figure.images) == 4
     image, a, b = contrast
     values = explanation.values[image, 0].astype(np.float64)
@@ -270,22 +282,21 @@ def test_a_contrast_is_the_difference_of_its_two_maps(digits: Run) -> None:
 
 
 def test_without_a_mistake_there_is_no_contrast_to_draw(digits: Run, folder: Path) -> None:
-    right = digits.of(np.flatnonzero(digits.explanation.predictions == digits.explanation.labels))
-    perfect = np.eye(10, dtype=np.float32)[digits.test_labels]
-    paths = draw_contrasts(
-        folder, right.explanation, right.summary, right.scale, digits.test_labels, perfect
-    )
+    right = np.flatnonzero(digits.explanation.predicted == digits.explanation.labels)
+    perfect = np.eye(10, dtype=np.float32)[digits.predictions.labels]
+    predictions = replace(digits.predictions, probabilities=perfect)
+    paths = draw_contrasts(folder, replace(with_images(digits, right), predictions=predictions))
     assert paths == []
     assert list(folder.iterdir()) == []
 
 
-def test_samples_show_the_first_image_of_each_class_with_its_name(digits: Run) -> None:
-    explanation = digits.explanation
+def test_samples_show_the_first_training_image_of_each_class_with_its_name(digits: Run) -> None:
     names = [f"digit {number}" for number in range(10)]
-    board = draw_sample_board(explanation.images, explanation.labels, names, "training")
+    board = draw_sample_board(with_names(digits, names))
     assert len(board.figure.images) == 10
     assert set(names) <= set(texts(board))
     assert "training split" in caption(board)
     zoom = board.figure.images[3].get_array().shape[0] // 8
-    first = explanation.images[explanation.labels == 3][0, 0]
+    images, labels = digits.training
+    first = images[labels == 3][0, 0]
     np.testing.assert_array_equal(board.figure.images[3].get_array()[::zoom, ::zoom, 0], first)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from stages.figures.scale import COLORMAPS, STEPS, Scale, faint, is_dark, photograph
+from stages.figures.scale import COLORMAPS, STEPS, Scale, brightness_under_map, is_dark, to_rgb
 
 # Machado, Oliveira & Fernandes 2009, severity 1.0, on linear RGB.
 COLOR_BLINDNESS = {
@@ -79,17 +79,17 @@ def test_a_dark_image_lies_under_its_map_as_a_negative() -> None:
     image = np.zeros((1, 1, 8, 8), np.uint8)
     image[..., 3, 3] = 255
     assert is_dark(image)
-    assert faint(image, dark=True)[0, 0, 0] == 1
-    assert faint(image, dark=True)[0, 3, 3] < 1
+    assert brightness_under_map(image, dark=True)[0, 0, 0] == 1
+    assert brightness_under_map(image, dark=True)[0, 3, 3] < 1
     assert not is_dark(255 - image)
     assert not is_dark(image.repeat(3, axis=1)), "colours keep their sense"
 
 
 def test_grey_becomes_colour_and_colour_stays() -> None:
     grey = np.arange(64, dtype=np.uint8).reshape(1, 1, 8, 8)
-    np.testing.assert_array_equal(photograph(grey)[0], grey[0, 0][..., None].repeat(3, axis=2))
+    np.testing.assert_array_equal(to_rgb(grey)[0], grey[0, 0][..., None].repeat(3, axis=2))
     color = np.arange(192, dtype=np.uint8).reshape(1, 3, 8, 8)
-    np.testing.assert_array_equal(photograph(color)[0], color[0].transpose(1, 2, 0))
+    np.testing.assert_array_equal(to_rgb(color)[0], color[0].transpose(1, 2, 0))
 
 
 def test_an_unknown_map_or_an_impossible_limit_is_refused() -> None:

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from stages.figures.tiles import Fit, average, shown_classes
+from stages.figures.layout import GAP
+from stages.figures.tiles import Fit, average
 
 
 @pytest.mark.parametrize(
@@ -12,6 +13,31 @@ def test_a_tile_is_never_larger_than_asked_nor_needlessly_small(size: tuple[int,
     assert 45 <= max(fit.height, fit.width) <= 90
     image = np.zeros((*(-(-side // fit.block) for side in size), 3), np.uint8)
     assert fit.enlarge(image).shape == (fit.height, fit.width, 3)
+    assert fit.block == 1 or fit.zoom == 1, "never averaged and enlarged"
+
+
+@pytest.mark.parametrize("size", [(28, 28), (64, 64), (224, 224), (300, 400), (64, 9)])
+@pytest.mark.parametrize("columns", [2, 3, 5, 11])
+def test_tiles_fill_their_row(size: tuple[int, int], columns: int) -> None:
+    fit = Fit.in_row(size, 1024, columns, 224)
+    longest = max(fit.height, fit.width)
+    assert longest <= 224
+    room = 1024 // columns - GAP
+    if fit.block == 1:
+        assert longest + max(size) > min(room, 224), "one more enlargement would not fit"
+    else:
+        assert longest * 2 > min(room, 224)
+
+
+@pytest.mark.parametrize(
+    ("side", "tile"),
+    [(8, 88), (28, 84), (32, 96), (50, 100), (64, 128), (70, 70), (96, 96), (224, 112), (500, 125)],
+)
+def test_a_readable_tile_is_at_least_84_pixels_where_that_fits_into_128(
+    side: int, tile: int
+) -> None:
+    fit = Fit.readable((side, side), 128)
+    assert fit.height == fit.width == tile
     assert fit.block == 1 or fit.zoom == 1, "never averaged and enlarged"
 
 
@@ -31,19 +57,3 @@ def test_average_keeps_the_type() -> None:
     images = np.full((1, 3, 9, 9), 255, np.uint8)
     assert average(images, 2).dtype == np.uint8
     assert (average(images, 2) == 255).all()
-
-
-def test_up_to_twelve_classes_are_all_shown_in_class_order() -> None:
-    chances = np.random.default_rng(0).dirichlet(np.ones(12), size=3)
-    np.testing.assert_array_equal(shown_classes(chances, np.zeros(3, int))[1], np.arange(12))
-
-
-def test_of_many_classes_the_most_probable_and_the_true_one_are_shown() -> None:
-    chances = np.random.default_rng(0).dirichlet(np.ones(200), size=50)
-    order = np.argsort(-chances, axis=1)
-    labels = np.where(np.arange(50) % 2, order[:, 3], order[:, 150])
-    shown = shown_classes(chances, labels)
-    assert shown.shape == (50, 10)
-    np.testing.assert_array_equal(shown[1::2], order[1::2, :10])
-    np.testing.assert_array_equal(shown[::2, :9], order[::2, :9])
-    np.testing.assert_array_equal(shown[::2, 9], labels[::2])

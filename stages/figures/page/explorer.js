@@ -37,7 +37,8 @@ function fillFacts() {
   for (const [title, rows] of run.facts) {
     const table = element("table", {}, element("caption", {}, title));
     for (const [key, value] of rows) {
-      table.append(element("tr", {}, element("th", { scope: "row" }, key), element("td", {}, value)));
+      const parts = key.split(/(?<=[._])/).flatMap((part) => [part, element("wbr")]);
+      table.append(element("tr", {}, element("th", { scope: "row" }, ...parts), element("td", {}, value)));
     }
     byId("facts").append(table);
   }
@@ -66,6 +67,7 @@ fillTexts();
 fillBar();
 fillFacts();
 fillMatrix();
+fillClassTable();
 list();
 document.addEventListener("keydown", onKey);
 byId("previous").addEventListener("click", () => move(-1));

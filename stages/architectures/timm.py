@@ -1,0 +1,58 @@
+"""Any network of timm, with fresh weights: `{name: convnext_atto}`.
+
+Further options are arguments of its builder: `{name: convnext_atto, dims: [16, 32, 64, 128]}`.
+"""
+
+from functools import partial
+from typing import Annotated, Any
+
+from torch import nn
+
+from stages.architectures.base import library
+from stages.core.errors import UserError
+
+try:
+    import timm
+except ModuleNotFoundError as error:
+    raise UserError(
+        f"model.architecture timm: {error}; timm is an extra: install it with "
+        "python -m pip install --constraint constraints.txt --editable '.[timm]', "
+        "or choose another model.architecture"
+    ) from error
+
+NAMES = timm.list_models()
+
+
+def build(
+    channels: int,
+    image_size: tuple[int, int],
+    n_classes: int,
+    *,
+    name: Annotated[str, library.network_name(NAMES, "timm")],
+    **arguments: Any,
+) -> nn.Module:
+    """Build the network.
+
+    Args:
+        channels: Of the images, 1 for grey or 3 for colour.
+        image_size: Height and width in pixels.
+        n_classes: Number of outputs.
+        name: One of `timm.list_models()`.
+        arguments: Of timm's builder.
+
+    Returns:
+        Maps standardised images (n, channels, height, width) to logits (n, n_classes).
+    """
+    make = partial(timm.create_model, name, num_classes=n_classes, **arguments)
+    try:
+        network = make(img_size=image_size)
+    except TypeError as error:
+        if "img_size" not in str(error):
+            raise
+        network = make()  # takes any size, so its builder has no such argument
+    return library.for_channels(channels, network)
+
+
+def argument_errors(name: str, **arguments: Any) -> list[str]:
+    """One line for each argument that timm's builder does not accept."""
+    return library.argument_errors(name, partial(timm.create_model, name), arguments)

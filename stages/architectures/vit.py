@@ -1,0 +1,110 @@
+"""A small vision transformer (Dosovitskiy et al. 2021, arXiv:2010.11929) for images from 8 px on.
+
+Patches overlap (Wang et al. 2022, arXiv:2106.13797): each token sees its patch and a border around
+it, so that images of every size divide into them. The mean token is classified.
+"""
+
+from typing import Annotated
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn.functional import scaled_dot_product_attention
+
+Count = Annotated[int, Field(ge=1)]
+
+
+class Tokens(nn.Module):
+    """Overlapping patches as tokens, each with its learned position added."""
+
+    def __init__(self, channels: int, image_size: tuple[int, int], patch: int, width: int) -> None:
+        super().__init__()
+        self.patches = nn.Conv2d(channels, width, 2 * patch - 1, stride=patch, padding=patch - 1)
+        rows, columns = (-(-side // patch) for side in image_size)
+        self.positions = nn.Parameter(torch.empty(rows * columns, width))
+        nn.init.trunc_normal_(self.positions, std=0.02)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map (n, channels, height, width) to tokens (n, t, width)."""
+        patches: Tensor = self.patches(images)  # (n, width, rows, columns)
+        return patches.flatten(2).transpose(1, 2) + self.positions
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention: each token becomes a mean of all tokens' values."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.project_in = nn.Linear(width, 3 * width)
+        self.project_out = nn.Linear(width, width)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Map tokens (n, t, width) to the same shape."""
+        projected = self.project_in(tokens).unflatten(2, (3, self.heads, -1))
+        queries, keys, values = projected.permute(2, 0, 3, 1, 4)  # (n, heads, t, head_width) each
+        means = scaled_dot_product_attention(queries, keys, values)
+        mixed: Tensor = self.project_out(means.transpose(1, 2).flatten(2))
+        return mixed
+
+
+class Block(nn.Module):
+    """Attention, then a perceptron; each reads the normalised tokens and adds to the tokens."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.attention = nn.Sequential(nn.LayerNorm(width), Attention(width, heads))
+        self.perceptron = nn.Sequential(
+            nn.LayerNorm(width),
+            nn.Linear(width, 2 * width),
+            nn.GELU(),
+            nn.Linear(2 * width, width),
+        )
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Map tokens (n, t, width) to the same shape."""
+        attended: Tensor = tokens + self.attention(tokens)
+        mapped: Tensor = attended + self.perceptron(attended)
+        return mapped
+
+
+class MeanToken(nn.Module):
+    """The mean over the tokens."""
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Map tokens (n, t, width) to (n, width)."""
+        return tokens.mean(dim=1)
+
+
+def build(
+    channels: int,
+    image_size: tuple[int, int],
+    n_classes: int,
+    *,
+    patch: Count = 4,
+    depth: Count = 4,
+    heads: Count = 4,
+    head_width: Count = 16,
+) -> nn.Module:
+    """Build the network.
+
+    Args:
+        channels: Of the images, 1 for grey or 3 for colour.
+        image_size: Height and width in pixels.
+        n_classes: Number of outputs.
+        patch: Side of a patch in pixels.
+        depth: Number of blocks.
+        heads: Attention heads in each block.
+        head_width: Features of each head; a token has as many as all heads together.
+
+    Returns:
+        Maps standardised images (n, channels, height, width) to logits (n, n_classes).
+    """
+    width = heads * head_width
+    return nn.Sequential(
+        Tokens(channels, image_size, patch, width),
+        *(Block(width, heads) for _ in range(depth)),
+        nn.LayerNorm(width),
+        MeanToken(),
+        nn.Linear(width, n_classes),
+    )

@@ -1,0 +1,60 @@
+"""Predictions for the test split, `data/predictions`: evaluate writes them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.core.files import new_folder, read_json, write_json
+
+FOLDER = Path("data/predictions")
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """The network's predictions for the whole test split: n images, k classes.
+
+    Attributes:
+        probabilities: (n, k), rows sum to 1; saved as float32.
+        labels: True classes (n,).
+        class_names: k names, in class order.
+        metrics: By name, as in `metrics/evaluate.json`.
+    """
+
+    probabilities: NDArray[np.floating]
+    labels: NDArray[np.int64]
+    class_names: tuple[str, ...]
+    metrics: Mapping[str, float]
+
+    @property
+    def predicted(self) -> NDArray[np.int64]:
+        """Predicted classes (n,): those of the highest probability."""
+        return np.asarray(self.probabilities.argmax(axis=1), np.int64)
+
+    @property
+    def mistakes(self) -> NDArray[np.int64]:
+        """Positions of all wrong predictions, the highest probability first."""
+        wrong = np.flatnonzero(self.predicted != self.labels)
+        return wrong[np.argsort(-self.probabilities[wrong].max(axis=1), kind="stable")]
+
+    def save(self, folder: Path = FOLDER) -> None:
+        """Write the arrays, and the rest as JSON."""
+        about = {"class_names": self.class_names, "metrics": self.metrics}
+        with new_folder(folder) as new:
+            np.save(new / "probabilities.npy", self.probabilities.astype(np.float32))
+            np.save(new / "labels.npy", self.labels)
+            write_json(new / "predictions.json", about)
+
+    @classmethod
+    def load(cls, folder: Path = FOLDER) -> "Predictions":
+        """Read what `save` wrote."""
+        about: dict[str, Any] = read_json(folder / "predictions.json")
+        return cls(
+            np.load(folder / "probabilities.npy"),
+            np.load(folder / "labels.npy"),
+            tuple(about["class_names"]),
+            about["metrics"],
+        )

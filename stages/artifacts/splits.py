@@ -1,0 +1,81 @@
+"""The prepared images, `data/prepared`: preprocess writes them, later stages read them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, Literal, NamedTuple, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.core.files import new_folder, read_json, write_json
+
+FOLDER = Path("data/prepared")
+
+SplitName = Literal["train", "validation", "test"]
+
+Images = TypeVar("Images", covariant=True)
+Labels = TypeVar("Labels", covariant=True)
+
+
+class LabelledImages(NamedTuple, Generic[Images, Labels]):
+    """Images (n, channels, height, width) and their true classes (n,), as arrays or tensors."""
+
+    images: Images
+    labels: Labels
+
+
+Split = LabelledImages[NDArray[np.uint8], NDArray[np.int64]]
+
+
+@dataclass(frozen=True)
+class DatasetInfo:
+    """What later stages need to know about a data set besides its images.
+
+    Attributes:
+        name: Display name: that of the data set, or of the user's folder or file.
+        class_names: One for each class, in class order.
+        channels: 1 for grey, 3 for colour.
+        image_size: Height and width in pixels.
+        mean: Of the training split's pixels on the scale [0, 1], for each channel.
+        std: Their standard deviation, for each channel; 1 for a constant channel.
+        parameters: Of all stages up to here, by section of `params.yaml`.
+    """
+
+    name: str
+    class_names: tuple[str, ...]
+    channels: int
+    image_size: tuple[int, int]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    parameters: Mapping[str, Any]
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> "DatasetInfo":
+        """From what `read_json` returns: its lists become tuples again."""
+        fields: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in content.items()
+        }
+        return cls(**fields)
+
+
+def save_splits(
+    info: DatasetInfo, splits: Mapping[SplitName, Split], folder: Path = FOLDER
+) -> None:
+    """Write all splits, and the description of their data set."""
+    with new_folder(folder) as new:
+        write_json(new / "dataset.json", vars(info))
+        for name, split in splits.items():
+            np.save(new / f"{name}_images.npy", split.images)
+            np.save(new / f"{name}_labels.npy", split.labels)
+
+
+def load_info(folder: Path = FOLDER) -> DatasetInfo:
+    """Read the description of the data set."""
+    return DatasetInfo.from_json(read_json(folder / "dataset.json"))
+
+
+def load_split(name: SplitName, folder: Path = FOLDER) -> Split:
+    """Read one split."""
+    return Split(np.load(folder / f"{name}_images.npy"), np.load(folder / f"{name}_labels.npy"))

@@ -1,0 +1,123 @@
+"""Base classes and field types for the sections of `params.yaml`."""
+
+import inspect
+import re
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    create_model,
+)
+from pydantic_core import PydanticCustomError
+
+from stages.core.messages import did_you_mean, error_lines
+from stages.core.plugins import load_plugin, plugin_names, requires_options
+
+
+class Section(BaseModel):
+    """A section of `params.yaml`; rejects unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class StageParams(BaseModel):
+    """The parameters of one stage: a field for each top-level key it reads; ignores all others."""
+
+    model_config = ConfigDict(extra="ignore", strict=True, frozen=True)
+
+
+def matching(pattern: str, expected: str) -> AfterValidator:
+    """Require a string to match a pattern; `expected` says in words what is allowed."""
+
+    def check(value: str) -> str:
+        if not re.fullmatch(pattern, value):
+            raise PydanticCustomError("mismatch", "must be {expected}", {"expected": expected})
+        return value
+
+    return AfterValidator(check)
+
+
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+DeviceName = Annotated[
+    str, matching(r"auto|cpu|mps|cuda(:\d+)?", "auto, cpu, mps, cuda or cuda:<index>")
+]
+
+
+def plugin_name(kind: str, noun: str) -> AfterValidator:
+    """Require a string to name a file in `stages/<kind>/`; messages call it a `noun`."""
+
+    def check(name: str) -> str:
+        known = plugin_names(kind)
+        if name not in known:
+            raise PydanticCustomError(
+                "unknown_plugin",
+                "unknown {noun} (got {name}); known: {known}{suggestion}, or add "
+                "stages/{kind}/<name>.py",
+                {
+                    "noun": noun,
+                    "name": repr(name),
+                    "known": ", ".join(known),
+                    "suggestion": did_you_mean(name, known),
+                    "kind": kind,
+                },
+            )
+        return name
+
+    return AfterValidator(check)
+
+
+def plugin_options(kind: str, field: str, function: str) -> AfterValidator:
+    """Check options against the plug-in that another field of the section names.
+
+    Args:
+        kind: `datasets` or `architectures`.
+        field: The field that names the plug-in, declared before the options.
+        function: The plug-in's function that takes the options. They are its parameters that have
+            a default or are keyword-only; their annotations say which values are valid, with
+            pydantic's `Annotated[int, Field(ge=1)]` and `Literal[…]` where needed. If it passes
+            any others on (`**arguments`), the plug-in's `argument_errors(**options)` checks them.
+    """
+
+    def check(options: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        name = info.data.get(field)
+        if name is None:  # an unknown name has its own error
+            return options
+        if not options and not requires_options(kind, name, function):
+            return options
+        plugin = load_plugin(kind, name, (function,))
+        lines = option_errors(getattr(plugin, function), options)
+        if not lines and hasattr(plugin, "argument_errors"):
+            lines = plugin.argument_errors(**options)
+        if lines:
+            raise PydanticCustomError("options", "wrong options", {"lines": lines})
+        return options
+
+    return AfterValidator(check)
+
+
+def option_errors(function: Callable[..., Any], options: dict[str, Any]) -> list[str]:
+    """One line for each option that `function` does not accept."""
+    fields: dict[str, Any] = {}
+    parameters = inspect.signature(function, eval_str=True).parameters
+    passes_on = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
+    for name, parameter in parameters.items():
+        annotation = Any if parameter.annotation is parameter.empty else parameter.annotation
+        if parameter.default is not parameter.empty:
+            fields[name] = (annotation, parameter.default)
+        elif parameter.kind is parameter.KEYWORD_ONLY:
+            fields[name] = (annotation, ...)
+    config = ConfigDict(
+        extra="allow" if passes_on else "forbid", strict=True, arbitrary_types_allowed=True
+    )
+    model = create_model("Options", __config__=config, **fields)
+    try:
+        model.model_validate(options)
+    except ValidationError as error:
+        return error_lines(error, model)
+    return []

@@ -1,0 +1,66 @@
+"""Decodes image files with Pillow."""
+
+import io
+import warnings
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "GIF", "TIFF")
+
+
+class UnusableImage(Exception):
+    """A file that is not an image, is damaged or may not be read; the message says why."""
+
+
+def decode(content: bytes) -> NDArray[np.uint8]:
+    """Decode an image file, turned upright by its EXIF orientation.
+
+    Args:
+        content: The file's bytes, in one of `FORMATS`; of several frames, the first is decoded.
+
+    Returns:
+        (1, height, width) for a grey image, else (3, height, width). 16-bit values become 8-bit;
+        transparent images are drawn on white.
+
+    Raises:
+        UnusableImage: It is not an image, is cut short, or is so large that it may be an attack.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about odd metadata, which do not matter here
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+                image.load()
+                return _pixels(ImageOps.exif_transpose(image))
+    except UnidentifiedImageError:
+        known = "PNG, JPEG, BMP, WebP, GIF or TIFF"
+        raise UnusableImage(f"not a {known} image" if content else "empty") from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise UnusableImage(f"decompression bomb: {error}") from None
+    except Exception as error:  # Pillow lets through whatever a format's decoder raises
+        raise UnusableImage(f"cut short or damaged: {error}") from None
+
+
+def _pixels(image: Image.Image) -> NDArray[np.uint8]:
+    if image.mode.startswith(("I", "F")):
+        image = _from_16_bits(image)
+    elif image.has_transparency_data:
+        in_colour = image.mode != "LA"
+        background = Image.new("RGBA", image.size, "white")
+        background.alpha_composite(image.convert("RGBA"))
+        image = background.convert("RGB" if in_colour else "L")
+    elif image.mode in ("1", "L"):
+        image = image.convert("L")
+    else:
+        image = image.convert("RGB")
+    pixels = np.asarray(image)
+    return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
+
+
+def _from_16_bits(image: Image.Image) -> Image.Image:
+    values = np.asarray(image)
+    if values.dtype.kind == "f" or values.min() < 0 or values.max() >= 1 << 16:
+        raise ValueError("pixels of more than 16 bits; save it with 8 or 16")
+    return Image.fromarray(((values.astype(np.uint32) + 128) // 257).astype(np.uint8))

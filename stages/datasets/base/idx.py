@@ -1,0 +1,176 @@
+"""Finds, checks, decompresses and reads data sets published as four IDX files.
+
+The format (http://yann.lecun.com/exdb/mnist): big-endian, two zero bytes, the type of the items
+(8 for uint8), the number of dimensions, one uint32 for each dimension, then the items.
+"""
+
+import gzip
+import hashlib
+import io
+import lzma
+import math
+import struct
+import tempfile
+import zlib
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, cast
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from stages.core.errors import UserError
+from stages.datasets.base.contract import Dataset, Origin, RawImages
+from stages.datasets.base.torchvision import download_file, found_nowhere, official_mirrors
+
+_CHUNK = 1 << 20
+_SUFFIXES = ("", ".xz", ".gz")
+
+
+@dataclass(frozen=True)
+class IdxDataset:
+    """Four IDX files: images and labels, to train and to test.
+
+    Attributes:
+        name: Folder of the archives below the source folder.
+        torchvision_class: Class in `torchvision.datasets` that knows where to download them.
+        class_names: In class order.
+        sha256: SHA-256 of each file's decompressed content; for a name that ends in `.gz`, of the
+            archive as published.
+    """
+
+    name: str
+    torchvision_class: str
+    class_names: tuple[str, ...]
+    sha256: Mapping[str, str]
+
+    def fetch(self, origin: Origin, folder: Path) -> None:
+        """Fetch the four files into `folder`, decompressed and checked."""
+        for name, sha256 in self.sha256.items():
+            target = folder / name.removesuffix(".gz")
+            paths = _local_paths(origin.source / self.name, name)
+            archive = next((path for path in paths if path.is_file()), None)
+            if archive is not None:
+                advice = f"restore it, for example with git checkout -- {origin.source}"
+                _extract_checked(archive, target, name, sha256, advice)
+            else:
+                self._download(name, sha256, origin.mirrors, paths, target)
+
+    def _download(
+        self, name: str, sha256: str, mirrors: Sequence[str], paths: Sequence[Path], target: Path
+    ) -> None:
+        tried = [f"{path}: no such file" for path in paths]
+        archive_name = name if name.endswith(".gz") else f"{name}.gz"
+        for mirror in [*mirrors, *official_mirrors(self.torchvision_class)]:
+            with tempfile.TemporaryDirectory() as scratch:
+                try:
+                    archive = download_file(
+                        self.torchvision_class, archive_name, mirror, Path(scratch)
+                    )
+                    _extract_checked(
+                        archive, target, name, sha256, "the mirror holds a different file"
+                    )
+                except UserError as error:
+                    tried.append(f"{mirror.rstrip('/')}/{archive_name}: {error}")
+                else:
+                    return
+        raise found_nowhere(self.name, name, tried, paths[0].parent)
+
+    def read(self, folder: Path) -> Dataset:
+        """Read the four files."""
+        splits = []
+        for prefix in ("train", "t10k"):
+            images = read_idx(folder / f"{prefix}-images-idx3-ubyte", n_dimensions=3)
+            labels = read_idx(folder / f"{prefix}-labels-idx1-ubyte", n_dimensions=1)
+            if len(images) != len(labels):
+                raise UserError(
+                    f"{folder}: {len(images)} images but {len(labels)} labels in the "
+                    f"{prefix} files; run dvc repro --force download"
+                )
+            splits.append(RawImages(images[:, None], labels.astype(np.int64)))
+        train, test = splits
+        return Dataset(train, test, self.class_names)
+
+
+def _local_paths(folder: Path, name: str) -> list[Path]:
+    if name.endswith(".gz"):
+        return [folder / name]
+    return [folder / f"{name}{suffix}" for suffix in _SUFFIXES]
+
+
+def _extract_checked(archive: Path, target: Path, name: str, sha256: str, advice: str) -> None:
+    """Decompress `archive` to `target` after checking the SHA-256 that goes with `name`."""
+    content = _decompress(archive, advice)
+    of_archive = name.endswith(".gz")
+    digest = hashlib.sha256(archive.read_bytes() if of_archive else content).hexdigest()
+    if digest != sha256:
+        raise UserError(
+            f"{archive}: SHA-256 is {digest}, expected {sha256}; the file is damaged or a "
+            f"different one: {advice}"
+        )
+    target.write_bytes(content)
+
+
+def _decompress(archive: Path, advice: str) -> bytes:
+    content = io.BytesIO()
+    size = archive.stat().st_size
+    try:
+        with (
+            archive.open("rb") as file,
+            tqdm.wrapattr(
+                file, "read", total=size, desc=archive.name, unit="B", leave=False, delay=1
+            ) as compressed,
+            _open(archive.suffix, cast(IO[bytes], compressed)) as plain,
+        ):
+            while chunk := plain.read(_CHUNK):
+                content.write(chunk)
+    except (EOFError, lzma.LZMAError, zlib.error, gzip.BadGzipFile) as error:
+        raise UserError(
+            f"{archive}: cannot be decompressed after {content.tell():,} bytes ({error}); the "
+            f"file is cut short or damaged: {advice}"
+        ) from None
+    return content.getvalue()
+
+
+def _open(suffix: str, file: IO[bytes]) -> AbstractContextManager[IO[bytes]]:
+    if suffix == ".xz":
+        return cast(IO[bytes], lzma.open(file))
+    if suffix == ".gz":
+        return cast(IO[bytes], gzip.open(file))
+    return nullcontext(file)
+
+
+def read_idx(path: Path, n_dimensions: int) -> NDArray[np.uint8]:
+    """Read an IDX file of unsigned bytes.
+
+    Args:
+        path: The file, decompressed.
+        n_dimensions: 1 for labels, 3 for images (n, height, width).
+
+    Raises:
+        UserError: Its magic number is wrong, or its header states another number of items.
+    """
+    content = path.read_bytes()
+    magic = content[:4]
+    expected = bytes([0, 0, 8, n_dimensions])
+    if magic != expected:
+        raise UserError(
+            f"{path}: magic number is 0x{magic.hex()}, expected 0x{expected.hex()} (unsigned "
+            f"bytes in {n_dimensions} dimensions); it is not an IDX file of that kind"
+        )
+    start = 4 + 4 * n_dimensions
+    if len(content) < start:
+        raise UserError(
+            f"{path}: ends within its header, after {len(content)} bytes; it is cut short"
+        )
+    shape = struct.unpack_from(f">{n_dimensions}I", content, offset=4)
+    n_bytes = len(content) - start
+    if n_bytes != math.prod(shape):
+        raise UserError(
+            f"{path}: its header states {shape[0]:,} items, {math.prod(shape):,} bytes, but it "
+            f"holds {n_bytes:,}; the file is cut short or damaged"
+        )
+    return np.frombuffer(content, np.uint8, offset=start).reshape(shape)

@@ -1,0 +1,51 @@
+"""The data set's own files, `data/raw`: download writes them, preprocess reads them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from stages.core.files import new_folder, read_json, write_json
+from stages.datasets.base.contract import Dataset, Origin, load_dataset_plugin
+
+FOLDER = Path("data/raw")
+_RECORD = "dataset.json"
+
+
+@dataclass(frozen=True)
+class RawInfo:
+    """The data set that the raw files hold.
+
+    Attributes:
+        name: Display name of the data set.
+        parameters: Those that determine the files, by section of `params.yaml`; not where the files
+            came from, since the same files from elsewhere are the same data.
+    """
+
+    name: str
+    parameters: Mapping[str, Any]
+
+
+def fetch_dataset(
+    dataset: str, origin: Origin, options: Mapping[str, Any], folder: Path = FOLDER
+) -> None:
+    """Have a plug-in fetch its files, and record what they are.
+
+    Raises:
+        UserError: A file was found nowhere or is damaged; nothing is left behind.
+    """
+    chosen = {"dataset": dataset, "options": options, "skip_damaged": origin.skip_damaged}
+    with new_folder(folder) as new:
+        name = load_dataset_plugin(dataset).fetch(origin, new, **options)
+        info = RawInfo(name or dataset, {"data": chosen})
+        write_json(new / _RECORD, vars(info))
+
+
+def read_dataset(folder: Path = FOLDER) -> tuple[RawInfo, Dataset]:
+    """Read the record, and the images through the plug-in that fetched them.
+
+    Raises:
+        UserError: A file does not hold what it should.
+    """
+    info = RawInfo(**read_json(folder / _RECORD))
+    return info, load_dataset_plugin(info.parameters["data"]["dataset"]).read(folder)

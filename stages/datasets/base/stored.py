@@ -1,0 +1,26 @@
+"""Stores a data set whose images share one shape: four arrays and the class names."""
+
+from pathlib import Path
+
+import numpy as np
+
+from stages.core.files import read_json, write_json
+from stages.datasets.base.contract import Dataset, RawImages
+
+
+def store(folder: Path, dataset: Dataset) -> None:
+    """Write a data set that is in memory and has a test split."""
+    for name, split in (("train", dataset.train), ("test", dataset.test)):
+        if split is not None:
+            np.save(folder / f"{name}_images.npy", np.asarray(split.images))
+            np.save(folder / f"{name}_labels.npy", split.labels)
+    write_json(folder / "classes.json", {"class_names": dataset.class_names})
+
+
+def read(folder: Path) -> Dataset:
+    """Read what `store` wrote."""
+    train, test = (
+        RawImages(np.load(folder / f"{name}_images.npy"), np.load(folder / f"{name}_labels.npy"))
+        for name in ("train", "test")
+    )
+    return Dataset(train, test, tuple(read_json(folder / "classes.json")["class_names"]))

@@ -1,0 +1,162 @@
+"""Downloading and loading through torchvision's data-set classes.
+
+torchvision is imported where it is used, so that a run that downloads nothing needs no torch.
+"""
+
+import contextlib
+import shutil
+import socket
+import tempfile
+import urllib.error
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from stages.core.errors import UserError
+from stages.datasets.base.contract import Origin, RawImages
+
+_TIMEOUT_S = 30
+
+
+class Archive(NamedTuple):
+    """A published file: its URL, and the MD5 that torchvision expects."""
+
+    url: str
+    md5: str
+
+    @property
+    def name(self) -> str:
+        """File name: the last part of the URL."""
+        return self.url.rsplit("/", 1)[-1]
+
+
+@contextlib.contextmanager
+def fetched_archives(
+    dataset: str, archives: Iterable[Archive], origin: Origin, folder: Path, inside: str = "."
+) -> Iterator[Path]:
+    """A scratch folder with the archives, laid out as torchvision's class expects.
+
+    Each archive comes from the source folder, else a mirror, else its own URL; its MD5 is always
+    checked. SHA-256 of these files are not published.
+
+    Args:
+        dataset: Folder of the archives below the source folder.
+        archives: What to fetch.
+        origin: Where the archives come from.
+        folder: Where the scratch folder is made, and removed in the end.
+        inside: Where below its root the class looks for archives.
+
+    Raises:
+        UserError: An archive was found nowhere, or the one in the source folder is damaged.
+    """
+    with tempfile.TemporaryDirectory(dir=folder) as root:
+        target = Path(root) / inside
+        target.mkdir(parents=True, exist_ok=True)
+        for archive in archives:
+            _fetch_archive(archive, origin.source / dataset, origin.mirrors, target)
+        yield Path(root)
+
+
+def _fetch_archive(archive: Archive, source: Path, mirrors: Sequence[str], target: Path) -> None:
+    from torchvision.datasets.utils import calculate_md5
+
+    local = source / archive.name
+    if local.is_file():
+        if (md5 := calculate_md5(local)) != archive.md5:
+            raise UserError(
+                f"{local}: MD5 is {md5}, expected {archive.md5}; the file is damaged or a "
+                "different one: remove it, so that it is downloaded"
+            )
+        shutil.copyfile(local, target / archive.name)
+        return
+    tried = [f"{local}: no such file"]
+    for url in [*(f"{mirror.rstrip('/')}/{archive.name}" for mirror in mirrors), archive.url]:
+        try:
+            _download(Archive(url, archive.md5), target)
+        except UserError as error:
+            tried.append(f"{url}: {error}")
+        else:
+            return
+    raise found_nowhere(source.name, archive.name, tried, source)
+
+
+def found_nowhere(dataset: str, name: str, tried: Sequence[str], folder: Path) -> UserError:
+    """The error for a file found nowhere: lists where it was looked for, and the two ways out."""
+    lines = "\n".join(f"  {line}" for line in tried)
+    return UserError(
+        f"data.dataset {dataset}: {name} was found nowhere:\n{lines}\n"
+        "Two ways out: connect to the network (or name a mirror in data.mirrors) and run again, or "
+        f"put the file into {folder}/."
+    )
+
+
+def raw_images(images: Any, labels: Any) -> RawImages:
+    """Convert what torchvision has loaded to the pipeline's format.
+
+    Args:
+        images: Array or tensor (n, h, w), (n, h, w, 3) or (n, 3, h, w), uint8.
+        labels: List, array or tensor (n,).
+    """
+    images = np.asarray(images)
+    if images.ndim == 3:
+        images = images[:, None]
+    elif images.shape[3] == 3:
+        images = images.transpose(0, 3, 1, 2)
+    return RawImages(np.ascontiguousarray(images), np.asarray(labels, dtype=np.int64))
+
+
+def official_mirrors(class_name: str) -> list[str]:
+    """Base URLs from which torchvision downloads one of its classes."""
+    return list(_torchvision_class(class_name).mirrors)
+
+
+def download_file(class_name: str, archive_name: str, mirror: str, folder: Path) -> Path:
+    """Download one archive of a class of the MNIST family through torchvision.
+
+    Args:
+        class_name: In `torchvision.datasets`.
+        archive_name: One of the class's resources, such as `train-images-idx3-ubyte.gz`.
+        mirror: Base URL.
+        folder: Scratch space.
+
+    Returns:
+        The archive; torchvision has checked its MD5.
+
+    Raises:
+        UserError: The download failed; the message says why.
+    """
+    md5 = dict(_torchvision_class(class_name).resources)[archive_name]
+    return _download(Archive(f"{mirror.rstrip('/')}/{archive_name}", md5), folder)
+
+
+def _download(archive: Archive, folder: Path) -> Path:
+    from torchvision.datasets.utils import download_url
+
+    target = folder / archive.name
+    try:
+        with _default_socket_timeout(_TIMEOUT_S):
+            download_url(archive.url, folder, archive.name, archive.md5)
+    except (OSError, RuntimeError, ValueError) as error:
+        target.unlink(missing_ok=True)
+        if isinstance(error, urllib.error.HTTPError):
+            error.close()  # it holds the connection
+        raise UserError(str(error) or type(error).__name__) from None
+    return target
+
+
+def _torchvision_class(name: str) -> Any:
+    import torchvision
+
+    return getattr(torchvision.datasets, name)
+
+
+@contextlib.contextmanager
+def _default_socket_timeout(seconds: float) -> Iterator[None]:
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(seconds)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)

@@ -1,0 +1,1 @@
+"""The contract of methods. For explain alone."""

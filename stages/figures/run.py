@@ -1,0 +1,75 @@
+"""What all pictures of a run share."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import pandas as pd
+
+from stages.artifacts.explanation import Explanation
+from stages.artifacts.predictions import Predictions
+from stages.artifacts.splits import Split
+from stages.figures.board import Role
+from stages.figures.scale import Scale, is_dark
+from stages.figures.text import printable
+from stages.summary.metrics import explanation_metrics
+from stages.summary.tables import class_table
+from stages.summary.totals import Summary, summarise
+
+
+@dataclass(frozen=True)
+class Run:
+    """An explanation, and what is needed to draw it.
+
+    Attributes:
+        explanation: Of some images of the test split.
+        predictions: For the whole test split.
+        training: The training split, of which samples are shown.
+        colormap: One of the names in `stages.figures.scale.COLORMAPS`.
+    """
+
+    explanation: Explanation
+    predictions: Predictions
+    training: Split
+    colormap: str
+
+    @cached_property
+    def summary(self) -> Summary:
+        """Totals over all attributions; reads them once."""
+        return summarise(self.explanation)
+
+    @cached_property
+    def metrics(self) -> dict[str, float]:
+        """How the explanation turned out."""
+        return explanation_metrics(self.explanation, self.summary)
+
+    @cached_property
+    def class_table(self) -> pd.DataFrame:
+        """How well each class is predicted and explained."""
+        return class_table(self.predictions, self.explanation, self.summary)
+
+    @cached_property
+    def scale(self) -> Scale:
+        """The one colour scale of the run."""
+        return Scale(self.summary.limit, self.colormap)
+
+    @cached_property
+    def class_names(self) -> list[str]:
+        """Names of the classes as the font can draw them."""
+        return printable(self.explanation.class_names)
+
+    @cached_property
+    def dark(self) -> bool:
+        """Whether maps lie on the negative of their image."""
+        return is_dark(self.explanation.images)
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """Height and width of the images in pixels."""
+        height, width = self.explanation.images.shape[2:]
+        return height, width
+
+    def role(self, image: int, number: int) -> Role:
+        """What a class is to an explained image."""
+        if number == self.explanation.predicted[image]:
+            return "predicted"
+        return "true" if number == self.explanation.labels[image] else "other"

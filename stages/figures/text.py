@@ -1,0 +1,117 @@
+"""Lines of text, measured in pixels: cut, broken and made printable."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Literal
+
+from matplotlib.backends.backend_agg import RendererAgg
+from matplotlib.font_manager import FontProperties, findfont, get_font
+
+FONT = "DejaVu Sans"  # ships with matplotlib: the same letters on every machine
+MISSING = "□"
+INK, MUTED, WRONG = "#1a1a1a", "#595959", "#a4161a"  # each at least 7:1 on white
+DPI = 72  # dots an inch, so that a font size is in pixels
+
+
+@dataclass(frozen=True)
+class TextStyle:
+    """How a line is written.
+
+    Attributes:
+        size: Of the font, in pixels.
+        color: As matplotlib names it.
+        align: Which end of the line stands at the given place.
+        bold: Whether its strokes are thick.
+    """
+
+    size: int = 12
+    color: str = INK
+    align: Literal["left", "center", "right"] = "left"
+    bold: bool = False
+
+
+TITLE = TextStyle(17, bold=True)
+BODY = TextStyle()
+BOLD = TextStyle(bold=True)
+CENTERED = TextStyle(align="center")
+QUIET = TextStyle(color=MUTED)
+SMALL = TextStyle(11, MUTED)
+UNDER_TILE = TextStyle(11, MUTED, "center")
+UNDER_TILE_BOLD = TextStyle(11, INK, "center", bold=True)
+
+
+@cache
+def _glyphs() -> frozenset[int]:
+    return frozenset(get_font(findfont(FONT)).get_charmap())
+
+
+@cache
+def _renderer() -> RendererAgg:
+    return RendererAgg(1, 1, DPI)  # type: ignore[no-untyped-call]
+
+
+@cache
+def _text_width(text: str, size: int, bold: bool) -> float:
+    font = FontProperties(family=FONT, size=size, weight="bold" if bold else "normal")
+    measures = _renderer().get_text_width_height_descent(text, font, False)  # type: ignore[no-untyped-call]
+    return float(measures[0])
+
+
+def text_width(text: str, style: TextStyle = BODY) -> float:
+    """Width of a line in pixels."""
+    return _text_width(text, style.size, style.bold)
+
+
+def line_height(style: TextStyle) -> int:
+    """Distance in pixels between the lines of a paragraph."""
+    return round(1.4 * style.size)
+
+
+def printable(names: Sequence[str]) -> list[str]:
+    """Class names as the font can draw them.
+
+    A character the font lacks becomes □. Such a name, and an empty one, starts with the class's
+    number, so that no two names look the same.
+    """
+    printables = []
+    for number, name in enumerate(names):
+        shown = "".join(
+            (letter if ord(letter) in _glyphs() else MISSING)
+            for letter in " ".join(name.split())
+            if letter.isprintable() or ord(letter) not in _glyphs()
+        )
+        plain = shown and MISSING not in shown
+        printables.append(shown if plain else f"#{number} {shown}".strip())
+    return printables
+
+
+def shorten(text: str, width: float, style: TextStyle = BODY) -> str:
+    """The line, cut to at most `width` pixels; … replaces its middle, as ends tell names apart."""
+    if text_width(text, style) <= width:
+        return text
+    for kept in range(len(text) - 1, 1, -1):
+        shorter = f"{text[: kept - kept // 2].rstrip()}…{text[-(kept // 2) :].lstrip()}"
+        if text_width(shorter, style) <= width:
+            return shorter
+    return "…"
+
+
+def wrap(text: str, width: float, style: TextStyle = BODY) -> list[str]:
+    """Lines of at most `width` pixels, broken at spaces; a word longer than that is cut."""
+    lines = [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".strip()
+        if text_width(longer, style) <= width:
+            lines[-1] = longer
+        elif lines[-1]:
+            lines.append(shorten(word, width, style))
+        else:
+            lines[-1] = shorten(word, width, style)
+    return lines
+
+
+def fold(text: str, width: float) -> list[str]:
+    """A name in one or two lines of at most `width` pixels, the second cut if need be."""
+    first, *rest = wrap(text, width)
+    return [first, shorten(text[len(first) :].strip(), width)] if rest else [first]

@@ -1,0 +1,105 @@
+"""Builds the network that a file in `stages/architectures/` defines, on a standardising layer."""
+
+import contextlib
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from stages.artifacts.splits import DatasetInfo
+from stages.core.errors import UserError
+from stages.core.plugins import load_plugin
+
+_LARGEST_SIDE_PX = 512  # where the search for a size that works ends
+
+BuildAndRun = Callable[[tuple[int, int]], tuple[nn.Module, Tensor]]
+
+
+class Standardize(nn.Module):
+    """First layer: pixels 0 … 255, as uint8 or float, to mean 0 and standard deviation 1.
+
+    Args:
+        mean: For each channel, on the scale [0, 1].
+        std: For each channel, on the scale [0, 1].
+    """
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(mean).mul(255).view(1, -1, 1, 1))
+        self.register_buffer("scale", torch.tensor(std).mul(255).reciprocal().view(1, -1, 1, 1))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map (n, c, h, w) to the same shape."""
+        return (images - self.mean) * self.scale
+
+
+def build_network(architecture: str, info: DatasetInfo, options: Mapping[str, Any]) -> nn.Module:
+    """Build a network with fresh weights that maps raw images to logits.
+
+    Args:
+        architecture: Name of a file in `stages/architectures/`.
+        info: The images' channels, size, pixel statistics and classes.
+        options: Keyword arguments of its `build`.
+
+    Raises:
+        UserError: The file does not build a network for such images; if they are too small, names
+            the smallest size that works.
+    """
+    plugin = load_plugin("architectures", architecture, ("build",))
+    n_classes = len(info.class_names)
+
+    def build_and_run(size: tuple[int, int]) -> tuple[nn.Module, Tensor]:
+        with torch.no_grad(), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Initializing zero-element tensors")
+            body = plugin.build(info.channels, size, n_classes, **options)
+            return body, body.eval()(torch.zeros(1, info.channels, *size))
+
+    try:
+        body, logits = build_and_run(info.image_size)
+    except Exception as error:  # a network is a user's code: it may fail in any way
+        raise UserError(_failure_message(error, architecture, info, build_and_run)) from error
+    if getattr(logits, "shape", None) != (1, n_classes):
+        got = (
+            f"shape {tuple(logits.shape)}"
+            if isinstance(logits, Tensor)
+            else f"type {type(logits).__name__}"
+        )
+        raise UserError(
+            f"stages/architectures/{architecture}.py: its network maps one image to an output of "
+            f"{got}, expected shape (1, {n_classes}), a logit for each class; fix build()"
+        )
+    return nn.Sequential(Standardize(info.mean, info.std), body)
+
+
+def _failure_message(
+    error: Exception, architecture: str, info: DatasetInfo, build_and_run: BuildAndRun
+) -> str:
+    """Names the smallest size that works if the images are too small, else passes `error` on."""
+    height, width = info.image_size
+    file = f"stages/architectures/{architecture}.py"
+    if size := _smallest_size(height, width, build_and_run):
+        return (
+            f"{file}: images of {height}×{width} pixels are too small for this network; the "
+            f"smallest that work are {size[0]}×{size[1]}: set preprocess.image_size, or "
+            "choose another model.architecture"
+        )
+    return (
+        f"{file}: does not work for images of {info.channels}×{height}×{width} and "
+        f"{len(info.class_names)} classes: {type(error).__name__}: {error}; fix build(), or change "
+        "model.options"
+    )
+
+
+def _smallest_size(height: int, width: int, build_and_run: BuildAndRun) -> tuple[int, int] | None:
+    """The smallest larger height and width that work, found on the meta device."""
+    for side in range(min(height, width) + 1, _LARGEST_SIDE_PX + 1):
+        size = max(height, side), max(width, side)
+        with contextlib.suppress(Exception), torch.device("meta"):
+            build_and_run(size)
+            return size
+    return None

@@ -1,0 +1,22 @@
+"""`params.yaml` as a whole."""
+
+from stages.core.sections import DeviceName, Section, Seed
+from stages.params.data import Data
+from stages.params.explain import Explain
+from stages.params.model import Model
+from stages.params.preprocess import Preprocess
+from stages.params.report import Report
+from stages.params.train import Train
+
+
+class AllParams(Section):
+    """The whole file; rejects unknown top-level keys."""
+
+    device: DeviceName
+    seed: Seed
+    data: Data
+    preprocess: Preprocess
+    model: Model
+    train: Train
+    explain: Explain
+    report: Report

@@ -1,0 +1,70 @@
+"""Converts raw images to arrays of one size and colour."""
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from tqdm import tqdm
+
+from stages.artifacts.splits import Split
+from stages.core.errors import UserError
+from stages.params.preprocess import SMALLEST_SIDE_PX, Preprocess
+from stages.preparation.splitting import Part
+
+MODES = {"grey": "L", "rgb": "RGB"}  # Pillow's names
+
+Shape = tuple[int, int, int]
+
+
+def converted(image: NDArray[np.uint8], options: Preprocess) -> NDArray[np.uint8]:
+    """An image (channels, height, width) in the size and colours that the options ask for.
+
+    Resizing is bilinear, antialiased where it shrinks, and ignores proportions.
+    """
+    pillow = Image.fromarray(image[0] if len(image) == 1 else image.transpose(1, 2, 0))
+    if options.color is not None:
+        pillow = pillow.convert(MODES[options.color])
+    if options.image_size is not None:
+        height, width = options.image_size
+        pillow = pillow.resize((width, height), Image.Resampling.BILINEAR)
+    pixels = np.asarray(pillow)
+    return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
+
+
+def shape_of_first(part: Part, options: Preprocess) -> Shape:
+    """Channels, height and width of the first image, which all others must share.
+
+    Raises:
+        UserError: It is smaller than `SMALLEST_SIDE_PX`.
+    """
+    first = part.source.images[int(part.positions[0])]
+    channels, height, width = converted(first, options).shape
+    if min(height, width) < SMALLEST_SIDE_PX:
+        raise UserError(
+            f"data: images of {height}×{width} pixels, expected at least {SMALLEST_SIDE_PX}×"
+            f"{SMALLEST_SIDE_PX}; set preprocess.image_size to enlarge them"
+        )
+    return channels, height, width
+
+
+def to_arrays(part: Part, options: Preprocess, shape: Shape) -> Split:
+    """The images of a split, decoded and converted, with their labels.
+
+    Raises:
+        UserError: The images differ in shape, and no parameter sets a common one.
+    """
+    images, positions = part.source.images, part.positions
+    labels = part.source.labels[positions]
+    if isinstance(images, np.ndarray) and images.shape[1:] == shape:
+        return Split(images[positions], labels)
+    pixels = np.empty((len(positions), *shape), np.uint8)
+    progress = tqdm(positions, desc="images", delay=1, leave=False, disable=None)
+    for row, position in enumerate(progress):
+        image = converted(images[int(position)], options)
+        if image.shape != shape:
+            expected, got = ("×".join(map(str, size)) for size in (shape, image.shape))
+            raise UserError(
+                f"data: images differ in channels × height × width: one is {got}, the first is "
+                f"{expected}; set preprocess.image_size and preprocess.color to make them equal"
+            )
+        pixels[row] = image
+    return Split(pixels, labels)

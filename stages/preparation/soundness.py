@@ -1,0 +1,49 @@
+"""Rejects data that no classifier can be trained on."""
+
+from collections import Counter
+
+import numpy as np
+
+from stages.core.errors import UserError
+from stages.datasets.base.contract import Dataset, RawImages
+
+
+def require_sound(dataset: Dataset) -> None:
+    """Reject data that no classifier can be trained on, whichever data set it comes from.
+
+    Raises:
+        UserError: There are fewer than two classes, two classes of one name, an image without
+            a label, a label outside the classes, or a class without a training image.
+    """
+    names = dataset.class_names
+    if len(names) < 2:
+        raise UserError(
+            f"data: number of classes must be at least 2 (got {len(names)}); add images of others"
+        )
+    duplicates = [name for name, count in Counter(names).items() if count > 1]
+    if duplicates:
+        raise UserError(f"data: class names must differ (got {duplicates[0]!r} twice); rename one")
+    _require_valid_labels("train", dataset.train, len(names))
+    if dataset.test is not None:
+        _require_valid_labels("test", dataset.test, len(names))
+    missing = np.setdiff1d(np.arange(len(names)), dataset.train.labels)
+    if len(missing):
+        listed = ", ".join(names[label] for label in missing[:10])
+        more = f" and {len(missing) - 10:,} more" if len(missing) > 10 else ""
+        raise UserError(
+            f"data: no training images of {listed}{more}; add some or remove these classes"
+        )
+
+
+def _require_valid_labels(split: str, labelled: RawImages, n_classes: int) -> None:
+    images, labels = labelled
+    if len(labels) != len(images):
+        raise UserError(
+            f"data: {len(images)} {split} images but {len(labels)} labels; each image needs a label"
+        )
+    outside = labels[(labels < 0) | (labels >= n_classes)]
+    if len(outside):
+        raise UserError(
+            f"data: {split} labels must be 0 … {n_classes - 1} for {n_classes} classes "
+            f"({len(outside)} are not, such as {outside[0]}); fix the labels"
+        )

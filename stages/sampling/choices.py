@@ -1,0 +1,74 @@
+"""Which test images are explained."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.artifacts.predictions import Predictions
+from stages.core.errors import UserError
+from stages.params.explain import CHOICES
+
+Positions = NDArray[np.int64]
+
+
+def choose_images(
+    wanted: str | Sequence[str | int], n_images: int, seed: int, predictions: Predictions
+) -> Positions:
+    """Choose test images as the parameter `explain.images` says.
+
+    Args:
+        wanted: One of `CHOICES`, or a list of these and of positions.
+        n_images: How many, for `first`, `random` and `mistakes`.
+        seed: For `random`.
+        predictions: Of the test split.
+
+    Returns:
+        Positions in the test split: in its order for `first` and `all`, as drawn for `random`, by
+        class for `per_class`, the highest probability first for `mistakes`; for a list, one choice
+        after the other.
+
+    Raises:
+        UserError: A position lies outside the test split, or no image matches.
+    """
+    items = [wanted] if isinstance(wanted, str) else list(wanted)
+    _require_in_range([item for item in items if isinstance(item, int)], len(predictions.labels))
+    chosen = np.concatenate(
+        [
+            _choose(item, n_images, seed, predictions) if isinstance(item, str) else [item]
+            for item in items
+        ]
+    ).astype(np.int64)
+    if len(chosen) == 0:
+        raise UserError(
+            f"explain.images: none of the {len(predictions.labels):,} test images matches "
+            f"{wanted!r}; choose another of {', '.join(CHOICES)}"
+        )
+    return chosen
+
+
+def _choose(choice: str, n_images: int, seed: int, predictions: Predictions) -> Positions:
+    n_test, n_classes = predictions.probabilities.shape
+    match choice:
+        case "first":
+            return np.arange(n_test)[:n_images]
+        case "random":
+            return np.random.default_rng(seed).permutation(n_test)[:n_images]
+        case "per_class":
+            labels = predictions.labels
+            correct = np.where(predictions.predicted == labels, labels, -1)
+            examples = [np.flatnonzero(correct == label)[:1] for label in range(n_classes)]
+            return np.concatenate(examples)
+        case "mistakes":
+            return predictions.mistakes[:n_images]
+        case _:
+            return np.arange(n_test)
+
+
+def _require_in_range(positions: Sequence[int], n_test: int) -> None:
+    outside = [position for position in positions if position >= n_test]
+    if outside:
+        raise UserError(
+            f"explain.images: positions must lie in 0 … {n_test - 1}, the test split "
+            f"(got {', '.join(map(str, outside))})"
+        )

@@ -1,0 +1,61 @@
+"""Which images show best why one class was predicted and not another."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.artifacts.explanation import Explanation
+
+IMAGES = 10
+
+
+class Contrast(NamedTuple):
+    """An explained image and the two classes whose maps are compared.
+
+    Attributes:
+        image: Its number among the explained images.
+        plus: The class spoken for.
+        minus: The class spoken against.
+    """
+
+    image: int
+    plus: int
+    minus: int
+
+
+def confusion_counts(
+    labels: NDArray[np.int64], predictions: NDArray[np.int64], n_classes: int
+) -> NDArray[np.int64]:
+    """Number of images (k, k) by true class, then predicted class."""
+    cells = np.bincount(labels * n_classes + predictions, minlength=n_classes**2)
+    return cells.reshape(n_classes, n_classes)
+
+
+def most_confused(counts: NDArray[np.int64]) -> tuple[int, int] | None:
+    """The true and the predicted class of the most frequent mistake; None without any."""
+    mistakes = counts * (1 - np.eye(len(counts), dtype=np.int64))
+    if not mistakes.any():
+        return None
+    true, predicted = np.unravel_index(mistakes.argmax(), mistakes.shape)
+    return int(true), int(predicted)
+
+
+def contrasts_of_mistakes(explanation: Explanation) -> list[Contrast]:
+    """The explained mistakes of highest probability, predicted against true class."""
+    predicted = explanation.predicted
+    confidence = explanation.probabilities.max(axis=1)
+    wrong = np.flatnonzero(predicted != explanation.labels)
+    surest = wrong[np.argsort(-confidence[wrong], kind="stable")][:IMAGES]
+    return [Contrast(int(i), int(predicted[i]), int(explanation.labels[i])) for i in surest]
+
+
+def contrasts_of_pair(explanation: Explanation, true: int, predicted: int) -> list[Contrast]:
+    """Explained images of two classes: first those taken for the other, then the undecided."""
+    candidates = np.flatnonzero(np.isin(explanation.labels, (true, predicted)))
+    labels, predictions = explanation.labels[candidates], explanation.predicted[candidates]
+    mistaken = (labels == true) & (predictions == predicted)
+    probabilities = explanation.probabilities[candidates]
+    undecided = probabilities[:, [true, predicted]].min(axis=1)
+    order = np.lexsort((-undecided, ~mistaken))  # by the last key first
+    return [Contrast(int(i), predicted, true) for i in candidates[order][:IMAGES]]

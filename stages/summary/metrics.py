@@ -1,0 +1,40 @@
+"""Numbers that say how an explanation turned out: `metrics/explain.json`."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.artifacts.explanation import Explanation
+from stages.summary.totals import Summary
+
+SMALLEST_ERROR = 1e-12  # relative; below it an additivity error is reported as this
+
+
+def explanation_metrics(explanation: Explanation, summary: Summary) -> dict[str, float]:
+    """Measure the explanation.
+
+    Returns:
+        `additivity_log10`: of the largest |sum of attributions - (output - base value)|, as a
+        share of the range of the outputs; `additivity_l1_log10`: of the largest one as a share of
+        the image's and output's own Σ|attribution|, where float32 rounds to about -7; `diagonal`:
+        share of images whose largest summed attribution is the predicted class.
+    """
+    change = explanation.outputs - explanation.base_values
+    errors = np.abs(summary.sums - change)
+    of_range = errors.max() / (explanation.output_range or 1.0)
+    of_total = (errors / np.where(summary.totals > 0, summary.totals, 1.0)).max()
+    return {
+        "additivity_log10": float(np.log10(max(of_range, SMALLEST_ERROR))),
+        "additivity_l1_log10": float(np.log10(max(of_total, SMALLEST_ERROR))),
+        "diagonal": float(on_diagonal(explanation, summary).mean()),
+    }
+
+
+def on_diagonal(explanation: Explanation, summary: Summary) -> NDArray[np.bool_]:
+    """Whether each image's largest summed attribution is its predicted class (n,)."""
+    return np.asarray(summary.sums.argmax(axis=1) == explanation.predicted)
+
+
+def diagonal_by_class(explanation: Explanation, summary: Summary) -> dict[int, float]:
+    """The diagonal of each class that was predicted for an explained image."""
+    predicted, hits = explanation.predicted, on_diagonal(explanation, summary)
+    return {int(c): float(hits[predicted == c].mean()) for c in np.unique(predicted)}

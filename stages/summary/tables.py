@@ -1,0 +1,65 @@
+"""Tables of the explanation: `plots/attributions.csv` and `plots/classes.csv`."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from sklearn.metrics import precision_recall_fscore_support
+
+from stages.artifacts.explanation import Explanation
+from stages.artifacts.predictions import Predictions
+from stages.core.files import new_file
+from stages.summary.metrics import diagonal_by_class
+from stages.summary.totals import Summary
+
+
+def class_table(
+    predictions: Predictions, explanation: Explanation, summary: Summary
+) -> pd.DataFrame:
+    """One row for each class: how well it is predicted and explained.
+
+    Columns: class; images: of the test split; precision, recall, f1: over the test split, 0 for a
+    class without images or predictions; diagonal: share of the explained images predicted as this
+    class whose largest summed attribution is this class, empty without such an image; strength:
+    sum over pixels of |attribution| to the class, mean over the explained images, output units.
+    """
+    classes = np.arange(len(predictions.class_names))
+    precision, recall, f1, images = precision_recall_fscore_support(
+        predictions.labels, predictions.predicted, labels=classes, zero_division=0
+    )
+    diagonal = diagonal_by_class(explanation, summary)
+    return pd.DataFrame(
+        {
+            "class": predictions.class_names,
+            "images": images,
+            "precision": precision,
+            "recall": recall,
+            "f1": f1,
+            "diagonal": [diagonal.get(int(c), np.nan) for c in classes],
+            "strength": summary.strengths,
+        }
+    )
+
+
+def write_attribution_table(path: Path, explanation: Explanation, summary: Summary) -> None:
+    """Write one CSV row an image: what was predicted, and each class's summed attribution.
+
+    Columns: index, true, predicted; the three most probable classes, each with its probability
+    (fewer for two classes); then a column for each class: the sum of the attributions to it.
+    """
+    names = explanation.class_names
+    ranks = range(1, min(3, len(names)) + 1)
+    order = np.argsort(-explanation.probabilities, axis=1, kind="stable")
+    with (
+        new_file(path) as partial,
+        partial.open("w", encoding="utf-8", newline="", errors="backslashreplace") as file,
+    ):
+        table = csv.writer(file, lineterminator="\n")
+        tops = [column for rank in ranks for column in (f"class {rank}", f"probability {rank}")]
+        table.writerow(["index", "true", "predicted", *tops, *(f"sum of {name}" for name in names)])
+        for i, label in enumerate(explanation.labels):
+            cells: list[str] = [str(explanation.indices[i]), names[label], names[order[i, 0]]]
+            for top in order[i, : len(ranks)]:
+                cells += [names[top], f"{explanation.probabilities[i, top]:.6f}"]
+            table.writerow(cells + [f"{total:.6g}" for total in summary.sums[i]])

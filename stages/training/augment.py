@@ -1,0 +1,82 @@
+"""Random augmentation of training images, a whole batch at once."""
+
+import math
+from collections.abc import Collection
+
+import torch
+from torch import Tensor
+from torch.nn.functional import affine_grid, grid_sample
+
+from stages.params.train import Augmentation
+
+MAX_SHIFT = 0.08  # of the side: 2 of 28 pixels; only whole pixels, since fractions blur
+MAX_ROTATION = math.radians(10)
+MAX_SCALE = 0.1
+MAX_ERASED = 0.4  # of the side
+
+
+def augment(
+    images: Tensor, augmentations: Collection[Augmentation], generator: torch.Generator
+) -> Tensor:
+    """Transform each image at random, independently of the others.
+
+    Args:
+        images: (n, c, h, w), uint8 or float.
+        augmentations: `shift` by whole pixels, up to 8 % of the side but at least one, `rotate` by
+            up to 10°, `scale` by up to 10 %, `flip` half of the images left to right, `erase` a
+            rectangle of up to 40 % of each side (with the image's mean) in half of the images.
+        generator: On the CPU, so that every device draws the same numbers.
+
+    Returns:
+        Float images of the same shape and range. Pixels from outside repeat the edge.
+    """
+    images = images.float()
+    if set(augmentations) - {"erase"}:
+        matrices = _affine_matrices(images.shape, augmentations, generator).to(images.device)
+        grid = affine_grid(matrices, list(images.shape), align_corners=False)
+        images = grid_sample(images, grid, padding_mode="border", align_corners=False)
+    if "erase" in augmentations:
+        erased = _rectangles(images.shape, generator).to(images.device)
+        images = torch.where(erased, images.mean(dim=(2, 3), keepdim=True), images)
+    return images
+
+
+def _affine_matrices(
+    shape: torch.Size, augmentations: Collection[Augmentation], generator: torch.Generator
+) -> Tensor:
+    """Draw matrices (n, 2, 3) that map new to old image coordinates, -1 … 1 on both axes.
+
+    All are drawn, wanted or not, so that what one draws does not depend on the others.
+    """
+    n, _, height, width = shape
+
+    def draw(augmentation: Augmentation, largest: float) -> Tensor:
+        uniform = torch.rand(n, generator=generator) * 2 - 1
+        return uniform * largest * (augmentation in augmentations)
+
+    def draw_shift(side: int) -> Tensor:
+        largest = max(1, round(MAX_SHIFT * side))
+        pixels = torch.randint(-largest, largest + 1, (n,), generator=generator)
+        return pixels * 2 / side * ("shift" in augmentations)
+
+    angle = draw("rotate", MAX_ROTATION)
+    scale = torch.exp(draw("scale", math.log1p(MAX_SCALE)))
+    across, down = draw_shift(width), draw_shift(height)
+    mirror = torch.where(draw("flip", 1) < 0, -1, 1)
+    cos, sin = scale * angle.cos(), scale * angle.sin()
+    to_x = torch.stack([cos * mirror, -sin * height / width, across])
+    to_y = torch.stack([sin * mirror * width / height, cos, down])
+    return torch.stack([to_x, to_y]).permute(2, 0, 1)
+
+
+def _rectangles(shape: torch.Size, generator: torch.Generator) -> Tensor:
+    """Mark a random rectangle in about half of the images: (n, 1, h, w), bool."""
+    n, _, *sides = shape
+    inside = []
+    for side in sides:
+        length = torch.rand(n, 1, generator=generator) * MAX_ERASED * side
+        start = torch.rand(n, 1, generator=generator) * (side - length)
+        pixel = torch.arange(side) + 0.5
+        inside.append((start < pixel) & (pixel < start + length))
+    chosen = torch.rand(n, 1, 1, generator=generator) < 0.5
+    return (inside[0][:, :, None] & inside[1][:, None, :] & chosen)[:, None]

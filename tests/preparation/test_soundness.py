@@ -1,0 +1,45 @@
+"""Data that no classifier can be trained on."""
+
+import numpy as np
+import pytest
+
+from stages.core.errors import UserError
+from stages.datasets.base.contract import Dataset, RawImages
+from stages.preparation.soundness import require_sound
+
+from .datasets import dataset
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (
+            dataset([0, 0], [0], 1),
+            r"number of classes must be at least 2 \(got 1\); add images of others",
+        ),
+        (
+            dataset([0, 1, 2], [0]),
+            r"train labels must be 0 … 1 for 2 classes \(1 are not, such as 2\); fix the",
+        ),
+        (
+            dataset([0, 1], [0, -1]),
+            r"test labels must be 0 … 1 for 2 classes \(1 are not, such as -1\)",
+        ),
+        (dataset([0, 1, 1], [2], 4), r"no training images of class 2, class 3; add some"),
+    ],
+)
+def test_what_no_classifier_can_learn_from(data: Dataset, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        require_sound(data)
+
+
+def test_classes_of_the_same_name() -> None:
+    sound = dataset([0, 1], [0])
+    with pytest.raises(UserError, match=r"class names must differ \(got 'cat' twice\); rename one"):
+        require_sound(Dataset(sound.train, sound.test, ("cat", "cat")))
+
+
+def test_images_without_labels() -> None:
+    images = RawImages(np.zeros((3, 1, 8, 8), np.uint8), np.array([0, 1]))
+    with pytest.raises(UserError, match="3 train images but 2 labels; each image needs"):
+        require_sound(Dataset(images, None, ("a", "b")))

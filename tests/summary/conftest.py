@@ -1,0 +1,9 @@
+import pytest
+
+from stages.figures.run import Run
+from tests.figures.runs import digits_run
+
+
+@pytest.fixture(scope="session")
+def digits() -> Run:
+    return digits_run()

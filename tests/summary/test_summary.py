@@ -1,0 +1,135 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from stages.core.errors import UserError
+from stages.figures.run import Run
+from stages.summary.metrics import diagonal_by_class, explanation_metrics
+from stages.summary.tables import class_table, write_attribution_table
+from stages.summary.totals import summarise
+from tests.figures.runs import random_run, with_images, with_names
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 8, 8, 2), (7, 3, 9, 11, 4), (120, 1, 8, 8, 10)])
+def test_the_limit_is_the_percentile_that_numpy_finds(shape: tuple[int, ...]) -> None:
+    explanation = random_run(*shape).explanation
+    maps = explanation.values.sum(axis=1, dtype=np.float64)
+    assert summarise(explanation).limit == pytest.approx(np.percentile(np.abs(maps), 99.9))
+
+
+def test_sums_and_class_means_equal_their_definitions(digits: Run) -> None:
+    explanation, summary = digits.explanation, digits.summary
+    maps = explanation.values.astype(np.float64).sum(axis=1)  # (n, h, w, k)
+    np.testing.assert_allclose(summary.sums, explanation.sums)
+    totals = np.abs(explanation.values.astype(np.float64)).sum(axis=(1, 2, 3))
+    np.testing.assert_allclose(summary.totals, totals)
+    np.testing.assert_allclose(summary.strengths, np.abs(maps).sum(axis=(1, 2)).mean(axis=0))
+    for number in range(10):
+        own = maps[explanation.labels == number][..., number]
+        assert summary.counts[number] == len(own)
+        np.testing.assert_allclose(summary.means[number], own.mean(axis=0))
+        np.testing.assert_allclose(summary.mean_strengths[number], np.abs(own).mean(axis=0))
+
+
+def test_no_attribution_at_all_still_has_a_scale() -> None:
+    run = random_run(3, 1, 8, 8, 2)
+    nothing = np.zeros_like(run.explanation.values)
+    assert summarise(replace(run.explanation, values=nothing)).limit == 1.0
+    nothing[1, 0, 2, 2, 0] = -0.25  # less than a thousandth of the values
+    many = np.zeros((30, 1, 8, 8, 2), np.float32)
+    many[:3] = nothing
+    wide = replace(run.explanation, values=many, labels=np.zeros(30, np.int64))
+    assert summarise(wide).limit == 0.25
+
+
+def test_a_value_that_is_no_number_is_refused_by_the_image_it_is_of() -> None:
+    run = random_run(5, 1, 8, 8, 2)
+    values = run.explanation.values.copy()
+    values[3, 0, 0, 0, 1] = np.nan
+    broken = replace(run.explanation, values=values, indices=np.arange(100, 105))
+    with pytest.raises(UserError, match="test image 103 are not all finite"):
+        summarise(broken)
+
+
+def test_metrics_count_what_they_say(digits: Run) -> None:
+    explanation = digits.explanation
+    metrics = explanation_metrics(explanation, digits.summary)
+    predictions = explanation.probabilities.argmax(axis=1)
+    diagonal = explanation.sums.argmax(axis=1) == predictions
+    assert metrics["diagonal"] == pytest.approx(diagonal.mean())
+    assert json.loads(json.dumps(metrics, allow_nan=False)) == metrics
+
+
+def test_the_additivity_error_is_the_one_put_in(digits: Run) -> None:
+    explanation = digits.explanation
+    assert explanation_metrics(explanation, digits.summary)["additivity_log10"] < -6
+    every = np.append(explanation.outputs.ravel(), explanation.base_values)
+    outputs = explanation.outputs.copy()
+    middle = np.unravel_index(np.abs(outputs - outputs.mean()).argmin(), outputs.shape)
+    outputs[middle] += np.ptp(every) / 100  # one part in a hundred of the range
+    metrics = explanation_metrics(replace(explanation, outputs=outputs), digits.summary)
+    assert metrics["additivity_log10"] == pytest.approx(-2, abs=1e-3)
+    total = np.abs(explanation.values[middle[0], ..., middle[1]]).sum(dtype=np.float64)
+    share = np.ptp(every) / 100 / total
+    assert metrics["additivity_l1_log10"] == pytest.approx(np.log10(share), abs=1e-3)
+
+
+def test_metrics_are_few_and_flat(digits: Run) -> None:
+    metrics = explanation_metrics(digits.explanation, digits.summary)
+    assert len(metrics) <= 10
+    assert all(isinstance(value, (int, float)) for value in metrics.values())
+
+
+def test_a_class_that_is_never_predicted_has_no_diagonal(digits: Run) -> None:
+    few = with_images(digits, np.flatnonzero(digits.explanation.predicted == 4)[:3])
+    assert list(diagonal_by_class(few.explanation, few.summary)) == [4]
+    table = class_table(few.predictions, few.explanation, few.summary)
+    assert list(np.flatnonzero(table["diagonal"].notna())) == [4]
+
+
+def test_the_table_of_classes_counts_what_it_says(digits: Run) -> None:
+    table = class_table(digits.predictions, digits.explanation, digits.summary)
+    labels, predictions = digits.predictions.labels, digits.predictions.predicted
+    explained, sums = digits.explanation.predicted, digits.explanation.sums
+    assert list(table["class"]) == [str(number) for number in range(10)]
+    for number, row in table.iterrows():
+        right = ((labels == number) & (predictions == number)).sum()
+        precision = right / (predictions == number).sum()
+        recall = right / (labels == number).sum()
+        assert row["images"] == (labels == number).sum()
+        assert row["precision"] == pytest.approx(precision)
+        assert row["recall"] == pytest.approx(recall)
+        assert row["f1"] == pytest.approx(2 * precision * recall / (precision + recall))
+        largest = sums[explained == number].argmax(axis=1)
+        assert row["diagonal"] == pytest.approx((largest == number).mean())
+        maps = np.abs(digits.explanation.values[..., number].astype(np.float64)).sum(axis=(1, 2, 3))
+        assert row["strength"] == pytest.approx(maps.mean())
+
+
+def test_the_table_says_for_each_image_what_was_predicted_and_why(
+    digits: Run, tmp_path: Path
+) -> None:
+    names = [f'"{number}", <b>' for number in range(10)]
+    run = with_names(digits, names)
+    write_attribution_table(tmp_path / "table.csv", run.explanation, run.summary)
+    table = pd.read_csv(tmp_path / "table.csv")
+    explanation = run.explanation
+    assert list(table["index"]) == list(explanation.indices)
+    assert list(table["true"]) == [names[label] for label in explanation.labels]
+    assert (table["predicted"] == table["class 1"]).all()
+    best = np.sort(explanation.probabilities, axis=1)[:, ::-1]
+    for rank in (1, 2, 3):
+        np.testing.assert_allclose(table[f"probability {rank}"], best[:, rank - 1], atol=1e-6)
+    sums = table[[f"sum of {name}" for name in names]].to_numpy()
+    change = explanation.outputs - explanation.base_values
+    np.testing.assert_allclose(sums, change, rtol=1e-4, atol=1e-4)
+
+
+def test_two_classes_have_a_table_of_two_ranks(tmp_path: Path) -> None:
+    run = random_run(3, 1, 8, 8, 2)
+    write_attribution_table(tmp_path / "table.csv", run.explanation, run.summary)
+    assert "class 3" not in pd.read_csv(tmp_path / "table.csv")

@@ -1,0 +1,109 @@
+"""SHAP values of a real run, held against the shap package."""
+
+import numpy as np
+import pytest
+import shap
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from stages.artifacts.explanation import ExplainedImages, Explanation
+from stages.artifacts.splits import load_split
+from stages.core.errors import UserError
+from stages.core.params import read_yaml
+from stages.explain import additive_slices
+from stages.networks.checkpoint import load_checkpoint
+from stages.params.explain import Explain
+from stages.sampling.background import choose_background
+from tests.conftest import Project
+
+
+def rebuilt(project: Project, output: str) -> nn.Module:
+    network = load_checkpoint(torch.device("cpu"), project.root / "data/model").network
+    return network if output == "logits" else nn.Sequential(network, nn.Softmax(dim=1)).eval()
+
+
+def background_of(project: Project) -> torch.Tensor:
+    """Ten training images, drawn as the stage draws them."""
+    options = Explain.model_validate(read_yaml(project.root / "params.yaml")["explain"])
+    split = load_split("train", project.root / "data/prepared")
+    count, draw = options.n_background, options.background
+    drawn = choose_background(split.labels, count, draw, options.seed)
+    return torch.from_numpy(split.images[drawn]).float()
+
+
+@pytest.mark.parametrize("output", ["logits", "probabilities"])
+@pytest.mark.parametrize("method", ["shap_deep", "shap_gradient"])
+@pytest.mark.filterwarnings("ignore:unrecognized nn.Module. Standardize:UserWarning")
+def test_values_of_shap_come_through_untouched(project: Project, method: str, output: str) -> None:
+    project.set({"explain.method": method, "explain.output": output, "explain.tolerance": 10.0})
+    result = project.stage("explain")
+    assert result.returncode == 0, result.stderr
+    stored = Explanation.load(project.root / "data/shap")
+    images = torch.from_numpy(stored.images).float()
+    network, background = rebuilt(project, output), background_of(project)
+    if method == "shap_deep":
+        direct = shap.DeepExplainer(network, background).shap_values(images, check_additivity=False)
+    else:
+        direct = shap.GradientExplainer(network, background).shap_values(images, rseed=0)
+    assert np.array_equal(stored.values, np.asarray(direct, np.float32))
+    with torch.no_grad():
+        outputs = network(images).double().numpy()
+        base_values = network(background).double().numpy().mean(axis=0)
+    np.testing.assert_allclose(stored.outputs, outputs, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(stored.base_values, base_values, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("output", ["logits", "probabilities"])
+@pytest.mark.filterwarnings("ignore:unrecognized nn.Module. Standardize:UserWarning")
+def test_our_values_are_those_of_shap(project: Project, output: str) -> None:
+    """In float64, where shap's own rounding does not hide a difference."""
+    project.set({"explain.method": "deep", "explain.output": output})
+    result = project.stage("explain")
+    assert result.returncode == 0, result.stderr
+    stored = Explanation.load(project.root / "data/shap")
+    network, background = rebuilt(project, output).double(), background_of(project).double()
+    images = torch.from_numpy(stored.images).double()
+    values = shap.DeepExplainer(network, background).shap_values(images, check_additivity=False)
+    np.testing.assert_allclose(stored.values, values, rtol=0, atol=1e-5 * np.abs(values).max())
+
+
+def explained(change: float, base_value: float) -> ExplainedImages:
+    """Two images of four pixels and one output, which they change by 1 and by `change`."""
+    return ExplainedImages(
+        base_values=np.array([base_value]),
+        outputs=base_value + np.array([[1.0], [change]]),
+        probabilities=np.ones((2, 1), np.float32),
+        images=np.zeros((2, 1, 2, 2), np.uint8),
+        labels=np.zeros(2, np.int64),
+        indices=np.array([5, 7]),
+        about={"method": "own"},
+    )
+
+
+def slices(last: float) -> list[NDArray[np.float64]]:
+    """Attributions of the two images, one slice each; the last pixel of the second is given."""
+    first, second = np.zeros((2, 1, 1, 2, 2, 1))
+    first[0, 0, 0, 0, 0] = 1
+    second[0, 0, 0, :, 0] = 1e3, -1e3  # cancel
+    second[0, 0, 1, 1, 0] = last
+    return [first, second]
+
+
+@pytest.mark.parametrize("error", [0.0, 1e-4, -1e-4])
+def test_additive_attributions_pass_unchanged(error: float) -> None:
+    given = slices(0.5 + error)
+    passed = list(additive_slices(given, explained(0.5, 10.0), tolerance=1e-3))
+    assert all(a is b for a, b in zip(given, passed, strict=True))
+
+
+def test_what_float32_loses_where_pixels_cancel_is_no_error() -> None:
+    """0.003 of a range of 1 is too much, but little of the 2000 that cancel."""
+    assert list(additive_slices(slices(0.503), explained(0.5, 0.0), tolerance=1e-3))
+
+
+@pytest.mark.parametrize(("last", "output"), [(0.51, r"0\.01 of"), (np.nan, r"nan of")])
+def test_attributions_that_do_not_add_up_are_named(last: float, output: str) -> None:
+    message = rf"of test image 7 for output 0 miss its change by {output} the outputs' range"
+    with pytest.raises(UserError, match=message):
+        list(additive_slices(slices(last), explained(0.5, 0.0), tolerance=1e-3))

@@ -1,0 +1,142 @@
+"""Runs that are interrupted or whose code is edited: a message, nothing half-written."""
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Project, assert_refused, environment, unfinished
+
+
+def interruptible() -> None:
+    """Undo what a shell does to its background jobs, which ignore Ctrl-C with all they start."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def started(project: Project) -> "subprocess.Popen[str]":
+    """The train stage, on its own."""
+    return subprocess.Popen(
+        ["python", "-u", "-m", "stages.train"],
+        cwd=project.root,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=interruptible,
+    )
+
+
+@contextmanager
+def training(project: Project) -> Iterator["subprocess.Popen[str]"]:
+    """A training that has begun and would go on for long."""
+    project.set({"train.epochs": 20})
+    process = started(project)
+    assert process.stdout is not None
+    assert "parameters on" in process.stdout.readline()
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def finish(process: "subprocess.Popen[str]") -> subprocess.CompletedProcess[str]:
+    out, err = process.communicate(timeout=120)
+    return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+
+def test_parameters_edited_while_a_stage_runs(project: Project) -> None:
+    with training(project) as process:
+        project.set({"train.epochs": 21})
+        assert_refused(
+            finish(process), r"params\.yaml: edited while the stage ran.*dvc repro again"
+        )
+
+
+def test_parameters_of_another_stage_may_be_edited(project: Project) -> None:
+    with training(project) as process:
+        project.set({"explain.n_background": 11})
+        assert finish(process).returncode == 0
+
+
+def importing(project: Project) -> "subprocess.Popen[str]":
+    """A stage that has read its own code and is importing its libraries, which takes seconds."""
+    process = started(project)
+    maps = Path(f"/proc/{process.pid}/maps")
+    while process.poll() is None and "libtorch_cpu" not in maps.read_text():
+        time.sleep(0.01)
+    return process
+
+
+def test_code_edited_while_a_stage_starts(project: Project) -> None:
+    process = importing(project)
+    with (project.root / "stages/train.py").open("a") as source:
+        source.write("# a comment\n")
+    assert_refused(finish(process), r"stages/train\.py: edited while the stage ran")
+
+
+def test_interrupted_while_a_stage_starts(project: Project) -> None:
+    process = importing(project)
+    process.send_signal(signal.SIGINT)
+    assert_refused(finish(process), r"interrupted: ")
+
+
+@pytest.mark.parametrize("file", ["stages/train.py", "stages/architectures/convnet.py"])
+def test_code_edited_while_a_stage_runs(project: Project, file: str) -> None:
+    with training(project) as process:
+        with (project.root / file).open("a") as source:
+            source.write("# a comment\n")
+        assert_refused(finish(process), rf"{file}: edited while the stage ran")
+
+
+def test_interrupted(project: Project) -> None:
+    shutil.rmtree(project.root / "data/model")
+    with training(project) as process:
+        process.send_signal(signal.SIGINT)
+        assert_refused(finish(process), r"interrupted: unfinished results were removed")
+    assert not (project.root / "data/model").exists()
+    assert unfinished(project) == []
+
+
+def test_interrupted_in_code_from_a_string(project: Project) -> None:
+    """Python would end by the signal then, whatever status it is asked to exit with."""
+    sleep = "import time; print('asleep', flush=True); time.sleep(60)"
+    code = f'def build(channels, image_size, n_classes):\n    exec("{sleep}")\n'
+    (project.root / "stages/architectures/own.py").write_text(code)
+    project.set({"model.architecture": "own"})
+    process = started(project)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "asleep\n"
+    process.send_signal(signal.SIGINT)
+    assert_refused(finish(process), r"interrupted: unfinished results were removed")
+
+
+def test_interrupted_under_dvc(project: Project) -> None:
+    """What a later run finds is whole: DVC does not take the interrupted stage for done."""
+    project.set({"train.epochs": 40})
+    process = subprocess.Popen(
+        ["dvc", "repro"],
+        cwd=project.root,
+        env=environment(PYTHONUNBUFFERED="1"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+        preexec_fn=interruptible,
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if "parameters on" in line:
+            break
+    time.sleep(0.5)
+    os.killpg(process.pid, signal.SIGINT)
+    rest, _ = process.communicate(timeout=120)
+    assert process.returncode != 0
+    assert "interrupted: unfinished results were removed" in rest
+    assert unfinished(project) == []
+    project.set({"train.epochs": 3})
+    assert project.repro()["train"] == "ran"

@@ -1,0 +1,73 @@
+"""Metrics as people read them: flat, few, and in tables that fit a terminal."""
+
+import json
+import shlex
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT, Project
+
+FILES = ("metrics/evaluate.json", "metrics/explain.json")
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_a_metrics_file_is_flat_and_short(ran_project: Project, file: str) -> None:
+    metrics = json.loads((ran_project.root / file).read_text())
+    assert 1 <= len(metrics) <= 10
+    assert all(type(value) in (int, float) for value in metrics.values())
+
+
+def test_the_committed_files_hold_the_same_numbers(ran_project: Project) -> None:
+    for file in FILES:
+        committed, of_run = (json.loads((r / file).read_text()) for r in (ROOT, ran_project.root))
+        assert committed.keys() == of_run.keys()
+
+
+def test_metrics_of_a_fresh_clone_fit_on_a_screen(ran_project: Project, tmp_path: Path) -> None:
+    clone = Project(tmp_path / "clone")
+    ran_project.succeed("git", "clone", "--quiet", str(ran_project.root), str(clone.root))
+    assert not (clone.root / ".dvc/cache").exists()
+    shown = clone.succeed("dvc", "metrics", "show").splitlines()
+    assert max(map(len, shown)) <= 160
+    for file, line in zip(FILES, shown[1:], strict=True):
+        assert line.startswith(file)
+    metrics = {
+        name: value
+        for file in FILES
+        for name, value in json.loads((clone.root / file).read_text()).items()
+    }
+    assert shown[0].split() == ["Path", *sorted(metrics)]
+    assert 0 < metrics["accuracy"] <= 1
+    assert 0 <= metrics["diagonal"] <= 1
+
+
+def test_what_changed_in_the_metrics(ran_project: Project) -> None:
+    diff = ran_project.succeed("dvc", "metrics", "diff", "--all", "HEAD~1", "HEAD")
+    changes = {line.split()[1]: line.split()[2:] for line in diff.splitlines()[1:]}
+    before, after, change = map(float, changes["accuracy"])
+    assert change == pytest.approx(after - before, abs=2e-5)
+    assert change != 0
+    assert "additivity_log10" in changes
+
+
+def readme_command(beginning: str) -> list[str]:
+    """A command that the README shows, without its comment."""
+    lines = (ROOT / "README.md").read_text().splitlines()
+    (line,) = [line for line in lines if line.startswith(f"$ {beginning}")]
+    return shlex.split(line.removeprefix("$ "), comments=True)
+
+
+def test_experiments_fit_on_a_screen(project: Project) -> None:
+    name = "digits_convnet"  # the longest of our recipes
+    changes = [f"--set-param={change}" for change in ("train.epochs=1", "explain.n_background=9")]
+    project.succeed("dvc", "exp", "run", "--name", name, *changes)
+    result = project.run(*readme_command("dvc exp show"), "--no-pager", COLUMNS="100")
+    assert result.returncode == 0, result.stderr
+    lines = result.stdout.splitlines()
+    assert max(map(len, lines)) <= 100
+    assert "…" not in result.stdout
+    columns = {"Experiment", "accuracy", "train.epochs", "explain.n_background"}
+    assert columns <= set(lines[1].split())
+    (row,) = [line for line in lines if f"[{name}]" in line]
+    assert row.split()[-2:] == ["1", "9"]

@@ -1,0 +1,267 @@
+"""Recipes: each in order, each error named, and run by the real DVC beside the workspace."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hydra.core.override_parser.overrides_parser import OverridesParser
+
+from stages.artifacts.explanation import Explanation
+from stages.core.errors import UserError
+from tests.conftest import ROOT, Project, commit, run_stages
+from tools import recipes
+
+# What the published systems are, as the table of the README says.
+PUBLISHED: dict[str, dict[str, Any]] = {
+    "digits_lenet": {"model.architecture": "lenet", "train.momentum": 0.5, "explain.n_images": 5},
+    "digits_sgd": {"train.epochs": 2, "train.schedule": "constant", "explain.n_images": 10},
+    "digits_convnet": {"train.epochs": 3, "train.optimizer": "adam", "explain.images": "first"},
+    "digits_best": {"model.architecture": "resnet", "explain.images": "mistakes"},
+    "fashion_lenet": {"data.dataset": "fashion_mnist", "model.architecture": "lenet"},
+    "fashion_lab": {"model.architecture": "single_conv", "explain.images": "per_class"},
+    "fashion_best": {"data.dataset": "fashion_mnist", "model.architecture": "resnet"},
+    "digits_vit": {"model.architecture": "vit", "explain.images": "first"},
+    "fashion_convnext": {"data.dataset": "fashion_mnist", "model.options.name": "convnext_atto"},
+}
+
+
+@pytest.fixture
+def here(here: Path) -> Path:
+    """A folder with the default parameters and no recipes."""
+    (here / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    (here / "recipes").mkdir()
+    (here / "data/embedded").mkdir(parents=True)
+    subprocess.run(["git", "init", "--quiet"], check=True)
+    return here
+
+
+def test_every_published_system_has_a_recipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    assert recipes.known_recipes() == sorted(PUBLISHED)
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_a_recipe_is_in_order_and_holds_only_what_differs(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    assert recipes.recipe_overrides(name)
+    defaults = recipes.read_yaml(ROOT / "params.yaml")
+    recipe = recipes.read_yaml(ROOT / f"recipes/{name}.yaml")
+    whole = dict(recipes.leaves(recipes.merged(defaults, recipe)))
+    assert whole.items() >= PUBLISHED[name].items()
+    default = dict(recipes.leaves(defaults))
+    changes = dict(recipes.leaves(recipe))
+    assert {key for key in changes if default.get(key) == changes[key]} == set()
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        3,
+        0.05,
+        1e-7,
+        True,
+        None,
+        "a b: c=d",
+        "null",
+        "Ä 'x' \"y\"",
+        "",
+        [],
+        ["shift", "flip"],
+        [1, 2],
+    ],
+)
+def test_every_value_survives_the_command_line(value: Any) -> None:
+    """Hydra's own parser is what DVC reads `--set-param` with."""
+    parsed = OverridesParser.create().parse_override(recipes.override("a.b", value))
+    assert parsed.key_or_group == "a.b"
+    assert parsed.value() == value
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], r"name a recipe: make recipe NAME=<name>; known: digits_sgd, fashion_lab$"),
+        (
+            ["digit_sgd"],
+            r"unknown recipe \(got 'digit_sgd'\); known: .*; did you mean digits_sgd\?",
+        ),
+        (["../params"], r"unknown recipe \(got '\.\./params'\); known: digits_sgd, fashion_lab"),
+    ],
+)
+def test_an_unknown_name(here: Path, arguments: list[str], message: str) -> None:
+    for name in ("digits_sgd", "fashion_lab"):
+        (here / f"recipes/{name}.yaml").write_text("seed: 1\n")
+    with pytest.raises(UserError, match=message):
+        recipes.main(arguments)
+
+
+def test_every_error_of_a_recipe_at_once(here: Path) -> None:
+    (here / "recipes/own.yaml").write_text(
+        "train: {epoch: 3, optimizer: sdg}\n"
+        "model: {architecture: resnet, options: {width: 3}}\n"
+        "trian: {epochs: 3}\n"
+    )
+    with pytest.raises(UserError) as caught:
+        recipes.main(["own"])
+    first, *lines = str(caught.value).splitlines()
+    assert first == "recipes/own.yaml: 4 errors"
+    assert sorted(line.strip().split(";")[0] for line in lines) == [
+        "model.options.width: unknown key",
+        "train.epoch: unknown key",
+        "train.optimizer: must be 'sgd', 'adam' or 'adamw' (got 'sdg')",
+        "trian: unknown key",
+    ]
+
+
+@pytest.mark.parametrize(("text", "message"), [("- 1\n", "must hold keys"), ("a: [", "not valid")])
+def test_a_recipe_that_is_no_mapping(here: Path, text: str, message: str) -> None:
+    (here / "recipes/own.yaml").write_text(text)
+    with pytest.raises(UserError, match=rf"recipes/own\.yaml: {message}"):
+        recipes.main(["own"])
+
+
+def test_what_git_does_not_know_would_be_missing(here: Path) -> None:
+    (here / "recipes/own.yaml").write_text("data: {dataset: image_folder, source: my images}\n")
+    (here / "my images/a class").mkdir(parents=True)
+    (here / "my images/a class/0.png").touch()
+    (here / "stages").mkdir()
+    (here / "stages/Straße.py").touch()
+    (here / "notes.txt").touch()
+    with pytest.raises(UserError, match=r"untracked: my images/, stages/; .*: run git add on new"):
+        recipes.main(["own"])
+    subprocess.run(["git", "add", "my images"], check=True)
+    with pytest.raises(UserError, match=r"untracked: stages/; "):
+        recipes.main(["own"])
+
+
+def run(project: Project, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return project.run("python", "-m", "tools.recipes", *arguments)
+
+
+# What each explains: what is attributed, and images, if their number is fixed.
+EXPLAINED = {
+    "digits_lenet": ("logits", 5),
+    "digits_sgd": ("probabilities", 10),
+    "digits_convnet": ("probabilities", 5),
+    "digits_best": ("logits", 20),
+    "fashion_lenet": ("logits", 5),
+    "fashion_lab": ("logits", 10),
+    "fashion_best": ("logits", None),
+    "digits_vit": ("logits", 10),
+    "fashion_convnext": ("logits", 10),
+}
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+@pytest.mark.usefixtures("here")
+def test_a_recipe_runs_to_its_report(name: str) -> None:
+    few = {
+        "data": {"source": str(ROOT / "data/embedded")},
+        "preprocess": {"limit": 2000},
+        "train": {"epochs": 2},
+        "explain": {"n_background": 5},
+    }
+    run_stages(recipes.merged(recipes.read_yaml(ROOT / f"recipes/{name}.yaml"), few))
+    explanation = Explanation.load(Path("data/shap"))
+    output, n_images = EXPLAINED[name]
+    assert explanation.about["output"] == output
+    if n_images is not None:
+        assert len(explanation.labels) == n_images
+    wrong = explanation.predicted != explanation.labels
+    if name == "digits_best":
+        assert wrong.all()
+    if name == "fashion_lab":
+        assert not wrong.any()
+        assert explanation.labels.tolist() == list(range(10))
+    if name == "fashion_best":
+        assert wrong.sum() == 10
+        assert explanation.labels[~wrong].tolist() == list(range(10))
+
+
+def experiments(project: Project) -> dict[str, str]:
+    """Commit of each experiment, by name."""
+    line = "--format=%(refname:lstrip=4) %(objectname)"
+    listed = project.succeed("git", "for-each-ref", line, "refs/exps/??/*/*")
+    return dict(entry.split() for entry in listed.splitlines())
+
+
+def test_recipes_run_beside_the_workspace(project: Project) -> None:
+    options = {"architecture": "resnet", "options": {"widths": [4, 6], "blocks": 2}}
+    other = {"model": options, "train": {"epochs": 1}}
+    for file in (project.root / "recipes").glob("*.yaml"):
+        file.unlink()
+    (project.root / "recipes/own.yaml").write_text(yaml.safe_dump({"explain": {"n_images": 2}}))
+    (project.root / "recipes/other.yaml").write_text(yaml.safe_dump(other))
+    commit(project, "Two recipes")
+    workspace = {
+        name: (project.root / name).read_bytes()
+        for name in (
+            "params.yaml",
+            "dvc.lock",
+            "metrics/evaluate.json",
+            "data/raw/t10k-labels-idx1-ubyte",
+        )
+    }
+    done = run(project, "--all")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert {n: (project.root / n).read_bytes() for n in workspace} == workspace
+    assert project.succeed("git", "status", "--porcelain") == ""
+    assert set(experiments(project)) == {"own", "other"}
+
+    # Once more, alone: replaced by the same, from the run cache.
+    again = run(project, "own")
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert "Stage 'explain' is cached - skipping run" in again.stdout
+    assert {n: (project.root / n).read_bytes() for n in workspace} == workspace
+
+    # Where it fails, the former experiment stays.
+    before = experiments(project)
+    wrong = {"explain": {"n_background": 100_000}}
+    (project.root / "recipes/own.yaml").write_text(yaml.safe_dump(wrong))
+    failed = run(project, "own")
+    assert failed.returncode == 1
+    assert "n_background: must be at most 540" in failed.stderr
+    assert experiments(project) == before
+    project.succeed("git", "checkout", "--", "recipes")
+
+    project.succeed("dvc", "exp", "apply", "other")
+    applied = yaml.safe_load((project.root / "params.yaml").read_text())
+    assert applied["model"] == options
+    changes = json.loads(project.succeed("dvc", "metrics", "diff", "--json"))
+    assert "accuracy" in changes["metrics/evaluate.json"]
+    project.succeed("dvc", "plots", "diff", "HEAD")
+    shown = json.loads(project.succeed("dvc", "exp", "show", "--json"))
+    assert {"own", "other"} <= {e["name"] for entry in shown for e in entry["experiments"] or []}
+
+
+@pytest.mark.parametrize(
+    ("script", "message"),
+    [
+        ('test "$2" = list', r"recipes: dvc exp run failed; see above"),
+        ("true", r"recipes: own failed; see above, or dvc queue logs <name>"),
+    ],
+)
+def test_a_recipe_that_fails_says_so(
+    here: Path, monkeypatch: pytest.MonkeyPatch, script: str, message: str
+) -> None:
+    """A `dvc` that fails when it runs, and one that does not leave the experiment."""
+    (here / "recipes/own.yaml").write_text("seed: 1\n")
+    (here / "dvc").write_text(f"#!/bin/sh\n{script}\n")
+    (here / "dvc").chmod(0o755)
+    monkeypatch.setenv("PATH", str(here), prepend=":")
+    with pytest.raises(UserError, match=message):
+        recipes.main(["own"])
+
+
+def test_no_dvc(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (here / "recipes/own.yaml").write_text("seed: 1\n")
+    (here / "git").symlink_to(shutil.which("git") or "")
+    monkeypatch.setenv("PATH", str(here))
+    with pytest.raises(UserError, match="dvc: not found; activate the environment"):
+        recipes.main(["own"])

@@ -1,0 +1,183 @@
+"""Run recipes as DVC experiments: `python -m tools.recipes NAME …`, or `--all`.
+
+A recipe, `recipes/<name>.yaml`, holds only what differs from `params.yaml`. It runs in a temporary
+copy of the workspace, which itself stays as it is; afterwards `dvc exp show` lists the experiment
+and `dvc exp apply <name>` applies it. A recipe that is run again replaces its previous experiment;
+stages that have not changed come from DVC's run cache.
+"""
+
+import argparse
+import contextlib
+import json
+import subprocess
+import sys
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from stages.core.errors import UserError
+from stages.core.messages import did_you_mean
+from stages.core.params import PARAMS_FILE, check_params, read_yaml
+from stages.params.whole import AllParams
+
+FOLDER = Path("recipes")
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Check all named recipes before any runs, then run them."""
+    parser = argparse.ArgumentParser(prog="python -m tools.recipes", description="Run recipes.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(known_recipes()))
+    parser.add_argument("--all", action="store_true", help="queue all of them, then run the queue")
+    options = parser.parse_args(arguments)
+    names = known_recipes() if options.all else options.names
+    overrides = {name: recipe_overrides(name) for name in require_known(names)}
+    require_versioned({"stages", *(data_source(name) for name in names)})
+    with previous_set_aside(names):
+        where = "--queue" if options.all else "--temp"
+        for name in names:
+            _dvc("exp", "run", where, "--name", name, *overrides[name])
+        if options.all:
+            _dvc("exp", "run", "--run-all")
+        finished = _experiments()
+        if missing := [name for name in names if name not in finished]:
+            raise UserError(
+                f"recipes: {', '.join(missing)} failed; see above, or dvc queue logs <name>"
+            )
+
+
+def known_recipes() -> list[str]:
+    """Names of the recipes, sorted."""
+    return sorted(file.stem for file in FOLDER.glob("*.yaml"))
+
+
+def require_known(names: Sequence[str]) -> Sequence[str]:
+    """Return the names if there are any and all are known.
+
+    Raises:
+        UserError: No name is given, or one is unknown.
+    """
+    known = known_recipes()
+    if not names:
+        raise UserError(
+            f"recipes: name a recipe: make recipe NAME=<name>; known: {', '.join(known)}"
+        )
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise UserError(
+            f"recipes: unknown recipe (got {unknown[0]!r}); known: {', '.join(known)}"
+            f"{did_you_mean(unknown[0], known)}"
+        )
+    return names
+
+
+def recipe_overrides(name: str) -> list[str]:
+    """Options of `dvc exp run` that set what a recipe changes.
+
+    Raises:
+        UserError: With the recipe, `params.yaml` would be invalid: lists all errors, a line each.
+    """
+    file = FOLDER / f"{name}.yaml"
+    recipe = read_yaml(file)
+    check_params(merged(read_yaml(PARAMS_FILE), recipe), AllParams, file)
+    return [part for key, value in leaves(recipe) for part in ("--set-param", override(key, value))]
+
+
+def data_source(name: str) -> str:
+    """The parameter `data.source` of a recipe."""
+    whole = merged(read_yaml(PARAMS_FILE), read_yaml(FOLDER / f"{name}.yaml"))
+    return str(whole["data"]["source"])
+
+
+def require_versioned(paths: Collection[str]) -> None:
+    """Reject files that the temporary copy of the workspace would lack.
+
+    Raises:
+        UserError: One of the paths holds files that neither Git nor DVC tracks.
+    """
+    inside = [path for path in paths if Path(path).resolve().is_relative_to(Path.cwd())]
+    options = ["--others", "--exclude-standard", "--directory", "--no-empty-directory", "-z"]
+    listed = _run("git", "ls-files", *options, "--", *inside, capture=True)
+    if untracked := listed.split("\0")[:-1]:
+        raise UserError(
+            f"recipes: untracked: {', '.join(untracked)}; a recipe runs in a copy of what Git and "
+            "DVC track: run git add on new code or dvc add on new data, then run the recipe again"
+        )
+
+
+def override(key: str, value: Any) -> str:
+    """One change in Hydra's syntax, where quoted strings and lists are as in JSON.
+
+    `++` also adds keys that `params.yaml` does not have, namely those of `options`.
+    """
+    return f"++{key}={json.dumps(value, ensure_ascii=False)}"
+
+
+def merged(defaults: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """The defaults overridden by the changes, section by section."""
+    result = dict(defaults)
+    for key, value in changes.items():
+        default = result.get(key)
+        if isinstance(default, Mapping) and isinstance(value, Mapping):
+            value = merged(default, value)
+        result[key] = value
+    return result
+
+
+def leaves(content: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Every value that is not a mapping, with its path of keys joined by dots."""
+    for key, value in content.items():
+        if isinstance(value, Mapping) and value:
+            yield from leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+@contextlib.contextmanager
+def previous_set_aside(names: Sequence[str]) -> Iterator[None]:
+    """Free these names for new experiments; restore the previous one where no new one was made."""
+    previous = sorted(_experiments() & set(names))
+    for name in previous:
+        _dvc("exp", "rename", "--force", name, f"{name}-previous", capture=True)
+    try:
+        yield
+    finally:
+        now = _experiments()
+        for name in previous:
+            if name in now:
+                _dvc("exp", "remove", f"{name}-previous", capture=True)
+            else:
+                _dvc("exp", "rename", f"{name}-previous", name, capture=True)
+
+
+def _experiments() -> set[str]:
+    """Names of the experiments based on the current commit."""
+    return set(_dvc("exp", "list", "--name-only", capture=True).split())
+
+
+def _dvc(*arguments: str, capture: bool = False) -> str:
+    return _run("dvc", *arguments, capture=capture)
+
+
+def _run(program: str, *arguments: str, capture: bool = False) -> str:
+    try:
+        completed = subprocess.run(
+            [program, *arguments],
+            check=True,
+            text=True,
+            stdout=subprocess.PIPE if capture else None,
+        )
+    except FileNotFoundError:
+        raise UserError(f"{program}: not found; activate the environment, or use make") from None
+    except subprocess.CalledProcessError as error:
+        command = " ".join([program, *arguments[:2]])
+        raise UserError(f"recipes: {command} failed; see above") from error
+    return completed.stdout or ""
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1:])
+    except UserError as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit("interrupted: the recipes stopped; the workspace is unchanged")
