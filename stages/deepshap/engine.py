@@ -71,7 +71,7 @@ class DeepShap:
         self._device = _device(network, background)
         self._background = background.detach().to(self._device)
         if chunk_mib is None:
-            chunk_mib = 64 if self._device.type == "cpu" else 512
+            chunk_mib = 32 if self._device.type == "cpu" else 512
         with torch.no_grad():
             # First, so that what a network keeps from its first run holds real tensors.
             expected = sample(network, self._background)
@@ -198,7 +198,9 @@ class DeepShap:
 
     def _blocks(self, n_outputs: int) -> list[slice]:
         """Cut the background into blocks within the memory, equally many for each core."""
-        largest = min(self._pair_limit(n_outputs), self._image_limit)
+        largest = self._pair_limit(n_outputs)
+        if self._kept is None:
+            largest = min(largest, self._image_limit)
         n_blocks = -(-len(self._background) // largest)
         if self._device.type == "cpu":
             n_threads = torch.get_num_threads()

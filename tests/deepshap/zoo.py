@@ -52,11 +52,16 @@ class Sums:
 
 
 def images(n: int, side: int, seed: int) -> Tensor:
-    """Standardised noise with some structure: blocks of 8 pixels, and pixels of their own."""
+    """Noise with some structure, blocks of 8 pixels under pixels of their own; standardised.
+
+    Each image is: in a hundred layers one of more contrast than others would outgrow them.
+    """
     generator = torch.Generator().manual_seed(seed)
     blocks = torch.randn(n, 3, -(-side // 8), -(-side // 8), generator=generator)
     coarse = blocks.repeat_interleave(8, 2).repeat_interleave(8, 3)[:, :, :side, :side]
-    return coarse + 0.5 * torch.randn(n, 3, side, side, generator=generator)
+    drawn = coarse + 0.5 * torch.randn(n, 3, side, side, generator=generator)
+    variance, mean = torch.var_mean(drawn, (1, 2, 3), keepdim=True)
+    return (drawn - mean) / variance.sqrt()
 
 
 @torch.no_grad()
@@ -67,9 +72,12 @@ def set_weights(network: nn.Module, calibration: Tensor, seed: int = 0) -> nn.Mo
     it; batch statistics are those of `calibration`, spread likewise.
     """
     generator = torch.Generator().manual_seed(seed)
+    normed = any(isinstance(module, _BatchNorm) for module in network.modules())
     for module in network.modules():
         if isinstance(module, nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d):
             nn.init.kaiming_normal_(module.weight, generator=generator)
+            if normed and isinstance(module, nn.Conv2d) and module.bias is not None:
+                module.weight /= 4  # a gate, which multiplies: a hundred in a row must not explode
     for parameter in network.parameters():
         constant = parameter.flatten()[0].clone()
         if bool((parameter == constant).all()):
@@ -84,11 +92,13 @@ def _set_batch_statistics(
 ) -> None:
     def set_from(norm: nn.Module, inputs: tuple[Any, ...]) -> None:
         axes = [axis for axis in range(inputs[0].ndim) if axis != 1]
-        variance, mean = torch.var_mean(inputs[0], axes, correction=0)
-        variance = variance.clamp_min(1e-4)
-        uneven = torch.rand(2, len(mean), generator=generator) + 0.5
-        norm.running_mean.copy_(mean + (uneven[0] - 1) * variance.sqrt())
-        norm.running_var.copy_(variance * uneven[1])
+        variance, mean = torch.var_mean(inputs[0], axes)
+        # Other images lie further from the mean of these: a little a layer, a lot in a hundred.
+        variance = variance * (1 + len(mean) / inputs[0].numel())
+        variance = variance.clamp_min(float(variance.mean()) / 10)
+        uneven = torch.rand(2, len(mean), generator=generator)
+        norm.running_mean.copy_(mean + (uneven[0] - 0.5) * variance.sqrt())
+        norm.running_var.copy_(variance * (2 + 4 * uneven[1]))
 
     norms = [module for module in network.modules() if isinstance(module, _BatchNorm)]
     handles = [norm.register_forward_pre_hook(set_from) for norm in norms]
@@ -100,7 +110,7 @@ def _set_batch_statistics(
 def ready(case: Case) -> nn.Module:
     """The network of a case, in eval mode, with weights."""
     torch.manual_seed(0)
-    return set_weights(case.build().eval(), images(8, case.side, seed=0))
+    return set_weights(case.build().eval(), images(32, case.side, seed=0))
 
 
 def sums(network: nn.Module, side: int, dtype: torch.dtype) -> Sums:
