@@ -73,7 +73,7 @@ def swin_v2() -> nn.Module:
     return models.SwinTransformer(
         [2, 2],
         16,
-        [2, 2],
+        [2, 1],
         [2, 4],
         [4, 4],
         num_classes=N_OUTPUTS,

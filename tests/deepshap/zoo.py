@@ -40,15 +40,14 @@ class Sums:
         error = (self.attributed - self.change).abs()
         return float(torch.where(error == 0, 0, error / self.magnitude).max())
 
-    @property
-    def weight(self) -> float:
-        """The smallest Σ|φ|: far above rounding, or the gap says nothing."""
-        return float(self.magnitude.min())
+    def check(self, bound: float) -> None:
+        """Assert additivity, and that the network makes it worth something.
 
-    @property
-    def cancelled(self) -> float:
-        """How much larger Σ|φ| is than the change that it adds up to."""
-        return float(self.magnitude.max() / self.change.abs().max())
+        Where Σ|φ| is at rounding level nothing adds up; where it dwarfs the change, anything does.
+        """
+        assert self.magnitude.min() > 1
+        assert self.magnitude.max() < 1000 * self.change.abs().max()
+        assert self.gap <= bound
 
 
 def images(n: int, side: int, seed: int) -> Tensor:
@@ -101,6 +100,8 @@ def _set_batch_statistics(
         norm.running_var.copy_(variance * (2 + 4 * uneven[1]))
 
     norms = [module for module in network.modules() if isinstance(module, _BatchNorm)]
+    if not norms:
+        return
     handles = [norm.register_forward_pre_hook(set_from) for norm in norms]
     network(calibration)
     for handle in handles:
