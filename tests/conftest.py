@@ -113,6 +113,11 @@ def tracked_files() -> list[Path]:
     return [Path(name) for name in listed.stdout.splitlines() if (ROOT / name).is_file()]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Start the longest test first, so that workers side by side end together."""
+    items.sort(key=lambda item: item.name != "test_recipes_run_beside_the_workspace")
+
+
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder that stages can run in, in this process."""
