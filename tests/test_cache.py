@@ -134,10 +134,11 @@ def with_descendants(stages: set[str]) -> set[str]:
     ("parameter", "value", "ran"),
     [
         ("train.epochs", 1, FROM_WEIGHTS),
-        ("train.learning_rate", 1e-3, FROM_WEIGHTS),
+        # The same stages as train.epochs, once more.
+        pytest.param("train.learning_rate", 1e-3, FROM_WEIGHTS, marks=pytest.mark.slow),
         ("explain.n_background", 12, FROM_SHAP),
         # The results record the parameters that made them, so the report is drawn anew.
-        ("device", "cpu", FROM_WEIGHTS),
+        pytest.param("device", "cpu", FROM_WEIGHTS, marks=pytest.mark.slow),
         ("report.colormap", "orange_purple", {"report"}),
     ],
 )

@@ -158,7 +158,13 @@ EXPLAINED = {
 }
 
 
-@pytest.mark.parametrize("name", PUBLISHED)
+LONG = {"digits_best", "digits_vit", "fashion_best", "fashion_convnext"}  # minutes as they are
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=pytest.mark.slow if name in LONG else ()) for name in PUBLISHED],
+)
 @pytest.mark.usefixtures("here")
 def test_a_recipe_runs_to_its_report(name: str) -> None:
     few = {
