@@ -62,7 +62,7 @@ def exported(network: nn.Module, image: Tensor) -> Exported:
         with _quietly():
             program = torch.export.export(network, (image,), strict=False)
             program = program.run_decompositions(DECOMPOSITIONS)
-    except Exception as error:
+    except Exception as error:  # whatever the exporter or the network raises
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise UnsupportedOperation(
             "forward",

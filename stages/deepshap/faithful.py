@@ -79,7 +79,7 @@ def _outputs(network: nn.Module, images: Tensor) -> Tensor:
     try:
         with _untouched(network):
             outputs = network(images.clone())
-    except Exception as error:
+    except Exception as error:  # whatever the network raises
         if len(images) == 1:
             raise
         raise UnsupportedOperation(

@@ -1,7 +1,7 @@
 """The rules once more: one vector, one pair, in fifty digits, as the formulas stand in the papers.
 
 Every rule gives the function that it is for and the multipliers of all its outputs. Fifty digits
-need no care for what is small, large or nearly equal, so each formula can be written as it is read.
+need no care for small, large or nearly equal numbers: each formula stands as in its source.
 Inputs of two branches are one vector: the first branch, then the second.
 """
 

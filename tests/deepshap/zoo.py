@@ -36,7 +36,7 @@ class Sums:
 
     @property
     def gap(self) -> float:
-        """The largest |Σφ - change| / Σ|φ|; 0 for what neither changes nor is attributed."""
+        """The largest |Σφ - change| / Σ|φ|; 0 where nothing changes and nothing is attributed."""
         error = (self.attributed - self.change).abs()
         return float(torch.where(error == 0, 0, error / self.magnitude).max())
 
