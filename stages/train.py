@@ -40,7 +40,7 @@ def main(params: Params) -> None:
     network = build_network(model.architecture, info, model.options, statistics)
     if model.weights is not None:
         load_weights(network, WEIGHTS / model.weights, model.skip_weights)
-    network = network.to(device, memory_format=torch.channels_last)
+    network = network.to(device).to(memory_format=torch.channels_last)
     n_parameters = sum(parameter.numel() for parameter in network.parameters())
     print(f"{model.architecture}: {n_parameters:,} parameters on {device}")
     for history in fit(network, train, validation, params.train, params.seed):

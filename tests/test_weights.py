@@ -39,7 +39,9 @@ def test_weights_of_one_clone_give_the_same_results_in_another(
 
     # Of another network: told before training, and the results stay.
     project.set({"model.architecture": "lenet"})
-    message = r"weights/theirs\.safetensors: does not fit the network:\n  missing: 11\.bias, .*\n  d"
+    message = (
+        r"weights/theirs\.safetensors: does not fit the network:\n  missing: 11\.bias, .*\n  d"
+    )
     assert_refused(project.stage("train"), message)
     weights = project.root / "data/model/weights.safetensors"
     assert weights.read_bytes() == there.read_bytes()

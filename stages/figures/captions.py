@@ -65,6 +65,12 @@ def scale_sentence(run: Run) -> str:
     )
 
 
+def frame_sentence(run: Run) -> str:
+    """What the frames of maps mean."""
+    true = " Dashed frame: true class, where it is another."
+    return f"Solid frame: predicted class.{'' if 'files' in run.explanation.about else true}"
+
+
 def choice_sentence(n_classes: int) -> str:
     """Which classes are drawn, where it is not all of them."""
     if n_shown(n_classes) == n_classes:

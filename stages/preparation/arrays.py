@@ -1,7 +1,5 @@
 """Converts raw images to arrays of one size and colour."""
 
-from typing import Literal
-
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -9,7 +7,7 @@ from tqdm import tqdm
 
 from stages.artifacts.splits import Split
 from stages.core.errors import UserError
-from stages.params.preprocess import SMALLEST_SIDE_PX, Preprocess
+from stages.params.preprocess import SMALLEST_SIDE_PX, Color, Preprocess
 from stages.preparation.splitting import Part
 
 MODES = {"grey": "L", "rgb": "RGB"}  # Pillow's names
@@ -18,7 +16,7 @@ Shape = tuple[int, int, int]
 
 
 def converted(
-    image: NDArray[np.uint8], color: Literal["grey", "rgb"] | None, size: tuple[int, int] | None
+    image: NDArray[np.uint8], color: Color | None, size: tuple[int, int] | None
 ) -> NDArray[np.uint8]:
     """An image (channels, height, width) in other colours and of another size.
 
