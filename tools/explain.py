@@ -37,7 +37,7 @@ from stages.params.preprocess import Color
 from stages.params.report import Report
 from stages.preparation.arrays import converted
 from stages.sampling.outputs import choose_classes
-from stages.summary.classes import n_shown
+from stages.summary.shown import n_shown
 
 N_PRINTED = 5  # classes of each picture
 STDIN = "-"
@@ -232,7 +232,7 @@ def draw(explanation: Explanation, folder: Path) -> Iterator[Path]:
         explanation,
         Predictions(explanation.probabilities, labels, names, {}),
         Split(explanation.images, labels),
-        load_params(Params).report.colormap,
+        **load_params(Params).report.model_dump(),
     )
     starts = range(0, min(len(labels), ON_SHEETS), SheetLayout.of(run).n_rows)
     for number, start in enumerate(starts):
