@@ -154,15 +154,13 @@ def test_an_empty_folder(tmp_path: Path) -> None:
         explain.main([str(tmp_path)])
 
 
-def test_no_run_yet(fresh_project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(fresh_project.root)
+@pytest.mark.usefixtures("here")
+def test_no_run_yet() -> None:
     with pytest.raises(UserError, match=r"network\.json: no such file; run dvc repro first, or d"):
         explain.main(["photo.png"])
 
 
-def test_a_network_that_was_not_explained_yet(
-    ran_project: Project, here: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_network_that_was_not_explained_yet(ran_project: Project, here: Path) -> None:
     for name in ("model", "shap"):
         shutil.copytree(ran_project.root / "data" / name, here / "data" / name)
     record = here / "data/model/network.json"

@@ -1,7 +1,7 @@
 """The exported network, in other programs' hands."""
 
+import contextlib
 import json
-import shutil
 import sys
 from pathlib import Path
 
@@ -17,8 +17,10 @@ from torch import nn
 from stages.architectures.convnet import build
 from stages.artifacts.splits import load_split
 from stages.core.errors import UserError
+from stages.networks.build import build_network
 from stages.networks.checkpoint import load_checkpoint
-from tests.conftest import ROOT, Project, assert_refused
+from stages.training.start import load_weights
+from tests.conftest import ROOT, Project
 from tools import export
 
 
@@ -26,8 +28,9 @@ from tools import export
 def exported(ran_project: Project, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder that the command wrote, twice: with the same bytes."""
     folder, again = (tmp_path_factory.mktemp(name) for name in ("export", "again"))
-    for output in (folder, again):
-        ran_project.succeed("python", "-m", "tools.export", "--output", str(output))
+    ran_project.succeed("python", "-m", "tools.export", "--output", str(folder))
+    with contextlib.chdir(ran_project.root):
+        export.main(["--output", str(again)])
     for name in ("model.onnx", "model.safetensors"):
         assert (folder / name).read_bytes() == (again / name).read_bytes()
     return folder
@@ -70,17 +73,20 @@ def test_the_weights_load_into_the_network_as_its_authors_build_it(
         torch.testing.assert_close(plain.eval()(standardised), network(images), atol=1e-4, rtol=0)
 
 
-def test_a_clone_starts_from_them(project: Project, exported: Path) -> None:
-    before = (project.root / "data/model/weights.safetensors").read_bytes()
-    shutil.copy(exported / "model.safetensors", project.root / "weights/own.safetensors")
-    project.set({"model.weights": "own.safetensors", "train.epochs": 0})
-    assert project.stage("train").returncode == 0
-    assert (project.root / "data/model/weights.safetensors").read_bytes() == before
+def test_training_starts_from_them(ran_project: Project, exported: Path) -> None:
+    """As a user names the file in model.weights."""
+    checkpoint = load_checkpoint(torch.device("cpu"), ran_project.root / "data/model")
+    network = build_network("convnet", checkpoint.info, {})
+    load_weights(network, exported / "model.safetensors", [])
+    trained = checkpoint.network.state_dict()
+    assert all(torch.equal(value, trained[name]) for name, value in network.state_dict().items())
 
 
-def test_nothing_trained_yet(fresh_project: Project) -> None:
-    result = fresh_project.run("python", "-m", "tools.export")
-    assert_refused(result, r"data/model/network\.json: no such file; run dvc repro train first")
+@pytest.mark.usefixtures("here")
+def test_nothing_trained_yet() -> None:
+    message = r"data/model/network\.json: no such file; run dvc repro train first"
+    with pytest.raises(UserError, match=message):
+        export.main([])
 
 
 @pytest.mark.parametrize("package", ["onnxscript", "onnxruntime"])
