@@ -46,7 +46,7 @@ export: $(READY)
 	python -m tools.export
 
 explain: $(READY)
-	python -m tools.explain $(IMAGE)
+	python -m tools.explain $(if $(IMAGE),"$(IMAGE)")
 
 recipe: $(READY)
 	python -m tools.recipes $(NAME)

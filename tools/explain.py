@@ -166,7 +166,7 @@ def warnings_of(picture: Picture, background: NDArray[np.uint8], inverted: bool)
         return
     seen = f"its mean brightness is {ours:.0f} of 255, theirs {mean:.0f} ± {spread:.0f}"
     if of_negative < distance / 2:
-        advice = "leave out --invert" if inverted else "add --invert"
+        advice = "leave out --invert" if inverted else "run python -m tools.explain with --invert"
         yield f"looks like a negative of the training images ({seen}); {advice}"
     else:
         yield f"looks unlike the training images ({seen}); crop or relight it to look like them"

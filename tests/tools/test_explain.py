@@ -108,7 +108,7 @@ def test_warnings(last: Explanation) -> None:
     digit = last.images[0]
     assert warnings(last, digit) == []
     (negative,) = warnings(last, 255 - digit)
-    assert re.search(r"like a negative of the training images .*; add --invert$", negative)
+    assert re.search(r"like a negative of the training images .* with --invert$", negative)
     (twice,) = warnings(last, 255 - digit, inverted=True)
     assert twice.endswith("leave out --invert")
     (empty,) = warnings(last, np.full_like(digit, 255))
