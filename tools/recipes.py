@@ -102,7 +102,7 @@ def require_versioned(paths: Collection[str]) -> None:
     if untracked := listed.split("\0")[:-1]:
         raise UserError(
             f"recipes: untracked: {', '.join(untracked)}; a recipe runs in a copy of what Git and "
-            "DVC track: run git add on new code or dvc add on new data or weights, then run it again"
+            "DVC track: run git add on new code or dvc add on new data and weights, then try again"
         )
 
 
