@@ -2,6 +2,7 @@
 # make plots   show its plots in a browser          make test-slow   the tests that take minutes
 # make check   lint, types, imports, dependencies
 # make bench   time training and explaining         make setup   set up only
+# make export  the network for other programs       make explain IMAGE=photo.png   your own picture
 # make recipe NAME=digits_lenet   run a recipe as an experiment of that name; make recipes: all
 VENV ?= .venv
 PYTHON ?= python3
@@ -10,7 +11,7 @@ PYTHON ?= python3
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 READY := $(VENV)/.ready
 
-.PHONY: repro test test-slow check bench plots recipe recipes setup
+.PHONY: repro test test-slow check bench plots export explain recipe recipes setup
 
 repro: $(READY)
 	python -m stages.check
@@ -40,6 +41,12 @@ bench: $(READY)
 
 plots: $(READY)
 	dvc plots show --open
+
+export: $(READY)
+	python -m tools.export
+
+explain: $(READY)
+	python -m tools.explain $(if $(IMAGE),"$(IMAGE)")
 
 recipe: $(READY)
 	python -m tools.recipes $(NAME)

@@ -42,9 +42,7 @@ def main(params: Params) -> None:
     options, device = params.explain, choose_device(params.device)
     configure_process_for(device)
     checkpoint, predictions = load_checkpoint(device), Predictions.load()
-    network = checkpoint.network.requires_grad_(False)
-    if options.output == "probabilities":
-        network = nn.Sequential(network, nn.Softmax(dim=1)).eval()
+    network = network_to_explain(checkpoint, options.output)
     test, train = load_split("test"), load_split("train")
     indices = choose_images(options.images, options.n_images, options.seed, predictions)
     probabilities = predictions.probabilities[indices]
@@ -67,6 +65,12 @@ def main(params: Params) -> None:
     attribute = build_explainer(options.method, network, background, options.seed)
     slices = additive_slices(attributions(attribute, images, classes), explained, options.tolerance)
     save_explanation(explained, with_errors(slices, explained, len(train.labels)))
+
+
+def network_to_explain(checkpoint: Checkpoint, output: str) -> nn.Module:
+    """The network with the outputs that are explained: `logits` or `probabilities`."""
+    network = checkpoint.network.requires_grad_(False)
+    return network if output == "logits" else nn.Sequential(network, nn.Softmax(dim=1)).eval()
 
 
 def describe(checkpoint: Checkpoint, params: Params) -> dict[str, Any]:

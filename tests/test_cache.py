@@ -31,6 +31,9 @@ RERUNS: dict[str, tuple[Any, set[str]]] = {
     "preprocess.limit": (500, FROM_SPLITS),
     "model.architecture": ("lenet", FROM_WEIGHTS),
     "model.options": ({"blocks": 1}, FROM_WEIGHTS),
+    "model.weights": ("own.safetensors", FROM_WEIGHTS),
+    "model.skip_weights": (["fc.*"], FROM_WEIGHTS),
+    "model.standardize": ({"mean": [0.5], "std": [0.5]}, FROM_WEIGHTS),
     "train.epochs": (1, FROM_WEIGHTS),
     "train.batch_size": (64, FROM_WEIGHTS),
     "train.optimizer": ("sgd", FROM_WEIGHTS),
@@ -72,6 +75,8 @@ def toggled(ran_project: Project, tmp_path_factory: pytest.TempPathFactory) -> P
     """A copy whose parameters are changed one at a time and put back."""
     project = copy(ran_project, tmp_path_factory.mktemp("toggled") / "clone")
     shutil.copytree(project.root / "data/embedded", project.root / "elsewhere")
+    weights = project.root / "data/model/weights.safetensors"
+    shutil.copy(weights, project.root / "weights/own.safetensors")
     return project
 
 
@@ -98,6 +103,7 @@ def test_a_changed_parameter_reaches_exactly_its_stages(toggled: Project, parame
         ("datasets/base/idx.py", {"check", "download", "preprocess"}),
         ("architectures/convnet.py", {"check", "train", "evaluate", "explain"}),
         ("networks/build.py", {"train", "evaluate", "explain"}),
+        ("training/start.py", {"train"}),
         ("explainers/deep.py", {"explain"}),
         ("deepshap/engine.py", {"explain"}),
         ("datasets/cifar10.py", {"check"}),  # not the chosen one

@@ -6,7 +6,7 @@ from stages.params.explain import Explain
 from stages.params.model import Model
 from stages.params.preprocess import Preprocess
 from stages.params.report import Report
-from stages.params.train import Train
+from stages.params.train import TrainOrWeights
 
 
 class AllParams(Section):
@@ -17,6 +17,6 @@ class AllParams(Section):
     data: Data
     preprocess: Preprocess
     model: Model
-    train: Train
+    train: TrainOrWeights
     explain: Explain
     report: Report
