@@ -15,7 +15,7 @@ import pytest
 import yaml
 from playwright.sync_api import Browser, Error, sync_playwright
 
-from stages import download, evaluate, explain, preprocess, report, train
+from stages import download, evaluate, explain, preprocess, quality, report, train
 from stages.core.params import check_params, read_yaml
 from stages.params.whole import AllParams
 from tools.recipes import merged
@@ -129,7 +129,7 @@ def run_stages(changes: Mapping[str, Any]) -> None:
     """Run every stage in this process and folder, with changes to the defaults."""
     params = merged(read_yaml(ROOT / "params.yaml"), changes)
     check_params(params, AllParams, Path("params.yaml"))
-    for stage in (download, preprocess, train, evaluate, explain, report):
+    for stage in (download, preprocess, train, evaluate, explain, quality, report):
         # To mypy the stages in a tuple are modules of any kind.
         stage.main(stage.Params.model_validate(params))  # type: ignore[attr-defined]
 

@@ -112,7 +112,7 @@ def test_each_output_has_one_module_that_knows_its_path() -> None:
     assert set(modules) == set(OUTPUTS)
 
 
-@pytest.mark.parametrize("stage", ["download", "preprocess", "train", "explain"])
+@pytest.mark.parametrize("stage", ["download", "preprocess", "train", "explain", "quality"])
 def test_heavy_stages_cache_every_output(stage: str) -> None:
     declared = DVC["stages"][stage]
     outputs = [*declared.get("outs", []), *declared.get("metrics", []), *declared.get("plots", [])]
