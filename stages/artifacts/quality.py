@@ -1,4 +1,4 @@
-"""How good the explanation is, image by image, `data/quality`: quality writes it, report reads it."""
+"""Measures of the explanation, `data/quality`: quality writes them, report reads them."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,6 +1,7 @@
 """What all pictures of a run share."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import pandas as pd
@@ -25,12 +26,14 @@ class Run:
         predictions: For the whole test split.
         training: The training split, of which samples are shown.
         colormap: One of the names in `stages.figures.scale.COLORMAPS`.
+        quality: Measures of the explanation by name, as in `quality_metrics`.
     """
 
     explanation: Explanation
     predictions: Predictions
     training: Split
     colormap: str
+    quality: Mapping[str, float] = field(default_factory=dict)
 
     @cached_property
     def summary(self) -> Summary:
@@ -40,7 +43,7 @@ class Run:
     @cached_property
     def metrics(self) -> dict[str, float]:
         """How the explanation turned out."""
-        return explanation_metrics(self.explanation, self.summary)
+        return {**explanation_metrics(self.explanation, self.summary), **self.quality}
 
     @cached_property
     def class_table(self) -> pd.DataFrame:

@@ -58,6 +58,6 @@ def shipped_test_split(dataset: str) -> tuple[NDArray[np.uint8], NDArray[np.int6
     images = lzma.decompress((folder / "t10k-images-idx3-ubyte.xz").read_bytes())
     labels = lzma.decompress((folder / "t10k-labels-idx1-ubyte.xz").read_bytes())
     return (
-        np.frombuffer(images, np.uint8, offset=16).reshape(-1, 1, 28, 28),
+        np.frombuffer(images, np.uint8, offset=16).reshape(-1, 1, 28, 28).copy(),
         np.frombuffer(labels, np.uint8, offset=8).astype(np.int64),
     )
