@@ -45,6 +45,13 @@ def test_dvc_stops_at_an_error_before_any_work(
         ("preprocess", {"preprocess.limit": 12}, r"validation_fraction: 0\.1 of 12 images"),
         ("explain", {"explain.n_background": 541}, r"must be at most 540, the size of the train"),
         ("explain", {"explain.images": [3, 600]}, r"must lie in 0 … 599, .*\(got 600\)"),
+        (
+            "explain",
+            {"explain.outputs": [3, "seven"]},
+            r"explain\.outputs: no class is called 'seven'; classes: '0', '1', ",
+        ),
+        ("explain", {"explain.outputs": [10]}, r"must lie in 0 … 9 \(got 10\)"),
+        ("check", {"explain.outputs": "top"}, r"explain\.outputs: must be all, predicted, \{top: "),
         ("explain", {"explain.tolerance": 1e-12}, r"of test image \d+ for output \d+ miss its"),
     ],
 )
@@ -99,13 +106,31 @@ def test_a_damaged_archive_under_dvc(project: Project) -> None:
         (
             "explain",
             "explainers/own.py",
-            "def build(network, background, seed):\n    return lambda images: images.numpy()",
+            "def build(network, background, seed):\n"
+            "    return lambda images, classes: images.numpy()",
+            r"method own: returned ndarray, expected Attributions, of stages/explainers/base",
+        ),
+        (
+            "explain",
+            "explainers/own.py",
+            "from stages.explainers.base.contract import Attributions\n"
+            "def build(network, background, seed):\n"
+            "    return lambda images, classes: Attributions(images.numpy())",
             r"method own: returned attributions of shape \(3, 1, 28, 28\), expected \(3, 1, 28,",
         ),
         (
             "explain",
             "explainers/own.py",
-            "def build(network, background, seed):\n    return lambda images: 1 / 0",
+            "from stages.explainers.base.contract import Attributions\n"
+            "def build(network, background, seed):\n"
+            "    return lambda images, classes: Attributions(\n"
+            "        images[..., None].expand(3, 1, 28, 28, 10).numpy(), images.numpy())",
+            r"returned groups of shape \(3, 1, 28, 28\), expected \(3, 10, 28, 28, 10\)",
+        ),
+        (
+            "explain",
+            "explainers/own.py",
+            "def build(network, background, seed):\n    return lambda images, classes: 1 / 0",
             r"explain\.method own: failed on this network: ZeroDivisionError",
         ),
     ],

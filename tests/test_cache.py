@@ -44,6 +44,7 @@ RERUNS: dict[str, tuple[Any, set[str]]] = {
     "train.augment": (["shift"], FROM_WEIGHTS),
     "explain.method": ("shap_gradient", FROM_SHAP),
     "explain.output": ("probabilities", FROM_SHAP),
+    "explain.outputs": ("predicted", FROM_SHAP),
     "explain.n_background": (12, FROM_SHAP),
     "explain.background": ("random", FROM_SHAP),
     "explain.images": ("random", FROM_SHAP),

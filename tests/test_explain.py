@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import shap
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
 from stages.artifacts.explanation import ExplainedImages, Explanation
@@ -12,6 +11,7 @@ from stages.artifacts.splits import load_split
 from stages.core.errors import UserError
 from stages.core.params import read_yaml
 from stages.explain import additive_slices
+from stages.explainers.base.contract import Attributions
 from stages.networks.checkpoint import load_checkpoint
 from stages.params.explain import Explain
 from stages.sampling.background import choose_background
@@ -74,20 +74,23 @@ def explained(change: float, base_value: float) -> ExplainedImages:
         base_values=np.array([base_value]),
         outputs=base_value + np.array([[1.0], [change]]),
         probabilities=np.ones((2, 1), np.float32),
+        classes=np.zeros((2, 1), np.int64),
         images=np.zeros((2, 1, 2, 2), np.uint8),
         labels=np.zeros(2, np.int64),
         indices=np.array([5, 7]),
+        background=np.zeros((1, 1, 2, 2), np.uint8),
+        background_indices=np.zeros(1, np.int64),
         about={"method": "own"},
     )
 
 
-def slices(last: float) -> list[NDArray[np.float64]]:
+def slices(last: float) -> list[Attributions]:
     """Attributions of the two images, one slice each; the last pixel of the second is given."""
     first, second = np.zeros((2, 1, 1, 2, 2, 1))
     first[0, 0, 0, 0, 0] = 1
     second[0, 0, 0, :, 0] = 1e3, -1e3  # cancel
     second[0, 0, 1, 1, 0] = last
-    return [first, second]
+    return [Attributions(first), Attributions(second)]
 
 
 @pytest.mark.parametrize("error", [0.0, 1e-4, -1e-4])

@@ -1,9 +1,11 @@
 """SHAP values of test images, `data/shap`: explain writes them, report reads them."""
 
+import contextlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, BinaryIO, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,28 +19,36 @@ FOLDER = Path("data/shap")
 class ExplainedImages:
     """Some test images, with everything needed to interpret their SHAP values.
 
-    n images, c channels, h height, w width, k classes. Each array is saved as `<name>.npy`, `about`
-    as `about.json`.
+    n images, c channels, h height, w width, k classes, m maps of each image (m = k where all
+    classes are explained), b background images. Each array is saved as `<name>.npy`, `about` as
+    `about.json`.
 
     Attributes:
         base_values: Mean output over the background (k,), float64.
         outputs: The network's outputs (n, k), float64: logits or probabilities, as explained.
         probabilities: Predicted class probabilities (n, k), float32, whichever was explained.
+        classes: The class that each map of an image belongs to (n, m), int64.
         images: The explained images (n, c, h, w), uint8.
         labels: True classes (n,), int64.
         indices: Positions in the test split (n,), int64.
+        background: The background images (b, c, h, w), uint8, group after group.
+        background_indices: Their positions in the training split (b,), int64.
         about: What was explained and how: `class_names` (k strings), `dataset` and `network` (their
             display names), `output` (`logits` or `probabilities`), `method`, `n_background`,
-            `background` (how it was drawn), `parameters` (of all stages up to here, by section of
+            `background` (how it was drawn), `n_groups` (g of `AttributionSlice`, 0 without error
+            bars; known once saved), `parameters` (of all stages up to here, by section of
             `params.yaml`), `versions`.
     """
 
     base_values: NDArray[np.float64]
     outputs: NDArray[np.float64]
     probabilities: NDArray[np.float32]
+    classes: NDArray[np.int64]
     images: NDArray[np.uint8]
     labels: NDArray[np.int64]
     indices: NDArray[np.int64]
+    background: NDArray[np.uint8]
+    background_indices: NDArray[np.int64]
     about: Mapping[str, Any]
 
     @property
@@ -52,6 +62,25 @@ class ExplainedImages:
         return np.asarray(self.probabilities.argmax(axis=1), np.int64)
 
     @property
+    def explains_all_classes(self) -> bool:
+        """Whether every image has a map of every class."""
+        return self.classes.shape[1] == len(self.base_values)
+
+    @cached_property
+    def changes(self) -> NDArray[np.float64]:
+        """Output minus base value of each map's class (n, m): what its attributions sum to."""
+        return np.take_along_axis(self.outputs - self.base_values, self.classes, axis=1)
+
+    def places(self, classes: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Which map of each image is that of the given class (n,); -1 where it has none.
+
+        Args:
+            classes: One for each image (n,).
+        """
+        belongs = self.classes == classes[:, None]
+        return np.where(belongs.any(axis=1), belongs.argmax(axis=1), -1)
+
+    @cached_property
     def output_range(self) -> float:
         """The largest minus the smallest output, over images and classes, base values included."""
         outputs = np.concatenate([self.outputs.ravel(), self.base_values])
@@ -61,47 +90,79 @@ class ExplainedImages:
 _ARRAYS = [field.name for field in fields(ExplainedImages) if field.name != "about"]
 
 
+class AttributionSlice(NamedTuple):
+    """Attributions of some images, and their error bars if the method has groups.
+
+    Attributes:
+        values: (some, c, h, w, m), as in `Explanation`.
+        errors: (some, h, w, m), or None.
+        group_means: (some, g, h, w), or None.
+    """
+
+    values: NDArray[np.floating]
+    errors: NDArray[np.floating] | None = None
+    group_means: NDArray[np.floating] | None = None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Explanation(ExplainedImages):
     """Explained images with their SHAP values.
 
     Attributes:
-        values: Attributions (n, c, h, w, k), float32, output units per pixel. An additive method's
-            sum to `outputs - base_values` over c, h, w.
+        values: Attributions (n, c, h, w, m), float32, output units per pixel. An additive method's
+            sum to `changes` over c, h, w.
+        errors: Standard error over the background of each attribution, channels summed
+            (n, h, w, m), float32; None if the method has no groups.
+        group_means: Attributions to the predicted class, channels summed, against the background
+            images of each of g groups (n, g, h, w), float32; NaN for an image that has no map of
+            its predicted class. None if the method has no groups.
     """
 
     values: NDArray[np.float32]
+    errors: NDArray[np.float32] | None = None
+    group_means: NDArray[np.float32] | None = None
 
     @classmethod
     def load(cls, folder: Path = FOLDER) -> Self:
-        """Read the folder; `values` is memory-mapped, since it may be larger than memory."""
-        values = np.load(folder / "values.npy", mmap_mode="r")
+        """Read the folder; what may be larger than memory is memory-mapped."""
         arrays = {name: np.load(folder / f"{name}.npy") for name in _ARRAYS}
-        return cls(values=values, **arrays, about=read_json(folder / "about.json"))
+        mapped = {
+            name: np.load(path, mmap_mode="r")
+            for name in AttributionSlice._fields
+            if (path := folder / f"{name}.npy").exists()
+        }
+        return cls(**arrays, **mapped, about=read_json(folder / "about.json"))
 
     @property
     def sums(self) -> NDArray[np.float64]:
-        """Attributions summed over channels and pixels (n, k)."""
+        """Attributions summed over channels and pixels (n, m)."""
         return np.stack([image.sum(axis=(0, 1, 2), dtype=np.float64) for image in self.values])
 
 
 def save_explanation(
-    explained: ExplainedImages, values: Iterable[NDArray[np.floating]], folder: Path = FOLDER
+    explained: ExplainedImages, slices: Iterable[AttributionSlice], folder: Path = FOLDER
 ) -> None:
-    """Write an explanation; its values are written slice by slice and need not fit into memory.
+    """Write an explanation; attributions are written slice by slice and need not fit into memory.
 
     Args:
-        explained: Everything but the values.
-        values: Slices (some, c, h, w, k) that together make up the values of all images.
+        explained: Everything but the attributions.
+        slices: Those of all images, in order.
         folder: Where to write.
     """
-    shape = (*explained.images.shape, explained.outputs.shape[1])
-    header = {"descr": "<f4", "fortran_order": False, "shape": shape}
-    with new_folder(folder) as new:
+    n_groups = 0
+    with new_folder(folder) as new, contextlib.ExitStack() as stack:
         for name in _ARRAYS:
             np.save(new / f"{name}.npy", getattr(explained, name))
-        write_json(new / "about.json", explained.about)
-        with (new / "values.npy").open("wb") as file:
-            np.lib.format.write_array_header_1_0(file, header)
-            for part in values:
-                file.write(np.ascontiguousarray(part, dtype="<f4").data)
+        files: dict[str, BinaryIO] = {}
+        for part in slices:
+            for name, array in part._asdict().items():
+                if array is None:
+                    continue
+                if name not in files:
+                    files[name] = stack.enter_context((new / f"{name}.npy").open("wb"))
+                    shape = (len(explained.images), *array.shape[1:])
+                    header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+                    np.lib.format.write_array_header_1_0(files[name], header)
+                files[name].write(np.ascontiguousarray(array, dtype="<f4").data)
+            n_groups = 0 if part.group_means is None else part.group_means.shape[1]
+        write_json(new / "about.json", {**explained.about, "n_groups": n_groups})

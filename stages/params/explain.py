@@ -20,11 +20,28 @@ def _choices_or_positions(value: Any) -> Any:
     return value
 
 
+def _all_predicted_top_or_classes(value: Any) -> Any:
+    if isinstance(value, dict):
+        valid = list(value) == ["top"] and type(value["top"]) is int and value["top"] >= 1
+    elif isinstance(value, list):
+        numbers = [item for item in value if type(item) is not str]
+        valid = len(value) > 0 and all(type(item) is int and item >= 0 for item in numbers)
+    else:
+        valid = value in ("all", "predicted")
+    if not valid:
+        expected = "must be all, predicted, {top: 1 or more} or a list of class names and numbers"
+        raise PydanticCustomError("outputs", expected)
+    return value
+
+
 class Explain(Section):
     """Read by explain."""
 
     method: Annotated[str, plugin_name("explainers", "method")]
     output: Literal["logits", "probabilities"]
+    outputs: Annotated[
+        str | dict[str, int] | list[str | int], PlainValidator(_all_predicted_top_or_classes)
+    ]
     n_background: Annotated[int, Field(ge=1)]
     background: Literal["stratified", "random"]
     images: Annotated[str | list[str | int], PlainValidator(_choices_or_positions)]

@@ -1,4 +1,4 @@
-"""Which training images stand for "no information"."""
+"""Which training images stand for "no information", and the groups they form for error bars."""
 
 from typing import Literal
 
@@ -8,21 +8,25 @@ from numpy.typing import NDArray
 from stages.core.errors import UserError
 from stages.sampling.strata import stratified_sample
 
+MOST_GROUPS = 10
+
 
 def choose_background(
     labels: NDArray[np.int64], n_background: int, draw: Literal["stratified", "random"], seed: int
 ) -> NDArray[np.int64]:
-    """Draw the background from the training split.
+    """Draw the background from the training split, group after group.
 
     Args:
         labels: True classes of the training split (n,).
         n_background: How many to draw.
         draw: `stratified` gives each class its share of `n_background`, rounded so that the total
-            stays exact; `random` ignores the classes.
+            stays exact, and deals the classes out evenly among the groups; `random` ignores the
+            classes.
         seed: Of the draw.
 
     Returns:
-        Positions in the training split, ascending.
+        Positions in the training split, ordered so that consecutive ones make up the groups of
+        `group_sizes`.
 
     Raises:
         UserError: The training split has fewer images.
@@ -33,6 +37,48 @@ def choose_background(
             f"explain.n_background: must be at most {n_train:,}, the size of the training split "
             f"(got {n_background:,})"
         )
-    if draw == "stratified":
-        return stratified_sample(labels, n_background, seed)
-    return np.sort(np.random.default_rng(seed).permutation(n_train)[:n_background])
+    if draw == "random":
+        return np.random.default_rng(seed).permutation(n_train)[:n_background]
+    drawn = stratified_sample(labels, n_background, seed)
+    by_class = drawn[np.argsort(labels[drawn], kind="stable")]
+    n_groups = max(1, len(group_sizes(n_background)))
+    return np.concatenate([by_class[group::n_groups] for group in range(n_groups)])
+
+
+def group_sizes(n_background: int) -> NDArray[np.int64]:
+    """Sizes of the groups that a background is cut into, as by `torch.tensor_split`.
+
+    Ten groups, or as many as there are images; none for a single image, which has no spread.
+    """
+    if n_background < 2:
+        return np.zeros(0, np.int64)
+    n_groups = min(MOST_GROUPS, n_background)
+    return np.array([len(part) for part in np.array_split(np.arange(n_background), n_groups)])
+
+
+def standard_error(
+    group_means: NDArray[np.floating], n_background: int, n_train: int
+) -> NDArray[np.float64]:
+    """Standard error of a mean over the background, from the means over its groups.
+
+    For g groups of b_j images with means G_j: sqrt(Σ b_j (G_j - mean)² / (b (g - 1))), times
+    sqrt(1 - b / n_train), since the background is drawn without repeats.
+
+    Args:
+        group_means: (n, g, ...), the groups being those of `group_sizes`.
+        n_background: b, images in all groups together.
+        n_train: Size of the training split, from which they were drawn.
+
+    Returns:
+        (n, ...), in the unit of the means.
+
+    Source: random groups, Wolter 2007, Introduction to Variance Estimation, chapter 2.
+    """
+    sizes = group_sizes(n_background)
+    groups = np.moveaxis(group_means, 1, 0)
+    mean = np.tensordot(sizes / n_background, groups, axes=1)
+    squares = np.zeros_like(mean)
+    for size, group in zip(sizes, groups, strict=True):  # one at a time: all may be large
+        squares += size * (group - mean) ** 2
+    variance = squares / (n_background * (len(sizes) - 1))
+    return np.asarray(np.sqrt(variance * (1 - n_background / n_train)))

@@ -44,9 +44,12 @@ def digits_run() -> Run:
         base_values=background @ weights,
         outputs=logits[indices],
         probabilities=probabilities[indices],
+        classes=np.tile(np.arange(10), (len(indices), 1)),
         images=images[N_TRAIN:][indices],
         labels=test_labels[indices],
         indices=indices,
+        background=images[:N_BACKGROUND],
+        background_indices=np.arange(N_BACKGROUND),
         about={
             "class_names": names,
             "dataset": "digits",
@@ -85,9 +88,12 @@ def random_run(
         base_values=base_values,
         outputs=values.sum(axis=(1, 2, 3), dtype=np.float64) + base_values,
         probabilities=probabilities,
+        classes=np.tile(np.arange(n_classes), (n_images, 1)),
         images=images,
         labels=labels,
         indices=np.arange(n_images),
+        background=images[:1],
+        background_indices=np.arange(1),
         about={
             "class_names": names,
             "dataset": "noise",
@@ -109,7 +115,7 @@ def with_images(run: Run, images: NDArray[np.integer]) -> Run:
     """Keep these explained images."""
     arrays = {
         name: getattr(run.explanation, name)[images]
-        for name in ("values", "outputs", "probabilities", "images", "labels", "indices")
+        for name in ("values", "classes", "outputs", "probabilities", "images", "labels", "indices")
     }
     return replace(run, explanation=replace(run.explanation, **arrays))
 

@@ -75,7 +75,7 @@ def test_any_number_and_size_of_images_stays_under_8_mb(
         name: np.broadcast_to(
             getattr(explanation, name)[0], (n_images, *getattr(explanation, name).shape[1:])
         )
-        for name in ("values", "outputs", "probabilities", "images", "labels", "indices")
+        for name in ("values", "classes", "outputs", "probabilities", "images", "labels", "indices")
     }
     explanation = replace(explanation, **arrays)
     run = replace(small, explanation=explanation)

@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Iterator
-from typing import Protocol, cast
+from typing import NamedTuple, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,8 +10,25 @@ from torch import Tensor, nn
 
 from stages.core.errors import UserError
 from stages.core.plugins import load_plugin
+from stages.sampling.background import group_sizes
 
-Attribute = Callable[[Tensor], NDArray[np.floating]]
+
+class Attributions(NamedTuple):
+    """What a method says of some images. c channels, h height, w width, m maps of each image.
+
+    Attributes:
+        values: Attributions (n, c, h, w, m), output units per pixel.
+        groups: The same, summed over the channels, against the images of each group of the
+            background alone (n, g, h, w, m), for the groups of `stages.sampling.background`: from
+            them the error bars are computed. None if the method has no groups.
+    """
+
+    values: NDArray[np.floating]
+    groups: NDArray[np.floating] | None = None
+
+
+Attribute = Callable[[Tensor, Tensor], Attributions]
+"""From images (n, c, h, w) and the class of each of their maps (n, m) to attributions."""
 
 
 class Explainer(Protocol):
@@ -23,11 +40,12 @@ class Explainer(Protocol):
         Args:
             network: In eval mode; maps float images (n, c, h, w) to outputs (n, k).
             background: Images that stand for "no information" (b, c, h, w), float, on the
-                network's device.
+                network's device, group after group.
             seed: For methods that sample.
 
         Returns:
-            A function from images (n, c, h, w) to attributions (n, c, h, w, k).
+            A function from images (n, c, h, w), and the class of each of their maps (n, m), to
+            their attributions. Some methods cost as much for all classes: `of_classes` picks.
 
         Raises:
             UserError: The network contains something that the method cannot explain.
@@ -44,11 +62,41 @@ def build_explainer(name: str, network: nn.Module, background: Tensor, seed: int
     with _failures_as_user_errors(name):
         attribute = explainer.build(network, background, seed)
 
-    def guarded(images: Tensor) -> NDArray[np.floating]:
+    n_groups = len(group_sizes(len(background)))
+
+    def guarded(images: Tensor, classes: Tensor) -> Attributions:
         with _failures_as_user_errors(name):
-            return attribute(images)
+            found = attribute(images, classes)
+        _require_shapes(name, found, (*images.shape, classes.shape[1]), n_groups)
+        return found
 
     return guarded
+
+
+def of_classes(values: NDArray[np.floating], classes: Tensor) -> NDArray[np.floating]:
+    """From attributions to all classes (n, c, h, w, k) those to the wanted ones (n, c, h, w, m)."""
+    return np.take_along_axis(values, classes.numpy()[:, None, None, None], axis=4)
+
+
+def _require_shapes(name: str, found: Attributions, shape: tuple[int, ...], n_groups: int) -> None:
+    """Refuse attributions that are not as the contract says."""
+    file = f"stages/explainers/{name}.py"
+    if not isinstance(found, Attributions):
+        raise UserError(
+            f"explain.method {name}: returned {type(found).__name__}, expected Attributions, of "
+            f"stages/explainers/base/contract.py; fix {file}"
+        )
+    if found.values.shape != shape:
+        raise UserError(
+            f"explain.method {name}: returned attributions of shape {found.values.shape}, "
+            f"expected {shape}: images, channels, height, width, maps; fix {file}"
+        )
+    of_groups = (shape[0], n_groups, *shape[2:])
+    if found.groups is not None and found.groups.shape != of_groups:
+        raise UserError(
+            f"explain.method {name}: returned groups of shape {found.groups.shape}, "
+            f"expected {of_groups}: images, groups, height, width, maps; fix {file}"
+        )
 
 
 @contextlib.contextmanager

@@ -1,0 +1,80 @@
+"""Which outputs are explained, of each image."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.core.errors import UserError
+from stages.core.messages import did_you_mean
+
+MOST_NAMED = 10  # classes in a message
+
+Wanted = str | Mapping[str, int] | Sequence[str | int]
+
+
+def choose_classes(
+    wanted: Wanted, probabilities: NDArray[np.floating], class_names: Sequence[str]
+) -> NDArray[np.int64]:
+    """Choose the classes of each image's maps as the parameter `explain.outputs` says.
+
+    Args:
+        wanted: `all`, `predicted`, `{"top": m}`, or a list of class names and numbers.
+        probabilities: Of the images to explain (n, k).
+        class_names: One for each class.
+
+    Returns:
+        (n, m): in class order for `all`, the most probable first for `predicted` and `top`, as
+        listed for a list.
+
+    Raises:
+        UserError: There are fewer classes than `top` asks for; or an entry of the list is no
+            class, is the name of one class and the number of another, or repeats one.
+    """
+    n_images, n_classes = probabilities.shape
+    if isinstance(wanted, str):
+        wanted = {"top": 1} if wanted == "predicted" else range(n_classes)
+    if isinstance(wanted, Mapping):
+        if wanted["top"] > n_classes:
+            raise UserError(
+                f"explain.outputs.top: must be at most {n_classes}, the number of classes "
+                f"(got {wanted['top']})"
+            )
+        order = np.argsort(-probabilities, axis=1, kind="stable")
+        return order[:, : wanted["top"]].astype(np.int64)
+    chosen = wanted if isinstance(wanted, range) else _class_numbers(wanted, class_names)
+    return np.tile(np.array(chosen, np.int64), (n_images, 1))
+
+
+def _class_numbers(wanted: Sequence[str | int], class_names: Sequence[str]) -> list[int]:
+    numbers = [_class_number(item, class_names) for item in wanted]
+    for place, number in enumerate(numbers):
+        if number in numbers[:place]:
+            raise UserError(
+                f"explain.outputs: names the class {class_names[number]!r} twice (got {wanted!r})"
+            )
+    return numbers
+
+
+def _class_number(item: str | int, class_names: Sequence[str]) -> int:
+    """A string is a name, a whole number the position in class order."""
+    if isinstance(item, str):
+        if item not in class_names:
+            known = ", ".join(map(repr, class_names[:MOST_NAMED]))
+            more = ", …" if len(class_names) > MOST_NAMED else ""
+            raise UserError(
+                f"explain.outputs: no class is called {item!r}"
+                f"{did_you_mean(item, class_names) or f'; classes: {known}{more}'}"
+            )
+        return class_names.index(item)
+    named = class_names.index(str(item)) if str(item) in class_names else item
+    if named != item:
+        raise UserError(
+            f"explain.outputs: {item} is the name of class number {named}; write '{item}', in "
+            "quotes, for that class, and others by their names"
+        )
+    if item >= len(class_names):
+        raise UserError(
+            f"explain.outputs: class numbers must lie in 0 … {len(class_names) - 1} (got {item})"
+        )
+    return item
