@@ -13,6 +13,7 @@ from stages import explain, quality, report
 from stages.artifacts.explanation import Explanation
 from stages.artifacts.quality import MEASURES, Quality
 from tests.conftest import SMALL, Project, run_stages
+from tools.recipes import merged
 
 METRICS = {
     *("removal_gain", "removal_gain_se", "removal_gain_edges"),
@@ -97,8 +98,7 @@ def again(project: Project, monkeypatch: pytest.MonkeyPatch) -> Callable[..., pd
     monkeypatch.chdir(project.root)
 
     def run(**sections: dict[str, Any]) -> pd.DataFrame:
-        changes = {**SMALL, **sections, "explain": {**SMALL["explain"], **sections["explain"]}}
-        run_stages(changes, (explain, quality, report))
+        run_stages(merged(SMALL, sections), (explain, quality, report))
         return pd.read_csv("plots/methods.csv", index_col="method")
 
     return run
@@ -108,7 +108,7 @@ def test_methods_by_name_are_measured_on_the_same_images(
     again: Callable[..., pd.DataFrame],
 ) -> None:
     methods = ["integrated_gradients", "deep", "edges", "edges"]
-    table = again(explain={}, quality={"methods": methods})
+    table = again(quality={"methods": methods})
     assert table.index.tolist() == ["deep", "integrated_gradients", "edges", "exact"]
     assert (table.loc[["deep", "integrated_gradients"], "seconds"] > 0).all()
     assert table.loc[["edges", "exact"], "seconds"].isna().all()

@@ -18,4 +18,5 @@ def background_error(
         NaN where all attributions are 0 or there are none.
     """
     variance, power = ((part.astype(np.float64) ** 2).mean(axis=(1, 2)) for part in (errors, maps))
-    return np.sqrt(np.divide(variance, power, out=np.full(len(maps), np.nan), where=power > 0))
+    known = power > 0
+    return np.sqrt(np.where(known, variance / np.where(known, power, 1), np.nan))

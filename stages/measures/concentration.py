@@ -23,9 +23,5 @@ def concentration(maps: NDArray[np.floating]) -> NDArray[np.float64]:
     n_pixels = strengths.shape[1]
     weights = 2 * np.arange(1, n_pixels + 1) - n_pixels - 1
     total = strengths.sum(axis=1)
-    return np.divide(
-        strengths @ weights,
-        n_pixels * total,
-        out=np.full(len(maps), np.nan),
-        where=total > 0,
-    )
+    known = total > 0
+    return np.where(known, strengths @ weights / np.where(known, n_pixels * total, 1), np.nan)

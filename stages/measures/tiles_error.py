@@ -37,7 +37,7 @@ def tile_numbers(height: int, width: int) -> NDArray[np.int64]:
 def tile_sums(maps: NDArray[np.floating]) -> NDArray[np.float64]:
     """The attributions (n, h, w) of each tile's pixels together (n, 9)."""
     inside = tile_numbers(*maps.shape[1:]) == np.arange(N_TILES)[:, None, None]
-    return np.einsum("nhw,thw->nt", maps, inside, dtype=np.float64)
+    return np.asarray(np.einsum("nhw,thw->nt", maps, inside, dtype=np.float64))
 
 
 def game_of_tiles(subject: Subject) -> Subject:
@@ -67,7 +67,7 @@ def _shapley_weights() -> NDArray[np.float64]:
     weights = np.array(orders)[sizes, None] / math.factorial(N_TILES)
     with_tile = weights / np.maximum(sizes, 1)[:, None]
     without = weights / np.maximum(N_TILES - sizes, 1)[:, None]
-    return np.where(COALITIONS, with_tile, -without).T
+    return np.asarray(np.where(COALITIONS, with_tile, -without).T)
 
 
 def shapley_values(values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -106,5 +106,5 @@ def _misses(sums: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[n
 def _ratio(
     part: NDArray[np.float64], whole: NDArray[np.float64], values: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    smallest = ROUNDING * np.abs(values).max(axis=1)
-    return np.where(whole > smallest, part / np.where(whole > smallest, whole, 1.0), np.nan)
+    known = whole > ROUNDING * np.abs(values).max(axis=1)
+    return np.where(known, part / np.where(known, whole, 1), np.nan)
