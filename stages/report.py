@@ -32,8 +32,8 @@ class Params(StageParams):
 def main(params: Params) -> None:
     """Read, draw, measure, write."""
     explanation = Explanation.load()
-    quality = quality_metrics(Quality.load())
-    run = Run(explanation, Predictions.load(), load_split("train"), params.report.colormap, quality)
+    parts = explanation, Predictions.load(), load_split("train")
+    run = Run(*parts, quality=quality_metrics(Quality.load()), **params.report.model_dump())
     with new_folder(PLOTS / "shap") as folder:
         draw_samples(folder, run)
         draw_sheets(folder, run)

@@ -67,7 +67,7 @@ class Project:
             section = params
             for name in sections:
                 section = section[name]
-            if isinstance(value, dict):
+            if isinstance(value, dict) and isinstance(section[last], dict):
                 section[last].update(value)
             else:
                 section[last] = value

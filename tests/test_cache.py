@@ -53,6 +53,7 @@ RERUNS: dict[str, tuple[Any, set[str]]] = {
     "explain.tolerance": (1e-2, FROM_SHAP),
     "quality.methods": (["edges"], FROM_QUALITY),
     "report.colormap": ("orange_purple", {"report"}),
+    "report.fade": (True, {"report"}),
 }
 
 
@@ -140,7 +141,7 @@ def with_descendants(stages: set[str]) -> set[str]:
         ("train.epochs", 1, FROM_WEIGHTS),
         # The same stages as train.epochs, once more.
         pytest.param("train.learning_rate", 1e-3, FROM_WEIGHTS, marks=pytest.mark.slow),
-        ("explain.n_background", 12, FROM_SHAP),
+        ("explain.outputs", {"top": 3}, FROM_SHAP),
         # The results record the parameters that made them, so the report is drawn anew.
         pytest.param("device", "cpu", FROM_WEIGHTS, marks=pytest.mark.slow),
         ("report.colormap", "orange_purple", {"report"}),

@@ -22,7 +22,7 @@ def build(network: nn.Module, background: Tensor, seed: int) -> Attribute:
         alike = bool((classes == classes[0]).all())  # then much is computed once for all images
         outputs = classes[0] if alike else classes
         parts = np.stack([e.attribute(images, outputs).cpu().numpy() for e in explainers], axis=1)
-        values = np.average(parts, axis=1, weights=sizes).astype(np.float32)
+        values = np.average(parts, axis=1, weights=sizes)
         return Attributions(values, parts.sum(axis=2) if len(sizes) > 1 else None)
 
     return attribute
