@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 from tqdm import tqdm
 
 from stages.artifacts.explanation import AttributionSlice, ExplainedImages, save_explanation
@@ -19,7 +19,7 @@ from stages.core.stage import run_stage
 from stages.explainers.base.contract import Attribute, Attributions, build_explainer
 from stages.networks.checkpoint import Checkpoint, load_checkpoint
 from stages.networks.device import choose_device, configure_process_for
-from stages.networks.predict import predict
+from stages.networks.predict import predict, with_output
 from stages.params.explain import Explain
 from stages.sampling.background import MOST_GROUPS, choose_background, standard_error
 from stages.sampling.choices import choose_images
@@ -42,7 +42,7 @@ def main(params: Params) -> None:
     options, device = params.explain, choose_device(params.device)
     configure_process_for(device)
     checkpoint, predictions = load_checkpoint(device), Predictions.load()
-    network = network_to_explain(checkpoint, options.output)
+    network = with_output(checkpoint.network.requires_grad_(False), options.output)
     test, train = load_split("test"), load_split("train")
     indices = choose_images(options.images, options.n_images, options.seed, predictions)
     probabilities = predictions.probabilities[indices]
@@ -65,12 +65,6 @@ def main(params: Params) -> None:
     attribute = build_explainer(options.method, network, background, options.seed)
     slices = additive_slices(attributions(attribute, images, classes), explained, options.tolerance)
     save_explanation(explained, with_errors(slices, explained, len(train.labels)))
-
-
-def network_to_explain(checkpoint: Checkpoint, output: str) -> nn.Module:
-    """The network with the outputs that are explained: `logits` or `probabilities`."""
-    network = checkpoint.network.requires_grad_(False)
-    return network if output == "logits" else nn.Sequential(network, nn.Softmax(dim=1)).eval()
 
 
 def describe(checkpoint: Checkpoint, params: Params) -> dict[str, Any]:

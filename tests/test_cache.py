@@ -9,10 +9,11 @@ import yaml
 
 from tests.conftest import ROOT, Project, copy
 
-EVERYTHING = {"download", "preprocess", "train", "evaluate", "explain", "report"}
+EVERYTHING = {"download", "preprocess", "train", "evaluate", "explain", "quality", "report"}
 FROM_SPLITS = EVERYTHING - {"download"}
-FROM_WEIGHTS = {"train", "evaluate", "explain", "report"}
-FROM_SHAP = {"explain", "report"}
+FROM_WEIGHTS = {"train", "evaluate", "explain", "quality", "report"}
+FROM_SHAP = {"explain", "quality", "report"}
+FROM_QUALITY = {"quality", "report"}
 
 # For every parameter: another allowed value, and the stages that run again when their inputs turn
 # out to differ. `check` reads them all and comes on top.
@@ -53,6 +54,7 @@ RERUNS: dict[str, tuple[Any, set[str]]] = {
     "explain.n_images": (4, FROM_SHAP),
     "explain.seed": (1, FROM_SHAP),
     "explain.tolerance": (1e-2, FROM_SHAP),
+    "quality.methods": (["edges"], FROM_QUALITY),
     "report.colormap": ("orange_purple", {"report"}),
     "report.fade": (True, {"report"}),
 }
@@ -101,14 +103,15 @@ def test_a_changed_parameter_reaches_exactly_its_stages(toggled: Project, parame
     [
         ("datasets/mnist.py", {"check", "download", "preprocess"}),
         ("datasets/base/idx.py", {"check", "download", "preprocess"}),
-        ("architectures/convnet.py", {"check", "train", "evaluate", "explain"}),
-        ("networks/build.py", {"train", "evaluate", "explain"}),
+        ("architectures/convnet.py", {"check", "train", "evaluate", "explain", "quality"}),
+        ("networks/build.py", {"train", "evaluate", "explain", "quality"}),
         ("training/start.py", {"train"}),
-        ("explainers/deep.py", {"explain"}),
-        ("deepshap/engine.py", {"explain"}),
+        ("explainers/deep.py", {"explain", "quality"}),
+        ("deepshap/engine.py", {"explain", "quality"}),
         ("datasets/cifar10.py", {"check"}),  # not the chosen one
         ("architectures/lenet.py", {"check"}),
-        ("explainers/shap_deep.py", set()),
+        ("explainers/shap_deep.py", {"quality"}),  # which may compare any
+        ("measures/removal_gain.py", {"quality"}),
         ("figures/sheets.py", {"report"}),
         ("figures/page/explorer.css", {"report"}),
     ],
@@ -160,7 +163,7 @@ def test_really_run_and_really_restored(
     assert {stage for stage, outcome in there.items() if outcome == "ran"} == ran | {"check"}
     (project.root / "params.yaml").write_text(before)
     back = project.repro()
-    heavy = {"train", "explain"}
+    heavy = {"train", "explain", "quality"}
     assert {stage: back[stage] for stage in ran & heavy} == dict.fromkeys(ran & heavy, "restored")
     assert all(back[stage] == "unchanged" for stage in EVERYTHING - ran)
     assert (project.root / "dvc.lock").read_bytes() == lock

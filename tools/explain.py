@@ -24,7 +24,7 @@ from stages.core.files import new_file
 from stages.core.params import load_params
 from stages.core.sections import StageParams
 from stages.datasets.base.decode import UnusableImage, decode
-from stages.explain import additive_slices, attributions, network_to_explain
+from stages.explain import additive_slices, attributions
 from stages.explainers.base.contract import build_explainer
 from stages.figures.captions import UNITS, signed
 from stages.figures.run import Run
@@ -32,7 +32,7 @@ from stages.figures.scale import luma
 from stages.figures.sheets import ON_SHEETS, SheetLayout, draw_sheet
 from stages.networks.checkpoint import Checkpoint, load_checkpoint
 from stages.networks.device import choose_device, configure_process_for
-from stages.networks.predict import predict
+from stages.networks.predict import predict, with_output
 from stages.params.preprocess import Color
 from stages.params.report import Report
 from stages.preparation.arrays import converted
@@ -183,7 +183,7 @@ def explain(pictures: Sequence[Picture], checkpoint: Checkpoint, last: Explanati
     about = {**last.about, "files": [picture.name for picture in pictures]}
     options, network = (
         about["parameters"]["explain"],
-        network_to_explain(checkpoint, last.about["output"]),
+        with_output(checkpoint.network.requires_grad_(False), last.about["output"]),
     )
     device = next(network.parameters()).device
     pixels = np.stack([picture.pixels for picture in pictures])

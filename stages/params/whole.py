@@ -5,6 +5,7 @@ from stages.params.data import Data
 from stages.params.explain import Explain
 from stages.params.model import Model
 from stages.params.preprocess import Preprocess
+from stages.params.quality import Quality
 from stages.params.report import Report
 from stages.params.train import TrainOrWeights
 
@@ -19,4 +20,5 @@ class AllParams(Section):
     model: Model
     train: TrainOrWeights
     explain: Explain
+    quality: Quality
     report: Report
