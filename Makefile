@@ -2,6 +2,7 @@
 # make plots   show its plots in a browser          make test-slow   the tests that take minutes
 # make check   lint, types, imports, dependencies
 # make bench   time training and explaining         make setup   set up only
+# make compare REV=HEAD~1           compare the explanations with those of a revision or experiment
 # make recipe NAME=digits_lenet   run a recipe as an experiment of that name; make recipes: all
 VENV ?= .venv
 PYTHON ?= python3
@@ -10,7 +11,7 @@ PYTHON ?= python3
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 READY := $(VENV)/.ready
 
-.PHONY: repro test test-slow check bench plots recipe recipes setup
+.PHONY: repro test test-slow check bench plots compare recipe recipes setup
 
 repro: $(READY)
 	python -m stages.check
@@ -40,6 +41,9 @@ bench: $(READY)
 
 plots: $(READY)
 	dvc plots show --open
+
+compare: $(READY)
+	python -m tools.compare $(REV) $(REV2)
 
 recipe: $(READY)
 	python -m tools.recipes $(NAME)

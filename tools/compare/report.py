@@ -21,8 +21,8 @@ from tools.compare.strips import HEADS, Painter, Strip, class_strips, image_stri
 PAGE = Path(__file__).parent / "page"
 ON_PAGE, IN_PICTURE = 200, 8  # images, the most changed first
 DEFINITIONS = (
-    "Similarity: Pearson correlation of the two maps over the pixels, signs kept. Top 5 % in "
-    "common: of the pixels with the strongest |attribution|. Moved: Σ|change| / (Σ|new| + Σ|old|). "
+    "Similarity: Pearson correlation of the two maps over the pixels, signs kept. Top 5 % "
+    "shared: of the pixels with the strongest |attribution|. Moved: Σ|change| / (Σ|new| + Σ|old|). "
     "Strength: Σ|new| / Σ|old|. Each compares the maps of the class that the old version predicts. "
     "± is a standard error over the images."
 )
@@ -174,7 +174,7 @@ class Report:
 
     def markdown(self) -> str:
         """The report; a line with a picture holds nothing else."""
-        similarity = ["images", "similarity", "top 5 % in common", "moved", "strength"]
+        similarity = ["images", "similarity", "top 5 % shared", "moved", "strength"]
         parts = [
             f"# {_plain(self.title)}",
             f"**{_plain(self.comparison.sentence)}**",
@@ -194,7 +194,7 @@ class Report:
         n_images = len(self.order)
         held = f"The {ON_PAGE} most changed of {n_images:,}. " if n_images > ON_PAGE else ""
         ids = [f"image-{number}" for number in self.order]
-        similarity = ["images", "similarity", "top 5 % in common", "moved", "strength"]
+        similarity = ["images", "similarity", "top 5 % shared", "moved", "strength"]
         return fill(
             PAGE / "comparison.html",
             PAGE / "comparison.css",

@@ -83,7 +83,7 @@ def _image_strip(pairs: Pairs, painter: Painter, image: int) -> Strip:
 
 def _numbers(similarity: Similarity, image: int) -> str:
     return (
-        f"similarity {similarity.pearson[image]:.2f}, top 5 % in common "
+        f"similarity {similarity.pearson[image]:.2f}, top 5 % shared "
         f"{similarity.overlap[image]:.2f}, moved {similarity.moved[image]:.2f}, strength × "
         f"{similarity.strength[image]:.2f}"
     ).replace("-", "\N{MINUS SIGN}")
