@@ -3,6 +3,7 @@
 # make check   lint, types, imports, dependencies
 # make bench   time training and explaining         make setup   set up only
 # make export  the network for other programs       make explain IMAGE=photo.png   your own picture
+# make compare REV=HEAD~1           compare the explanations with those of a revision or experiment
 # make recipe NAME=digits_lenet   run a recipe as an experiment of that name; make recipes: all
 VENV ?= .venv
 PYTHON ?= python3
@@ -11,7 +12,7 @@ PYTHON ?= python3
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 READY := $(VENV)/.ready
 
-.PHONY: repro test test-slow check bench plots export explain recipe recipes setup
+.PHONY: repro test test-slow check bench plots compare export explain recipe recipes setup
 
 repro: $(READY)
 	python -m stages.check
@@ -47,6 +48,9 @@ export: $(READY)
 
 explain: $(READY)
 	python -m tools.explain $(if $(IMAGE),"$(IMAGE)")
+
+compare: $(READY)
+	python -m tools.compare $(REV) $(REV2)
 
 recipe: $(READY)
 	python -m tools.recipes $(NAME)

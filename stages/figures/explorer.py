@@ -1,10 +1,6 @@
 """The explorer: all explained images on one page that needs neither a network nor a server."""
 
-import base64
-import hashlib
-import html
 import json
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.figures import captions
+from stages.figures.offline import base64_text, escape, fill
 from stages.figures.packing import Packed, pack
 from stages.figures.run import Run
 from stages.figures.scale import FADED, FADED_ERRORS
@@ -25,7 +22,14 @@ MOST_CLASSES = 20  # in the table of classes
 
 def write_explorer(path: Path, run: Run) -> None:
     """Write the page, under 8 MB: where not all explained images fit, it says how many it holds."""
-    path.write_text(fill(page_content(run)), encoding="utf-8")
+    content = page_content(run)
+    page = fill(
+        PAGE / "explorer.html",
+        PAGE / "explorer.css",
+        {"title": escape(content["title"]), "data": _json(content)},
+        [PAGE / name for name in SCRIPTS],
+    )
+    path.write_text(page, encoding="utf-8")
 
 
 def page_content(run: Run) -> dict[str, Any]:
@@ -141,14 +145,14 @@ def _facts(run: Run) -> list[tuple[str, list[tuple[str, str]]]]:
             "report": {"colormap": run.colormap, "fade": run.fade},
         },
     }
-    return [(title, list(_flat(table))) for title, table in tables.items()]
+    return [(title, list(flat(table))) for title, table in tables.items()]
 
 
-def _flat(nested: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+def flat(nested: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
     """Each value as text, with the keys that lead to it joined by dots."""
     for key, value in nested.items():
         if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{key}.")
+            yield from flat(value, f"{prefix}{key}.")
         elif isinstance(value, str):
             yield f"{prefix}{key}", value
         else:
@@ -157,39 +161,12 @@ def _flat(nested: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, st
 
 
 def _base64(array: NDArray[Any]) -> str:
-    little = array.astype(array.dtype.newbyteorder("<"))
-    return base64.b64encode(little.tobytes()).decode("ascii")
+    return base64_text(array.astype(array.dtype.newbyteorder("<")).tobytes())
 
 
-def fill(run: Mapping[str, Any]) -> str:
-    """Put the run's data, the style and the scripts into the page.
-
-    The page's own rules let nothing run but these scripts and nothing be fetched. Data arrives as
-    JSON in which no character can end or open a tag.
-    """
-    data = json.dumps(run, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+def _json(content: Mapping[str, Any]) -> str:
+    """JSON in which no character can end or open a tag."""
+    data = json.dumps(content, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
     for character in "<>&":
         data = data.replace(character, f"\\u{ord(character):04x}")
-    style = _read("explorer.css")
-    scripts = [_read(name) for name in SCRIPTS]
-    rules = (
-        f"default-src 'none'; base-uri 'none'; form-action 'none'; img-src data:; "
-        f"style-src {_digest(style)}; script-src {' '.join(map(_digest, scripts))}"
-    )
-    parts = {
-        "rules": rules,
-        "title": html.escape(run["title"]).encode("ascii", "xmlcharrefreplace").decode("ascii"),
-        "style": style,
-        "data": data,
-        "scripts": "\n".join(f"<script>{script}</script>" for script in scripts),
-    }
-    return re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], _read("explorer.html"))
-
-
-def _read(name: str) -> str:
-    return (PAGE / name).read_text(encoding="utf-8")
-
-
-def _digest(text: str) -> str:
-    digest = hashlib.sha256(text.encode("utf-8")).digest()
-    return f"'sha256-{base64.b64encode(digest).decode('ascii')}'"
+    return data

@@ -1,0 +1,71 @@
+"""Compare the explanations of two versions: `python -m tools.compare REV [REV2]`.
+
+REV and REV2 are revisions, branches, tags or experiments; REV2 is the workspace if left out. What
+they explained comes from DVC's cache or else its remotes. Writes `plots/comparison/index.html`,
+and `report.md` with its pictures beside it, and prints a summary.
+"""
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from tqdm import tqdm
+
+from stages.core.errors import UserError
+from stages.core.files import new_folder
+from stages.core.params import load_params
+from stages.core.sections import StageParams
+from stages.params.report import Report as ReportParams
+from tools.compare.comparison import Comparison
+from tools.compare.report import Report
+from tools.compare.versions import read_version
+
+FOLDER = Path("plots/comparison")
+
+
+class Params(StageParams):
+    """What is read of the workspace's parameters: the colours."""
+
+    report: ReportParams
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Read both versions, compare, write, print."""
+    parser = argparse.ArgumentParser(prog="python -m tools.compare", description=__doc__)
+    parser.add_argument("revisions", nargs="*", metavar="REV")
+    revisions = parser.parse_args(arguments).revisions
+    if len(revisions) not in (1, 2):
+        raise UserError(
+            f"compare: name one revision, or two (got {len(revisions)}): make compare REV=HEAD~1"
+        )
+    old, new = revisions[0], revisions[1] if len(revisions) == 2 else None
+    params = load_params(Params)
+    with (
+        tempfile.TemporaryDirectory(prefix="compare-") as folder,
+        tqdm(total=4, leave=False, delay=1, disable=None, bar_format="{desc}: {n}/{total}") as bar,
+    ):
+        scratch = Path(folder)
+        bar.set_description(f"read {old}")
+        first = read_version(old, scratch / "old")
+        bar.set_description(f"read {new or 'the workspace'}")
+        bar.update()
+        second = read_version(new, scratch / "new")
+        bar.set_description("compare")
+        bar.update()
+        report = Report(Comparison.of(first, second, scratch / "retrained"), params.report.colormap)
+        bar.set_description("draw")
+        bar.update()
+        with new_folder(FOLDER) as written:
+            report.write(written)
+    print(f"{report.text()}\n\n{(FOLDER / 'index.html').resolve().as_uri()}")
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1:])
+    except UserError as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit("interrupted: nothing was written")

@@ -1,0 +1,151 @@
+"""Two versions side by side: how alike, beside what chance alone would give, and why."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.core.errors import UserError
+from tools.compare.metrics import mean_with_error, standard_error_of_mean
+from tools.compare.pairs import Pairs
+from tools.compare.retrained import SEED, changed_parameters, find_retrained
+from tools.compare.similarity import pearson_of_others, pearson_of_redrawn
+from tools.compare.versions import Version
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What is known of two versions.
+
+    Attributes:
+        pairs: Their images.
+        retrained: The name of a version that differs in `seed` alone from one of the two, and the
+            similarity of those two (n,); None if there is none.
+    """
+
+    pairs: Pairs
+    retrained: tuple[str, NDArray[np.float64]] | None
+
+    @classmethod
+    def of(cls, old: Version, new: Version, scratch: Path) -> "Comparison":
+        """Compare; `scratch` is an empty folder.
+
+        Raises:
+            UserError: The versions cannot be compared.
+        """
+        pairs = Pairs.of(old, new)
+        needless = pairs.same_network or changed_parameters(old, new).keys() == {SEED}
+        return cls(pairs, None if needless else _retrained(old, new, scratch))
+
+    @property
+    def pearson(self) -> NDArray[np.float64]:
+        """Similarity of each image's maps (n,)."""
+        return self.pairs.similarity.pearson
+
+    @cached_property
+    def redrawn(self) -> float | None:
+        """Similarity that other background images alone would give, if there are error bars."""
+        errors = self.pairs.old_errors
+        if errors is None:
+            return None
+        return float(pearson_of_redrawn(self.pairs.old_maps, errors).mean())
+
+    @cached_property
+    def of_others(self) -> float | None:
+        """Similarity of maps of different images, if there are two."""
+        others = pearson_of_others(self.pairs.old_maps, self.pairs.new_maps)
+        return None if np.isnan(others) else others
+
+    @property
+    def anchors(self) -> dict[str, float]:
+        """Similarities to judge by, by name."""
+        named = {
+            "other background images": self.redrawn,
+            "retraining alone": float(self.retrained[1].mean()) if self.retrained else None,
+            "another image": self.of_others,
+        }
+        return {name: value for name, value in named.items() if value is not None}
+
+    @property
+    def sentence(self) -> str:
+        """The similarity, what chance alone would give, and whether it is within that noise."""
+        n_images = len(self.pearson)
+        if self.pairs.equal:
+            return f"Nothing changed: similarity 1, the maps of all {n_images:,} images are equal."
+        similarity = f"Similarity {mean_with_error(self.pearson)}"
+        parts = []
+        if self.redrawn is not None:
+            parts.append(f"other background images alone would give {self.redrawn:.3f}")
+        if self.retrained:
+            name, pearson = self.retrained
+            parts.append(f"retraining alone {mean_with_error(pearson)} ({name})")
+        beside = f", where {' and '.join(parts)}" if parts else ""
+        return f"{similarity}{beside}: {self._verdict}."
+
+    @property
+    def _verdict(self) -> str:
+        old, new = self.pairs.old, self.pairs.new
+        if changed_parameters(old, new).keys() == {SEED}:
+            return "this is what retraining alone changes, since only seed differs"
+        if self.redrawn is not None and self._reaches(self.redrawn):
+            return "within the noise of the background"
+        if self.retrained and self._reaches(float(self.retrained[1].mean())):
+            return "within the noise of retraining"
+        if self.retrained:
+            return "more than noise"
+        if self.redrawn is None:
+            return (
+                f"noise is unknown, since {old.name} has no error bars and no version differs in "
+                "seed alone"
+            )
+        if self.pairs.same_network:
+            return "more than the noise of the background, and the network is the same"
+        return (
+            "more than the noise of the background; that of retraining is unknown until you run "
+            f"dvc exp run --temp --set-param {SEED}={int(new.parameters.get(SEED, 0)) + 1}"
+        )
+
+    def _reaches(self, anchor: float) -> bool:
+        """Whether the similarity is not lower than this by more than two standard errors."""
+        error = np.nan_to_num(standard_error_of_mean(self.pearson))
+        return bool(self.pearson.mean() + 2 * error >= anchor)
+
+    @property
+    def differences(self) -> list[str]:
+        """What else differs between the versions, a sentence each."""
+        pairs, old, new = self.pairs, self.pairs.old.explanation, self.pairs.new.explanation
+        changed = changed_parameters(pairs.old, pairs.new)
+        found = [f"{key}: {before} → {after}" for key, (before, after) in changed.items()]
+        if not pairs.same_network:
+            found.append("network: its outputs for the same images differ")
+        if not len(old.background) or not len(new.background):
+            found.append("background: unknown, a version does not hold its images")
+        elif not pairs.same_background:
+            n_images = f"{len(old.background):,} → {len(new.background):,}"
+            found.append(f"background: {n_images} images, others")
+        for key in ("dataset", "network", "method"):
+            if old.about[key] != new.about[key]:
+                found.append(f"{key}: {old.about[key]} → {new.about[key]}")
+        n_both = len(pairs.classes) + pairs.without_map
+        counts = (len(old.labels) - n_both, len(new.labels) - n_both)
+        for version, n_alone in zip((pairs.old, pairs.new), counts, strict=True):
+            if n_alone:
+                found.append(f"images: {n_alone:,} only in {version.name}")
+        if pairs.without_map:
+            found.append(f"images: {pairs.without_map:,} without a map of the class in both")
+        return found
+
+
+def _retrained(old: Version, new: Version, scratch: Path) -> tuple[str, NDArray[np.float64]] | None:
+    """The first version that differs in `seed` alone from either, and how alike the two are."""
+    for number, version in enumerate((old, new)):
+        found = find_retrained(version, scratch / str(number))
+        if found is None:
+            continue
+        try:
+            return found.name, Pairs.of(version, found).similarity.pearson
+        except UserError:  # no image in common
+            continue
+    return None

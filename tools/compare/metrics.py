@@ -1,0 +1,87 @@
+"""Metrics of two versions, paired by image where both know them image by image."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tools.compare.pairs import Pairs
+
+SMALLEST = 1e-12  # probability that a logarithm is taken of
+
+
+class Metric(NamedTuple):
+    """A number of both versions.
+
+    Attributes:
+        name: Its name.
+        old, new: Its values; NaN where a version lacks it.
+        error: Standard error of new - old, paired by image; NaN where that is unknown.
+        n_images: How many images it was paired over; 0 where it was not.
+    """
+
+    name: str
+    old: float
+    new: float
+    error: float = np.nan
+    n_images: int = 0
+
+
+def compare_metrics(pairs: Pairs) -> list[Metric]:
+    """Every metric of either version, those known by image first."""
+    paired = list(_paired(pairs))
+    known = {metric.name for metric in paired}
+    old, new = pairs.old.metrics, pairs.new.metrics
+    single = [
+        Metric(name, old.get(name, np.nan), new.get(name, np.nan))
+        for name in old | new
+        if name not in known
+    ]
+    return paired + single
+
+
+def _paired(pairs: Pairs) -> Iterator[Metric]:
+    old, new = pairs.old.predictions, pairs.new.predictions
+    if old and new and np.array_equal(old.labels, new.labels):
+        right = [(p.predicted == p.labels).astype(np.float64) for p in (old, new)]
+        yield _metric("accuracy", *right)
+        yield _metric("log_loss", *(_log_losses(p.probabilities, p.labels) for p in (old, new)))
+    first, second = pairs.old.measures, pairs.new.measures
+    indices = (
+        pairs.old.explanation.indices[pairs.old_images],
+        pairs.new.explanation.indices[pairs.new_images],
+    )
+    for name in first.columns.intersection(second.columns):
+        yield _metric(
+            name,
+            first[name].reindex(indices[0]).to_numpy(np.float64),
+            second[name].reindex(indices[1]).to_numpy(np.float64),
+        )
+
+
+def _metric(name: str, old: NDArray[np.float64], new: NDArray[np.float64]) -> Metric:
+    """From values of the same images; those that either lacks are left out."""
+    both = np.isfinite(old) & np.isfinite(new)
+    old, new = old[both], new[both]
+    if not len(old):
+        return Metric(name, np.nan, np.nan)
+    return Metric(name, old.mean(), new.mean(), standard_error_of_mean(new - old), len(old))
+
+
+def _log_losses(
+    probabilities: NDArray[np.floating], labels: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    of_true = np.take_along_axis(probabilities, labels[:, None], axis=1)[:, 0]
+    return np.asarray(-np.log(np.maximum(of_true, SMALLEST, dtype=np.float64)))
+
+
+def standard_error_of_mean(values: NDArray[np.float64]) -> float:
+    """Of independent values; NaN for fewer than two."""
+    return float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else np.nan
+
+
+def mean_with_error(values: NDArray[np.float64]) -> str:
+    """The mean ± its standard error over the images."""
+    error = standard_error_of_mean(values)
+    return f"{values.mean():.3f}" + ("" if np.isnan(error) else f" ± {error:.3f}")

@@ -1,0 +1,56 @@
+"""The comparison as pictures, for where a page cannot be opened."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import vl_convert
+
+from stages.figures.board import Board
+from stages.figures.footer import Footer
+from stages.figures.layout import GAP, MARGIN, SMALLEST_TILE, TITLE_TOP
+from stages.figures.text import BOLD, SMALL, TITLE, UNDER_TILE, shorten
+from tools.compare.strips import HEADS, Painter, Strip
+
+COLUMNS = 2
+FIRST_STRIP_TOP, STRIP_HEAD, UNDER_STRIP = 46, 52, 14  # a strip's head: title, numbers, heads
+NOTE_TOP, HEADS_TOP = 17, 35  # in it
+BETWEEN = 24  # columns of strips
+
+
+def save_drawing(path: Path, drawing: str) -> None:
+    """Save an SVG element as PNG, two pixels for each of its own."""
+    path.write_bytes(vl_convert.svg_to_png(drawing, scale=2))
+
+
+def draw_strips(
+    title: str, caption: str, painter: Painter, strips: Sequence[Strip], about: dict[str, object]
+) -> Board:
+    """Draw strips in two columns, above the colour bar of their scale.
+
+    Args:
+        title: First line.
+        caption: Beside the colour bar.
+        painter: Of the strips.
+        strips: At least one.
+        about: Of the explanation, for the unit.
+    """
+    height, width = strips[0].tiles[0].shape[:2]
+    zoom = -(-SMALLEST_TILE // max(height, width))
+    strip_width = len(HEADS) * (width * zoom + GAP)
+    step = STRIP_HEAD + height * zoom + UNDER_STRIP
+    page_width = 2 * MARGIN + COLUMNS * strip_width + BETWEEN
+    footer = Footer(caption, page_width)
+    bottom = FIRST_STRIP_TOP + -(-len(strips) // COLUMNS) * step
+    board = Board(page_width, bottom + footer.height)
+    board.write(MARGIN, TITLE_TOP, shorten(title, page_width - 2 * MARGIN, TITLE), TITLE)
+    for place, strip in enumerate(strips):
+        row, column = divmod(place, COLUMNS)
+        x, y = MARGIN + column * (strip_width + BETWEEN), FIRST_STRIP_TOP + row * step
+        board.write(x, y, shorten(strip.title, strip_width, BOLD), BOLD)
+        board.write(x, y + NOTE_TOP, shorten(strip.note, strip_width, SMALL), SMALL)
+        for head, tile in zip(HEADS, strip.tiles, strict=False):
+            board.write(x + width * zoom / 2, y + HEADS_TOP, head, UNDER_TILE)
+            board.tile(x, y + STRIP_HEAD, tile.repeat(zoom, axis=0).repeat(zoom, axis=1), "other")
+            x += width * zoom + GAP
+    footer.draw(board, painter.scale, about)
+    return board

@@ -1,0 +1,93 @@
+"""Finds a version that differs in `seed` alone: what retraining by itself changes."""
+
+import io
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from stages.core.errors import UserError
+from stages.core.params import PARAMS_FILE
+from stages.figures.explorer import flat
+from tools.compare.versions import Version, read_version
+
+SEED = "seed"
+MOST_TRIED = 3  # of those that look right: reading one takes a while
+
+_NAMED = ("refs/heads/", "refs/tags/")
+_EXPERIMENT = re.compile(
+    "refs/exps/[0-9a-f]{2}/[0-9a-f]{38}/"
+)  # the rest of refs/exps is DVC's own
+
+
+def changed_parameters(old: Version, new: Version) -> dict[str, tuple[str, str]]:
+    """Parameters that differ, each with its old and its new value; – where one has no such key."""
+    first, second = dict(flat(old.parameters)), dict(flat(new.parameters))
+    return {
+        key: (first.get(key, "–"), second.get(key, "–"))
+        for key in first | second
+        if first.get(key) != second.get(key)
+    }
+
+
+def find_retrained(version: Version, scratch: Path) -> Version | None:
+    """A version whose parameters are these but for `seed`; None if there is none.
+
+    Looks at every experiment, branch and tag of the repository.
+
+    Args:
+        version: Whose parameters.
+        scratch: An empty folder for what is read.
+    """
+    tried = 0
+    for rev in _reseeded(version.parameters):
+        if tried == MOST_TRIED:
+            break
+        tried += 1
+        try:
+            found = read_version(rev, scratch / str(tried))
+        except UserError:  # its results were thrown away, say: another one may do
+            continue
+        if changed_parameters(version, found).keys() == {SEED}:
+            return found
+    return None
+
+
+def _reseeded(parameters: dict[str, Any]) -> Iterator[str]:
+    """Names of experiments, branches and tags whose `params.yaml` differs in `seed` alone."""
+    wanted = dict(flat(parameters))
+    for ref, content in _parameter_files():
+        found = _parameters(content)
+        if {key for key in wanted if found.get(key) != wanted[key]} == {SEED}:
+            yield ref.split("/", 4 if _EXPERIMENT.match(ref) else 2)[-1]
+
+
+def _parameter_files() -> Iterator[tuple[str, bytes]]:
+    """Each experiment, branch and tag with its `params.yaml`, the newest first."""
+    listed = _git("for-each-ref", "--format=%(refname)", "--sort=-creatordate").decode().split()
+    refs = [ref for ref in listed if _EXPERIMENT.match(ref) or ref.startswith(_NAMED)]
+    asked = "".join(f"{ref}:{PARAMS_FILE}\n" for ref in refs)
+    answers = io.BytesIO(_git("cat-file", "--batch", stdin=asked.encode()))
+    for ref in refs:
+        _, kind, *size = answers.readline().split()  # <object> blob <size>, or <asked> missing
+        if kind == b"blob":
+            yield ref, answers.read(int(size[0]))
+            answers.readline()
+
+
+def _parameters(content: bytes) -> dict[str, str]:
+    try:
+        found = YAML(typ="safe", pure=True).load(content)
+    except YAMLError:
+        return {}
+    return dict(flat(found)) if isinstance(found, dict) else {}
+
+
+def _git(*arguments: str, stdin: bytes = b"") -> bytes:
+    return subprocess.run(
+        ["git", *arguments], input=stdin, stdout=subprocess.PIPE, check=True
+    ).stdout

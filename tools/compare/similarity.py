@@ -1,0 +1,127 @@
+"""How alike two attribution maps are, and how alike they would be by chance.
+
+Never by the rank correlation of |attribution|: images with the same empty border reach 0.9 in it
+whatever else they show.
+"""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.sampling.background import group_sizes, standard_error
+
+TOP = 0.05  # share of the pixels that count as an image's strongest
+CHANGED_ERRORS = 3
+ROUNDING = 1e-6  # share of the strongest attribution that float32 may lose in a sum
+N_TRAIN = (
+    2**62
+)  # for the standard error: no version says how many there are, endless is the safe side
+
+
+@dataclass(frozen=True)
+class Similarity:
+    """Of n pairs of maps, each attribute (n,).
+
+    Attributes:
+        pearson: Correlation over the pixels, signs kept: -1 … 1, blind to scale. Equal maps have 1;
+            a map that is the same everywhere has 0 with any other.
+        overlap: Share in common of the 5 % of pixels with the strongest |attribution|.
+        moved: Σ|a - b| / (Σ|a| + Σ|b|): 0 for equal maps, 1 where nothing is shared.
+        strength: Σ|b| / Σ|a|, the new map's over the old one's; NaN for an empty old map.
+    """
+
+    pearson: NDArray[np.float64]
+    overlap: NDArray[np.float64]
+    moved: NDArray[np.float64]
+    strength: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, old: NDArray[np.floating], new: NDArray[np.floating]) -> Self:
+        """Compare maps (n, h, w), channels summed, image by image."""
+        a, b = old.reshape(len(old), -1), new.reshape(len(new), -1)
+        of_a, of_b = np.abs(a).sum(axis=1), np.abs(b).sum(axis=1)
+        total = of_a + of_b
+        pearson = (_standardised(a) * _standardised(b)).sum(axis=1)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            strength = np.where(of_a > 0, of_b / of_a, np.nan)
+            moved = np.where(total > 0, np.abs(a - b).sum(axis=1) / total, 0.0)
+        n_top = max(1, round(TOP * a.shape[1]))
+        in_common = [
+            len(np.intersect1d(_strongest(first, n_top), _strongest(second, n_top)))
+            for first, second in zip(a, b, strict=True)
+        ]
+        return cls(
+            np.where((a == b).all(axis=1), 1.0, pearson),
+            np.array(in_common) / n_top,
+            moved,
+            strength,
+        )
+
+
+def pearson_of_others(old: NDArray[np.floating], new: NDArray[np.floating]) -> float:
+    """Mean correlation of maps of different images: each old one with each other image's new one.
+
+    Args:
+        old: (n, h, w).
+        new: (n, h, w), of the same images.
+
+    Returns:
+        Over all n (n - 1) such pairs; NaN for a single image.
+    """
+    a, b = (_standardised(maps.reshape(len(maps), -1)) for maps in (old, new))
+    n_pairs = len(a) * (len(a) - 1)
+    return float((a.sum(axis=0) @ b.sum(axis=0) - (a * b).sum()) / n_pairs) if n_pairs else np.nan
+
+
+def pearson_of_redrawn(
+    maps: NDArray[np.floating], errors: NDArray[np.floating]
+) -> NDArray[np.float64]:
+    """Expected correlation of each map with one from as many other background images (n,).
+
+    Both are the map T of an endless background plus independent errors of the background, of
+    variance e² at a pixel. The errors share nothing, so over the pixels cov(a, b) = var(T), and
+    var(a) = var(b) = var(T) + mean(e²). So the correlation is 1 - mean(e²) / var(a).
+
+    Args:
+        maps: (n, h, w).
+        errors: Standard errors of the maps (n, h, w).
+    """
+    variance = maps.var(axis=(1, 2), dtype=np.float64)
+    noise = np.square(errors, dtype=np.float64).mean(axis=(1, 2))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = np.where(variance > 0, noise / variance, 0.0)
+    return np.asarray(np.clip(1 - share, 0, 1))
+
+
+def changed_pixels(
+    old_groups: NDArray[np.floating], new_groups: NDArray[np.floating], n_background: int
+) -> NDArray[np.bool_]:
+    """Which pixels differ by more than three standard errors over the background (n, h, w).
+
+    The difference is paired: each group's new mean minus the same group's old one.
+
+    Args:
+        old_groups: Means over the groups of the background (n, g, h, w).
+        new_groups: The same of the new version, against the same background images.
+        n_background: Of the background images.
+    """
+    differences = np.subtract(new_groups, old_groups, dtype=np.float64)
+    sizes = group_sizes(n_background)
+    mean = np.einsum("ngyx,g->nyx", differences, sizes / n_background)
+    errors = standard_error(differences, n_background, N_TRAIN)
+    strongest = np.abs(old_groups).max(axis=(1, 2, 3), keepdims=True)[:, 0]
+    return np.asarray(np.abs(mean) > np.maximum(CHANGED_ERRORS * errors, ROUNDING * strongest))
+
+
+def _standardised(maps: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Maps (n, p) less their means, each of length 1; 0 for one that is the same everywhere."""
+    centred = maps - maps.mean(axis=1, keepdims=True, dtype=np.float64)
+    lengths = np.linalg.norm(centred, axis=1, keepdims=True)
+    return np.asarray(np.divide(centred, lengths, out=np.zeros_like(centred), where=lengths > 0))
+
+
+def _strongest(pixels: NDArray[np.floating], number: int) -> NDArray[np.intp]:
+    """Positions of the strongest pixels; of equally strong ones the first."""
+    return np.argsort(-np.abs(pixels), kind="stable")[:number]

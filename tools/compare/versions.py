@@ -1,0 +1,142 @@
+"""A version of the results: the workspace, or what Git and DVC keep of a revision."""
+
+import contextlib
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from dvc.api import DVCFileSystem
+from dvc.scm import RevError
+
+from stages.artifacts import explanation, predictions
+from stages.artifacts.explanation import Explanation
+from stages.artifacts.predictions import Predictions
+from stages.core.errors import UserError
+from stages.core.files import read_json
+
+WORKSPACE = "workspace"
+MEASURES = Path("data/quality/measures.csv")  # a row an image and method, the explained one first
+METRICS = (Path("metrics/evaluate.json"), Path("metrics/explain.json"))
+
+
+@dataclass(frozen=True)
+class Version:
+    """The results of one version.
+
+    Attributes:
+        name: How to call it: `HEAD~1 (301ffbc)`, `workspace`.
+        explanation: Of older versions some arrays may be empty, see `read_version`.
+        predictions: For its test split; None if they cannot be had.
+        measures: Of each explained image, by its position in the test split; empty without any.
+        metrics: The numbers of `metrics/*.json`, as far as they are there.
+    """
+
+    name: str
+    explanation: Explanation
+    predictions: Predictions | None
+    measures: pd.DataFrame
+    metrics: dict[str, float]
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The parameters that led to the explanation, by section."""
+        return dict(self.explanation.about["parameters"])
+
+
+def read_version(rev: str | None, scratch: Path) -> Version:
+    """Read a version.
+
+    A version from before maps had classes and backgrounds were kept gets all classes in order, and
+    an empty background.
+
+    Args:
+        rev: Whatever DVC takes for a revision: of Git, or an experiment. None: the workspace.
+        scratch: An empty folder for what does not lie in the workspace.
+
+    Raises:
+        UserError: There is no such revision, or it has no explanation that can be had.
+    """
+    if rev is None:
+        name, root = WORKSPACE, Path()
+        if not explanation.FOLDER.is_dir():
+            raise UserError(
+                f"{WORKSPACE}: no {explanation.FOLDER}; run dvc pull to fetch it, or dvc repro to "
+                "make it"
+            )
+    else:
+        name, root = _fetch(rev, scratch), scratch
+    folder = root / explanation.FOLDER
+    if not (folder / "classes.npy").exists():
+        folder = _completed(folder, scratch / "completed")
+    predicted, measures = root / predictions.FOLDER, root / MEASURES
+    return Version(
+        name,
+        Explanation.load(folder),
+        Predictions.load(predicted) if predicted.is_dir() else None,
+        _explained(pd.read_csv(measures)) if measures.is_file() else pd.DataFrame(),
+        {
+            key: value
+            for file in METRICS
+            if (root / file).is_file()
+            for key, value in read_json(root / file).items()
+        },
+    )
+
+
+def _fetch(rev: str, scratch: Path) -> str:
+    """Copy a revision's results, from DVC's cache or else its remotes; return what to call it."""
+    try:
+        files = DVCFileSystem(".", rev=rev)
+        commit = files.repo.get_rev()
+    except RevError:
+        raise UserError(
+            f"{rev}: no such revision, branch, tag or experiment; git log --oneline and dvc exp "
+            "list --all show what there is"
+        ) from None
+    name = rev if commit.startswith(rev) else f"{rev} ({commit[:7]})"
+    wanted = str(explanation.FOLDER)
+    if not files.exists(wanted):
+        raise UserError(
+            f"{name}: has no {wanted}, since dvc.lock records none there; choose another "
+            f"revision, or make it: git switch --detach {rev}, dvc repro, and commit dvc.lock"
+        )
+    with _missing_named(name, rev):
+        files.get(wanted, str(scratch / wanted), recursive=True)
+    for path in (predictions.FOLDER, MEASURES, *METRICS):
+        with contextlib.suppress(Exception):  # any remote's error: these can be done without
+            files.get(str(path), str(scratch / path), recursive=True)
+    return name
+
+
+@contextlib.contextmanager
+def _missing_named(name: str, rev: str) -> Iterator[None]:
+    """Say what to do where an explanation lies neither in the cache nor in a remote."""
+    try:
+        yield
+    except Exception as error:  # DVC's remotes fail in ways of their own
+        raise UserError(
+            f"{name}: {explanation.FOLDER} is neither in DVC's cache nor in a remote "
+            f"({error.__cause__ or error}); have whoever made it run dvc push, then dvc pull, or "
+            f"make it: git switch --detach {rev}, dvc repro"
+        ) from error
+
+
+def _completed(folder: Path, copy: Path) -> Path:
+    """A copy of an older version's explanation with the arrays that it lacks."""
+    shutil.copytree(folder, copy)
+    n_images, n_classes = np.load(folder / "outputs.npy").shape
+    images = np.load(folder / "images.npy", mmap_mode="r")
+    np.save(copy / "classes.npy", np.tile(np.arange(n_classes), (n_images, 1)))
+    np.save(copy / "background.npy", images[:0])
+    np.save(copy / "background_indices.npy", np.zeros(0, np.int64))
+    return copy
+
+
+def _explained(measures: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the method that was explained with, by position in the test split."""
+    of_method = measures.groupby("method", sort=False).get_group(measures["method"].iloc[0])
+    return of_method.drop(columns="method").set_index("index")
