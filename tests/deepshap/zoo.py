@@ -20,10 +20,15 @@ from stages.deepshap import DeepShap
 
 @dataclass(frozen=True)
 class Case:
-    """A network with the side in pixels of the images that it is shown."""
+    """A network with the side in pixels of the images that it is shown.
+
+    Attributes:
+        n_calibration: How many images set its batch statistics.
+    """
 
     build: Callable[[], nn.Module]
     side: int = 32
+    n_calibration: int = 32
 
 
 @dataclass(frozen=True)
@@ -119,7 +124,7 @@ def _set_batch_statistics(
 def ready(case: Case) -> nn.Module:
     """The network of a case, in eval mode, with weights."""
     torch.manual_seed(0)
-    return set_weights(case.build().eval(), images(32, case.side, seed=0))
+    return set_weights(case.build().eval(), images(case.n_calibration, case.side, seed=0))
 
 
 def sums(network: nn.Module, side: int, dtype: torch.dtype) -> Sums:
