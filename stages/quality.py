@@ -65,11 +65,8 @@ def main(params: Params) -> None:
     report_missing(own)
     maps = {explanation.about["method"]: own}
     for name in params.quality.methods:
-        if name in BASELINES:
-            unscaled = BASELINES[name](explanation.images)
-            maps[name] = maps_of_baseline(unscaled, values[:, -1] - values[:, 0])
-        elif name not in maps:
-            maps[name] = maps_of_method(name, subject, game)
+        if name not in maps:
+            maps[name] = maps_of(name, subject, game, values)
     curves = {name: removal_curves(subject, its.predicted) for name, its in maps.items()}
     table = measure(subject, maps, curves, values)
     quality = Quality(table.assign(index=explanation.indices[table["index"]]))
@@ -97,6 +94,14 @@ def subject_of(explanation: Explanation, network: nn.Module, device: torch.devic
         runner_up=runner_up,
         seed=explanation.about["parameters"]["explain"]["seed"],
     )
+
+
+def maps_of(name: str, subject: Subject, game: Subject, values: NDArray[np.float64]) -> Maps:
+    """Those of a baseline or of a method."""
+    if name not in BASELINES:
+        return maps_of_method(name, subject, game)
+    images = subject.images.byte().cpu().numpy()
+    return maps_of_baseline(BASELINES[name](images), values[:, -1] - values[:, 0])
 
 
 def report_missing(own: Maps) -> None:

@@ -35,7 +35,7 @@ def _of_image(
     network: nn.Module, background: Tensor, image: Tensor, classes: Tensor
 ) -> NDArray[np.float32]:
     """Attributions (c, h, w, m) of an image (c, h, w) to classes (m,)."""
-    totals = torch.zeros((len(classes), *image.shape), device=image.device)
+    totals = torch.zeros((len(classes), *image.shape), dtype=image.dtype, device=image.device)
     for start in background.split(BATCH_SIZE):
         change = image - start
         for step in range(STEPS):

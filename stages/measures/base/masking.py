@@ -26,7 +26,8 @@ def masked_outputs(
     masks_at_once = max(1, BATCH_SIZE // len(background))
     means = []
     for masks in keep[:, None, None].split(masks_at_once):
-        images = torch.where(masks, image, background)  # (s, b, c, h, w)
-        outputs = torch.cat([network(batch) for batch in images.flatten(0, 1).split(BATCH_SIZE)])
+        images = torch.where(masks, image, background).flatten(0, 1)  # s × b images
+        images = images.to(memory_format=torch.channels_last)  # as in training: twice as fast
+        outputs = torch.cat([network(batch) for batch in images.split(BATCH_SIZE)])
         means.append(outputs.double().unflatten(0, (len(masks), -1)).mean(dim=1))
     return torch.cat(means)
