@@ -84,7 +84,7 @@ def choice_sentence(run: Run) -> str:
     n_maps, n_classes = run.explanation.classes.shape[1], len(run.class_names)
     parts = []
     if n_maps < n_classes:
-        parts.append(f"{n_maps} of {n_classes} classes are explained for each image.")
+        parts.append(f"{n_maps:,} of {n_classes:,} classes are explained for each image.")
     if n_shown(n_maps) < n_maps:
         parts.append(
             f"Of {n_maps} classes each row shows the {TOP_MAPS} most probable, the last giving "

@@ -37,7 +37,7 @@ def test_pointing_at_a_pixel_shows_its_value_and_error(page: Page, run: Run) -> 
     np.testing.assert_allclose([v for v, _ in shown], explanation.values[3, 0, 2, 5], atol=1e-3)
     np.testing.assert_allclose([e for _, e in shown], errors_of(run)[3, 2, 5], atol=1e-3)
     predicted = explanation.predicted[3]
-    value, error = page.locator("#pixel").inner_text().split(NAMES[predicted])[1].split(" ± ")
+    value, error = page.locator("#pixel").inner_text().split(NAMES[predicted])[1].split("±")
     assert decimal(value) == pytest.approx(explanation.values[3, 0, 2, 5, predicted], abs=1e-3)
     assert decimal(error) == pytest.approx(errors_of(run)[3, 2, 5, predicted], abs=1e-3)
 

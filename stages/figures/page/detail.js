@@ -174,7 +174,7 @@ function showPixel() {
 }
 
 function plusMinus(error) {
-  return `± ${error.toFixed(pixelDigits)}`;
+  return `±\u00a0${error.toFixed(pixelDigits)}`; // on one line
 }
 
 function pointAt(event) {
