@@ -6,6 +6,8 @@ probable classes, each with the sum of its attributions, and draws contact sheet
 """
 
 import argparse
+import atexit
+import gc
 import sys
 from collections.abc import Iterator, Sequence
 from itertools import chain
@@ -243,6 +245,7 @@ def draw(explanation: Explanation, folder: Path) -> Iterator[Path]:
 
 
 if __name__ == "__main__":
+    atexit.register(gc.freeze)  # to collect what PyTorch's modules hold would take a second
     try:
         main(sys.argv[1:])
     except UserError as error:

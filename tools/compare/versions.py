@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from dvc.api import DVCFileSystem
+from dvc.repo import Repo
 from dvc.scm import RevError
 
 from stages.artifacts import explanation, predictions
@@ -89,8 +90,10 @@ def read_version(rev: str | None, scratch: Path) -> Version:
 
 def _fetch(rev: str, scratch: Path) -> str:
     """Copy a revision's results, from DVC's cache or else its remotes; return what to call it."""
+    config = Repo().config
+    remotes = {section: config[section] for section in ("core", "remote")}  # as they are today
     try:
-        files = DVCFileSystem(".", rev=rev)
+        files = DVCFileSystem(".", rev=rev, config=remotes)
         commit = files.repo.get_rev()
     except RevError:
         raise UserError(
