@@ -180,6 +180,19 @@ def ran_project(fresh_project: Project, shared_folder: Path) -> Project:
     return made_once(shared_folder, "ran", make)
 
 
+@pytest.fixture(scope="session")
+def two_versions(ran_project: Project, shared_folder: Path) -> Project:
+    """`ran_project`, then a commit that trains for one epoch more. Not to be changed."""
+
+    def make(root: Path) -> None:
+        project = copy(ran_project, root)
+        project.set({"train.epochs": 3})
+        project.repro()
+        commit(project, "One more epoch")
+
+    return made_once(shared_folder, "two_versions", make)
+
+
 @pytest.fixture
 def project(ran_project: Project, tmp_path: Path) -> Project:
     """A copy of `ran_project` to change."""

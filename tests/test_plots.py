@@ -1,11 +1,12 @@
 """`dvc plots` as people see it: in a browser, without a network."""
 
 import re
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser
 
-from tests.conftest import Project, commit
+from tests.conftest import Project, copy
 
 pytestmark = pytest.mark.browser
 
@@ -58,11 +59,11 @@ def test_plots_show_draws_everything(project: Project, browser: Browser) -> None
         assert f"workspace_plots_shap_{name}.png" in pictures
 
 
-def test_plots_diff_shows_both_versions(project: Project, browser: Browser) -> None:
+def test_plots_diff_shows_both_versions(
+    two_versions: Project, tmp_path: Path, browser: Browser
+) -> None:
+    project = copy(two_versions, tmp_path / "clone")
     project.succeed("python", "-m", "tools.plots_page")
-    project.set({"train.epochs": 3})
-    project.repro()
-    commit(project, "One more epoch")
     printed = project.succeed("dvc", "plots", "diff", "HEAD~1", "HEAD")
     marks, pictures, text = see(browser, printed)
     assert marks["Loss"] == marks["Accuracy"] == 4

@@ -17,9 +17,11 @@ from stages.core.errors import UserError
 from stages.core.files import new_folder
 from stages.core.params import load_params
 from stages.core.sections import StageParams
-from stages.params.report import Report as ReportParams
+from stages.params.report import Report
 from tools.compare.comparison import Comparison
-from tools.compare.report import Report
+from tools.compare.findings import Findings
+from tools.compare.page import write_page
+from tools.compare.report import write_report
 from tools.compare.versions import read_version
 
 FOLDER = Path("plots/comparison")
@@ -28,7 +30,7 @@ FOLDER = Path("plots/comparison")
 class Params(StageParams):
     """What is read of the workspace's parameters: the colours."""
 
-    report: ReportParams
+    report: Report
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -54,12 +56,14 @@ def main(arguments: Sequence[str]) -> None:
         second = read_version(new, scratch / "new")
         bar.set_description("compare")
         bar.update()
-        report = Report(Comparison.of(first, second, scratch / "retrained"), params.report.colormap)
+        comparison = Comparison.of(first, second, scratch / "retrained")
+        findings = Findings(comparison, params.report.colormap)
         bar.set_description("draw")
         bar.update()
         with new_folder(FOLDER) as written:
-            report.write(written)
-    print(f"{report.text()}\n\n{(FOLDER / 'index.html').resolve().as_uri()}")
+            write_page(written / "index.html", findings)
+            write_report(written, findings)
+    print(f"{findings.text()}\n\n{(FOLDER / 'index.html').resolve().as_uri()}")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """The comparison as pictures, for where a page cannot be opened."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import vl_convert
 
@@ -23,7 +24,7 @@ def save_drawing(path: Path, drawing: str) -> None:
 
 
 def draw_strips(
-    title: str, caption: str, painter: Painter, strips: Sequence[Strip], about: dict[str, object]
+    title: str, caption: str, painter: Painter, strips: Sequence[Strip], about: Mapping[str, Any]
 ) -> Board:
     """Draw strips in two columns, above the colour bar of their scale.
 
