@@ -30,7 +30,7 @@ class Params(StageParams):
 def main(params: Params) -> None:
     """Read, draw, measure, write."""
     explanation = Explanation.load()
-    run = Run(explanation, Predictions.load(), load_split("train"), params.report.colormap)
+    run = Run(explanation, Predictions.load(), load_split("train"), **params.report.model_dump())
     with new_folder(PLOTS / "shap") as folder:
         draw_samples(folder, run)
         draw_sheets(folder, run)

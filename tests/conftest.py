@@ -6,9 +6,10 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -66,7 +67,7 @@ class Project:
             section = params
             for name in sections:
                 section = section[name]
-            if isinstance(value, dict):
+            if isinstance(value, dict) and isinstance(section[last], dict):
                 section[last].update(value)
             else:
                 section[last] = value
@@ -125,13 +126,15 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def run_stages(changes: Mapping[str, Any]) -> None:
-    """Run every stage in this process and folder, with changes to the defaults."""
+STAGES = (download, preprocess, train, evaluate, explain, report)
+
+
+def run_stages(changes: Mapping[str, Any], stages: Sequence[ModuleType] = STAGES) -> None:
+    """Run stages, by default all, in this process and folder, with changes to the defaults."""
     params = merged(read_yaml(ROOT / "params.yaml"), changes)
     check_params(params, AllParams, Path("params.yaml"))
-    for stage in (download, preprocess, train, evaluate, explain, report):
-        # To mypy the stages in a tuple are modules of any kind.
-        stage.main(stage.Params.model_validate(params))  # type: ignore[attr-defined]
+    for stage in stages:
+        stage.main(stage.Params.model_validate(params))
 
 
 @pytest.fixture(scope="session")

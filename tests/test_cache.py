@@ -51,6 +51,7 @@ RERUNS: dict[str, tuple[Any, set[str]]] = {
     "explain.seed": (1, FROM_SHAP),
     "explain.tolerance": (1e-2, FROM_SHAP),
     "report.colormap": ("orange_purple", {"report"}),
+    "report.fade": (True, {"report"}),
 }
 
 
@@ -137,7 +138,7 @@ def with_descendants(stages: set[str]) -> set[str]:
         ("train.epochs", 1, FROM_WEIGHTS),
         # The same stages as train.epochs, once more.
         pytest.param("train.learning_rate", 1e-3, FROM_WEIGHTS, marks=pytest.mark.slow),
-        ("explain.n_background", 12, FROM_SHAP),
+        ("explain.outputs", {"top": 3}, FROM_SHAP),
         # The results record the parameters that made them, so the report is drawn anew.
         pytest.param("device", "cpu", FROM_WEIGHTS, marks=pytest.mark.slow),
         ("report.colormap", "orange_purple", {"report"}),

@@ -10,7 +10,7 @@ from stages.artifacts.explanation import ExplainedImages, Explanation
 from stages.artifacts.splits import load_split
 from stages.core.errors import UserError
 from stages.core.params import read_yaml
-from stages.explain import additive_slices
+from stages.explain import additive_slices, attributions
 from stages.explainers.base.contract import Attributions
 from stages.networks.checkpoint import load_checkpoint
 from stages.params.explain import Explain
@@ -23,13 +23,18 @@ def rebuilt(project: Project, output: str) -> nn.Module:
     return network if output == "logits" else nn.Sequential(network, nn.Softmax(dim=1)).eval()
 
 
-def background_of(project: Project) -> torch.Tensor:
-    """Ten training images, drawn as the stage draws them."""
-    options = Explain.model_validate(read_yaml(project.root / "params.yaml")["explain"])
-    split = load_split("train", project.root / "data/prepared")
+def background_of(explanation: Explanation) -> torch.Tensor:
+    return torch.from_numpy(explanation.background).float()
+
+
+def test_the_background_is_kept_as_it_was_drawn(ran_project: Project) -> None:
+    stored = Explanation.load(ran_project.root / "data/shap")
+    options = Explain.model_validate(read_yaml(ran_project.root / "params.yaml")["explain"])
+    split = load_split("train", ran_project.root / "data/prepared")
     count, draw = options.n_background, options.background
     drawn = choose_background(split.labels, count, draw, options.seed)
-    return torch.from_numpy(split.images[drawn]).float()
+    np.testing.assert_array_equal(stored.background_indices, drawn)
+    np.testing.assert_array_equal(stored.background, split.images[drawn])
 
 
 @pytest.mark.parametrize("output", ["logits", "probabilities"])
@@ -41,12 +46,14 @@ def test_values_of_shap_come_through_untouched(project: Project, method: str, ou
     assert result.returncode == 0, result.stderr
     stored = Explanation.load(project.root / "data/shap")
     images = torch.from_numpy(stored.images).float()
-    network, background = rebuilt(project, output), background_of(project)
+    network, background = rebuilt(project, output), background_of(stored)
     if method == "shap_deep":
         direct = shap.DeepExplainer(network, background).shap_values(images, check_additivity=False)
     else:
         direct = shap.GradientExplainer(network, background).shap_values(images, rseed=0)
     assert np.array_equal(stored.values, np.asarray(direct, np.float32))
+    assert f"no error bars: explain.method {method} has no groups" in result.stdout
+    assert (stored.errors, stored.group_means, stored.about["n_groups"]) == (None, None, 0)
     with torch.no_grad():
         outputs = network(images).double().numpy()
         base_values = network(background).double().numpy().mean(axis=0)
@@ -62,10 +69,26 @@ def test_our_values_are_those_of_shap(project: Project, output: str) -> None:
     result = project.stage("explain")
     assert result.returncode == 0, result.stderr
     stored = Explanation.load(project.root / "data/shap")
-    network, background = rebuilt(project, output).double(), background_of(project).double()
+    network, background = rebuilt(project, output).double(), background_of(stored).double()
     images = torch.from_numpy(stored.images).double()
     values = shap.DeepExplainer(network, background).shap_values(images, check_additivity=False)
     np.testing.assert_allclose(stored.values, values, rtol=0, atol=1e-5 * np.abs(values).max())
+
+
+@pytest.mark.parametrize(
+    ("shape", "n_maps", "sizes"),
+    [((20, 1, 28, 28), 10, [8, 8, 4]), ((3, 3, 224, 224), 1000, [1, 1, 1])],
+)
+def test_slices_follow_the_size_of_what_they_hold(
+    shape: tuple[int, ...], n_maps: int, sizes: list[int]
+) -> None:
+    def attribute(images: torch.Tensor, classes: torch.Tensor) -> Attributions:
+        assert len(images) == len(classes)
+        return Attributions(images.numpy())
+
+    classes = np.zeros((shape[0], n_maps), np.int64)
+    slices = attributions(attribute, torch.zeros(shape), classes)
+    assert [len(part.values) for part in slices] == sizes
 
 
 def explained(change: float, base_value: float) -> ExplainedImages:

@@ -64,20 +64,20 @@ class ExplainedImages:
     @property
     def explains_all_classes(self) -> bool:
         """Whether every image has a map of every class."""
-        return self.classes.shape[1] == len(self.base_values)
+        return bool(self.classes.shape[1] == len(self.base_values))
 
     @cached_property
     def changes(self) -> NDArray[np.float64]:
         """Output minus base value of each map's class (n, m): what its attributions sum to."""
         return np.take_along_axis(self.outputs - self.base_values, self.classes, axis=1)
 
-    def places(self, classes: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Which map of each image is that of the given class (n,); -1 where it has none.
+    def places(self, classes: NDArray[np.int64] | int) -> NDArray[np.int64]:
+        """Which map of each image is that of its class here (n,); -1 where it has none.
 
         Args:
-            classes: One for each image (n,).
+            classes: One for each image (n,), or one for all.
         """
-        belongs = self.classes == classes[:, None]
+        belongs = self.classes == np.reshape(classes, (-1, 1))
         return np.where(belongs.any(axis=1), belongs.argmax(axis=1), -1)
 
     @cached_property
@@ -132,6 +132,24 @@ class Explanation(ExplainedImages):
             if (path := folder / f"{name}.npy").exists()
         }
         return cls(**arrays, **mapped, about=read_json(folder / "about.json"))
+
+    def maps(self, image: int, places: NDArray[np.int64] | list[int]) -> NDArray[np.float64]:
+        """Some of an image's attribution maps, channels summed (s, h, w).
+
+        Args:
+            image: Its number among the explained images.
+            places: Which of its maps (s,), as positions.
+        """
+        some = self.values[image][..., places]
+        return np.asarray(some.sum(axis=0, dtype=np.float64).transpose(2, 0, 1))
+
+    def map_errors(
+        self, image: int, places: NDArray[np.int64] | list[int]
+    ) -> NDArray[np.float64] | None:
+        """The standard errors of `maps` (s, h, w); None if the method has no groups."""
+        if self.errors is None:
+            return None
+        return np.asarray(self.errors[image][..., places], np.float64).transpose(2, 0, 1)
 
     @property
     def sums(self) -> NDArray[np.float64]:

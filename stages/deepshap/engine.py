@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import functools
-import itertools
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, fx, nn
 
+from .arguments import check_background, check_images, check_network, chosen_outputs
+from .blocks import Block, cut, n_cores, workers
 from .faithful import check_faithful, sample
 from .first_layer import first_convolutions
 from .linear import Dense
@@ -66,12 +65,12 @@ class DeepShap:
         chunk_mib: int | None = None,
         keep_mib: int = 512,
     ) -> None:
-        _check_network(network)
-        _check_background(background)
+        check_network(network)
+        check_background(background)
         self._device = _device(network, background)
         self._background = background.detach().to(self._device)
         if chunk_mib is None:
-            chunk_mib = 32 if self._device.type == "cpu" else 512
+            chunk_mib = 64 if self._device.type == "cpu" else 512
         with torch.no_grad():
             # First, so that what a network keeps from its first run holds real tensors.
             expected = sample(network, self._background)
@@ -112,23 +111,61 @@ class DeepShap:
         Raises:
             ValueError: `images` or `outputs` do not fit the network and background.
         """
-        _check_images(images, self._background)
-        chosen = _chosen(outputs, len(images), len(self.base_values))
+        values, _ = self._attribute(images, outputs, 1)
+        return values
+
+    def attribute_by_group(
+        self,
+        images: Float[Tensor, "n c h w"],
+        outputs: Sequence[int] | Int[Tensor, " k"] | Int[Tensor, "n k"] | None = None,
+        n_groups: int = 10,
+    ) -> tuple[Float[Tensor, "n c h w k"], Float[Tensor, "n g h w k"]]:
+        """Attribute, and show how much that depends on the background, at no extra cost.
+
+        Args:
+            images: As for `attribute`.
+            outputs: As for `attribute`.
+            n_groups: Into how many groups `torch.tensor_split` cuts the background.
+
+        Returns:
+            The attributions, and those against each group alone, summed over channels. The mean of
+            the latter, weighted by the groups' sizes, is the former, summed over channels.
+
+        Raises:
+            ValueError: `images`, `outputs` or `n_groups` do not fit the network and background.
+        """
+        n_background = len(self._background)
+        if not 1 <= n_groups <= n_background:
+            raise ValueError(f"n_groups: must be in 1 … {n_background}, got {n_groups}")
+        values, sums = self._attribute(images, outputs, n_groups)
+        sizes = [len(group) for group in self._background.tensor_split(n_groups)]
+        return values, sums / sums.new_tensor(sizes)[:, None, None, None]
+
+    def _attribute(
+        self, images: Tensor, outputs: Sequence[int] | Tensor | None, n_groups: int
+    ) -> tuple[Tensor, Tensor]:
+        """The attributions, and (n, g, h, w, k) sums over channels and the images of a group."""
+        check_images(images, self._background)
+        chosen = chosen_outputs(outputs, len(images), len(self.base_values))
         images = images.detach().to(self._device)
         start, node, weight = self._start(chosen.to(self._device, non_blocking=True))
+        n, _, *plane = images.shape
         values = images.new_empty(*images.shape, chosen.shape[1])
-        blocks = self._blocks(start.shape[1])
-        at_once = max(1, self._pair_limit(start.shape[1]) // len(self._background[blocks[0]]))
+        sums = images.new_empty(n, n_groups, *plane, chosen.shape[1])
+        blocks = self._blocks(start.shape[1], n_groups)
+        at_once = max(1, self._pair_limit(start.shape[1]) // len(blocks[0]))
         at_once = min(at_once, self._image_limit)
-        with torch.no_grad(), self._workers() as run:
+        with torch.no_grad(), workers(self._device) as run:
             for at in range(0, len(images), at_once):
                 some = slice(at, at + at_once)
                 tile = self._program.run(images[some])
                 share = functools.partial(self._attributed, _of(start, some), node, tile)
-                total = functools.reduce(torch.add, run(share, blocks))
-                part = (total / len(self._background)).movedim(1, -1)
-                values[some] = part if weight is None else part @ _of(weight, some)
-        return values
+                total, by_group = _summed(blocks, run(share, blocks), n_groups)
+                parts = (total / len(self._background)).movedim(1, -1), by_group.movedim(2, -1)
+                if weight is not None:
+                    parts = parts[0] @ _of(weight, some), parts[1] @ _of(weight, some)
+                values[some], sums[some] = parts
+        return values, sums
 
     def _start(self, chosen: Tensor) -> tuple[Tensor, fx.Node, Tensor | None]:
         """Which multipliers to start from, (n or 1, k, ...), and the node they belong to.
@@ -145,20 +182,24 @@ class DeepShap:
         return unit(len(self.base_values))[chosen], self._program.sink, None
 
     @torch.no_grad()  # here and not only in the caller: it holds for a thread
-    def _attributed(self, start: Tensor, node: fx.Node, images: Tile, block: slice) -> Tensor:
-        """Go back from a node for all pairs with a block: (n, k, c, h, w), its sum."""
-        background = self._recall(block)
+    def _attributed(self, start: Tensor, node: fx.Node, images: Tile, block: Block) -> list[Tensor]:
+        """Go back from a node for all pairs with a block: a sum (n, k, c, h, w) for each piece."""
+        background = self._recall(block.images)
         n, b, k = len(images), len(background), start.shape[1]
         start = start if len(start) == 1 else start.repeat_interleave(b, 0)
         waiting = {node: Multiplier(start)}
-        total = images.images.new_zeros(n, k, *images.images.shape[1:])
+        pieces = [block.within(piece) for piece in block.pieces]
+        zero = images.images.new_zeros(n, k, *images.images.shape[1:])
+        totals = [zero.clone() for _ in pieces]
         for node, step in reversed(self._program.steps.items()):
             multiplier = waiting.pop(node, None)
             if multiplier is None:
                 continue
             if node in self._first:
                 first = self._first[node]
-                total += first.attributions(multiplier, images.images, background.images)
+                for total, piece in zip(totals, pieces, strict=True):
+                    some = multiplier.among(n, b, piece)
+                    total += first.attributions(some, images.images, background.images[piece])
                 continue
             passed = step.rule.backward(multiplier, images.saved[node], background.saved[node])
             for source, part in zip(step.inputs, passed, strict=True):
@@ -166,11 +207,13 @@ class DeepShap:
                     part = Multiplier(waiting[source].dense() + part.dense())
                 waiting[source] = part
         if self._program.source in waiting:
-            change = images.images[:, None] - background.images[None]
-            rows = waiting[self._program.source].dense()
-            rows = torch.unflatten(rows.expand(n * b, *rows.shape[1:]), 0, (n, b))
-            total += (rows * change[:, :, None]).sum(1)
-        return total
+            multiplier = waiting[self._program.source]
+            for total, piece in zip(totals, pieces, strict=True):
+                change = images.images[:, None] - background.images[None, piece]
+                rows = multiplier.among(n, b, piece).dense()
+                rows = rows.expand(change.shape[:2].numel(), *rows.shape[1:])
+                total += (torch.unflatten(rows, 0, (n, -1)) * change[:, :, None]).sum(1)
+        return totals
 
     def _recall(self, block: slice) -> Tile:
         """A block of the background with its activations."""
@@ -178,36 +221,12 @@ class DeepShap:
             return self._kept.part(block)
         return self._program.run(self._background[block])
 
-    @contextmanager
-    def _workers(self) -> Iterator[Callable[..., Iterator[Tensor]]]:
-        """A `map` that gives each processor core tiles of its own.
-
-        Most operations on a tile that fits the caches are too small to be split among cores, and
-        waiting for the slowest core after each of them costs more than the split gains.
-        """
-        n_threads = torch.get_num_threads()
-        if self._device.type != "cpu" or n_threads == 1:
-            yield map
-            return
-        torch.set_num_threads(1)
-        try:
-            with ThreadPoolExecutor(n_threads) as pool:
-                yield pool.map
-        finally:
-            torch.set_num_threads(n_threads)
-
-    def _blocks(self, n_outputs: int) -> list[slice]:
-        """Cut the background into blocks within the memory, equally many for each core."""
+    def _blocks(self, n_outputs: int, n_groups: int) -> list[Block]:
+        """Cut the background into blocks within the memory."""
         largest = self._pair_limit(n_outputs)
         if self._kept is None:
             largest = min(largest, self._image_limit)
-        n_blocks = -(-len(self._background) // largest)
-        if self._device.type == "cpu":
-            n_threads = torch.get_num_threads()
-            n_blocks = min(-(-n_blocks // n_threads) * n_threads, len(self._background))
-        sizes = [len(block) for block in self._background.tensor_split(n_blocks)]
-        ends = list(itertools.accumulate(sizes))
-        return [slice(end - size, end) for size, end in zip(sizes, ends, strict=True)]
+        return cut(len(self._background), n_groups, largest, n_cores(self._device))
 
     def _remember(self, keep: bool) -> tuple[Tensor, Tile | None]:
         """The outputs of the background, and its activations if they are to be kept."""
@@ -226,6 +245,18 @@ class DeepShap:
         return max(1, self._pair_floats // n_outputs)
 
 
+def _summed(
+    blocks: list[Block], parts: Iterable[list[Tensor]], n_groups: int
+) -> tuple[Tensor, Tensor]:
+    """Sums over the background (n, k, c, h, w); over groups and channels (n, g, k, h, w)."""
+    total, groups = torch.zeros(()), [torch.zeros(())] * n_groups
+    for block, of_block in zip(blocks, parts, strict=True):
+        for piece, part in zip(block.pieces, of_block, strict=True):
+            total = total + part
+            groups[piece.group] = groups[piece.group] + part.sum(2)
+    return total, torch.stack(groups, 1)
+
+
 def _of(each: Tensor, some: slice) -> Tensor:
     """Some of what there is one for each image, or one for all."""
     return each if len(each) == 1 else each[some]
@@ -235,50 +266,3 @@ def _device(network: nn.Module, background: Tensor) -> torch.device:
     for tensor in (*network.parameters(), *network.buffers()):
         return tensor.device
     return background.device
-
-
-def _check_network(network: nn.Module) -> None:
-    training = [name or "the network" for name, m in network.named_modules() if m.training]
-    if training:
-        raise ValueError(f"network: {training[0]} is in training mode; call network.eval() first")
-
-
-def _check_background(background: Tensor) -> None:
-    if background.ndim != 4 or 0 in background.shape:
-        raise ValueError(
-            f"background: has the shape {tuple(background.shape)}, expected (b, c, h, w) with at "
-            "least one image"
-        )
-    if not background.is_floating_point():
-        raise ValueError(f"background: is {background.dtype}; call background.float() first")
-
-
-def _check_images(images: Tensor, background: Tensor) -> None:
-    if images.ndim != 4 or images.shape[1:] != background.shape[1:]:
-        raise ValueError(
-            f"images: have the shape {tuple(images.shape)}, expected (n, "
-            f"{', '.join(map(str, background.shape[1:]))}) as the background"
-        )
-    if images.dtype != background.dtype:
-        raise ValueError(
-            f"images: are {images.dtype}, the background is {background.dtype}; "
-            f"call images.to({background.dtype}) first"
-        )
-
-
-def _chosen(outputs: Sequence[int] | Tensor | None, n_images: int, n_outputs: int) -> Tensor:
-    """Which outputs to explain: of each image, (n, k), or of all alike, (1, k)."""
-    chosen = torch.as_tensor(range(n_outputs) if outputs is None else outputs).cpu()
-    if chosen.numel() == 0 and n_images > 0:
-        raise ValueError("outputs: is empty; name at least one, or None for all")
-    if chosen.is_floating_point() or chosen.dtype == torch.bool:
-        raise ValueError(f"outputs: is {chosen.dtype}, expected integers")
-    if chosen.ndim != 1 and (chosen.ndim != 2 or len(chosen) != n_images):
-        raise ValueError(
-            f"outputs: has the shape {tuple(chosen.shape)}, expected (k,), or ({n_images}, k) for "
-            "the outputs of each image"
-        )
-    for output in chosen.flatten().tolist():
-        if not 0 <= output < n_outputs:
-            raise ValueError(f"outputs: {output} is not among 0 to {n_outputs - 1}")
-    return chosen if chosen.ndim == 2 else chosen[None]

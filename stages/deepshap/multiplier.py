@@ -56,6 +56,20 @@ class Multiplier:
             return torch.Size((self.rows.shape[2], *self.places.plane))
         return self.rows.shape[2:]
 
+    def among(self, n: int, b: int, some: slice) -> Self:
+        """The pairs of n images with some of b background images."""
+
+        def pairs(factor: Tensor) -> Tensor:
+            if len(factor) == 1:
+                return factor
+            return torch.unflatten(factor, 0, (n, b))[:, some].flatten(0, 1)
+
+        places, ratio = self.places, self.ratio
+        if places is not None:
+            offset = None if places.offset is None else pairs(places.offset)
+            places = replace(places, index=pairs(places.index), offset=offset)
+        return type(self)(pairs(self.rows), None if ratio is None else pairs(ratio), places)
+
     def scaled(self, ratio: Tensor) -> Self:
         """Multiply by a ratio that is the same for all outputs, (p or 1, 1, ...)."""
         if self.places is not None and ratio.shape[3:] != (1, 1):

@@ -126,10 +126,6 @@ def _smooth(call: Call) -> Rule:
     return Numeric(call, SMOOTH_THRESHOLD)
 
 
-def _with_kinks(call: Call) -> Rule:
-    return Numeric(call, 0.0)
-
-
 def _maximum(call: Call) -> Rule:
     return _extremum(call) if call.varying[-1] == "other" else Maximum(call)
 
@@ -191,7 +187,6 @@ _FAMILIES: list[tuple[RuleOf, str]] = [
     (_selu, "selu"),
     (_celu, "celu"),
     (_smooth, "atan cos erf gelu log_sigmoid mish sin softplus softsign"),
-    (_with_kinks, "hardshrink softshrink"),
 ]
 
 OPERATIONS: dict[str, RuleOf] = {name: rule for rule, names in _FAMILIES for name in names.split()}

@@ -5,7 +5,7 @@ from typing import Any
 
 from stages.figures.run import Run
 from stages.figures.scale import Scale
-from stages.summary.classes import TOP_CLASSES, n_shown
+from stages.summary.shown import TOP_MAPS, n_shown
 from stages.summary.totals import PERCENTILE
 
 DECIMALS = {"logits": 2, "probabilities": 3}
@@ -52,7 +52,15 @@ def map_sentences(run: Run, block: int) -> str:
         f"A map shows what each pixel adds to a class's output ({scale.warm}) or takes from it "
         f"({scale.cool}), in {unit(about)}{channels}, against {background(about)}, by "
         f"{about['method']}. The image lies faintly under it.{block_sentence(block)}"
+        f"{fade_sentence(run)}"
     )
+
+
+def fade_sentence(run: Run) -> str:
+    """That pixels are faded, where they are."""
+    if not run.fade or run.explanation.errors is None:
+        return ""
+    return " Pale: within two standard errors of 0, over the background."
 
 
 def scale_sentence(run: Run) -> str:
@@ -65,11 +73,16 @@ def scale_sentence(run: Run) -> str:
     )
 
 
-def choice_sentence(n_classes: int) -> str:
-    """Which classes are drawn, where it is not all of them."""
-    if n_shown(n_classes) == n_classes:
-        return ""
-    return (
-        f"Of {n_classes} classes each row shows the {TOP_CLASSES} most probable, the last giving "
-        "way to the true class where that is not among them."
-    )
+def choice_sentence(run: Run) -> str:
+    """Which classes are explained and drawn, where it is not all of them."""
+    n_maps, n_classes = run.explanation.classes.shape[1], len(run.class_names)
+    parts = []
+    if n_maps < n_classes:
+        verb = "is" if n_maps == 1 else "are"
+        parts.append(f"{n_maps:,} of {n_classes:,} classes {verb} explained for each image.")
+    if n_shown(n_maps) < n_maps:
+        parts.append(
+            f"Of {n_maps} classes each row shows the {TOP_MAPS} most probable, the last giving "
+            "way to the true class where that is not among them."
+        )
+    return " ".join(parts)

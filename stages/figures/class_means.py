@@ -22,8 +22,8 @@ from stages.figures.layout import (
 from stages.figures.run import Run
 from stages.figures.scale import Scale
 from stages.figures.text import CENTERED, TITLE, UNDER_TILE, shorten
-from stages.figures.tiles import Fit, paint_tiles
-from stages.summary.classes import n_shown
+from stages.figures.tiles import Fit, Painter
+from stages.summary.shown import n_shown
 from stages.summary.totals import PERCENTILE
 
 MOST_BLOCKS = 4  # of classes in one picture
@@ -53,14 +53,14 @@ class ClassMeans:
 
     @cached_property
     def classes(self) -> NDArray[np.int64]:
-        """Those that have explained images; the others are left out."""
+        """Those that have explained images with a map of them; the others are left out."""
         return np.flatnonzero(self.run.summary.counts)
 
     @cached_property
     def scale(self) -> Scale:
         """Reaches as far as the strongest means."""
-        strengths = self.run.summary.mean_strengths
-        limit = float(np.percentile(strengths[self.classes], PERCENTILE))
+        strengths = self.run.summary.mean_strengths[self.classes]
+        limit = float(np.percentile(strengths, PERCENTILE))
         return Scale(limit or float(strengths.max()) or 1.0, self.run.colormap)
 
     @cached_property
@@ -95,12 +95,13 @@ def draw_class_means(folder: Path, run: Run) -> list[Path]:
     """Draw the mean image and attribution of each class: `class_means_000.png` and so on.
 
     Returns:
-        What was written: one picture up to forty classes, then one more for each forty.
+        What was written: one picture up to forty classes, then one more for each forty; none if
+        no image has a map of its true class.
     """
     means = ClassMeans(run)
     paths: list[Path] = []
     n_classes = means.columns * MOST_BLOCKS
-    for start in range(0, len(means.classes), n_classes):
+    for start in range(0, len(means.classes), max(1, n_classes)):
         path = folder / f"class_means_{len(paths):03d}.png"
         draw_means(means, means.classes[start : start + n_classes]).save(path)
         paths.append(path)
@@ -138,11 +139,13 @@ def _draw_class(board: Board, means: ClassMeans, shown: int, corner: tuple[int, 
     name = shorten(run.class_names[shown], means.step - GAP)
     board.write(middle, y, name, CENTERED)
     board.write(middle, y + LINE, f"n = {run.summary.counts[shown]:,}", UNDER_TILE)
-    images = run.explanation.images[run.explanation.labels == shown]
+    explanation = run.explanation
+    own = (explanation.labels == shown) & (explanation.places(shown) >= 0)
+    images = explanation.images[own]
     image = np.rint(images.mean(axis=0)).astype(np.uint8)
     maps = np.stack([run.summary.means[shown], run.summary.mean_strengths[shown]])
-    net, size = (captions.signed(float(total), run.explanation.about) for total in maps.sum((1, 2)))
-    tiles = paint_tiles(image, maps, means.scale, fit, run.dark)
+    net, size = (captions.signed(float(total), explanation.about) for total in maps.sum((1, 2)))
+    tiles = Painter(means.scale, fit, run.dark).paint(image, maps)
     for row, (tile, total) in enumerate(zip(tiles, ("", net, size.lstrip("+")), strict=True)):
         top = y + HEAD + row * means.row_step
         board.tile(x, top, tile, "other")
@@ -151,11 +154,14 @@ def _draw_class(board: Board, means: ClassMeans, shown: int, corner: tuple[int, 
 
 def _caption(means: ClassMeans) -> str:
     about = means.run.explanation.about
+    with_map = "" if means.run.explanation.explains_all_classes else " with a map of it"
     empty = int((means.run.summary.counts == 0).sum())
-    absent = f" {empty} classes have no explained image and are left out." if empty else ""
+    absent = (
+        f" {empty} classes have no explained image{with_map} and are left out." if empty else ""
+    )
     return (
-        "For each class, over its n explained images: the mean of the attribution to that very "
-        f"class and, below, of its size whatever the sign, in {captions.unit(about)}, "
+        f"For each class, over its n explained images{with_map}: the mean of the attribution to "
+        f"that very class and, below, of its size whatever the sign, in {captions.unit(about)}, "
         f"against {captions.background(about)}, by {about['method']}. "
         "A pixel strong in the lower map and pale in the upper one speaks for the class in some "
         "images and against it in others. Under each map: its sum over all pixels. The mean "

@@ -30,7 +30,7 @@ from stages.figures.text import (
     WRONG,
     shorten,
 )
-from stages.figures.tiles import Fit, paint_tiles
+from stages.figures.tiles import Fit, Painter
 from stages.summary.contrasts import (
     Contrast,
     confusion_counts,
@@ -75,7 +75,7 @@ def draw_contrasts(folder: Path, run: Run) -> list[Path]:
 
     Returns:
         What was written: no first picture if no mistake was explained, no second one if the test
-        split holds no mistake or neither class of the pair was explained.
+        split holds no mistake or no image of the pair was explained, each for both classes.
     """
     pictures = {
         "contrast_mistakes": picture_of_mistakes(run),
@@ -100,16 +100,17 @@ def picture_of_mistakes(run: Run) -> Picture | None:
 
 
 def picture_of_pair(run: Run) -> Picture | None:
-    """The most confused pair of classes; None without a mistake or an explained image of them."""
+    """The most confused pair of explained classes; None without a mistake or an image of them."""
     names, predictions = run.class_names, run.predictions
     counts = confusion_counts(predictions.labels, predictions.predicted, len(names))
-    cell = most_confused(counts)
+    cell = most_confused(counts, np.unique(run.explanation.classes))
     contrasts = contrasts_of_pair(run.explanation, *cell) if cell else []
     if not cell or not contrasts:
         return None
     true, predicted = (names[number] for number in cell)
+    between = "" if run.explanation.explains_all_classes else " between explained classes"
     caption = (
-        f"The most frequent mistake of the test split: {true} taken for {predicted}, "
+        f"The most frequent mistake of the test split{between}: {true} taken for {predicted}, "
         f"{counts[cell]:,} of {counts[cell[0]].sum():,} times. Explained images of both "
         "classes, that mistake first, then those between the two."
     )
@@ -140,19 +141,20 @@ def _draw_card(
 ) -> None:
     """Draw one contrast with its top left corner there."""
     x, y = corner
-    explanation, sums = run.explanation, run.summary.sums[contrast.image]
+    explanation = run.explanation
     image, plus, minus = contrast
+    places = np.array([explanation.places(number)[image] for number in (plus, minus)])
+    of_a, of_b = run.summary.sums[image, places]
     _write_label(board, run, contrast, (x, y + HEAD))
-    a, b = (
-        explanation.values[image]
-        .sum(axis=0, dtype=np.float64)[..., [plus, minus]]
-        .transpose(2, 0, 1)
-    )
-    maps = np.stack([a, b, a - b])
-    photo, *tiles = paint_tiles(explanation.images[image], maps, run.scale, fit, run.dark)
+    a, b = explanation.maps(image, places)
+    errors = run.errors(image, places)
+    if errors is not None:  # that of a difference is at most the sum of both
+        errors = np.stack([*errors, errors.sum(axis=0)])
+    painter = Painter(run.scale, fit, run.dark)
+    photo, *tiles = painter.paint(explanation.images[image], np.stack([a, b, a - b]), errors)
     board.tile(x + LABEL, y + HEAD, photo)
     heads = (f"a: {run.class_names[plus]}", f"b: {run.class_names[minus]}", A_MINUS_B)
-    totals = (sums[plus], sums[minus], sums[plus] - sums[minus])
+    totals = (of_a, of_b, of_a - of_b)
     roles: tuple[Role, ...] = (run.role(image, plus), run.role(image, minus), "other")
     for column, (tile, role) in enumerate(zip(tiles, roles, strict=True)):
         left = x + LABEL + (1 + column) * fit.column

@@ -12,6 +12,7 @@ from stages.figures import captions
 from stages.figures.offline import base64_text, escape, fill
 from stages.figures.packing import Packed, pack
 from stages.figures.run import Run
+from stages.figures.scale import FADED, FADED_ERRORS
 from stages.summary.contrasts import confusion_counts
 
 PAGE = Path(__file__).parent / "page"
@@ -43,6 +44,7 @@ def page_content(run: Run) -> dict[str, Any]:
         "classNames": class_names,
         "unit": captions.UNITS[about["output"]],
         "limit": scale.limit,
+        "fade": {"share": FADED, "errors": FADED_ERRORS, "on": run.fade},
         "warm": scale.warm,
         "cool": scale.cool,
         "size": packed.size,
@@ -71,37 +73,58 @@ def _class_rows(run: Run) -> list[list[float | None]]:
 
 def _sentences(run: Run, packed: Packed) -> dict[str, str]:
     """What the page says of its images, its maps and their exactness, and its table of classes."""
-    explanation, n_classes = run.explanation, len(run.class_names)
-    n_images, n_explained = packed.size["n"], len(explanation.labels)
+    n_images, n_explained = packed.size["n"], len(run.explanation.labels)
     images = f"All {n_explained:,} explained images."
     if n_images < n_explained:
         images = (
             f"{n_images:,} of {n_explained:,} explained images fit on this page: the mistakes, "
             "most surprising first, then others in order."
         )
-    choice = f"The {MOST_CLASSES} of {n_classes} classes with the lowest F1. "
     return {
         "held": images,
         "map": " ".join(
             [
                 captions.map_sentences(run, packed.block),
                 captions.scale_sentence(run),
-                captions.choice_sentence(n_classes),
+                captions.choice_sentence(run),
             ]
         ),
         "exactness": (
-            f"Maps are packed in 16 bits: a value read here is at most "
-            f"{captions.number(packed.error)} {captions.unit(explanation.about)} off, a contrast "
-            "of two twice as much."
+            "Maps are packed in 16 bits: a value read here is at most "
+            f"{captions.number(packed.rounding[0])} {captions.unit(run.explanation.about)} off, "
+            f"a contrast of two twice as much. {_error_sentence(run, packed)}"
         ),
-        "classes": (
-            f"{choice if n_classes > MOST_CLASSES else ''}Precision, recall and F1 are of the "
-            f"{len(run.predictions.labels):,} test images. Diagonal: of the explained images that "
-            "are predicted as the class, the share whose largest summed attribution is that "
-            "class's (– if there are none). Strength: sum of |attribution| over the pixels, mean "
-            "over the explained images. Bold: the lowest of its column."
-        ),
+        "classes": _class_sentence(run),
     }
+
+
+def _error_sentence(run: Run, packed: Packed) -> str:
+    about = run.explanation.about
+    if run.explanation.errors is None:
+        return "No error bars: the attributions were not computed by groups of the background."
+    averaged = ", of averaged pixels at most their mean" if packed.block > 1 else ""
+    return (
+        f"±: standard error over the background, from {about['n_groups']} groups of it; of a "
+        f"contrast at most the sum of both{averaged}. Packed in 8 bits, it is at most "
+        f"{captions.number(packed.rounding[1])} {captions.unit(about)} off."
+    )
+
+
+def _class_sentence(run: Run) -> str:
+    n_classes = len(run.class_names)
+    choice = f"The {MOST_CLASSES} of {n_classes} classes with the lowest F1. "
+    diagonal = (
+        "of the explained images that are predicted as the class, the share whose largest summed "
+        "attribution is that class's (– if there are none)"
+        if run.explanation.explains_all_classes
+        else "unknown, since not all classes are explained"
+    )
+    return (
+        f"{choice if n_classes > MOST_CLASSES else ''}Precision, recall and F1 are of the "
+        f"{len(run.predictions.labels):,} test images. Diagonal: {diagonal}. Strength: sum of "
+        "|attribution| over the pixels, mean over the explained images that have a map of the "
+        "class. Bold: the lowest of its column."
+    )
 
 
 def _facts(run: Run) -> list[tuple[str, list[tuple[str, str]]]]:
@@ -117,7 +140,10 @@ def _facts(run: Run) -> list[tuple[str, list[tuple[str, str]]]]:
         },
         "Metrics": {"evaluate": run.predictions.metrics, "explain": run.metrics},
         "Versions": about["versions"],
-        "Parameters": {**about["parameters"], "report": {"colormap": run.colormap}},
+        "Parameters": {
+            **about["parameters"],
+            "report": {"colormap": run.colormap, "fade": run.fade},
+        },
     }
     return [(title, list(flat(table))) for title, table in tables.items()]
 

@@ -10,76 +10,101 @@ from tqdm import tqdm
 
 from stages.artifacts.explanation import Explanation
 from stages.figures.tiles import average
-from stages.summary.classes import shown_classes
+from stages.summary.shown import shown_maps
 from stages.summary.totals import Summary
 
 PACKED_BYTES = 7_000_000  # of the images and maps, as text; the whole page stays under 8 MB
 MOST_IMAGES = 1000  # so that the gallery stays quick
 SIDE = 64  # pixels; larger images are averaged down to at most this
-STEPS = 2**15 - 1  # of 16 signed bits
 
 
 @dataclass(frozen=True)
 class Packed:
-    """Explained images in as few bytes as they need. n images, m maps of each.
+    """Explained images in as few bytes as they need. n images, m maps shown of each.
 
     Attributes:
         arrays: `images` (n, c, h, w) uint8; `maps` (n, m, h, w) int16, times `steps` (n, m) float32
-            an attribution; `shown` (n, m), the class of each map; `probabilities` (n, k), `sums`
-            (n, k), `baseValues` (k,) float32; `labels` and `indices` (n,).
+            an attribution; `errors` (n, m, h, w) uint8, times `errorSteps` (n, m) float32 its
+            standard error, both empty without error bars; `shown` (n, m), the class of each map;
+            `sums` (n, m), `probabilities` (n, k), `baseValues` (k,) float32; `labels` and
+            `indices` (n,).
         size: The lengths n, c, h, w, m, k.
-        block: Side in pixels of the squares that were averaged, 1 for none.
-        error: Largest distance of an unpacked attribution from the packed one, output units.
+        block: Side in pixels of the squares that were averaged, 1 for none. The standard error of
+            an average is taken to be the average, which it is at most.
+        rounding: Largest distance of an unpacked attribution, and of an unpacked standard error,
+            from the exact one, output units.
     """
 
     arrays: Mapping[str, NDArray[Any]]
     size: Mapping[str, int]
     block: int
-    error: float
+    rounding: tuple[float, float]
 
 
 def pack(explanation: Explanation, summary: Summary) -> Packed:
-    """Choose the images that fit and reduce their maps to 16 bits, each map with its own step.
+    """Choose the images that fit, and reduce their maps to whole steps, different for each map.
 
     Where not all images fit, the mistakes that surprise most come first.
     """
     block = -(-max(explanation.images.shape[2:]) // SIDE)
-    shown = shown_classes(explanation.probabilities, explanation.labels)
+    shown = shown_maps(explanation)
     _, channels, height, width = average(explanation.images[:1], block).shape
     n_classes, n_maps = explanation.probabilities.shape[1], shown.shape[1]
-    bytes_each = height * width * (channels + 2 * n_maps) + 4 * (2 * n_maps + 2 * n_classes + 2)
+    of_pixel, of_map = (2, 12) if explanation.errors is None else (3, 16)  # bytes
+    bytes_each = height * width * (channels + of_pixel * n_maps)
+    bytes_each += of_map * n_maps + 4 * (n_classes + 2)
     room = max(1, PACKED_BYTES * 3 // 4 // bytes_each)  # base64 makes 4 bytes of 3
     chosen = _choose(explanation, min(room, MOST_IMAGES))
     size = {"n": len(chosen), "c": channels, "h": height, "w": width, "m": n_maps, "k": n_classes}
-    maps = np.empty((len(chosen), n_maps, height, width), np.int16)
-    steps = np.empty((len(chosen), n_maps), np.float32)
-    error = 0.0
+    # An error bar from ten groups is itself uncertain by a quarter, so that 8 bits are plenty.
+    maps, errors = _PackedMaps(np.dtype(np.int16)), _PackedMaps(np.dtype(np.uint8))
     images = tqdm(chosen, desc="pack images", unit="image", leave=False, delay=1, disable=None)
-    for place, image in enumerate(images):
-        values = explanation.values[image].sum(axis=0, dtype=np.float64)[..., shown[image]]
-        exact = average(values.transpose(2, 0, 1), block)
-        maps[place], steps[place], distance = _pack_maps(exact)
-        error = max(error, distance)
+    for image in images:
+        maps.add(average(explanation.maps(image, shown[image]), block))
+        map_errors = explanation.map_errors(image, shown[image])
+        if map_errors is not None:
+            errors.add(average(map_errors, block))
     arrays = {
         "images": average(explanation.images[chosen], block),
-        "maps": maps,
-        "steps": steps,
-        "shown": shown[chosen].astype(np.int32),
+        "maps": maps.maps,
+        "steps": maps.steps,
+        "errors": errors.maps,
+        "errorSteps": errors.steps,
+        "shown": np.take_along_axis(explanation.classes, shown, axis=1)[chosen].astype(np.int32),
+        "sums": np.take_along_axis(summary.sums, shown, axis=1)[chosen].astype(np.float32),
         "probabilities": explanation.probabilities[chosen].astype(np.float32),
-        "sums": summary.sums[chosen].astype(np.float32),
         "baseValues": explanation.base_values.astype(np.float32),
         "labels": explanation.labels[chosen].astype(np.int32),
         "indices": explanation.indices[chosen].astype(np.int32),
     }
-    return Packed(arrays, size, block, error)
+    return Packed(arrays, size, block, (maps.rounding, errors.rounding))
 
 
-def _pack_maps(exact: NDArray[np.float64]) -> tuple[NDArray[np.int16], NDArray[np.float32], float]:
-    """Maps (m, h, w) in whole steps, the size of each map's step, the largest error."""
-    steps = (np.abs(exact).max(axis=(1, 2)) / STEPS).astype(np.float32)
-    step = np.where(steps > 0, steps, 1).astype(np.float64)[:, None, None]
-    maps = np.clip(np.rint(exact / step), -STEPS, STEPS)
-    return maps.astype(np.int16), steps, float(np.abs(exact - maps * step).max())
+class _PackedMaps:
+    """Maps in whole steps of an integer type, the size of the steps chosen for each map."""
+
+    def __init__(self, dtype: np.dtype[Any]) -> None:
+        self.dtype, self.rounding = dtype, 0.0
+        self._maps: list[NDArray[Any]] = []
+        self._steps: list[NDArray[np.float32]] = []
+
+    def add(self, exact: NDArray[np.float64]) -> None:
+        """Add the maps (m, h, w) of an image."""
+        most = np.iinfo(self.dtype).max
+        steps = (np.abs(exact).max(axis=(1, 2)) / most).astype(np.float32)
+        step = np.where(steps > 0, steps, 1).astype(np.float64)[:, None, None]
+        maps = np.clip(np.rint(exact / step), -most, most)
+        self._maps.append(maps.astype(self.dtype))
+        self._steps.append(steps)
+        self.rounding = max(self.rounding, float(np.abs(exact - maps * step).max()))
+
+    @property
+    def maps(self) -> NDArray[Any]:
+        return np.array(self._maps, self.dtype)
+
+    @property
+    def steps(self) -> NDArray[np.float32]:
+        return np.array(self._steps, np.float32)
 
 
 def _choose(explanation: Explanation, room: int) -> NDArray[np.int64]:

@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from stages.artifacts.explanation import Explanation
 from stages.artifacts.predictions import Predictions
@@ -12,6 +14,7 @@ from stages.figures.board import Role
 from stages.figures.scale import Scale, is_dark
 from stages.figures.text import printable
 from stages.summary.metrics import explanation_metrics
+from stages.summary.shown import shown_maps
 from stages.summary.tables import class_table
 from stages.summary.totals import Summary, summarise
 
@@ -25,12 +28,14 @@ class Run:
         predictions: For the whole test split.
         training: The training split, of which samples are shown.
         colormap: One of the names in `stages.figures.scale.COLORMAPS`.
+        fade: Whether pixels within two standard errors of 0 are drawn pale.
     """
 
     explanation: Explanation
     predictions: Predictions
     training: Split
     colormap: str
+    fade: bool = False
 
     @cached_property
     def summary(self) -> Summary:
@@ -53,6 +58,11 @@ class Run:
         return Scale(self.summary.limit, self.colormap)
 
     @cached_property
+    def shown(self) -> NDArray[np.int64]:
+        """Which maps of each image are drawn, as positions among them (n, s)."""
+        return shown_maps(self.explanation)
+
+    @cached_property
     def class_names(self) -> list[str]:
         """Names of the classes as the font can draw them."""
         return printable(self.explanation.class_names)
@@ -67,6 +77,10 @@ class Run:
         """Height and width of the images in pixels."""
         height, width = self.explanation.images.shape[2:]
         return height, width
+
+    def errors(self, image: int, places: NDArray[np.int64]) -> NDArray[np.float64] | None:
+        """Standard errors (s, h, w) by which an image's maps are faded; None to fade nothing."""
+        return self.explanation.map_errors(image, places) if self.fade else None
 
     def role(self, image: int, number: int) -> Role:
         """What a class is to an explained image."""

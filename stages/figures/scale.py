@@ -16,6 +16,9 @@ Neither runs from red to green, so both ends stay apart for red-green and blue-y
 orange and purple differ in brightness as well, so they also stay apart in a grey print.
 """
 
+FADED = 0.2  # share of a faded pixel's colour that is left
+FADED_ERRORS = 2  # standard errors up to which a pixel is faded
+
 STEPS = 255  # odd, so that zero has a colour of its own
 INK_UNDER_MAP = 0.12  # how dark the image's darkest pixel is under a map
 
@@ -63,13 +66,18 @@ class Scale:
         return colors[:, :3]
 
     def paint(
-        self, maps: NDArray[np.floating], under: NDArray[np.floating] | None = None
+        self,
+        maps: NDArray[np.floating],
+        under: NDArray[np.floating] | None = None,
+        errors: NDArray[np.floating] | None = None,
     ) -> NDArray[np.uint8]:
         """Colour maps (..., h, w), darkened by what lies under them.
 
         Args:
             maps: Output units per pixel.
             under: Brightness (..., h, w) in [0, 1] of the image beneath; None for white.
+            errors: Standard errors (..., h, w); pixels within two of them of 0 are faded, towards
+                the colour of 0. None to fade nothing.
 
         Returns:
             Colours (..., h, w, 3). Where `under` is 1 they are exactly those of the colour bar.
@@ -77,6 +85,10 @@ class Scale:
         half = STEPS // 2
         steps = np.rint(np.clip(maps / self.limit, -1, 1) * half).astype(np.int64) + half
         colors: NDArray[np.uint8] = self.table[steps]
+        if errors is not None:
+            pale = np.rint(self.table[half] + FADED * (colors - self.table[half].astype(float)))
+            faded = np.abs(maps) <= FADED_ERRORS * errors
+            colors = np.where(faded[..., None], pale, colors).astype(np.uint8)
         if under is None:
             return colors
         return np.rint(colors * under[..., None]).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""Contact sheets: each explained image, and one attribution map for each class."""
+"""Contact sheets: each explained image, and its attribution maps."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -37,8 +37,8 @@ from stages.figures.text import (
     fold,
     shorten,
 )
-from stages.figures.tiles import Fit, paint_tiles
-from stages.summary.classes import n_shown, shown_classes
+from stages.figures.tiles import Fit, Painter
+from stages.summary.shown import n_shown
 
 ON_SHEETS = 120  # images: a dozen sheets of ten
 MOST_ROWS = 10
@@ -75,11 +75,12 @@ class SheetLayout:
     @classmethod
     def of(cls, run: Run) -> Self:
         """Choose tiles that fill the page's width."""
-        n_classes = len(run.class_names)
-        columns = n_shown(n_classes)
+        classes = run.explanation.classes
+        columns = n_shown(classes.shape[1])
         room = PAGE_WIDTH - 2 * MARGIN - LABEL - GAP
         fit = Fit.in_row(run.image_size, room, columns + 1, LARGEST_TILE)
-        return cls(fit, columns, columns == n_classes)
+        alike = columns == classes.shape[1] and bool((classes == classes[0]).all())
+        return cls(fit, columns, alike)
 
     @property
     def step(self) -> int:
@@ -142,7 +143,8 @@ def draw_sheet(run: Run, start: int) -> Board:
     board = Board(layout.width, layout.top + len(images) * layout.row_step + footer.height)
     _write_title(board, run, images)
     if layout.shared_names:
-        for column, name in enumerate(run.class_names):
+        for column, shown in enumerate(run.explanation.classes[0]):
+            name = run.class_names[shown]
             _write_name(board, layout, name, column, layout.top - SHARED_NAMES)
     for row, image in enumerate(images):
         _draw_row(board, run, layout, image, layout.top + row * layout.row_step)
@@ -169,22 +171,23 @@ def _write_name(board: Board, layout: SheetLayout, name: str, column: int, y: in
 def _draw_row(board: Board, run: Run, layout: SheetLayout, image: int, y: int) -> None:
     """Draw an image and its maps, with the row's top at y."""
     explanation, fit = run.explanation, layout.fit
-    one = slice(image, image + 1)
-    classes = shown_classes(explanation.probabilities[one], explanation.labels[one])[0]
+    places = run.shown[image]
+    classes = explanation.classes[image, places]
     if not layout.shared_names:
         for column, shown in enumerate(classes):
             _write_name(board, layout, run.class_names[shown], column, y)
         y += OWN_NAMES
     _write_label(board, run, image, y)
-    maps = explanation.values[image].sum(axis=0, dtype=np.float64)[..., classes].transpose(2, 0, 1)
-    photo, *tiles = paint_tiles(explanation.images[image], maps, run.scale, fit, run.dark)
+    maps, errors = explanation.maps(image, places), run.errors(image, places)
+    painter = Painter(run.scale, fit, run.dark)
+    photo, *tiles = painter.paint(explanation.images[image], maps, errors)
     board.tile(layout.image_x, y, photo)
     sums = run.summary.sums[image]
-    for column, (shown, tile) in enumerate(zip(classes, tiles, strict=True)):
+    for column, (place, tile) in enumerate(zip(places, tiles, strict=True)):
         x = layout.map_x(column)
-        board.tile(x, y, tile, run.role(image, shown))
-        style = UNDER_TILE_BOLD if sums[shown] == sums.max() else UNDER_TILE
-        total = captions.signed(sums[shown], explanation.about)
+        board.tile(x, y, tile, run.role(image, classes[column]))
+        style = UNDER_TILE_BOLD if sums[place] == sums.max() else UNDER_TILE
+        total = captions.signed(sums[place], explanation.about)
         board.write(x + fit.width / 2, y + fit.height + UNDER_TILE_TOP, total, style)
 
 
@@ -219,6 +222,6 @@ def _caption(run: Run, layout: SheetLayout) -> str:
         captions.scale_sentence(run),
         "Under each map: its sum over all pixels, the image's largest in bold.",
         "Solid frame: predicted class. Dashed frame: true class, where it is another.",
-        captions.choice_sentence(len(run.class_names)),
+        captions.choice_sentence(run),
     ]
     return " ".join(part for part in parts if part)

@@ -85,21 +85,41 @@ def average(images: NDArray[Any], block: int) -> NDArray[Any]:
     return means.astype(images.dtype)
 
 
-def paint_tiles(
-    image: NDArray[np.uint8], maps: NDArray[np.float64], scale: Scale, fit: Fit, dark: bool
-) -> list[NDArray[np.uint8]]:
-    """Paint an image and its maps, each enlarged to a tile.
+@dataclass(frozen=True)
+class Painter:
+    """Paints images and their maps as tiles.
 
-    Args:
-        image: (c, h, w) with 1 or 3 channels; lies faintly under the maps.
-        maps: Attributions (m, h, w), output units per pixel.
+    Attributes:
         scale: Colours of the maps.
         fit: Size of the tiles.
         dark: Whether the run's images are dark, as in `brightness_under_map`.
-
-    Returns:
-        1 + m tiles (height, width, 3): the image first.
     """
-    pixels = average(image[None], fit.block)
-    painted = scale.paint(average(maps, fit.block), brightness_under_map(pixels, dark))
-    return [fit.enlarge(tile) for tile in (*to_rgb(pixels), *painted)]
+
+    scale: Scale
+    fit: Fit
+    dark: bool
+
+    def paint(
+        self,
+        image: NDArray[np.uint8],
+        maps: NDArray[np.float64],
+        errors: NDArray[np.float64] | None = None,
+    ) -> list[NDArray[np.uint8]]:
+        """Paint an image and its maps, each enlarged to a tile.
+
+        Args:
+            image: (c, h, w) with 1 or 3 channels; lies faintly under the maps.
+            maps: Attributions (m, h, w), output units per pixel.
+            errors: Their standard errors (m, h, w), to fade what is within two of them; None to
+                fade nothing. That of an averaged square is taken to be the mean, which it is at
+                most.
+
+        Returns:
+            1 + m tiles (height, width, 3): the image first.
+        """
+        block = self.fit.block
+        pixels = average(image[None], block)
+        under = brightness_under_map(pixels, self.dark)
+        errors = None if errors is None else average(errors, block)
+        painted = self.scale.paint(average(maps, block), under, errors)
+        return [self.fit.enlarge(tile) for tile in (*to_rgb(pixels), *painted)]

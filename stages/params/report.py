@@ -9,3 +9,4 @@ class Report(Section):
     """Read by report."""
 
     colormap: Literal["red_blue", "orange_purple"]
+    fade: bool

@@ -32,9 +32,16 @@ def confusion_counts(
     return cells.reshape(n_classes, n_classes)
 
 
-def most_confused(counts: NDArray[np.int64]) -> tuple[int, int] | None:
-    """The true and the predicted class of the most frequent mistake; None without any."""
-    mistakes = counts * (1 - np.eye(len(counts), dtype=np.int64))
+def most_confused(counts: NDArray[np.int64], among: NDArray[np.int64]) -> tuple[int, int] | None:
+    """The true and the predicted class of the most frequent mistake; None without any.
+
+    Args:
+        counts: As from `confusion_counts`.
+        among: Classes that the two are chosen from.
+    """
+    mistakes = np.zeros_like(counts)
+    mistakes[np.ix_(among, among)] = counts[np.ix_(among, among)]
+    np.fill_diagonal(mistakes, 0)
     if not mistakes.any():
         return None
     true, predicted = np.unravel_index(mistakes.argmax(), mistakes.shape)
@@ -42,17 +49,19 @@ def most_confused(counts: NDArray[np.int64]) -> tuple[int, int] | None:
 
 
 def contrasts_of_mistakes(explanation: Explanation) -> list[Contrast]:
-    """The explained mistakes of highest probability, predicted against true class."""
+    """The mistakes of highest probability that have a map of the predicted and the true class."""
     predicted = explanation.predicted
     confidence = explanation.probabilities.max(axis=1)
-    wrong = np.flatnonzero(predicted != explanation.labels)
+    both = (explanation.places(predicted) >= 0) & (explanation.places(explanation.labels) >= 0)
+    wrong = np.flatnonzero((predicted != explanation.labels) & both)
     surest = wrong[np.argsort(-confidence[wrong], kind="stable")][:IMAGES]
     return [Contrast(int(i), int(predicted[i]), int(explanation.labels[i])) for i in surest]
 
 
 def contrasts_of_pair(explanation: Explanation, true: int, predicted: int) -> list[Contrast]:
-    """Explained images of two classes: first those taken for the other, then the undecided."""
-    candidates = np.flatnonzero(np.isin(explanation.labels, (true, predicted)))
+    """Images of two classes with a map of both: those taken for the other, then the undecided."""
+    both = (explanation.places(true) >= 0) & (explanation.places(predicted) >= 0)
+    candidates = np.flatnonzero(np.isin(explanation.labels, (true, predicted)) & both)
     labels, predictions = explanation.labels[candidates], explanation.predicted[candidates]
     mistaken = (labels == true) & (predictions == predicted)
     probabilities = explanation.probabilities[candidates]

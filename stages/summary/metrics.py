@@ -15,26 +15,33 @@ def explanation_metrics(explanation: Explanation, summary: Summary) -> dict[str,
     Returns:
         `additivity_log10`: of the largest |sum of attributions - (output - base value)|, as a
         share of the range of the outputs; `additivity_l1_log10`: of the largest one as a share of
-        the image's and output's own Σ|attribution|, where float32 rounds to about -7; `diagonal`:
-        share of images whose largest summed attribution is the predicted class.
+        the map's own Σ|attribution|, where float32 rounds to about -7; `diagonal`: share of images
+        whose largest summed attribution is the predicted class, if all classes are explained.
     """
-    change = explanation.outputs - explanation.base_values
-    errors = np.abs(summary.sums - change)
+    errors = np.abs(summary.sums - explanation.changes)
     of_range = errors.max() / (explanation.output_range or 1.0)
     of_total = (errors / np.where(summary.totals > 0, summary.totals, 1.0)).max()
-    return {
+    metrics = {
         "additivity_log10": float(np.log10(max(of_range, SMALLEST_ERROR))),
         "additivity_l1_log10": float(np.log10(max(of_total, SMALLEST_ERROR))),
-        "diagonal": float(on_diagonal(explanation, summary).mean()),
     }
+    if explanation.explains_all_classes:
+        metrics["diagonal"] = float(on_diagonal(explanation, summary).mean())
+    return metrics
 
 
 def on_diagonal(explanation: Explanation, summary: Summary) -> NDArray[np.bool_]:
-    """Whether each image's largest summed attribution is its predicted class (n,)."""
-    return np.asarray(summary.sums.argmax(axis=1) == explanation.predicted)
+    """Whether each image's largest summed attribution is its predicted class (n,).
+
+    Among some of the classes alone the predicted one wins too easily, so this asks for all of them.
+    """
+    places = explanation.places(explanation.predicted)
+    return np.asarray(summary.sums.argmax(axis=1) == places)
 
 
 def diagonal_by_class(explanation: Explanation, summary: Summary) -> dict[int, float]:
-    """The diagonal of each class that was predicted for an explained image."""
+    """The diagonal of each class that was predicted; none unless all classes are explained."""
+    if not explanation.explains_all_classes:
+        return {}
     predicted, hits = explanation.predicted, on_diagonal(explanation, summary)
     return {int(c): float(hits[predicted == c].mean()) for c in np.unique(predicted)}

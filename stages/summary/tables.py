@@ -21,8 +21,9 @@ def class_table(
 
     Columns: class; images: of the test split; precision, recall, f1: over the test split, 0 for a
     class without images or predictions; diagonal: share of the explained images predicted as this
-    class whose largest summed attribution is this class, empty without such an image; strength:
-    sum over pixels of |attribution| to the class, mean over the explained images, output units.
+    class whose largest summed attribution is this class, empty without such an image, or unless all
+    classes are explained; strength: sum over pixels of |attribution| to the class, mean over the
+    explained images that have a map of it, output units, empty if none has.
     """
     classes = np.arange(len(predictions.class_names))
     precision, recall, f1, images = precision_recall_fscore_support(
@@ -43,12 +44,14 @@ def class_table(
 
 
 def write_attribution_table(path: Path, explanation: Explanation, summary: Summary) -> None:
-    """Write one CSV row an image: what was predicted, and each class's summed attribution.
+    """Write one CSV row an image: what was predicted, and the summed attributions of its maps.
 
     Columns: index, true, predicted; the three most probable classes, each with its probability
-    (fewer for two classes); then a column for each class: the sum of the attributions to it.
+    (fewer for two classes); then a column for each class that is explained for some image: the sum
+    of the attributions to it, empty where the image has no map of it.
     """
     names = explanation.class_names
+    explained = np.unique(explanation.classes)
     ranks = range(1, min(3, len(names)) + 1)
     order = np.argsort(-explanation.probabilities, axis=1, kind="stable")
     with (
@@ -57,9 +60,12 @@ def write_attribution_table(path: Path, explanation: Explanation, summary: Summa
     ):
         table = csv.writer(file, lineterminator="\n")
         tops = [column for rank in ranks for column in (f"class {rank}", f"probability {rank}")]
-        table.writerow(["index", "true", "predicted", *tops, *(f"sum of {name}" for name in names)])
+        sums = [f"sum of {names[number]}" for number in explained]
+        table.writerow(["index", "true", "predicted", *tops, *sums])
         for i, label in enumerate(explanation.labels):
             cells: list[str] = [str(explanation.indices[i]), names[label], names[order[i, 0]]]
             for top in order[i, : len(ranks)]:
                 cells += [names[top], f"{explanation.probabilities[i, top]:.6f}"]
-            table.writerow(cells + [f"{total:.6g}" for total in summary.sums[i]])
+            totals = dict(zip(explanation.classes[i], summary.sums[i], strict=True))
+            cells += [f"{totals[c]:.6g}" if c in totals else "" for c in explained]
+            table.writerow(cells)

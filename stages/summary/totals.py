@@ -14,19 +14,20 @@ PERCENTILE = 99.9
 
 @dataclass(frozen=True)
 class Summary:
-    """What the attributions of a run amount to. n images, h height, w width, k classes.
+    """What the attributions of a run amount to.
+
+    n images, m maps of each, h height, w width, k classes.
 
     Attributes:
-        limit: The 99.9th percentile of |attribution| over all images, pixels and classes
+        limit: The 99.9th percentile of |attribution| over all images, pixels and maps
             (channels summed), output units per pixel; the largest one where that is 0, and 1
             where all are 0.
-        sums: Attribution summed over channels and pixels (n, k), output units.
-        totals: Σ|attribution| over channels and pixels (n, k), output units.
-        strengths: Sum over pixels of |attribution| to each class, mean over the images (k,);
-            channels are summed first.
-        counts: Number of explained images of each true class (k,).
-        means: Attribution to each class, mean over the images of that true class (k, h, w), 0
-            where there is none.
+        sums: Attribution of each map, summed over channels and pixels (n, m), output units.
+        totals: Σ|attribution| over channels and pixels (n, m), output units.
+        strengths: Sum over pixels of |attribution| to each class, mean over the images that have a
+            map of it (k,), NaN where none has; channels are summed first.
+        counts: Number of explained images of each true class that have a map of it (k,).
+        means: Attribution to each class, mean over these images (k, h, w), 0 where there is none.
         mean_strengths: The same of |attribution| (k, h, w).
     """
 
@@ -45,17 +46,22 @@ def summarise(explanation: Explanation) -> Summary:
     Raises:
         UserError: A value is not finite; names the image.
     """
-    n_images, _, height, width, n_classes = explanation.values.shape
-    highest = _Highest(PERCENTILE, n_images * height * width * n_classes)
-    sums, totals = np.empty((2, n_images, n_classes))
+    n_images, _, height, width, n_maps = explanation.values.shape
+    classes, labels, n_classes = (
+        explanation.classes,
+        explanation.labels,
+        len(explanation.class_names),
+    )
+    of_true = explanation.places(labels)
+    highest = _Highest(PERCENTILE, n_images * height * width * n_maps)
+    sums, totals = np.empty((2, n_images, n_maps))
     strengths = np.zeros(n_classes)
-    counts = np.bincount(explanation.labels, minlength=n_classes)
+    counts = np.bincount(labels[of_true >= 0], minlength=n_classes)
     means, mean_strengths = np.zeros((2, n_classes, height, width))
     images = tqdm(
-        explanation.labels, desc="read values", unit="image", leave=False, delay=1, disable=None
+        explanation.values, desc="read values", unit="image", leave=False, delay=1, disable=None
     )
-    for image, label in enumerate(images):
-        values = explanation.values[image]
+    for image, values in enumerate(images):
         totals[image] = np.abs(values).sum(axis=(0, 1, 2), dtype=np.float64)
         maps = values.sum(axis=0, dtype=np.float64)  # (h, w, k)
         sums[image] = maps.sum(axis=(0, 1))
@@ -64,11 +70,15 @@ def summarise(explanation: Explanation) -> Summary:
                 f"the attributions of test image {explanation.indices[image]} are not all finite; "
                 "look at the explain stage's method and the network's outputs"
             )
-        means[label] += maps[..., label] / counts[label]
+        label, own = labels[image], of_true[image]
+        if own >= 0:
+            means[label] += maps[..., own] / counts[label]
+            mean_strengths[label] += np.abs(maps[..., own]) / counts[label]
         strong = np.abs(maps, out=maps)
-        mean_strengths[label] += strong[..., label] / counts[label]
-        strengths += strong.sum(axis=(0, 1)) / n_images
+        strengths[classes[image]] += strong.sum(axis=(0, 1))
         highest.add(strong)
+    n_of_class = np.bincount(classes.ravel(), minlength=n_classes)
+    strengths = np.where(n_of_class > 0, strengths, np.nan) / n_of_class.clip(min=1)
     limit = highest.percentile() or highest.maximum() or 1.0
     return Summary(limit, sums, totals, strengths, counts, means, mean_strengths)
 

@@ -11,6 +11,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
+from stages import explain, report
 from stages.artifacts.explanation import Explanation
 from stages.core.errors import UserError
 from tests.conftest import Project, copy, run_stages
@@ -115,14 +116,35 @@ def test_two_hundred_classes_as_arrays(here: Path) -> None:
     test, rest = slice(0, 400), slice(400, None)
     for_training = {"x_train": images[rest], "y_train": labels[rest]}
     np.savez("own.npz", x_test=images[test], y_test=labels[test], **for_training)
-    run_stages(
-        {
-            "data": {"dataset": "arrays", "source": "own.npz"},
-            "preprocess": {"validation_fraction": 0.25},
-            "model": {"architecture": "single_conv"},
-            "train": {"epochs": 15, "batch_size": 32, "learning_rate": 5e-3},
-            "explain": {"n_background": 4, "images": "first", "n_images": 2},
-        }
-    )
-    assert Explanation.load(here / "data/shap").values.shape == (2, 1, 8, 8, 200)
+    changes = {
+        "data": {"dataset": "arrays", "source": "own.npz"},
+        "preprocess": {"validation_fraction": 0.25},
+        "model": {"architecture": "single_conv"},
+        "train": {"epochs": 15, "batch_size": 32, "learning_rate": 5e-3},
+        "explain": {"n_background": 4, "images": "first", "n_images": 2},
+    }
+    run_stages(changes)
+    every = Explanation.load(here / "data/shap")
+    assert every.values.shape == (2, 1, 8, 8, 200)
+    assert every.errors is not None
     assert metrics(here, "evaluate")["accuracy"] >= 0.9
+    table = pd.read_csv("plots/attributions.csv")
+    assert sum(name.startswith("sum of") for name in table) == 200
+
+    changes["explain"]["outputs"] = {"top": 3}
+    run_stages(changes, (explain, report))
+    top = Explanation.load(here / "data/shap")
+    order = np.argsort(-every.probabilities, axis=1)[:, :3]
+    np.testing.assert_array_equal(top.classes, order)
+    index = order[:, None, None, None]
+    atol = 1e-5 * np.abs(every.values).max()
+    values = np.take_along_axis(every.values, index, axis=4)
+    np.testing.assert_allclose(top.values, values, rtol=0, atol=atol)
+    errors = np.take_along_axis(every.errors, order[:, None, None], axis=3)
+    np.testing.assert_allclose(top.errors, errors, rtol=0, atol=atol)
+    np.testing.assert_allclose(top.group_means, every.group_means, rtol=0, atol=atol)
+    table = pd.read_csv("plots/attributions.csv")
+    sums = [name for name in table if name.startswith("sum of")]
+    assert sums == [f"sum of {number}" for number in np.unique(order)]
+    assert "diagonal" not in metrics(here, "explain")
+    assert (here / "plots/shap/sheet_000.png").exists()

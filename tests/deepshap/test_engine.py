@@ -92,35 +92,6 @@ def test_chosen_outputs_are_those_of_all(name: str) -> None:
     assert torch.allclose(explainer.attribute(x, outputs=[2, 0]), every[..., [2, 0]], atol=1e-13)
 
 
-@pytest.mark.parametrize("threads", [1, 2])
-@pytest.mark.parametrize("name", ["conv relu pool", "residual", "linear alone"])
-def test_each_image_may_have_outputs_of_its_own(
-    name: str, threads: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
-    explainer = DeepShap(build(NETWORKS[name], F64), images(5, F64))
-    x = images(4, F64, seed=3)
-    every = explainer.attribute(x)
-    outputs = torch.tensor([[0, 1], [2, 1], [1, 1], [2, 0]])
-    found = explainer.attribute(x, outputs)
-    for at, (image, chosen) in enumerate(zip(x, outputs, strict=True)):
-        assert torch.allclose(found[at], every[at][..., chosen], atol=1e-13)
-        one = explainer.attribute(image[None], outputs[at : at + 1])
-        assert torch.allclose(one[0], every[at][..., chosen], atol=1e-13)
-    assert torch.equal(explainer.attribute(x, torch.tensor([1, 2])), explainer.attribute(x, [1, 2]))
-
-
-@pytest.mark.parametrize("name", NETWORKS)
-def test_tiles_do_not_matter(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    network = build(NETWORKS[name], F64)
-    x, background = images(3, F64), images(7, F64, seed=2)
-    values = DeepShap(network, background).attribute(x)
-    monkeypatch.setattr(engine, "_MIB", 2**14)
-    tiled = DeepShap(network, background, chunk_mib=1, keep_mib=0)
-    assert len(tiled._blocks(3)) > 2
-    assert torch.allclose(tiled.attribute(x), values, atol=1e-13)
-
-
 @pytest.mark.parametrize("name", NETWORKS)
 def test_fast_paths_give_the_general_values(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     network = build(NETWORKS[name], F64)

@@ -37,10 +37,17 @@ def digits_run() -> Run:
     wrong = logits.argmax(axis=1) != test_labels
     indices = np.sort(np.append(np.flatnonzero(wrong), np.flatnonzero(~wrong)[:80]))
     background = train[:N_BACKGROUND].mean(axis=0)
+    groups = train[:N_BACKGROUND].reshape(10, -1, 64).mean(axis=1)
+    by_group = (test[indices][:, None] - groups)[..., None] * weights  # (n, g, 64, 10)
+    share = 1 - N_BACKGROUND / N_TRAIN  # of the training images that are not in the background
+    errors = by_group.std(axis=1, ddof=1) * np.sqrt(share / 10)
+    of_predicted = by_group[np.arange(len(indices)), ..., logits[indices].argmax(axis=1)]
     values = (test[indices] - background)[:, :, None] * weights
     names = [str(number) for number in range(10)]
     explanation = Explanation(
         values=values.reshape(-1, 1, 8, 8, 10).astype(np.float32),
+        errors=errors.reshape(-1, 8, 8, 10).astype(np.float32),
+        group_means=of_predicted.reshape(-1, 10, 8, 8).astype(np.float32),
         base_values=background @ weights,
         outputs=logits[indices],
         probabilities=probabilities[indices],
@@ -58,6 +65,7 @@ def digits_run() -> Run:
             "method": "linear",
             "n_background": N_BACKGROUND,
             "background": "random",
+            "n_groups": 10,
             "parameters": {
                 "seed": 7,
                 "data": {"dataset": "image_folder", "options": {}},
@@ -102,6 +110,7 @@ def random_run(
             "method": "noise",
             "n_background": 1000,
             "background": "stratified",
+            "n_groups": 0,
             "parameters": {},
             "versions": {},
             **about,
@@ -113,11 +122,29 @@ def random_run(
 
 def with_images(run: Run, images: NDArray[np.integer]) -> Run:
     """Keep these explained images."""
-    arrays = {
-        name: getattr(run.explanation, name)[images]
-        for name in ("values", "classes", "outputs", "probabilities", "images", "labels", "indices")
-    }
+    arrays = {name: array[images] for name, array in arrays_by_image(run.explanation).items()}
     return replace(run, explanation=replace(run.explanation, **arrays))
+
+
+def arrays_by_image(explanation: Explanation) -> dict[str, NDArray[Any]]:
+    """The arrays whose first axis counts the explained images."""
+    names = ("values", "errors", "group_means", "classes", "outputs", "probabilities")
+    arrays = {name: getattr(explanation, name) for name in (*names, "images", "labels", "indices")}
+    return {name: array for name, array in arrays.items() if array is not None}
+
+
+def with_maps(run: Run, classes: NDArray[np.integer]) -> Run:
+    """Of each image, keep the maps of these classes (n, m), of a run with all of them."""
+    explanation = run.explanation
+    kept = {"values": explanation.values, "errors": explanation.errors}
+    arrays = {
+        name: np.take_along_axis(
+            array, np.expand_dims(classes, tuple(range(1, array.ndim - 1))), -1
+        )
+        for name, array in kept.items()
+        if array is not None
+    }
+    return replace(run, explanation=replace(explanation, **arrays, classes=classes))
 
 
 def with_about(run: Run, **about: Any) -> Run:

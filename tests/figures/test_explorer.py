@@ -15,7 +15,7 @@ from stages.figures.explorer import write_explorer
 from stages.figures.packing import pack
 from stages.figures.run import Run
 
-from .runs import random_run, with_about, with_names
+from .runs import arrays_by_image, random_run, with_about, with_maps, with_names
 
 
 def written(path: Path, run: Run) -> tuple[str, dict[str, Any]]:
@@ -48,6 +48,38 @@ def test_the_page_gives_the_attributions_back_within_the_error_it_states(
     np.testing.assert_allclose(array(data, "sums"), digits.explanation.sums.ravel(), rtol=1e-6)
 
 
+def test_the_page_gives_the_error_bars_back_within_the_error_it_states(
+    digits: Run, folder: Path
+) -> None:
+    _, data = written(folder / "page.html", digits)
+    n = len(digits.explanation.labels)
+    errors = array(data, "errors").reshape(n, 10, 8, 8).astype(np.float64)
+    unpacked = errors * array(data, "errorSteps").reshape(n, 10, 1, 1)
+    assert digits.explanation.errors is not None
+    exact = digits.explanation.errors.transpose(0, 3, 1, 2)
+    rounding = np.abs(unpacked - exact).max()
+    stated = re.search(
+        r"8 bits, it is at most (\S+) logits per pixel off", data["words"]["exactness"]
+    )
+    assert stated
+    assert float(stated[1]) == pytest.approx(rounding, rel=0.05)
+    assert rounding < exact.max() / 500
+    assert "from 10 groups of it" in data["words"]["exactness"]
+
+
+def test_the_page_holds_the_maps_that_there_are(digits: Run, folder: Path) -> None:
+    order = np.argsort(-digits.explanation.probabilities, axis=1)[:, :3]
+    _, data = written(folder / "page.html", with_maps(digits, order))
+    n = len(digits.explanation.labels)
+    assert (data["size"]["m"], data["size"]["k"]) == (3, 10)
+    np.testing.assert_array_equal(array(data, "shown").reshape(n, 3), order)
+    sums = np.take_along_axis(digits.explanation.sums, order, axis=1)
+    np.testing.assert_allclose(array(data, "sums").reshape(n, 3), sums, rtol=1e-6)
+    assert len(array(data, "maps")) == len(array(data, "errors")) == n * 3 * 64
+    assert "3 of 10 classes are explained for each image" in data["words"]["map"]
+    assert "Diagonal: unknown" in data["words"]["classes"]
+
+
 def test_the_page_paints_with_the_colors_and_the_limit_of_the_pictures(
     digits: Run, folder: Path
 ) -> None:
@@ -58,6 +90,8 @@ def test_the_page_paints_with_the_colors_and_the_limit_of_the_pictures(
 
 def test_two_hundred_images_of_ten_classes_fit_in_8_mb(folder: Path) -> None:
     run = random_run(200, 1, 28, 28, 10)
+    errors = np.abs(run.explanation.values).sum(axis=1) / 3
+    run = replace(run, explanation=replace(run.explanation, errors=errors))
     _, data = written(folder / "page.html", run)
     assert data["size"]["n"] == 200
     assert data["words"]["held"] == "All 200 explained images."
@@ -72,10 +106,8 @@ def test_any_number_and_size_of_images_stays_under_8_mb(
     n_images = shape[0]
     explanation = small.explanation
     arrays = {  # one image many times over takes no memory
-        name: np.broadcast_to(
-            getattr(explanation, name)[0], (n_images, *getattr(explanation, name).shape[1:])
-        )
-        for name in ("values", "classes", "outputs", "probabilities", "images", "labels", "indices")
+        name: np.broadcast_to(array[0], (n_images, *array.shape[1:]))
+        for name, array in arrays_by_image(explanation).items()
     }
     explanation = replace(explanation, **arrays)
     run = replace(small, explanation=explanation)
@@ -92,7 +124,10 @@ def test_where_not_all_fit_the_mistakes_are_kept(
 ) -> None:
     explanation = digits.explanation
     wrong = np.flatnonzero(explanation.predicted != explanation.labels)
-    monkeypatch.setattr(packing, "PACKED_BYTES", 1512 * (len(wrong) + 5) * 4 // 3)
+    every = pack(explanation, digits.summary).arrays
+    by_image = sum(array.nbytes for name, array in every.items() if name != "baseValues")
+    one = by_image // len(explanation.labels)
+    monkeypatch.setattr(packing, "PACKED_BYTES", 4 * one * (len(wrong) + 5) // 3 + 1)
     held = pack(explanation, digits.summary).arrays["indices"]
     assert len(held) == len(wrong) + 5
     assert set(explanation.indices[wrong]) < set(held)

@@ -28,6 +28,7 @@ def test_the_page_says_what_the_run_was(page: Page) -> None:
         "train.note <b>bold</b>",
         "seed 7",
         "report.colormap red_blue",
+        "report.fade false",
         "evaluate.accuracy 0.912346",
         "explain.diagonal",
         "explain.additivity_l1_log10",
@@ -174,7 +175,7 @@ def test_everything_is_reached_by_the_tab_key_and_shows_that_it_is(page: Page) -
     for control in ("true", "predicted", "outcome", "order", "search", "clear", "map", "for"):
         assert control in seen
     assert "against" in seen
-    assert "opacity" in seen
+    assert {"opacity", "fade"} <= set(seen)
     assert any(name.startswith("Test image") for name in seen)
     assert any(name.startswith("true ") and "on this page" in name for name in seen)
 

@@ -11,7 +11,7 @@ from stages.figures.run import Run
 from stages.summary.metrics import diagonal_by_class, explanation_metrics
 from stages.summary.tables import class_table, write_attribution_table
 from stages.summary.totals import summarise
-from tests.figures.runs import random_run, with_images, with_names
+from tests.figures.runs import random_run, with_images, with_maps, with_names
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 8, 8, 2), (7, 3, 9, 11, 4), (120, 1, 8, 8, 10)])
@@ -42,7 +42,8 @@ def test_no_attribution_at_all_still_has_a_scale() -> None:
     nothing[1, 0, 2, 2, 0] = -0.25  # less than a thousandth of the values
     many = np.zeros((30, 1, 8, 8, 2), np.float32)
     many[:3] = nothing
-    wide = replace(run.explanation, values=many, labels=np.zeros(30, np.int64))
+    labels, classes = np.zeros(30, np.int64), np.tile([0, 1], (30, 1))
+    wide = replace(run.explanation, values=many, labels=labels, classes=classes)
     assert summarise(wide).limit == 0.25
 
 
@@ -133,3 +134,57 @@ def test_two_classes_have_a_table_of_two_ranks(tmp_path: Path) -> None:
     run = random_run(3, 1, 8, 8, 2)
     write_attribution_table(tmp_path / "table.csv", run.explanation, run.summary)
     assert "class 3" not in pd.read_csv(tmp_path / "table.csv")
+
+
+def most_probable(run: Run, n_maps: int) -> Run:
+    order = np.argsort(-run.explanation.probabilities, axis=1)
+    return with_maps(run, order[:, :n_maps])
+
+
+def test_with_some_maps_totals_are_of_the_images_that_have_one(digits: Run) -> None:
+    top = most_probable(digits, 3)
+    explanation, summary = top.explanation, top.summary
+    maps = digits.explanation.values.astype(np.float64).sum(axis=1)  # of all classes (n, h, w, k)
+    sums = np.take_along_axis(maps.sum(axis=(1, 2)), explanation.classes, axis=1)
+    np.testing.assert_allclose(summary.sums, sums, rtol=1e-5)
+    for number in range(10):
+        has = (explanation.classes == number).any(axis=1)
+        strengths = np.abs(maps[has][..., number]).sum(axis=(1, 2))
+        assert summary.strengths[number] == pytest.approx(strengths.mean())
+        own = maps[has & (explanation.labels == number)][..., number]
+        assert summary.counts[number] == len(own)
+        np.testing.assert_allclose(summary.means[number], own.mean(axis=0), atol=1e-9)
+        np.testing.assert_allclose(summary.mean_strengths[number], np.abs(own).mean(axis=0))
+
+
+def test_the_order_of_the_maps_changes_no_number(digits: Run) -> None:
+    backwards = with_maps(digits, digits.explanation.classes[:, ::-1])
+    assert backwards.metrics == pytest.approx(digits.metrics)
+    pd.testing.assert_frame_equal(backwards.class_table, digits.class_table)
+
+
+@pytest.mark.parametrize("n_maps", [1, 3, 9])
+def test_without_all_classes_there_is_no_diagonal(digits: Run, n_maps: int) -> None:
+    top = most_probable(digits, n_maps)
+    assert set(digits.metrics) - set(top.metrics) == {"diagonal"}
+    assert top.metrics["additivity_log10"] < -6
+    assert top.class_table["diagonal"].isna().all()
+
+
+def test_a_class_without_a_map_has_no_strength_and_no_column(digits: Run, tmp_path: Path) -> None:
+    n_images = len(digits.explanation.labels)
+    two = with_maps(digits, np.tile([7, 2], (n_images, 1)))
+    assert list(np.flatnonzero(two.class_table["strength"].notna())) == [2, 7]
+    write_attribution_table(tmp_path / "table.csv", two.explanation, two.summary)
+    table = pd.read_csv(tmp_path / "table.csv")
+    assert [name for name in table if name.startswith("sum of")] == ["sum of 2", "sum of 7"]
+    change = digits.explanation.outputs - digits.explanation.base_values
+    np.testing.assert_allclose(table[["sum of 2", "sum of 7"]], change[:, [2, 7]], atol=1e-4)
+
+
+def test_an_image_without_a_map_of_a_class_has_an_empty_cell(digits: Run, tmp_path: Path) -> None:
+    predicted = most_probable(digits, 1)
+    write_attribution_table(tmp_path / "table.csv", predicted.explanation, predicted.summary)
+    table = pd.read_csv(tmp_path / "table.csv", dtype=str)
+    for _, row in table.iterrows():
+        assert list(row.filter(like="sum of").dropna().index) == [f"sum of {row['predicted']}"]

@@ -1,19 +1,17 @@
 "use strict";
 // One image large: its map for a class or a contrast of two, and the numbers of every class.
 
-// `for` and `against` are a class number or "predicted", "true", "nothing", as in their selects.
+// `for` and `against` are what was last chosen: a class number or "predicted", "true", "nothing". An
+// image that has no map of it shows another; the next one that has shows it again.
 const state = { image: images[0], for: "predicted", against: "nothing", pixel: null };
 const canvas = byId("map");
 const cursor = byId("cursor");
 const rows = []; // of the table of classes, for the image shown
 
 // The axis of base value + summed attribution is one for the whole run.
-const ends = [...arrays.baseValues];
-for (const image of images) {
-  for (let number = 0; number < nClasses; number++) {
-    ends.push(arrays.baseValues[number] + sum(image.place, number));
-  }
-}
+const ends = images.flatMap((image) =>
+  image.shown.flatMap((number) => [arrays.baseValues[number], arrays.baseValues[number] + sum(image, number)]),
+);
 const lowest = ends.reduce((a, b) => Math.min(a, b));
 const span = ends.reduce((a, b) => Math.max(a, b)) - lowest || 1;
 
@@ -21,13 +19,20 @@ function onAxis(value) {
   return (100 * (value - lowest)) / span;
 }
 
-/** The class that a select's value stands for on the image shown; null for none. */
-function resolve(value) {
+/** The class that a choice stands for on the image shown; null if it has no map of it. */
+function resolve(choice) {
   const { image } = state;
-  if (value === "nothing") return null;
-  if (value === "true") return image.label;
-  const number = value === "predicted" ? image.predicted : Number(value);
-  return image.shown.includes(number) ? number : image.predicted;
+  const number = { predicted: image.predicted, true: image.label }[choice] ?? Number(choice);
+  return image.shown.includes(number) ? number : null;
+}
+
+/** The choices as the image shown can follow them. */
+function followed() {
+  const fallback = resolve("predicted") === null ? String(state.image.shown[0]) : "predicted";
+  return {
+    for: resolve(state.for) === null ? fallback : state.for,
+    against: resolve(state.against) === null ? "nothing" : state.against,
+  };
 }
 
 function fillSelects() {
@@ -37,23 +42,27 @@ function fillSelects() {
     against: [["nothing", "nothing"], ["true", "the true class"]],
   };
   for (const id of ["for", "against"]) {
-    const options = [...special[id], ...choices];
+    const able = special[id].filter(([choice]) => choice === "nothing" || resolve(choice) !== null);
     byId(id).replaceChildren(
-      ...options.map(([value, text]) => element("option", { value }, text)),
+      ...[...able, ...choices].map(([value, text]) => element("option", { value }, text)),
     );
-    if (!options.some(([value]) => String(value) === state[id])) state[id] = String(special[id][0][0]);
-    byId(id).value = state[id];
+    byId(id).value = followed()[id];
   }
 }
 
-/** Values (h * w) of the map or contrast on show, and what to call it. */
+/** Values (h * w) of the map or contrast on show, their standard errors, and what to call it. */
 function current() {
-  const plus = resolve(state.for);
-  const minus = resolve(state.against);
-  const values = mapOf(state.image, plus);
-  if (minus === null) return { values, called: names[plus] };
-  const other = mapOf(state.image, minus);
-  return { values: values.map((value, i) => value - other[i]), called: `${names[plus]} − ${names[minus]}` };
+  const plus = resolve(followed().for);
+  const minus = resolve(followed().against);
+  const shown = { values: mapOf(state.image, plus), errors: errorsOf(state.image, plus), called: names[plus] };
+  if (minus === null) return { ...shown, atMost: "" };
+  const other = { values: mapOf(state.image, minus), errors: errorsOf(state.image, minus) };
+  return {
+    values: shown.values.map((value, i) => value - other.values[i]),
+    errors: shown.errors?.map((error, i) => error + other.errors[i]) ?? null,
+    called: `${names[plus]} − ${names[minus]}`,
+    atMost: "at most ",
+  };
 }
 
 function choose(image) {
@@ -78,11 +87,11 @@ function choose(image) {
 
 function fillClasses() {
   const { image } = state;
-  const mostFor = largest((number) => sum(image.place, number));
+  const mostFor = largest(image.shown, (number) => sum(image, number));
   rows.length = 0;
   image.shown.forEach((number, slot) => {
     const base = arrays.baseValues[number];
-    const total = sum(image.place, number);
+    const total = sum(image, number);
     const output = base + total;
     const button = element("button", { type: "button" }, element("bdi", {}, names[number]));
     if (slot < 10) button.append(" ", element("kbd", {}, String(slot)));
@@ -111,27 +120,30 @@ function fillClasses() {
       element("td", {}, sumText, element("span", { class: "track" }, change, tick)),
       value,
     );
-    rows.push({ number, row, button, value, map: mapOf(image, number) });
+    rows.push({ number, row, button, value, map: mapOf(image, number), errors: errorsOf(image, number) });
   });
   byId("classes").tBodies[0].replaceChildren(...rows.map(({ row }) => row));
 }
 
 function setMap(id, value) {
   state[id] = value;
-  byId(id).value = value;
+  byId(id).value = followed()[id];
   show();
 }
 
 /** Draw the map on show and mark its class. */
 function show() {
-  const { values, called } = current();
-  paint(canvas, state.image, values, byId("opacity").value / 100);
+  const { values, errors, called } = current();
+  const faded = (pixel) =>
+    errors !== null && byId("fade").checked && Math.abs(values[pixel]) <= run.fade.errors * errors[pixel];
+  const colorOf = (pixel) => (faded(pixel) ? paleColor : mapColor)(values[pixel]);
+  paint(canvas, state.image, colorOf, byId("opacity").value / 100);
   canvas.setAttribute(
     "aria-label",
     `Attribution map of test image ${state.image.index}: ${called}. Arrow keys move over pixels.`,
   );
   for (const { number, button } of rows) {
-    button.setAttribute("aria-pressed", String(number === resolve(state.for)));
+    button.setAttribute("aria-pressed", String(number === resolve(followed().for)));
   }
   showPixel();
 }
@@ -140,10 +152,11 @@ function show() {
 function showPixel() {
   const { pixel, image } = state;
   cursor.hidden = pixel === null;
-  for (const { value, map } of rows) {
+  for (const { value, map, errors } of rows) {
     value.textContent = pixel === null ? "" : signed(map[pixel], pixelDigits);
+    if (pixel !== null && errors) value.append(" ", element("small", {}, plusMinus(errors[pixel])));
   }
-  const { values, called } = current();
+  const { values, errors, called, atMost } = current();
   if (pixel === null) {
     byId("pixel").textContent = `Map of ${called}. Point at a pixel to read its values.`;
     return;
@@ -156,7 +169,12 @@ function showPixel() {
   const color = pixelColor(image, pixel);
   const brightness = nChannels === 1 ? `brightness ${color[0]}` : `red, green, blue ${color.join(", ")}`;
   byId("pixel").textContent =
-    `Row ${y + 1}, column ${x + 1} (${brightness}): ${called} ${signed(values[pixel], pixelDigits)}`;
+    `Row ${y + 1}, column ${x + 1} (${brightness}): ${called} ${signed(values[pixel], pixelDigits)}` +
+    (errors ? ` ${atMost}${plusMinus(errors[pixel])}` : "");
+}
+
+function plusMinus(error) {
+  return `±\u00a0${error.toFixed(pixelDigits)}`; // on one line
 }
 
 function pointAt(event) {
@@ -186,7 +204,7 @@ canvas.addEventListener("pointermove", pointAt);
 canvas.addEventListener("pointerdown", pointAt);
 canvas.addEventListener("pointerleave", leavePixel);
 canvas.addEventListener("blur", leavePixel);
-byId("opacity").addEventListener("input", show);
+for (const id of ["opacity", "fade"]) byId(id).addEventListener("input", show);
 for (const id of ["for", "against"]) {
   byId(id).addEventListener("input", (event) => setMap(id, event.target.value));
 }

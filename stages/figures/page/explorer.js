@@ -10,7 +10,14 @@ function fillTexts() {
   byId("sum-note").textContent =
     "Bars start at the class's base value, its mean over the background (tick), and reach as far as the " +
     "attributions sum up to; the largest sum is bold." +
-    (nMaps < nClasses ? ` ${nMaps} of ${nClasses} classes: those that have a map here.` : "");
+    (nMaps < nClasses ? ` Maps here: ${nMaps} of ${nClasses} classes.` : "");
+}
+
+function fillSwitch() {
+  const { parentElement: label, nextElementSibling: words } = byId("fade");
+  words.textContent = `Fade what is within ${run.fade.errors} standard errors of 0`;
+  label.hidden = !hasErrors;
+  byId("fade").checked = run.fade.on;
 }
 
 function fillBar() {
@@ -64,6 +71,7 @@ function onKey(event) {
 }
 
 fillTexts();
+fillSwitch();
 fillBar();
 fillFacts();
 fillMatrix();

@@ -29,18 +29,15 @@ function probability(image, number) {
   return arrays.probabilities[image * nClasses + number];
 }
 
-function sum(image, number) {
-  return arrays.sums[image * nClasses + number];
+/** The one of these numbers with the largest value, the first of several. */
+function largest(numbers, value) {
+  return numbers.reduce((best, number) => (value(number) > value(best) ? number : best));
 }
 
-function largest(value) {
-  let best = 0;
-  for (let number = 1; number < nClasses; number++) if (value(number) > value(best)) best = number;
-  return best;
-}
+const allClasses = names.map((_, number) => number);
 
 const images = Array.from({ length: nImages }, (_, place) => {
-  const predicted = largest((number) => probability(place, number));
+  const predicted = largest(allClasses, (number) => probability(place, number));
   const label = arrays.labels[place];
   return {
     place,
@@ -54,11 +51,28 @@ const images = Array.from({ length: nImages }, (_, place) => {
   };
 });
 
+/** Where the map of a class, which the image has, lies among all maps. */
+function slotOf(image, number) {
+  return image.place * nMaps + image.shown.indexOf(number);
+}
+
+/** Sum of the attributions of one image to a class that has a map. */
+function sum(image, number) {
+  return arrays.sums[slotOf(image, number)];
+}
+
+function unpacked(maps, steps, slot) {
+  return Float32Array.from(maps.subarray(slot * nPixels, (slot + 1) * nPixels), (step) => step * steps[slot]);
+}
+
 /** Attribution (h * w) of one image to a class that has a map. */
 function mapOf(image, number) {
-  const slot = image.place * nMaps + image.shown.indexOf(number);
-  const packed = arrays.maps.subarray(slot * nPixels, (slot + 1) * nPixels);
-  return Float32Array.from(packed, (step) => step * arrays.steps[slot]);
+  return unpacked(arrays.maps, arrays.steps, slotOf(image, number));
+}
+
+/** Its standard error (h * w); null without error bars. */
+function errorsOf(image, number) {
+  return hasErrors ? unpacked(arrays.errors, arrays.errorSteps, slotOf(image, number)) : null;
 }
 
 /** Colours 0 to 255 of a pixel of an image. */
@@ -75,15 +89,21 @@ function mapColor(value) {
   return arrays.colors.subarray(3 * step, 3 * step + 3);
 }
 
-/** Draw an image, and over it a map of this opacity, one canvas pixel for each pixel. */
-function paint(canvas, image, values, opacity) {
+/** The same colour faded towards that of 0. */
+function paleColor(value) {
+  const zero = mapColor(0);
+  return Array.from(mapColor(value), (strong, channel) => zero[channel] + (strong - zero[channel]) * run.fade.share);
+}
+
+/** Draw an image, and over it the colours of a map with this opacity, one canvas pixel for each pixel. */
+function paint(canvas, image, colorOf, opacity) {
   canvas.width = width;
   canvas.height = height;
   const context = canvas.getContext("2d");
   const pixels = context.createImageData(width, height);
   for (let pixel = 0; pixel < nPixels; pixel++) {
     const under = pixelColor(image, pixel);
-    const over = values ? mapColor(values[pixel]) : under;
+    const over = colorOf ? colorOf(pixel) : under;
     for (let channel = 0; channel < 3; channel++) {
       pixels.data[4 * pixel + channel] = under[channel] + (over[channel] - under[channel]) * opacity;
     }
@@ -103,5 +123,6 @@ function signed(value, digits) {
 
 const nTest = run.cells.reduce((total, [, , count]) => total + count, 0);
 const nRight = run.cells.reduce((total, [a, b, count]) => total + (a === b ? count : 0), 0);
+const hasErrors = arrays.errors.length > 0;
 const pixelDigits = Math.min(12, Math.max(1, 3 - Math.floor(Math.log10(run.limit))));
 const sumDigits = run.unit === "logits" ? 2 : 3;

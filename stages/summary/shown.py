@@ -1,0 +1,34 @@
+"""The maps shown of an image, where there are too many to show all."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.artifacts.explanation import ExplainedImages
+
+ALL_MAPS_UP_TO = 12
+TOP_MAPS = 10
+
+
+def n_shown(n_maps: int) -> int:
+    """How many maps are shown: all up to twelve, else ten."""
+    return n_maps if n_maps <= ALL_MAPS_UP_TO else TOP_MAPS
+
+
+def shown_maps(explained: ExplainedImages) -> NDArray[np.int64]:
+    """The maps that are drawn of each image.
+
+    Up to twelve: all, in their order. More: those of the ten most probable classes, the most
+    probable first, the last of them giving way to the true class where that has another map.
+
+    Returns:
+        Positions among the maps of an image, (n, m) or (n, 10).
+    """
+    n_images, n_maps = explained.classes.shape
+    if n_shown(n_maps) == n_maps:
+        return np.tile(np.arange(n_maps), (n_images, 1))
+    probabilities = np.take_along_axis(explained.probabilities, explained.classes, axis=1)
+    shown = np.argsort(-probabilities, axis=1, kind="stable")[:, :TOP_MAPS]
+    of_true = explained.places(explained.labels)
+    absent = (of_true >= 0) & ~(shown == of_true[:, None]).any(axis=1)
+    shown[absent, -1] = of_true[absent]
+    return shown.astype(np.int64)

@@ -1,0 +1,97 @@
+"""The background is cut into blocks, pieces and groups: what that changes, and what it must not."""
+
+import pytest
+import torch
+
+from stages.deepshap import DeepShap, engine
+from stages.deepshap.blocks import cut
+
+from .networks import OURS_ALONE, SHAP_IS_RIGHT, build, images
+
+NETWORKS = {**SHAP_IS_RIGHT, **OURS_ALONE}
+F64 = torch.float64
+
+
+@pytest.mark.parametrize("n_background", [1, 2, 7, 20, 100, 1003])
+@pytest.mark.parametrize("n_groups", [1, 2, 3, 10])
+@pytest.mark.parametrize("largest", [1, 4, 33, 10_000])
+@pytest.mark.parametrize("n_cores", [1, 2, 3, 16])
+def test_every_image_lies_in_one_block_and_in_its_group(
+    n_background: int, n_groups: int, largest: int, n_cores: int
+) -> None:
+    n_groups = min(n_groups, n_background)
+    blocks = cut(n_background, n_groups, largest, n_cores)
+    everything = range(n_background)
+    assert [at for block in blocks for at in everything[block.images]] == list(everything)
+    assert max(map(len, blocks)) <= largest
+    assert len(blocks) >= min(n_cores, n_background)
+    if n_groups == 1:
+        assert max(map(len, blocks)) <= 2 * min(map(len, blocks))
+    groups = torch.arange(n_background).tensor_split(n_groups)
+    found: list[list[int]] = [[] for _ in groups]
+    for block in blocks:
+        for piece in block.pieces:
+            found[piece.group] += piece.images
+            assert list(everything[block.images][block.within(piece)]) == list(piece.images)
+    assert found == [group.tolist() for group in groups]
+
+
+@pytest.mark.parametrize("n_background", [9, 23])
+@pytest.mark.parametrize("name", ["conv relu pool", "standardized", "residual", "linear alone"])
+def test_a_group_s_attributions_are_those_against_its_images_alone(
+    name: str, n_background: int
+) -> None:
+    network = build(NETWORKS[name], F64)
+    x, background = images(2, F64), images(n_background, F64, seed=2)
+    explainer = DeepShap(network, background)
+    values, groups = explainer.attribute_by_group(x, n_groups=4)
+    assert torch.allclose(values, explainer.attribute(x), rtol=0, atol=1e-13)
+    assert groups.shape == (2, 4, 10, 10, 3)
+    for at, part in enumerate(background.tensor_split(4)):
+        alone = DeepShap(network, part).attribute(x).sum(1)
+        assert torch.allclose(groups[:, at], alone, rtol=0, atol=1e-13)
+
+
+def test_groups_of_outputs_chosen_for_each_image() -> None:
+    explainer = DeepShap(build(NETWORKS["residual"], F64), images(7, F64))
+    x, outputs = images(2, F64, seed=3), torch.tensor([[2, 0], [1, 1]])
+    _, every = explainer.attribute_by_group(x, n_groups=3)
+    _, found = explainer.attribute_by_group(x, outputs, n_groups=3)
+    index = outputs[:, None, None, None].expand(*every.shape[:4], 2)
+    assert torch.allclose(found, every.gather(-1, index), rtol=0, atol=1e-13)
+
+
+@pytest.mark.parametrize("n_groups", [0, 8])
+def test_groups_that_do_not_fit_are_named(n_groups: int) -> None:
+    explainer = DeepShap(build(NETWORKS["linear alone"], F64), images(7, F64))
+    with pytest.raises(ValueError, match=f"n_groups: must be in 1 … 7, got {n_groups}"):
+        explainer.attribute_by_group(images(1, F64), n_groups=n_groups)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("name", ["conv relu pool", "residual", "linear alone"])
+def test_each_image_may_have_outputs_of_its_own(
+    name: str, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    explainer = DeepShap(build(NETWORKS[name], F64), images(5, F64))
+    x = images(4, F64, seed=3)
+    every = explainer.attribute(x)
+    outputs = torch.tensor([[0, 1], [2, 1], [1, 1], [2, 0]])
+    found = explainer.attribute(x, outputs)
+    for at, (image, chosen) in enumerate(zip(x, outputs, strict=True)):
+        assert torch.allclose(found[at], every[at][..., chosen], atol=1e-13)
+        one = explainer.attribute(image[None], outputs[at : at + 1])
+        assert torch.allclose(one[0], every[at][..., chosen], atol=1e-13)
+    assert torch.equal(explainer.attribute(x, torch.tensor([1, 2])), explainer.attribute(x, [1, 2]))
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_tiles_do_not_matter(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    network = build(NETWORKS[name], F64)
+    x, background = images(3, F64), images(7, F64, seed=2)
+    values = DeepShap(network, background).attribute(x)
+    monkeypatch.setattr(engine, "_MIB", 2**14)
+    tiled = DeepShap(network, background, chunk_mib=1, keep_mib=0)
+    assert len(tiled._blocks(3, 1)) > 2
+    assert torch.allclose(tiled.attribute(x), values, atol=1e-13)

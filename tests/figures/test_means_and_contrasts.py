@@ -1,0 +1,124 @@
+"""Class means and contrasts."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stages.figures.class_means import ClassMeans, draw_class_means, draw_means
+from stages.figures.contrasts import (
+    draw_contrast,
+    draw_contrasts,
+    picture_of_mistakes,
+    picture_of_pair,
+)
+from stages.figures.run import Run
+from stages.summary.contrasts import contrasts_of_mistakes
+
+from .drawn import caption, frames, texts
+from .runs import random_run, with_images, with_maps
+
+
+@pytest.mark.parametrize("n_classes", [2, 5])
+def test_class_means_and_contrasts_of_photographs_grow_too(n_classes: int) -> None:
+    run = random_run(24, 3, 64, 64, n_classes)
+    means = draw_means(ClassMeans(run), np.arange(n_classes))
+    top_row = [tile.get_array() for tile in means.figure.images[::3]]
+    assert sum(tile.shape[1] for tile in top_row) > 0.6 * means.width
+    picture = picture_of_mistakes(run)
+    assert picture
+    board = draw_contrast(run, picture)
+    assert board.figure.images[0].get_array().shape == (128, 128, 3)
+    tiles = sum(tile.get_array().shape[1] for tile in board.figure.images[:8])
+    assert tiles > 0.7 * board.width
+
+
+def test_class_means_show_three_tiles_for_each_class_on_a_scale_of_their_own(
+    digits: Run, folder: Path
+) -> None:
+    explanation, summary = digits.explanation, digits.summary
+    paths = draw_class_means(folder, digits)
+    assert [path.name for path in paths] == ["class_means_000.png"]
+    limit = float(np.percentile(summary.mean_strengths, 99.9))
+    board = draw_means(ClassMeans(digits), np.arange(10))
+    assert len(board.figure.images) == 30
+    np.testing.assert_allclose(board.figure.axes[0].get_xlim(), (-limit, limit), rtol=1e-6)
+    count = int((explanation.labels == 6).sum())
+    assert f"n = {count}" in texts(board)
+
+
+def test_classes_without_an_explained_image_are_left_out(digits: Run) -> None:
+    means = ClassMeans(with_images(digits, np.flatnonzero(digits.explanation.labels < 4)))
+    board = draw_means(means, means.classes)
+    assert len(board.figure.images) == 12
+    assert "6 classes have no explained image" in caption(board)
+
+
+def test_two_hundred_class_means_fill_several_pictures(folder: Path) -> None:
+    paths = draw_class_means(folder, random_run(400, 1, 8, 8, 90))
+    assert [path.name for path in paths] == [f"class_means_{number:03d}.png" for number in range(3)]
+
+
+def test_a_contrast_is_the_difference_of_its_two_maps(digits: Run) -> None:
+    explanation = digits.explanation
+    contrast = contrasts_of_mistakes(explanation)[0]
+    picture = picture_of_mistakes(digits)
+    assert picture
+    board = draw_contrast(digits, replace(picture, contrasts=[contrast]))
+    assert len(board.figure.images) == 4
+    image, a, b = contrast
+    values = explanation.values[image, 0].astype(np.float64)
+    exact = digits.scale.paint(values[..., a] - values[..., b])
+    zoom = board.figure.images[3].get_array().shape[0] // 8
+    drawn = board.figure.images[3].get_array()[::zoom, ::zoom]
+    white = explanation.images[image, 0] == 0
+    np.testing.assert_array_equal(drawn[white], exact[white])
+    assert frames(board, "predicted") == frames(board, "true") == 1
+    difference = explanation.sums[image, a] - explanation.sums[image, b]
+    assert f"{difference:+.2f}".replace("-", "\N{MINUS SIGN}") in texts(board)
+
+
+def test_without_a_mistake_there_is_no_contrast_to_draw(digits: Run, folder: Path) -> None:
+    right = np.flatnonzero(digits.explanation.predicted == digits.explanation.labels)
+    perfect = np.eye(10, dtype=np.float32)[digits.predictions.labels]
+    predictions = replace(digits.predictions, probabilities=perfect)
+    paths = draw_contrasts(folder, replace(with_images(digits, right), predictions=predictions))
+    assert paths == []
+    assert list(folder.iterdir()) == []
+
+
+def test_class_means_are_of_images_with_a_map_of_their_class(digits: Run, folder: Path) -> None:
+    explanation = digits.explanation
+    predicted = with_maps(digits, explanation.predicted[:, None])
+    board = draw_means(ClassMeans(predicted), np.arange(10))
+    right = explanation.labels[explanation.predicted == explanation.labels]
+    for count in np.bincount(right):
+        assert f"n = {count}" in texts(board)
+    assert "over its n explained images with a map of it" in caption(board)
+    wrong = with_images(predicted, np.flatnonzero(explanation.predicted != explanation.labels))
+    assert draw_class_means(folder, wrong) == []
+
+
+def test_a_contrast_takes_the_maps_of_its_classes_wherever_they_lie(digits: Run) -> None:
+    every = picture_of_pair(digits)
+    assert every
+    order = np.argsort(-digits.explanation.probabilities, axis=1)
+    shuffled = picture_of_pair(with_maps(digits, order))
+    assert shuffled == every
+    boards = [draw_contrast(run, every) for run in (digits, with_maps(digits, order))]
+    assert texts(boards[0]) == texts(boards[1])
+    for a, b in zip(*(board.figure.images for board in boards), strict=True):
+        np.testing.assert_array_equal(a.get_array(), b.get_array())
+
+
+def test_of_explained_classes_the_most_confused_pair_is_drawn(digits: Run) -> None:
+    every = picture_of_pair(digits)
+    assert every
+    _, plus, _ = every.contrasts[0]
+    others = np.setdiff1d(np.arange(10), [plus])
+    n_images = len(digits.explanation.labels)
+    some = picture_of_pair(with_maps(digits, np.tile(others, (n_images, 1))))
+    assert some
+    assert "between explained classes" in some.caption
+    assert all(plus not in contrast[1:] for contrast in some.contrasts)

@@ -1,0 +1,184 @@
+"""Contact sheets: which tiles, frames and words stand where."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stages.figures import sheets
+from stages.figures.run import Run
+from stages.figures.sheets import SheetLayout, draw_sheet, draw_sheets
+from stages.summary.shown import shown_maps
+
+from .drawn import caption, frames, texts
+from .runs import random_run, with_maps, with_names
+
+
+def test_a_sheet_has_an_image_and_a_map_for_each_class_in_each_row(digits: Run) -> None:
+    board = draw_sheet(digits, 0)
+    assert len(board.figure.images) == 10 * (1 + 10)
+    last = draw_sheet(digits, len(digits.explanation.labels) - 3)
+    assert len(last.figure.images) == 3 * (1 + 10)
+
+
+def test_every_tile_shows_the_image_and_the_map_it_stands_for(digits: Run) -> None:
+    explanation = digits.explanation
+    board = draw_sheet(digits, 0)
+    zoom = board.figure.images[0].get_array().shape[0] // 8
+    rows = [tile.get_array()[::zoom, ::zoom] for tile in board.figure.images]
+    np.testing.assert_array_equal(rows[11 * 4][..., 0], explanation.images[4, 0])
+    white = explanation.images[4, 0] == 0  # the faint negative adds nothing there
+    for number in range(10):
+        exact = digits.scale.paint(explanation.values[4, 0, ..., number].astype(np.float64))
+        np.testing.assert_array_equal(rows[11 * 4 + 1 + number][white], exact[white])
+
+
+def test_the_predicted_class_is_framed_and_the_true_one_where_it_differs(digits: Run) -> None:
+    wrong = digits.explanation.predicted != digits.explanation.labels
+    start = int(np.flatnonzero(wrong)[0])
+    n_wrong = wrong[start : start + 10].sum()
+    board = draw_sheet(digits, start)
+    assert frames(board, "predicted") == 10
+    assert frames(board, "true") == n_wrong > 0
+    assert frames(board, "other") == 100 - 10 - n_wrong
+
+
+def test_rows_say_true_class_prediction_probability_and_sums(digits: Run) -> None:
+    board = draw_sheet(digits, 0)
+    words = texts(board)
+    explanation = digits.explanation
+    for image in range(10):
+        assert f"test image {explanation.indices[image]}" in words
+        assert f"true: {explanation.labels[image]}" in words
+        assert f"{explanation.probabilities[image].max():.3f}" in words
+        total = f"{explanation.sums[image].max():+.2f}".replace("-", "\N{MINUS SIGN}")
+        assert total in words
+    assert words.count("✓") + words.count("✗") == 10
+
+
+def test_one_color_bar_spans_the_scale_of_the_run(digits: Run) -> None:
+    maps = np.abs(digits.explanation.values.sum(axis=1))
+    limit = np.percentile(maps, 99.9)
+    for start in (0, 10):
+        board = draw_sheet(digits, start)
+        assert len(board.figure.axes) == 1
+        np.testing.assert_allclose(board.figure.axes[0].get_xlim(), (-limit, limit), rtol=1e-6)
+    assert f"±{limit:.3g}" in caption(board)
+
+
+def test_sheets_stop_at_a_dozen_and_say_so(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert sheets.ON_SHEETS == 12 * sheets.MOST_ROWS
+    monkeypatch.setattr(sheets, "ON_SHEETS", 20)  # the rule, without the wait
+    run = random_run(31, 1, 8, 8, 10)
+    paths = draw_sheets(folder, run)
+    assert [path.name for path in paths] == ["sheet_000.png", "sheet_001.png"]
+    assert sorted(folder.iterdir()) == sorted(paths)
+    board = draw_sheet(run, 0)
+    assert "explained images 1 to 10 of 31; the sheets show the first 20" in texts(board)
+
+
+def test_of_two_hundred_classes_the_top_ones_are_drawn_and_named(folder: Path) -> None:
+    run = random_run(3, 3, 16, 16, 200)
+    board = draw_sheet(run, 0)
+    assert len(board.figure.images) == 3 * (1 + 10)
+    assert "Of 200 classes each row shows the 10 most probable" in caption(board)
+    assert "summed over the colour channels" in caption(board)
+    assert "probability per pixel" in caption(board)
+    shown = shown_maps(run.explanation)
+    assert all(str(number) in caption(board) for number in shown[0])
+    assert board.width < 1300
+
+
+def test_large_images_are_averaged_and_the_caption_says_so() -> None:
+    run = random_run(1, 3, 300, 400, 3)
+    board = draw_sheet(run, 0)
+    assert "Each drawn pixel is the mean of 2 by 2." in caption(board)
+    tile = board.figure.images[0].get_array()
+    assert tile.shape == (150, 200, 3)
+    corner = run.explanation.images[0, :, :2, :2].mean(axis=(1, 2))
+    np.testing.assert_allclose(tile[0, 0], corner, atol=0.5)
+
+
+@pytest.mark.parametrize("shape", [(3, 64, 64), (1, 28, 28), (3, 32, 32), (3, 224, 224)])
+@pytest.mark.parametrize("n_classes", [2, 3, 10])
+def test_tiles_fill_the_width_of_a_sheet(shape: tuple[int, int, int], n_classes: int) -> None:
+    run = random_run(1, *shape, n_classes)
+    board = draw_sheet(run, 0)
+    *_, last = board.figure.images
+    tile = last.get_array().shape[1]
+    room = board.width - sheets.LABEL
+    assert (1 + n_classes) * tile > (0.75 if n_classes < 10 else 0.6) * room
+    assert board.width - (last.ox + tile) < 60
+    if n_classes < 10:
+        assert tile > 160
+
+
+@pytest.mark.parametrize("shape", [(1, 28, 28, 10), (3, 64, 64, 2), (3, 224, 224, 2)])
+def test_a_sheet_prints_on_one_page(shape: tuple[int, int, int, int]) -> None:
+    run = random_run(12, *shape)
+    layout = SheetLayout.of(run)
+    assert 5 <= layout.n_rows <= 10
+    board = draw_sheet(run, 0)
+    assert board.height < 1.9 * board.width
+    assert len(board.figure.images) == layout.n_rows * (1 + shape[3])
+
+
+def test_rows_with_classes_of_their_own_name_them(digits: Run) -> None:
+    """The three most probable classes of each image, under a name each."""
+    explanation = digits.explanation
+    order = np.argsort(-explanation.probabilities, axis=1)[:, :3]
+    top = with_names(with_maps(digits, order), [f"digit {number}" for number in range(10)])
+    board = draw_sheet(top, 0)
+    n_rows = SheetLayout.of(top).n_rows
+    assert len(board.figure.images) == n_rows * (1 + 3)
+    zoom = board.figure.images[0].get_array().shape[0] // 8
+    tiles = [tile.get_array()[::zoom, ::zoom] for tile in board.figure.images]
+    heads = [text for text in board.figure.texts if text.get_text().startswith("digit ")]
+    centered = [text.get_text() for text in heads if text.get_ha() == "center"]
+    assert centered == [f"digit {number}" for number in order[:n_rows].ravel()]
+    for row in range(n_rows):
+        white = explanation.images[row, 0] == 0
+        for column, number in enumerate(order[row]):
+            exact = top.scale.paint(explanation.values[row, 0, ..., number].astype(np.float64))
+            np.testing.assert_array_equal(tiles[4 * row + 1 + column][white], exact[white])
+    assert "3 of 10 classes are explained for each image" in caption(board)
+
+
+def test_a_list_of_classes_heads_all_rows_in_its_order(digits: Run) -> None:
+    n_images = len(digits.explanation.labels)
+    two = with_maps(digits, np.tile([7, 2], (n_images, 1)))
+    board = draw_sheet(two, 0)
+    centered = [text for text in board.figure.texts if text.get_ha() == "center"]
+    assert [text.get_text() for text in centered[:2]] == ["7", "2"]
+    assert SheetLayout.of(two).shared_names
+
+
+def test_pixels_within_two_standard_errors_are_pale_where_asked(digits: Run) -> None:
+    explanation = digits.explanation
+    plain, faded = draw_sheet(digits, 0), draw_sheet(replace(digits, fade=True), 0)
+    assert "within two standard errors" in caption(faded)
+    assert "within two standard errors" not in caption(plain)
+    zoom = plain.figure.images[0].get_array().shape[0] // 8
+    tiles = [
+        [tile.get_array()[::zoom, ::zoom].astype(int) for tile in board.figure.images]
+        for board in (plain, faded)
+    ]
+    middle = digits.scale.table[len(digits.scale.table) // 2].astype(int)
+    for number in range(10):
+        values = explanation.values[4, 0, ..., number]
+        noise = np.abs(values) <= 2 * explanation.errors[4, ..., number]
+        white = explanation.images[4, 0] == 0
+        before, after = (of_board[11 * 4 + 1 + number] for of_board in tiles)
+        np.testing.assert_array_equal(before[~noise], after[~noise])
+        distances = [np.abs(colors - middle)[noise & white] for colors in (before, after)]
+        np.testing.assert_allclose(distances[1], 0.2 * distances[0], atol=0.51)
+        assert 0 < noise.sum() < noise.size
+
+
+def test_without_error_bars_nothing_is_faded() -> None:
+    run = random_run(2, 1, 8, 8, 3)
+    plain, faded = draw_sheet(run, 0), draw_sheet(replace(run, fade=True), 0)
+    assert caption(plain) == caption(faded)
+    for a, b in zip(plain.figure.images, faded.figure.images, strict=True):
+        np.testing.assert_array_equal(a.get_array(), b.get_array())
