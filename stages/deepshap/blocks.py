@@ -44,7 +44,7 @@ class Block:
         return slice(self.pieces[0].images.start, self.pieces[-1].images.stop)
 
     def __len__(self) -> int:
-        return self.images.stop - self.images.start
+        return self.pieces[-1].images.stop - self.pieces[0].images.start
 
     def within(self, piece: Piece) -> slice:
         """Positions of a piece among the images of this block."""

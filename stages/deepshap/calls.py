@@ -24,14 +24,10 @@ def call_of(node: fx.Node, constants: Constants, zero: Tensor) -> tuple[Call, tu
     """
     whole, part = node.args if node.target is operator.getitem else (node, None)
     assert isinstance(whole, fx.Node)
-    schema = whole.target._schema.arguments  # type: ignore[union-attr]
-    arguments = {argument.name: argument.default_value for argument in schema}
-    arguments.update(zip(arguments, whole.args, strict=False))
-    arguments.update(whole.kwargs)
+    arguments, n_positional = _arguments(whole)
     names = [name for name, value in arguments.items() for _ in pytree.tree_leaves(value)]
     leaves, spec = pytree.tree_flatten(arguments)
     at = [i for i, x in enumerate(leaves) if isinstance(x, fx.Node) and x not in constants]
-    n_positional = sum(not argument.kwarg_only for argument in schema)
 
     def filled(value_of: Callable[[fx.Node], Any], varying: Sequence[Any]) -> dict[str, Any]:
         values = [value_of(x) if isinstance(x, fx.Node) and x in constants else x for x in leaves]
@@ -64,3 +60,12 @@ def call_of(node: fx.Node, constants: Constants, zero: Tensor) -> tuple[Call, tu
         zero=zero,
     )
     return call, inputs
+
+
+def _arguments(node: fx.Node) -> tuple[dict[str, Any], int]:
+    """All arguments of a call by name, and how many of them, the first ones, are positional."""
+    schema = node.target._schema.arguments  # type: ignore[union-attr]
+    arguments = {argument.name: argument.default_value for argument in schema}
+    arguments.update(zip(arguments, node.args, strict=False))
+    arguments.update(node.kwargs)
+    return arguments, sum(not argument.kwarg_only for argument in schema)

@@ -16,6 +16,8 @@ SIDES = {"alexnet": 63, "inception_v3": 75, "maxvit_t": 224}
 """The smallest images that these take; 32 pixels do for the others."""
 VIT_SIDES = {"vit_b_32": 64, "vit_l_32": 64, "vit_h_14": 28}
 """Vision transformers are built for the size of their images: two patches a side."""
+N_CALIBRATION = {"efficientnet_v2_l": 128}
+"""Through 217 norms, what the statistics of 32 images miss grows until float32 has no digits."""
 
 OF_EACH_FAMILY = {
     "alexnet": "alexnet",
@@ -42,7 +44,7 @@ def case(name: str) -> Case:
     if name.startswith("vit_"):
         side = VIT_SIDES.get(name, 32)
         return Case(partial(build, name, image_size=side), side)
-    return Case(partial(build, name), SIDES.get(name, 32))
+    return Case(partial(build, name), SIDES.get(name, 32), N_CALIBRATION.get(name, 32))
 
 
 def build(name: str, **options: int) -> nn.Module:

@@ -20,19 +20,32 @@ from stages.deepshap import DeepShap
 
 @dataclass(frozen=True)
 class Case:
-    """A network with the side in pixels of the images that it is shown."""
+    """A network with the side in pixels of the images that it is shown.
+
+    Attributes:
+        n_calibration: How many images set its batch statistics.
+    """
 
     build: Callable[[], nn.Module]
     side: int = 32
+    n_calibration: int = 32
 
 
 @dataclass(frozen=True)
 class Sums:
-    """What additivity compares, for each image and output: (n, k)."""
+    """What additivity compares, for each image and output: (n, k).
+
+    Attributes:
+        attributed: Σφ.
+        change: What it should be.
+        magnitude: Σ|φ|.
+        largest: The largest |output|, which sets the size of rounding.
+    """
 
     attributed: Tensor
     change: Tensor
     magnitude: Tensor
+    largest: float
 
     @property
     def gap(self) -> float:
@@ -45,7 +58,7 @@ class Sums:
 
         Where Σ|φ| is at rounding level nothing adds up; where it dwarfs the change, anything does.
         """
-        assert self.magnitude.min() > 1
+        assert self.magnitude.min() > 1e5 * torch.finfo(torch.float32).eps * self.largest
         assert self.magnitude.max() < 1000 * self.change.abs().max()
         assert self.gap <= bound
 
@@ -111,7 +124,7 @@ def _set_batch_statistics(
 def ready(case: Case) -> nn.Module:
     """The network of a case, in eval mode, with weights."""
     torch.manual_seed(0)
-    return set_weights(case.build().eval(), images(32, case.side, seed=0))
+    return set_weights(case.build().eval(), images(case.n_calibration, case.side, seed=0))
 
 
 def sums(network: nn.Module, side: int, dtype: torch.dtype) -> Sums:
@@ -128,8 +141,14 @@ def sums_by_own_outputs(network: nn.Module, side: int) -> Sums:
     x, background = (images(n, side, seed).double() for n, seed in ((2, 1), (3, 2)))
     explainer = DeepShap(network.double(), background)
     outputs = torch.stack([DeepShap(network, image[None]).base_values for image in x])
-    values = explainer.attribute(x)
-    return Sums(values.sum((1, 2, 3)), outputs - explainer.base_values, values.abs().sum((1, 2, 3)))
+    change = outputs - explainer.base_values
+    return added(explainer.attribute(x), change, outputs)
+
+
+def added(values: Tensor, change: Tensor, outputs: Tensor) -> Sums:
+    """Add up attributions (n, c, h, w, k)."""
+    sums, magnitude = values.sum((1, 2, 3)), values.abs().sum((1, 2, 3))
+    return Sums(sums, change, magnitude, float(outputs.abs().max()))
 
 
 def sums_of(network: nn.Module, x: Tensor, background: Tensor, dtype: torch.dtype) -> Sums:
@@ -144,4 +163,4 @@ def sums_of(network: nn.Module, x: Tensor, background: Tensor, dtype: torch.dtyp
     chosen = change.abs().amin(0).topk(2).indices.tolist()
     network.to(dtype)
     values = DeepShap(network, background.to(dtype)).attribute(x.to(dtype), chosen).double()
-    return Sums(values.sum((1, 2, 3)), change[:, chosen], values.abs().sum((1, 2, 3)))
+    return added(values, change[:, chosen], outputs)
