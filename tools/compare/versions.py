@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from dvc.api import DVCFileSystem
+from dvc.repo import Repo
 from dvc.scm import RevError
 
 from stages.artifacts import explanation, predictions
@@ -90,7 +91,8 @@ def read_version(rev: str | None, scratch: Path) -> Version:
 def _fetch(rev: str, scratch: Path) -> str:
     """Copy a revision's results, from DVC's cache or else its remotes; return what to call it."""
     try:
-        files = DVCFileSystem(".", rev=rev)
+        # With the remotes of today: those that the revision knew may be gone, or none.
+        files = DVCFileSystem(".", rev=rev, config=dict(Repo(".").config))
         commit = files.repo.get_rev()
     except RevError:
         raise UserError(
