@@ -80,7 +80,7 @@ class Comparison:
             parts.append(f"other background images alone would give {self.redrawn:.3f}")
         if self.retrained:
             name, pearson = self.retrained
-            parts.append(f"retraining alone {mean_with_error(pearson)} ({name})")
+            parts.append(f"retraining alone {mean_with_error(pearson)} ({name.split()[0]})")
         beside = f", where {' and '.join(parts)}" if parts else ""
         return f"{similarity}{beside}: {self._verdict}."
 

@@ -105,8 +105,9 @@ def _row(dots: Sequence[Dot], axis: _Axis, y: float) -> tuple[list[str], float]:
 
 def _anchor(name: str, value: float, axis: _Axis, line: int, bottom: float) -> str:
     x, y = axis.x(value), ANCHOR_LINE * line + 16
-    outside = "◂ " if value < axis.low else ""
-    words = f"{outside}{name} {_number(value, 3)}"
+    if value < axis.low:
+        return _text(x, y, f"◂ {name} {_number(value, 3)}", kind="muted")
+    words = f"{name} {_number(value, 3)}"
     right = x > WIDTH / 2
     text = _text(x + (-6 if right else 6), y, words, "end" if right else "start", "muted")
     return _line(x, y - 12, x, bottom, "anchor") + text

@@ -133,8 +133,9 @@ class Findings:
             return "No image kept its prediction."
         share = pairs.changed[pairs.same_prediction].mean()
         return (
-            f"{share:.1%} of the pixels changed by more than three standard errors of the paired "
-            "difference over the groups of the background (of images that kept their prediction)."
+            f"{100 * share:.1f} % of the pixels changed by more than three standard errors of the "
+            "paired difference over the groups of the background (of images that kept their "
+            "prediction)."
         )
 
     def text(self) -> str:
@@ -149,7 +150,7 @@ class Findings:
             for name, old, new, change, _ in (METRICS, *self.metric_rows)
         ]
         parts = [[self.comparison.sentence], differences, rows, [self.changed], metrics]
-        return "\n\n".join("\n".join(part) for part in parts if part)
+        return "\n\n".join("\n".join(map(str.rstrip, part)) for part in parts if part)
 
     def scale_words(self, painter: Painter) -> str:
         """The scale of some maps."""

@@ -36,7 +36,7 @@ def compare_metrics(pairs: Pairs) -> list[Metric]:
     single = [
         Metric(name, old.get(name, np.nan), new.get(name, np.nan))
         for name in old | new
-        if name not in known
+        if name.removesuffix("_se") not in known  # whose standard error is that of the difference
     ]
     return paired + single
 

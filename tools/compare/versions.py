@@ -90,10 +90,9 @@ def read_version(rev: str | None, scratch: Path) -> Version:
 
 def _fetch(rev: str, scratch: Path) -> str:
     """Copy a revision's results, from DVC's cache or else its remotes; return what to call it."""
-    config = Repo().config
-    remotes = {section: config[section] for section in ("core", "remote")}  # as they are today
     try:
-        files = DVCFileSystem(".", rev=rev, config=remotes)
+        # With the remotes of today: those that the revision knew may be gone, or none.
+        files = DVCFileSystem(".", rev=rev, config=dict(Repo(".").config))
         commit = files.repo.get_rev()
     except RevError:
         raise UserError(

@@ -108,10 +108,12 @@ def test_measures_of_each_image_are_paired_by_image() -> None:
     )
     after.iloc[0] = np.nan
     pairs = Pairs.of(
-        replace(version(), predictions=None, measures=before),
+        replace(version(), predictions=None, measures=before, metrics={"removal_gain_se": 1.0}),
         replace(version(), predictions=None, measures=after.iloc[::-1]),
     )
-    found = {metric.name: metric for metric in compare_metrics(pairs)}["removal_gain"]
+    named = {metric.name: metric for metric in compare_metrics(pairs)}
+    assert named.keys() == {"removal_gain", "accuracy"}, "and no error of one version alone"
+    found = named["removal_gain"]
     differences = (after - before)["removal_gain"].iloc[1:]
     assert found.n_images == len(indices) - 1
     assert found.new - found.old == pytest.approx(differences.mean())
