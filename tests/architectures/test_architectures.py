@@ -174,7 +174,8 @@ def test_every_network_can_be_explained(name: str, method: Any, channels: int) -
     network = randomised(build_network(name, info(channels, (17, 16), 4), OPTIONS.get(name, {})))
     images = torch.rand(3, channels, 17, 16) * 255
     background = torch.rand(6, channels, 17, 16) * 255
-    values = method.build(network, background, seed=0)(images)
+    classes = torch.arange(4).expand(3, 4)
+    values = method.build(network, background, seed=0)(images, classes).values
     assert values.shape == (3, channels, 17, 16, 4)
     change = (network(images) - network(background).mean(dim=0)).numpy()
     np.testing.assert_allclose(values.sum(axis=(1, 2, 3)), change, atol=1e-3 * np.abs(change).max())

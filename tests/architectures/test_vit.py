@@ -100,7 +100,8 @@ def test_it_is_what_the_papers_say(size: tuple[int, int]) -> None:
 def test_attributions_add_up(size: tuple[int, int], channels: int) -> None:
     network = network_for(channels, size).requires_grad_(False)
     images, background = torch.randn(2, channels, *size), torch.randn(3, channels, *size)
-    values = deep.build(network, background, seed=0)(images)
+    classes = torch.arange(5).expand(2, 5)
+    values = deep.build(network, background, seed=0)(images, classes).values
     assert values.shape == (2, channels, *size, 5)
     change = (network(images) - network(background).mean(dim=0)).numpy()
     error = np.abs(values.sum(axis=(1, 2, 3), dtype=np.float64) - change)

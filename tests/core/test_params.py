@@ -39,7 +39,11 @@ def test_the_defaults_are_in_order() -> None:
         ({"explain.n_backgroud": 3}, r"explain\.n_backgroud: unknown key; did you mean n_backgr"),
         ({"report.zzz": 3}, r"report\.zzz: unknown key; known: colormap"),
         ({"sede": 3}, r"sede: unknown key; did you mean seed\?"),
-        ({"train.epochs": 0}, r"train\.epochs: must be greater than or equal to 1 \(got 0\)"),
+        (
+            {"train.epochs": 0},
+            r"train\.epochs: must be at least 1, or 0 with .* \(got 0\)",
+        ),
+        ({"train.epochs": -1}, r"train\.epochs: must be greater than or equal to 0 \(got -1\)"),
         ({"train.epochs": "3"}, r"train\.epochs: must be a whole number \(got '3'\)"),
         ({"train.epochs": 2.5}, r"train\.epochs: must be a whole number \(got 2.5\)"),
         ({"train.epochs": True}, r"train\.epochs: must be a whole number \(got True\)"),
@@ -82,7 +86,7 @@ def test_a_missing_key_is_named(tmp_path: Path, missing: str) -> None:
 
 def test_all_errors_at_once(tmp_path: Path) -> None:
     with pytest.raises(UserError) as caught:
-        check(tmp_path, {"train.epochs": 0, "train.epoch": 3, "seed": -1}, drop="report.colormap")
+        check(tmp_path, {"train.epochs": -1, "train.epoch": 3, "seed": -1}, drop="report.colormap")
     first, *lines = str(caught.value).splitlines()
     assert first.endswith("4 errors")
     assert [line.split(":")[0].strip() for line in lines] == [
