@@ -167,12 +167,12 @@ EXPLAINED = {
 }
 
 
-LONG = {"digits_best", "digits_vit", "fashion_best", "fashion_convnext"}  # minutes as they are
+QUICK = {"digits_lenet", "fashion_lab"}  # one of each data set; the others take long together
 
 
 @pytest.mark.parametrize(
     "name",
-    [pytest.param(name, marks=pytest.mark.slow if name in LONG else ()) for name in PUBLISHED],
+    [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in PUBLISHED],
 )
 @pytest.mark.usefixtures("here")
 def test_a_recipe_runs_to_its_report(name: str) -> None:
