@@ -245,7 +245,8 @@ def draw(explanation: Explanation, folder: Path) -> Iterator[Path]:
 
 
 if __name__ == "__main__":
-    atexit.register(gc.freeze)  # to collect what PyTorch's modules hold would take a second
+    gc.disable()  # to search what PyTorch's modules hold for garbage takes long, now and at the end
+    atexit.register(gc.freeze)
     try:
         main(sys.argv[1:])
     except UserError as error:
