@@ -102,8 +102,10 @@ def test_what_cannot_be_read_is_named(inside: Path, arguments: list[str], messag
 
 def test_a_clone_without_a_cache(history: Project, tmp_path: Path) -> None:
     project = copy(history, tmp_path / "with remote")
-    project.succeed("dvc", "remote", "add", "--default", "shared", str(tmp_path / "shared"))
+    add_remote = ["dvc", "remote", "add", "--default", "shared", str(tmp_path / "shared")]
+    project.succeed(*add_remote, "--local")  # so that old commits know it, to push from
     project.succeed("dvc", "push", "--quiet", "--all-commits")
+    project.succeed(*add_remote)  # for clones; old commits do not name it
     commit(project, "Name the shared folder")
     subprocess.run(["git", "clone", "--quiet", project.root, tmp_path / "clone"], check=True)
     clone = Project(tmp_path / "clone")
@@ -114,7 +116,7 @@ def test_a_clone_without_a_cache(history: Project, tmp_path: Path) -> None:
     assert not (clone.root / FOLDER).exists()
     printed = clone.succeed("python", "-m", "tools.compare", "HEAD~2", "HEAD")
     assert "train.epochs: 2 → 3" in printed
-    clone.succeed("git", "rm", "--quiet", "--cached", "dvc.lock")
+    clone.succeed("git", "rm", "--quiet", "dvc.lock")
     commit(clone, "Nothing was run")
     assert_refused(
         clone.run("python", "-m", "tools.compare", "HEAD~1", "HEAD"),

@@ -19,14 +19,16 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def experiments(ran_project: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """All 600 test images explained; one more epoch; experiments with other seeds.
+    """The first hundred images of 3,000 explained, and experiments with other seeds.
 
-    The 600 are drawn by `seed`, so another one has some images in common, not all.
+    The 3,000 are drawn by `seed`, so those of another one have some images in common, not all. With
+    a hundred background images each of their ten groups holds every class, as the whole does; of
+    fewer the classes differ from group to group, and the error bars are too long.
     """
     project = copy(ran_project, tmp_path_factory.mktemp("experiments") / "clone")
-    project.set({"explain": {"images": "all", "n_background": 40}})
+    project.set({"preprocess.limit": 3000, "explain": {"n_images": 100, "n_background": 100}})
     project.repro()
-    commit(project, "Explain all")
+    commit(project, "Explain a hundred")
     for name, override in (("reseeded", "seed=1"), ("redrawn", "explain.seed=1")):
         project.succeed("dvc", "exp", "run", "--temp", "--name", name, "--set-param", override)
     return project
@@ -38,20 +40,20 @@ def explanation(project: Project, rev: str, folder: Path) -> Explanation:
 
 
 def test_the_error_bars_foretell_another_background(experiments: Project, tmp_path: Path) -> None:
-    """A real run against forty other images, beside what the error bars of the first one say."""
+    """A real run against other images, beside what the error bars of the first one say."""
     old = Explanation.load(experiments.root / "data/shap")
     new = explanation(experiments, "redrawn", tmp_path / "redrawn")
-    assert len(np.intersect1d(old.background_indices, new.background_indices)) < 10
+    assert len(np.intersect1d(old.background_indices, new.background_indices)) < 20
     images, predicted = np.arange(len(old.labels)), old.predicted
     assert old.errors is not None
     maps, redrawn = (e.values.sum(axis=1)[images, ..., predicted] for e in (old, new))
     found = Similarity.of(maps, redrawn).pearson.mean()
     expected = pearson_of_redrawn(maps, old.errors[images, ..., predicted]).mean()
-    assert 1 - expected == pytest.approx(1 - found, rel=0.3)
+    assert 1 - expected == pytest.approx(1 - found, rel=0.35)
     printed = experiments.succeed("python", "-m", "tools.compare", "redrawn")
     assert "within the noise of the background" in printed or "the network is the same" in printed
     assert "explain.seed: 1 → 0" in printed
-    assert "background: 40 → 40 images, others" in printed
+    assert "background: 100 → 100 images, others" in printed
 
 
 def test_another_seed_alone(experiments: Project) -> None:
