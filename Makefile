@@ -2,6 +2,7 @@
 # make plots   show its plots in a browser          make test-slow   the tests that take minutes
 # make check   lint, types, imports, dependencies
 # make bench   time training and explaining         make setup   set up only
+# make export  the network for other programs       make explain IMAGE=photo.png   your own picture
 # make compare REV=HEAD~1           compare the explanations with those of a revision or experiment
 # make recipe NAME=digits_lenet   run a recipe as an experiment of that name; make recipes: all
 VENV ?= .venv
@@ -11,7 +12,7 @@ PYTHON ?= python3
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 READY := $(VENV)/.ready
 
-.PHONY: repro test test-slow check bench plots compare recipe recipes setup
+.PHONY: repro test test-slow check bench plots compare export explain recipe recipes setup
 
 repro: $(READY)
 	python -m stages.check
@@ -41,6 +42,12 @@ bench: $(READY)
 
 plots: $(READY)
 	dvc plots show --open
+
+export: $(READY)
+	python -m tools.export
+
+explain: $(READY)
+	python -m tools.explain $(if $(IMAGE),"$(IMAGE)")
 
 compare: $(READY)
 	python -m tools.compare $(REV) $(REV2)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 from tqdm import tqdm
 
 from stages.artifacts.explanation import AttributionSlice, ExplainedImages, save_explanation
@@ -19,7 +19,7 @@ from stages.core.stage import run_stage
 from stages.explainers.base.contract import Attribute, Attributions, build_explainer
 from stages.networks.checkpoint import Checkpoint, load_checkpoint
 from stages.networks.device import choose_device, configure_process_for
-from stages.networks.predict import predict
+from stages.networks.predict import predict, with_output
 from stages.params.explain import Explain
 from stages.sampling.background import MOST_GROUPS, choose_background, standard_error
 from stages.sampling.choices import choose_images
@@ -42,9 +42,7 @@ def main(params: Params) -> None:
     options, device = params.explain, choose_device(params.device)
     configure_process_for(device)
     checkpoint, predictions = load_checkpoint(device), Predictions.load()
-    network = checkpoint.network.requires_grad_(False)
-    if options.output == "probabilities":
-        network = nn.Sequential(network, nn.Softmax(dim=1)).eval()
+    network = with_output(checkpoint.network.requires_grad_(False), options.output)
     test, train = load_split("test"), load_split("train")
     indices = choose_images(options.images, options.n_images, options.seed, predictions)
     probabilities = predictions.probabilities[indices]

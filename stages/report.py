@@ -4,6 +4,7 @@ from pathlib import Path
 
 from stages.artifacts.explanation import Explanation
 from stages.artifacts.predictions import Predictions
+from stages.artifacts.quality import Quality
 from stages.artifacts.splits import load_split
 from stages.core.files import new_file, new_folder, write_csv, write_json
 from stages.core.sections import StageParams
@@ -15,6 +16,7 @@ from stages.figures.run import Run
 from stages.figures.samples import draw_samples
 from stages.figures.sheets import draw_sheets
 from stages.params.report import Report
+from stages.summary.metrics import quality_metrics
 from stages.summary.tables import write_attribution_table
 
 METRICS = Path("metrics/explain.json")
@@ -30,7 +32,8 @@ class Params(StageParams):
 def main(params: Params) -> None:
     """Read, draw, measure, write."""
     explanation = Explanation.load()
-    run = Run(explanation, Predictions.load(), load_split("train"), **params.report.model_dump())
+    parts = explanation, Predictions.load(), load_split("train")
+    run = Run(*parts, quality=quality_metrics(Quality.load()), **params.report.model_dump())
     with new_folder(PLOTS / "shap") as folder:
         draw_samples(folder, run)
         draw_sheets(folder, run)

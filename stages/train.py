@@ -11,9 +11,10 @@ from stages.core.stage import run_stage
 from stages.networks.build import build_network
 from stages.networks.checkpoint import Checkpoint, save_checkpoint
 from stages.networks.device import choose_device, configure_process_for
-from stages.params.model import Model
-from stages.params.train import Train
+from stages.params.model import WEIGHTS, Model
+from stages.params.train import TrainOrWeights
 from stages.training.fitting import fit, to_device
+from stages.training.start import first_layer, load_weights
 
 CURVES = Path("plots/training.csv")
 
@@ -24,7 +25,7 @@ class Params(StageParams):
     device: DeviceName
     seed: Seed
     model: Model
-    train: Train
+    train: TrainOrWeights
 
 
 def main(params: Params) -> None:
@@ -34,15 +35,18 @@ def main(params: Params) -> None:
     info = load_info()
     train, validation = (to_device(load_split(name), device) for name in ("train", "validation"))
     torch.manual_seed(params.seed)
-    architecture, options = params.model.architecture, params.model.options
-    network = build_network(architecture, info, options).to(device)
-    network = network.to(memory_format=torch.channels_last)
+    model = params.model
+    statistics = first_layer(model.standardize, info)
+    network = build_network(model.architecture, info, model.options, statistics)
+    if model.weights is not None:
+        load_weights(network, WEIGHTS / model.weights, model.skip_weights)
+    network = network.to(device).to(memory_format=torch.channels_last)
     n_parameters = sum(parameter.numel() for parameter in network.parameters())
-    print(f"{architecture}: {n_parameters:,} parameters on {device}")
+    print(f"{model.architecture}: {n_parameters:,} parameters on {device}")
     for history in fit(network, train, validation, params.train, params.seed):
         write_csv(CURVES, history)
     parameters = {**info.parameters, **params.model_dump()}
-    save_checkpoint(Checkpoint(network, architecture, options, info, parameters))
+    save_checkpoint(Checkpoint(network, model.architecture, model.options, info, parameters))
 
 
 if __name__ == "__main__":

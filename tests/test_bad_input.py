@@ -12,7 +12,8 @@ from tests.conftest import Project, assert_refused, environment, unfinished
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"train.epochs": 0}, r"train\.epochs: must be greater than or equal to 1 \(got 0\)"),
+        ({"train.epochs": 0}, r"train\.epochs: must be at least 1, or 0 with model\.weights"),
+        ({"model.weights": "own.safetensors"}, r"model\.weights: must be null or the name of a "),
         ({"train.learning_rate": -1}, r"train\.learning_rate: must be greater than 0 \(got -1\)"),
         (
             {"model.architecture": "convent"},
@@ -36,7 +37,16 @@ def test_dvc_stops_at_an_error_before_any_work(
     ("stage", "changes", "message"),
     [
         ("check", {"train.epochs": 0, "seed": -1}, r"2 errors\n  seed: .*\n  train\.epochs: "),
-        ("train", {"train.epochs": 0}, r"train\.epochs: must be greater than or equal to 1"),
+        (
+            "train",
+            {"train.epochs": 0},
+            r"train\.epochs: must be at least 1, or 0 with model\.weigh",
+        ),
+        (
+            "train",
+            {"model.standardize": {"mean": [0.5] * 3, "std": [0.5] * 3}},
+            r"model\.standardize: needs as many numbers as the images have channels, 1 \(got 3\)",
+        ),
         (
             "train",
             {"device": "cuda:7"},

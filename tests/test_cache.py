@@ -9,10 +9,11 @@ import yaml
 
 from tests.conftest import ROOT, Project, copy
 
-EVERYTHING = {"download", "preprocess", "train", "evaluate", "explain", "report"}
+EVERYTHING = {"download", "preprocess", "train", "evaluate", "explain", "quality", "report"}
 FROM_SPLITS = EVERYTHING - {"download"}
-FROM_WEIGHTS = {"train", "evaluate", "explain", "report"}
-FROM_SHAP = {"explain", "report"}
+FROM_WEIGHTS = {"train", "evaluate", "explain", "quality", "report"}
+FROM_SHAP = {"explain", "quality", "report"}
+FROM_QUALITY = {"quality", "report"}
 
 # For every parameter: another allowed value, and the stages that run again when their inputs turn
 # out to differ. `check` reads them all and comes on top.
@@ -31,6 +32,9 @@ RERUNS: dict[str, tuple[Any, set[str]]] = {
     "preprocess.limit": (500, FROM_SPLITS),
     "model.architecture": ("lenet", FROM_WEIGHTS),
     "model.options": ({"blocks": 1}, FROM_WEIGHTS),
+    "model.weights": ("own.safetensors", FROM_WEIGHTS),
+    "model.skip_weights": (["fc.*"], FROM_WEIGHTS),
+    "model.standardize": ({"mean": [0.5], "std": [0.5]}, FROM_WEIGHTS),
     "train.epochs": (1, FROM_WEIGHTS),
     "train.batch_size": (64, FROM_WEIGHTS),
     "train.optimizer": ("sgd", FROM_WEIGHTS),
@@ -50,6 +54,7 @@ RERUNS: dict[str, tuple[Any, set[str]]] = {
     "explain.n_images": (4, FROM_SHAP),
     "explain.seed": (1, FROM_SHAP),
     "explain.tolerance": (1e-2, FROM_SHAP),
+    "quality.methods": (["edges"], FROM_QUALITY),
     "report.colormap": ("orange_purple", {"report"}),
     "report.fade": (True, {"report"}),
 }
@@ -72,6 +77,8 @@ def toggled(ran_project: Project, tmp_path_factory: pytest.TempPathFactory) -> P
     """A copy whose parameters are changed one at a time and put back."""
     project = copy(ran_project, tmp_path_factory.mktemp("toggled") / "clone")
     shutil.copytree(project.root / "data/embedded", project.root / "elsewhere")
+    weights = project.root / "data/model/weights.safetensors"
+    shutil.copy(weights, project.root / "weights/own.safetensors")
     return project
 
 
@@ -96,13 +103,15 @@ def test_a_changed_parameter_reaches_exactly_its_stages(toggled: Project, parame
     [
         ("datasets/mnist.py", {"check", "download", "preprocess"}),
         ("datasets/base/idx.py", {"check", "download", "preprocess"}),
-        ("architectures/convnet.py", {"check", "train", "evaluate", "explain"}),
-        ("networks/build.py", {"train", "evaluate", "explain"}),
-        ("explainers/deep.py", {"explain"}),
-        ("deepshap/engine.py", {"explain"}),
+        ("architectures/convnet.py", {"check", "train", "evaluate", "explain", "quality"}),
+        ("networks/build.py", {"train", "evaluate", "explain", "quality"}),
+        ("training/start.py", {"train"}),
+        ("explainers/deep.py", {"explain", "quality"}),
+        ("deepshap/engine.py", {"explain", "quality"}),
         ("datasets/cifar10.py", {"check"}),  # not the chosen one
         ("architectures/lenet.py", {"check"}),
-        ("explainers/shap_deep.py", set()),
+        ("explainers/shap_deep.py", {"quality"}),  # which may compare any
+        ("measures/removal_gain.py", {"quality"}),
         ("figures/sheets.py", {"report"}),
         ("figures/page/explorer.css", {"report"}),
     ],
@@ -154,7 +163,7 @@ def test_really_run_and_really_restored(
     assert {stage for stage, outcome in there.items() if outcome == "ran"} == ran | {"check"}
     (project.root / "params.yaml").write_text(before)
     back = project.repro()
-    heavy = {"train", "explain"}
+    heavy = {"train", "explain", "quality"}
     assert {stage: back[stage] for stage in ran & heavy} == dict.fromkeys(ran & heavy, "restored")
     assert all(back[stage] == "unchanged" for stage in EVERYTHING - ran)
     assert (project.root / "dvc.lock").read_bytes() == lock

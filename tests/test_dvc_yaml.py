@@ -80,7 +80,7 @@ def test_declared_parameters_are_what_the_stage_reads(stage: str) -> None:
 
 
 def test_the_lists_of_dependencies_are_short() -> None:
-    assert sum(len(stage["deps"]) for stage in DVC["stages"].values()) <= 75
+    assert sum(len(stage["deps"]) for stage in DVC["stages"].values()) <= 95
 
 
 def test_figures_depend_on_no_other_stages_parameters() -> None:
@@ -112,7 +112,7 @@ def test_each_output_has_one_module_that_knows_its_path() -> None:
     assert set(modules) == set(OUTPUTS)
 
 
-@pytest.mark.parametrize("stage", ["download", "preprocess", "train", "explain"])
+@pytest.mark.parametrize("stage", ["download", "preprocess", "train", "explain", "quality"])
 def test_heavy_stages_cache_every_output(stage: str) -> None:
     declared = DVC["stages"][stage]
     outputs = [*declared.get("outs", []), *declared.get("metrics", []), *declared.get("plots", [])]

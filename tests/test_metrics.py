@@ -1,4 +1,4 @@
-"""Metrics as people read them: flat, few, and in tables that fit a terminal."""
+"""Metrics as people read them: flat, few, and compared in tables that fit a terminal."""
 
 import json
 import shlex
@@ -9,12 +9,13 @@ import pytest
 from tests.conftest import ROOT, Project
 
 FILES = ("metrics/evaluate.json", "metrics/explain.json")
+MOST = 14  # numbers in a file: a screen of `dvc metrics diff` has a row for each
 
 
 @pytest.mark.parametrize("file", FILES)
 def test_a_metrics_file_is_flat_and_short(ran_project: Project, file: str) -> None:
     metrics = json.loads((ran_project.root / file).read_text())
-    assert 1 <= len(metrics) <= 10
+    assert 1 <= len(metrics) <= MOST
     assert all(type(value) in (int, float) for value in metrics.values())
 
 
@@ -28,8 +29,10 @@ def test_metrics_of_a_fresh_clone_fit_on_a_screen(ran_project: Project, tmp_path
     clone = Project(tmp_path / "clone")
     ran_project.succeed("git", "clone", "--quiet", str(ran_project.root), str(clone.root))
     assert not (clone.root / ".dvc/cache").exists()
-    shown = clone.succeed("dvc", "metrics", "show").splitlines()
-    assert max(map(len, shown)) <= 160
+    diff = clone.succeed("dvc", "metrics", "diff", "--all", "HEAD~1", "HEAD").splitlines()
+    assert max(map(len, diff)) <= 100
+    assert len(diff) <= 1 + len(FILES) * MOST
+    shown = clone.succeed("dvc", "metrics", "show").splitlines()  # a row a file: as wide as it gets
     for file, line in zip(FILES, shown[1:], strict=True):
         assert line.startswith(file)
     metrics = {
@@ -38,6 +41,7 @@ def test_metrics_of_a_fresh_clone_fit_on_a_screen(ran_project: Project, tmp_path
         for name, value in json.loads((clone.root / file).read_text()).items()
     }
     assert shown[0].split() == ["Path", *sorted(metrics)]
+    assert sorted(line.split()[1] for line in diff[1:]) == sorted(metrics)
     assert 0 < metrics["accuracy"] <= 1
     assert 0 <= metrics["diagonal"] <= 1
 

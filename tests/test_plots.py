@@ -18,6 +18,8 @@ MARKS = {
     "Confusion of the test split": ".mark-rect path",
     "Reliability on the test split": ".mark-line path",
     "Classes": ".mark-line path",
+    "Removal": ".mark-line path",
+    "Tiles": ".mark-symbol.role-mark path",
 }
 
 
@@ -32,7 +34,7 @@ def see(browser: Browser, printed: str) -> tuple[dict[str, int], list[str], str]
         page = context.new_page()
         page.on("request", lambda request: requests.append(request.url))
         page.goto(printed.strip().splitlines()[-1])
-        page.wait_for_function("document.querySelectorAll('svg.marks').length >= 6")
+        page.wait_for_function("document.querySelectorAll('svg.marks').length >= 8")
         marks = {
             title: page.locator(f"[id='{title.replace(' ', '_')}'] svg.marks {mark}").evaluate_all(
                 "paths => new Set(paths.map(path => path.getAttribute('d'))).size"
@@ -55,6 +57,8 @@ def test_plots_show_draws_everything(project: Project, browser: Browser) -> None
     assert marks["Confusion of the test split"] > 10  # cells
     assert marks["Reliability on the test split"] == 2  # measured and perfect
     assert marks["Classes"] > 20  # ten classes by three measures or more; some may coincide
+    assert marks["Removal"] == 6  # three methods, two orders
+    assert marks["Tiles"] == 1  # all dots are alike
     for name in ("samples", "sheet_000", "class_means_000"):
         assert f"workspace_plots_shap_{name}.png" in pictures
 

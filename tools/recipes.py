@@ -18,6 +18,7 @@ from typing import Any
 from stages.core.errors import UserError
 from stages.core.messages import did_you_mean
 from stages.core.params import PARAMS_FILE, check_params, read_yaml
+from stages.params.model import WEIGHTS
 from stages.params.whole import AllParams
 
 FOLDER = Path("recipes")
@@ -31,7 +32,7 @@ def main(arguments: Sequence[str]) -> None:
     options = parser.parse_args(arguments)
     names = known_recipes() if options.all else options.names
     overrides = {name: recipe_overrides(name) for name in require_known(names)}
-    require_versioned({"stages", *(data_source(name) for name in names)})
+    require_versioned({"stages", *(path for name in names for path in inputs(name))})
     with previous_set_aside(names):
         where = "--queue" if options.all else "--temp"
         for name in names:
@@ -82,10 +83,11 @@ def recipe_overrides(name: str) -> list[str]:
     return [part for key, value in leaves(recipe) for part in ("--set-param", override(key, value))]
 
 
-def data_source(name: str) -> str:
-    """The parameter `data.source` of a recipe."""
+def inputs(name: str) -> list[str]:
+    """What a recipe reads besides code: `data.source`, and a file of weights if it names one."""
     whole = merged(read_yaml(PARAMS_FILE), read_yaml(FOLDER / f"{name}.yaml"))
-    return str(whole["data"]["source"])
+    weights = whole["model"]["weights"]
+    return [str(whole["data"]["source"]), *([str(WEIGHTS / weights)] if weights else [])]
 
 
 def require_versioned(paths: Collection[str]) -> None:
@@ -100,7 +102,7 @@ def require_versioned(paths: Collection[str]) -> None:
     if untracked := listed.split("\0")[:-1]:
         raise UserError(
             f"recipes: untracked: {', '.join(untracked)}; a recipe runs in a copy of what Git and "
-            "DVC track: run git add on new code or dvc add on new data, then run the recipe again"
+            "DVC track: run git add on new code or dvc add on new data and weights, then try again"
         )
 
 

@@ -5,12 +5,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stages.core.files import new_folder, read_json, write_json
+
+if TYPE_CHECKING:
+    import shap
 
 FOLDER = Path("data/shap")
 
@@ -37,7 +40,8 @@ class ExplainedImages:
             display names), `output` (`logits` or `probabilities`), `method`, `n_background`,
             `background` (how it was drawn), `n_groups` (g of `AttributionSlice`, 0 without error
             bars; known once saved), `parameters` (of all stages up to here, by section of
-            `params.yaml`), `versions`.
+            `params.yaml`), `versions`; `files` (n names) only of pictures that are of no split:
+            `labels` are then the predicted classes, since the true ones are unknown.
     """
 
     base_values: NDArray[np.float64]
@@ -155,6 +159,25 @@ class Explanation(ExplainedImages):
     def sums(self) -> NDArray[np.float64]:
         """Attributions summed over channels and pixels (n, m)."""
         return np.stack([image.sum(axis=(0, 1, 2), dtype=np.float64) for image in self.values])
+
+    def to_shap(self) -> "shap.Explanation":
+        """The same for shap's own plots: `shap.image_plot(explanation.to_shap())`.
+
+        Returns:
+            Values (n, h, w, c, m), base values (n, m) and images (n, h, w, c), channels last as
+            shap plots them. The outputs have the names of their classes (m,), or (n, m) where the
+            images' classes differ.
+        """
+        import shap  # here, since it takes two seconds that no stage should wait for
+
+        names = np.array(self.class_names)[self.classes]
+        alike = bool((self.classes == self.classes[0]).all())
+        return shap.Explanation(
+            values=np.moveaxis(self.values, 1, 3),
+            base_values=self.base_values[self.classes],
+            data=np.moveaxis(self.images, 1, 3),
+            output_names=names[0].tolist() if alike else names,
+        )
 
 
 def save_explanation(

@@ -49,11 +49,17 @@ DeviceName = Annotated[
 ]
 
 
-def plugin_name(kind: str, noun: str) -> AfterValidator:
-    """Require a string to name a file in `stages/<kind>/`; messages call it a `noun`."""
+def plugin_name(kind: str, noun: str, *others: str) -> AfterValidator:
+    """Require a string to name a file in `stages/<kind>/`; messages call it a `noun`.
+
+    Args:
+        kind: `datasets`, `architectures` or `explainers`.
+        noun: What such a file defines.
+        others: Names that are allowed besides.
+    """
 
     def check(name: str) -> str:
-        known = plugin_names(kind)
+        known = [*others, *plugin_names(kind)]
         if name not in known:
             raise PydanticCustomError(
                 "unknown_plugin",

@@ -1,5 +1,7 @@
 """Runs a stage: loads its parameters, and turns a user's error into one readable message."""
 
+import atexit
+import gc
 import sys
 from collections.abc import Callable
 from io import TextIOWrapper
@@ -27,6 +29,7 @@ def run_stage(main: Callable[[Params], None], model: type[Params]) -> None:
         main: The stage.
         model: The parameters that it reads.
     """
+    atexit.register(gc.freeze)  # to collect what PyTorch's modules hold would take a second
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(line_buffering=True)  # so that logs show each line at once
     try:

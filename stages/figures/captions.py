@@ -73,6 +73,12 @@ def scale_sentence(run: Run) -> str:
     )
 
 
+def frame_sentence(run: Run) -> str:
+    """What the frames of maps mean."""
+    true = " Dashed frame: true class, where it is another."
+    return f"Solid frame: predicted class.{'' if 'files' in run.explanation.about else true}"
+
+
 def choice_sentence(run: Run) -> str:
     """Which classes are explained and drawn, where it is not all of them."""
     n_maps, n_classes = run.explanation.classes.shape[1], len(run.class_names)

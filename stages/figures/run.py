@@ -1,6 +1,7 @@
 """What all pictures of a run share."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -29,6 +30,7 @@ class Run:
         training: The training split, of which samples are shown.
         colormap: One of the names in `stages.figures.scale.COLORMAPS`.
         fade: Whether pixels within two standard errors of 0 are drawn pale.
+        quality: Measures of the explanation by name, as in `quality_metrics`.
     """
 
     explanation: Explanation
@@ -36,6 +38,7 @@ class Run:
     training: Split
     colormap: str
     fade: bool = False
+    quality: Mapping[str, float] = field(default_factory=dict)
 
     @cached_property
     def summary(self) -> Summary:
@@ -45,7 +48,7 @@ class Run:
     @cached_property
     def metrics(self) -> dict[str, float]:
         """How the explanation turned out."""
-        return explanation_metrics(self.explanation, self.summary)
+        return {**explanation_metrics(self.explanation, self.summary), **self.quality}
 
     @cached_property
     def class_table(self) -> pd.DataFrame:

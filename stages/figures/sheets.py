@@ -35,6 +35,7 @@ from stages.figures.text import (
     WRONG,
     TextStyle,
     fold,
+    printable,
     shorten,
 )
 from stages.figures.tiles import Fit, Painter
@@ -192,16 +193,19 @@ def _draw_row(board: Board, run: Run, layout: SheetLayout, image: int, y: int) -
 
 
 def _write_label(board: Board, run: Run, image: int, y: int) -> None:
-    """Write the true class and the three most probable ones, the prediction first."""
+    """Write what is known of an image, and its most probable classes, left of the image."""
     explanation = run.explanation
     probabilities = explanation.probabilities[image]
     most_probable = np.argsort(-probabilities, kind="stable")[:RANKS]
     label = int(explanation.labels[image])
     right = most_probable[0] == label
-    board.write(MARGIN, y, f"test image {explanation.indices[image]}", SMALL)
-    true = shorten(f"true: {run.class_names[label]}", LABEL_TEXT, BOLD)
-    board.write(MARGIN, y + TRUE_TOP, true, BOLD)
-    board.write(MARGIN, y + RANKS_TOP, "✓" if right else "✗", _rank_style(0, right))
+    if files := explanation.about.get("files"):  # then true classes are unknown
+        board.write(MARGIN, y + TRUE_TOP, shorten(printable(files)[image], LABEL_TEXT, BOLD), BOLD)
+    else:
+        board.write(MARGIN, y, f"test image {explanation.indices[image]}", SMALL)
+        true = shorten(f"true: {run.class_names[label]}", LABEL_TEXT, BOLD)
+        board.write(MARGIN, y + TRUE_TOP, true, BOLD)
+        board.write(MARGIN, y + RANKS_TOP, "✓" if right else "✗", _rank_style(0, right))
     for rank, shown in enumerate(most_probable):
         line, style = y + RANKS_TOP + LINE * rank, _rank_style(rank, right)
         name = shorten(run.class_names[shown], LABEL_TEXT - MARK_WIDTH - PROBABILITY)
@@ -221,7 +225,7 @@ def _caption(run: Run, layout: SheetLayout) -> str:
         captions.map_sentences(run, layout.fit.block),
         captions.scale_sentence(run),
         "Under each map: its sum over all pixels, the image's largest in bold.",
-        "Solid frame: predicted class. Dashed frame: true class, where it is another.",
+        captions.frame_sentence(run),
         captions.choice_sentence(run),
     ]
     return " ".join(part for part in parts if part)

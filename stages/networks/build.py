@@ -3,7 +3,7 @@
 import contextlib
 import warnings
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -17,19 +17,22 @@ _LARGEST_SIDE_PX = 512  # where the search for a size that works ends
 BuildAndRun = Callable[[tuple[int, int]], tuple[nn.Module, Tensor]]
 
 
-class Standardize(nn.Module):
-    """First layer: pixels 0 … 255, as uint8 or float, to mean 0 and standard deviation 1.
+class Statistics(NamedTuple):
+    """Mean and standard deviation of the pixels of each channel, on the scale [0, 1]."""
 
-    Args:
-        mean: For each channel, on the scale [0, 1].
-        std: For each channel, on the scale [0, 1].
-    """
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+class Standardize(nn.Module):
+    """First layer: pixels 0 … 255, as uint8 or float, less their mean, over their deviation."""
 
     mean: Tensor
     scale: Tensor
 
-    def __init__(self, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+    def __init__(self, statistics: Statistics) -> None:
         super().__init__()
+        mean, std = statistics
         self.register_buffer("mean", torch.tensor(mean).mul(255).view(1, -1, 1, 1))
         self.register_buffer("scale", torch.tensor(std).mul(255).reciprocal().view(1, -1, 1, 1))
 
@@ -38,13 +41,19 @@ class Standardize(nn.Module):
         return (images - self.mean) * self.scale
 
 
-def build_network(architecture: str, info: DatasetInfo, options: Mapping[str, Any]) -> nn.Module:
+def build_network(
+    architecture: str,
+    info: DatasetInfo,
+    options: Mapping[str, Any],
+    statistics: Statistics | None = None,
+) -> nn.Module:
     """Build a network with fresh weights that maps raw images to logits.
 
     Args:
         architecture: Name of a file in `stages/architectures/`.
         info: The images' channels, size, pixel statistics and classes.
         options: Keyword arguments of its `build`.
+        statistics: What the first layer standardises by; None for those of the training split.
 
     Raises:
         UserError: The file does not build a network for such images; if they are too small, names
@@ -73,7 +82,7 @@ def build_network(architecture: str, info: DatasetInfo, options: Mapping[str, An
             f"stages/architectures/{architecture}.py: its network maps one image to an output of "
             f"{got}, expected shape (1, {n_classes}), a logit for each class; fix build()"
         )
-    return nn.Sequential(Standardize(info.mean, info.std), body)
+    return nn.Sequential(Standardize(statistics or Statistics(info.mean, info.std)), body)
 
 
 def _failure_message(

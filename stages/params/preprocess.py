@@ -9,6 +9,7 @@ from stages.core.sections import Section
 
 SMALLEST_SIDE_PX = 8
 
+Color = Literal["grey", "rgb"]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 
 
@@ -29,5 +30,5 @@ class Preprocess(Section):
     validation_fraction: Fraction
     test_fraction: Fraction
     image_size: Annotated[tuple[int, int] | None, PlainValidator(_height_and_width)]
-    color: Literal["grey", "rgb"] | None
+    color: Color | None
     limit: Annotated[int, Field(ge=1)] | None

@@ -2,7 +2,8 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, ValidationInfo
+from pydantic_core import PydanticCustomError
 
 from stages.core.sections import Section
 
@@ -12,7 +13,7 @@ Augmentation = Literal["shift", "rotate", "scale", "flip", "erase"]
 class Train(Section):
     """Read by train."""
 
-    epochs: Annotated[int, Field(ge=1)]
+    epochs: Annotated[int, Field(ge=0)]
     batch_size: Annotated[int, Field(ge=1)]
     optimizer: Literal["sgd", "adam", "adamw"]
     learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -22,3 +23,16 @@ class Train(Section):
     precision: Literal["float32", "bfloat16"]
     keep: Literal["best", "last"]
     augment: list[Augmentation]
+
+
+def _epochs_or_weights(train: Train, info: ValidationInfo) -> Train:
+    """Without training there must be weights, which section `model` names."""
+    model = info.data.get("model")  # None if it has errors of its own
+    if train.epochs == 0 and model is not None and model.weights is None:
+        lines = ["epochs: must be at least 1, or 0 with model.weights (got 0)"]
+        raise PydanticCustomError("epochs", "no training, no weights", {"lines": lines})
+    return train
+
+
+TrainOrWeights = Annotated[Train, AfterValidator(_epochs_or_weights)]
+"""For a field after one named `model`."""

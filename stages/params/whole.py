@@ -5,8 +5,9 @@ from stages.params.data import Data
 from stages.params.explain import Explain
 from stages.params.model import Model
 from stages.params.preprocess import Preprocess
+from stages.params.quality import Quality
 from stages.params.report import Report
-from stages.params.train import Train
+from stages.params.train import TrainOrWeights
 
 
 class AllParams(Section):
@@ -17,6 +18,7 @@ class AllParams(Section):
     data: Data
     preprocess: Preprocess
     model: Model
-    train: Train
+    train: TrainOrWeights
     explain: Explain
+    quality: Quality
     report: Report

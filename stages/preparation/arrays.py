@@ -7,7 +7,7 @@ from tqdm import tqdm
 
 from stages.artifacts.splits import Split
 from stages.core.errors import UserError
-from stages.params.preprocess import SMALLEST_SIDE_PX, Preprocess
+from stages.params.preprocess import SMALLEST_SIDE_PX, Color, Preprocess
 from stages.preparation.splitting import Part
 
 MODES = {"grey": "L", "rgb": "RGB"}  # Pillow's names
@@ -15,16 +15,23 @@ MODES = {"grey": "L", "rgb": "RGB"}  # Pillow's names
 Shape = tuple[int, int, int]
 
 
-def converted(image: NDArray[np.uint8], options: Preprocess) -> NDArray[np.uint8]:
-    """An image (channels, height, width) in the size and colours that the options ask for.
+def converted(
+    image: NDArray[np.uint8], color: Color | None, size: tuple[int, int] | None
+) -> NDArray[np.uint8]:
+    """An image (channels, height, width) in other colours and of another size.
 
     Resizing is bilinear, antialiased where it shrinks, and ignores proportions.
+
+    Args:
+        image: (1 or 3, height, width).
+        color: None keeps them.
+        size: Height and width in pixels; None keeps them.
     """
     pillow = Image.fromarray(image[0] if len(image) == 1 else image.transpose(1, 2, 0))
-    if options.color is not None:
-        pillow = pillow.convert(MODES[options.color])
-    if options.image_size is not None:
-        height, width = options.image_size
+    if color is not None:
+        pillow = pillow.convert(MODES[color])
+    if size is not None:
+        height, width = size
         pillow = pillow.resize((width, height), Image.Resampling.BILINEAR)
     pixels = np.asarray(pillow)
     return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
@@ -37,7 +44,7 @@ def shape_of_first(part: Part, options: Preprocess) -> Shape:
         UserError: It is smaller than `SMALLEST_SIDE_PX`.
     """
     first = part.source.images[int(part.positions[0])]
-    channels, height, width = converted(first, options).shape
+    channels, height, width = converted(first, options.color, options.image_size).shape
     if min(height, width) < SMALLEST_SIDE_PX:
         raise UserError(
             f"data: images of {height}×{width} pixels, expected at least {SMALLEST_SIDE_PX}×"
@@ -59,7 +66,7 @@ def to_arrays(part: Part, options: Preprocess, shape: Shape) -> Split:
     pixels = np.empty((len(positions), *shape), np.uint8)
     progress = tqdm(positions, desc="images", delay=1, leave=False, disable=None)
     for row, position in enumerate(progress):
-        image = converted(images[int(position)], options)
+        image = converted(images[int(position)], options.color, options.image_size)
         if image.shape != shape:
             expected, got = ("×".join(map(str, size)) for size in (shape, image.shape))
             raise UserError(

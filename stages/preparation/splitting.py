@@ -4,7 +4,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import train_test_split
 
 from stages.artifacts.splits import SplitName
 from stages.core.errors import UserError
@@ -73,6 +72,8 @@ def hold_out(
     Raises:
         UserError: One of the two would lack a class.
     """
+    from sklearn.model_selection import train_test_split  # takes a second: not at the top
+
     classes = labels[positions]
     try:
         kept, held_out = train_test_split(

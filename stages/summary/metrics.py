@@ -4,8 +4,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.artifacts.explanation import Explanation
+from stages.artifacts.quality import Quality
 from stages.summary.totals import Summary
 
+QUALITY = (  # what people read of it; the rest is in plots/methods.csv
+    "removal_gain",
+    "removal_gain_se",
+    "removal_gain_edges",
+    "contrast_shift",
+    "contrast_shift_se",
+    "contrast_shift_edges",
+    "tiles_error",
+    "tiles_error_se",
+    "coalition_error",
+    "background_error",
+    "concentration",
+)
 SMALLEST_ERROR = 1e-12  # relative; below it an additivity error is reported as this
 
 
@@ -45,3 +59,17 @@ def diagonal_by_class(explanation: Explanation, summary: Summary) -> dict[int, f
         return {}
     predicted, hits = explanation.predicted, on_diagonal(explanation, summary)
     return {int(c): float(hits[predicted == c].mean()) for c in np.unique(predicted)}
+
+
+def quality_metrics(quality: Quality) -> dict[str, float]:
+    """Means over the images of the explanation's measures, described in `stages/measures/`.
+
+    Returns:
+        Those of `QUALITY` that are known: `<measure>_se` is the standard error of the mean,
+        `<measure>_edges` the measure of the images' edges.
+    """
+    methods = quality.by_method.set_index("method")
+    found = methods.iloc[0].to_dict()
+    if "edges" in methods.index:
+        found |= methods.loc["edges"].add_suffix("_edges").to_dict()
+    return {name: float(found[name]) for name in QUALITY if np.isfinite(found.get(name, np.nan))}

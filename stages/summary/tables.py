@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics import precision_recall_fscore_support
 
 from stages.artifacts.explanation import Explanation
 from stages.artifacts.predictions import Predictions
@@ -25,6 +24,8 @@ def class_table(
     classes are explained; strength: sum over pixels of |attribution| to the class, mean over the
     explained images that have a map of it, output units, empty if none has.
     """
+    from sklearn.metrics import precision_recall_fscore_support  # takes a second: not at the top
+
     classes = np.arange(len(predictions.class_names))
     precision, recall, f1, images = precision_recall_fscore_support(
         predictions.labels, predictions.predicted, labels=classes, zero_division=0

@@ -1,1 +1,1 @@
-"""How a network is fitted. For train alone."""
+"""How a network starts and is fitted. For train alone."""

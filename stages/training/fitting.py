@@ -60,11 +60,14 @@ def fit(
     Yields:
         The history after each epoch, one row an epoch: loss and accuracy on both splits, learning
         rate. Those on the training split are means over the epoch, while the weights changed and
-        dropout was on.
+        dropout was on. Without an epoch, once, an empty one: the network stays as it is.
 
     Raises:
         UserError: The loss is no longer finite.
     """
+    if options.epochs == 0:
+        yield pd.DataFrame(columns=_COLUMNS)
+        return
     n_steps = options.epochs * math.ceil(len(train.labels) / options.batch_size)
     optimizer = build_optimizer(network, options)
     schedule = build_schedule(optimizer, options, n_steps)

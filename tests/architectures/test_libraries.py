@@ -18,6 +18,7 @@ from stages.params.model import Model
 from tests.conftest import ROOT
 
 CLASSES = tuple("abcd")
+FRESH = {"weights": None, "skip_weights": [], "standardize": "training"}
 
 
 class Params(StageParams):
@@ -26,7 +27,7 @@ class Params(StageParams):
 
 def check(architecture: str, options: dict[str, Any]) -> None:
     """Check options as `python -m stages.check` does."""
-    model = {"architecture": architecture, "options": options}
+    model = {"architecture": architecture, "options": options, **FRESH}
     check_params({"model": model}, Params, Path("params.yaml"))
 
 
@@ -78,7 +79,7 @@ def test_options_that_a_network_takes(architecture: str, options: dict[str, Any]
             "torchvision",
             {"name": "resnet18", "weights": "DEFAULT", "num_classes": 3},
             r"options\.num_classes: is not an option \(the data set decides\); remove it\n"
-            r"  model\.options\.weights: is not an option \(weights are always fresh\)",
+            r"  model\.options\.weights: is not an option \(model\.weights names a file\)",
         ),
         ("timm", {"name": "resnet18", "pretrained": True}, r"options\.pretrained: is not an opt"),
     ],
@@ -93,7 +94,8 @@ def test_options_that_it_does_not_take(
 def test_other_networks_are_checked_without_importing_torch() -> None:
     code = (
         "import sys; from stages.params.model import Model; "
-        "Model(architecture='vit', options={}); print('torch' in sys.modules)"
+        "Model(architecture='vit', options={}, weights=None, skip_weights=[], "
+        "standardize='training'); print('torch' in sys.modules)"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True

@@ -51,6 +51,10 @@ def test_the_defaults_are_in_order() -> None:
         ({"data.dataset": "mnits"}, r"unknown data set \(got 'mnits'\); known: .*mnist.*; did you"),
         ({"model.architecture": "x"}, r"unknown network \(got 'x'\); known: convnet, .*lenet"),
         ({"explain.method": "shap"}, r"unknown method \(got 'shap'\); known: .*shap_deep"),
+        (
+            {"quality.methods": ["random", "edge"]},
+            r"quality\.methods\.1: unknown method \(got 'edge'\); known: edges, .*mean edges\?",
+        ),
         ({"device": "gpu"}, r"device: must be auto, cpu, mps, cuda or cuda:<index> \(got 'gpu'\)"),
         (
             {"explain.images": "some"},

@@ -11,7 +11,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
-from stages import explain, report
+from stages import explain, quality, report
 from stages.artifacts.explanation import Explanation
 from stages.core.errors import UserError
 from tests.conftest import Project, copy, run_stages
@@ -132,7 +132,7 @@ def test_two_hundred_classes_as_arrays(here: Path) -> None:
     assert sum(name.startswith("sum of") for name in table) == 200
 
     changes["explain"]["outputs"] = {"top": 3}
-    run_stages(changes, (explain, report))
+    run_stages(changes, (explain, quality, report))
     top = Explanation.load(here / "data/shap")
     order = np.argsort(-every.probabilities, axis=1)[:, :3]
     np.testing.assert_array_equal(top.classes, order)

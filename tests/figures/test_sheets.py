@@ -12,7 +12,7 @@ from stages.figures.sheets import SheetLayout, draw_sheet, draw_sheets
 from stages.summary.shown import shown_maps
 
 from .drawn import caption, frames, texts
-from .runs import random_run, with_maps, with_names
+from .runs import random_run, with_about, with_maps, with_names
 
 
 def test_a_sheet_has_an_image_and_a_map_for_each_class_in_each_row(digits: Run) -> None:
@@ -55,6 +55,17 @@ def test_rows_say_true_class_prediction_probability_and_sums(digits: Run) -> Non
         total = f"{explanation.sums[image].max():+.2f}".replace("-", "\N{MINUS SIGN}")
         assert total in words
     assert words.count("✓") + words.count("✗") == 10
+
+
+def test_pictures_of_ones_own_have_a_name_and_no_true_class() -> None:
+    run = with_about(random_run(2, 1, 8, 8, 3), files=["photo.png", "Straße 猫.jpg"])
+    known = replace(run.explanation, labels=run.explanation.predicted)
+    board = draw_sheet(replace(run, explanation=known), 0)
+    words = texts(board)
+    assert "photo.png" in words
+    assert any("Straße □.jpg" in word for word in words)
+    assert not [word for word in words if word.startswith(("test image", "true:", "✓", "✗"))]
+    assert "true class" not in caption(board)
 
 
 def test_one_color_bar_spans_the_scale_of_the_run(digits: Run) -> None:

@@ -60,7 +60,7 @@ def test_halving_is_the_mean_of_neighbours_nearly() -> None:
     rows, columns = np.mgrid[:32, :48]
     image = (3 * rows + 2 * columns).astype(np.uint8)
     blocks = image.reshape(16, 2, 24, 2).mean(axis=(1, 3))
-    half = converted(image[None], options(image_size=[16, 24]))[0]
+    half = converted(image[None], None, (16, 24))[0]
     assert np.abs(half[1:-1, 1:-1] - blocks[1:-1, 1:-1]).max() <= 1
     theirs = Image.fromarray(image).resize((24, 16), Image.Resampling.BILINEAR)
     assert np.array_equal(half, np.asarray(theirs))

@@ -140,6 +140,15 @@ def test_what_git_does_not_know_would_be_missing(here: Path) -> None:
         recipes.main(["own"])
 
 
+def test_weights_that_git_does_not_know_would_be_missing(here: Path) -> None:
+    (here / "weights").mkdir()
+    for name in ("own", "other"):
+        (here / f"weights/{name}.safetensors").touch()
+    (here / "recipes/own.yaml").write_text("model: {weights: own.safetensors}\n")
+    with pytest.raises(UserError, match=r"untracked: weights/own\.safetensors; .* dvc add on new"):
+        recipes.main(["own"])
+
+
 def run(project: Project, *arguments: str) -> subprocess.CompletedProcess[str]:
     return project.run("python", "-m", "tools.recipes", *arguments)
 

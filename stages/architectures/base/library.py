@@ -15,7 +15,7 @@ NOT_OPTIONS = {
     **dict.fromkeys(["in_chans", "img_size", "image_size", "input_size"], "the images decide"),
     **dict.fromkeys(["num_classes"], "the data set decides"),
     **dict.fromkeys(["aux_logits", "features_only"], "networks here have one output"),
-    **dict.fromkeys(["weights", "pretrained", "checkpoint_path"], "weights are always fresh"),
+    **dict.fromkeys(["weights", "pretrained", "checkpoint_path"], "model.weights names a file"),
 }
 
 

@@ -1,1 +1,1 @@
-"""The contract of methods. For explain alone."""
+"""The contract of methods. For explain and `measures`."""

@@ -40,7 +40,7 @@ def explanation(project: Project, rev: str, folder: Path) -> Explanation:
 
 
 def test_the_error_bars_foretell_another_background(experiments: Project, tmp_path: Path) -> None:
-    """A real run against other images, beside what the error bars of the first one say."""
+    """A real run against a hundred other images, beside what the first one's error bars say."""
     old = Explanation.load(experiments.root / "data/shap")
     new = explanation(experiments, "redrawn", tmp_path / "redrawn")
     assert len(np.intersect1d(old.background_indices, new.background_indices)) < 20

@@ -1,0 +1,108 @@
+"""The maps that are measured: those of the run, of another method, or of no method at all."""
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from stages.artifacts.explanation import Explanation
+from stages.explainers.base.contract import build_explainer
+from stages.measures.base.subject import Subject
+
+SLICE_IMAGES = 8  # for each step of the progress bar
+
+
+@dataclass(frozen=True, kw_only=True)
+class Maps:
+    """Attributions by one method, channels summed. n images, h height, w width.
+
+    Attributes:
+        predicted: To the predicted class (n, h, w); NaN for an image without a map of it.
+        contrast: The same minus those to the runner-up; NaN where either is missing.
+        errors: Standard errors over the background of `predicted`; None if they are not known.
+        game: Those to the predicted class of the first images (t, h, w), against the background of
+            the game of tiles.
+    """
+
+    predicted: NDArray[np.float64]
+    contrast: NDArray[np.float64]
+    errors: NDArray[np.float64] | None = None
+    game: NDArray[np.float64]
+
+
+def maps_of_run(explanation: Explanation, subject: Subject, game: Subject) -> Maps:
+    """The maps that were explained, as far as there are any; those of the game are new."""
+    places, places_of_runner_up = map(explanation.places, (subject.predicted, subject.runner_up))
+    predicted = _stored(explanation.values, places)
+    errors = explanation.errors
+    return Maps(
+        predicted=predicted,
+        contrast=predicted - _stored(explanation.values, places_of_runner_up),
+        errors=None if errors is None else _stored(errors[:, None], places),
+        game=_explain(explanation.about["method"], game, game.predicted[:, None])[..., 0],
+    )
+
+
+def _stored(values: NDArray[np.floating], places: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The map of each image at its place among the m of (n, c, h, w, m); NaN for place -1."""
+    n_images, _, height, width, _ = values.shape
+    maps = np.full((n_images, height, width), np.nan)
+    for i in np.flatnonzero(places >= 0):
+        maps[i] = values[i, ..., places[i]].sum(axis=0, dtype=np.float64)
+    return maps
+
+
+def maps_of_method(name: str, subject: Subject, game: Subject) -> Maps:
+    """Those of a file in `stages/explainers/`, against the run's background."""
+    predicted, runner_up = np.moveaxis(_explain(name, subject, _two_classes(subject)), -1, 0)
+    return Maps(
+        predicted=predicted,
+        contrast=predicted - runner_up,
+        game=_explain(name, game, game.predicted[:, None])[..., 0],
+    )
+
+
+def _two_classes(subject: Subject) -> NDArray[np.int64]:
+    return np.stack([subject.predicted, subject.runner_up], axis=1)
+
+
+def _explain(name: str, subject: Subject, classes: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Attributions to classes (n, m), channels summed: (n, h, w, m)."""
+    attribute = build_explainer(name, subject.explained, subject.background, subject.seed)
+    wanted = torch.from_numpy(classes).split(SLICE_IMAGES)
+    maps = []
+    with tqdm(total=len(classes), desc=name, unit="image", leave=False, disable=None) as progress:
+        for some, their_classes in zip(subject.images.split(SLICE_IMAGES), wanted, strict=True):
+            values = attribute(some, their_classes).values
+            maps.append(values.sum(axis=1, dtype=np.float64))
+            progress.update(len(some))
+    return np.concatenate(maps)
+
+
+def maps_of_baseline(maps: NDArray[np.float64], changes: NDArray[np.float64]) -> Maps:
+    """Maps that know nothing of the network (n, h, w), for all classes alike.
+
+    They have no unit, so they are scaled for the game of tiles: their strengths |map| sum to the
+    changes of the output (t,). Maps without signs then add up, as attributions do.
+    """
+    game = maps[: len(changes)]
+    totals = np.abs(game).sum(axis=(1, 2))
+    scales = np.divide(changes, totals, out=np.zeros_like(changes), where=totals > 0)
+    return Maps(predicted=maps, contrast=maps, game=game * scales[:, None, None])
+
+
+def seconds_an_image(name: str, subject: Subject) -> float:
+    """Time that a method takes for two classes of an image, without what it prepares once.
+
+    Measured over at most eight images.
+    """
+    some = subject.part(SLICE_IMAGES, len(subject.background))
+    attribute = build_explainer(name, some.explained, some.background, some.seed)
+    classes = torch.from_numpy(_two_classes(some))
+    attribute(some.images[:1], classes[:1])  # what is done at the first call alone
+    start = time.perf_counter()
+    attribute(some.images, classes)
+    return (time.perf_counter() - start) / len(classes)

@@ -1,0 +1,33 @@
+"""Outputs for an image of which some pixels are kept, and the others come from the background."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+BATCH_SIZE = 256  # images that pass the network at once; limits memory, changes nothing else
+
+
+@torch.no_grad()
+def masked_outputs(
+    network: Callable[[Tensor], Tensor], image: Tensor, keep: Tensor, background: Tensor
+) -> Tensor:
+    """Outputs for masked versions of an image, mean over what replaces the hidden pixels.
+
+    Args:
+        network: Maps images (n, c, h, w) to outputs (n, k).
+        image: (c, h, w).
+        keep: Which pixels are the image's (s, h, w), bool; all channels of a pixel go together.
+        background: Images (b, c, h, w) whose pixels replace the others, one after the other.
+
+    Returns:
+        (s, k), float64.
+    """
+    masks_at_once = max(1, BATCH_SIZE // len(background))
+    means = []
+    for masks in keep[:, None, None].split(masks_at_once):
+        images = torch.where(masks, image, background).flatten(0, 1)  # s × b images
+        images = images.to(memory_format=torch.channels_last)  # as in training: twice as fast
+        outputs = torch.cat([network(batch) for batch in images.split(BATCH_SIZE)])
+        means.append(outputs.double().unflatten(0, (len(masks), -1)).mean(dim=1))
+    return torch.cat(means)

@@ -1,0 +1,254 @@
+"""Explain pictures of your own: `python -m tools.explain FILE… [--output FOLDER] [--invert]`.
+
+Uses the network and the background of the last run, `data/model` and `data/shap`. Each picture is
+brought to the size and colours of the training images, as preprocess does it. Prints the most
+probable classes, each with the sum of its attributions, and draws contact sheets.
+"""
+
+import argparse
+import atexit
+import gc
+import sys
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from stages.artifacts.explanation import ExplainedImages, Explanation
+from stages.artifacts.predictions import Predictions
+from stages.artifacts.splits import DatasetInfo, Split
+from stages.core.errors import UserError
+from stages.core.files import new_file
+from stages.core.params import load_params
+from stages.core.sections import StageParams
+from stages.datasets.base.decode import UnusableImage, decode
+from stages.explain import additive_slices, attributions
+from stages.explainers.base.contract import build_explainer
+from stages.figures.captions import UNITS, signed
+from stages.figures.run import Run
+from stages.figures.scale import luma
+from stages.figures.sheets import ON_SHEETS, SheetLayout, draw_sheet
+from stages.networks.checkpoint import Checkpoint, load_checkpoint
+from stages.networks.device import choose_device, configure_process_for
+from stages.networks.predict import predict, with_output
+from stages.params.preprocess import Color
+from stages.params.report import Report
+from stages.preparation.arrays import converted
+from stages.sampling.outputs import choose_classes
+from stages.summary.shown import n_shown
+
+N_PRINTED = 5  # classes of each picture
+STDIN = "-"
+FLAT = 8  # levels of brightness, of 255, that a picture must span to show anything
+FAR = 3.0  # standard deviations of the training images' mean brightness
+
+
+class Params(StageParams):
+    """What is read of `params.yaml`."""
+
+    report: Report
+
+
+class Picture(NamedTuple):
+    """A picture as the network sees it.
+
+    Attributes:
+        name: Of its file.
+        pixels: (c, h, w).
+    """
+
+    name: str
+    pixels: NDArray[np.uint8]
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Read, warn, explain, print, draw."""
+    parser = argparse.ArgumentParser(prog="python -m tools.explain", description=__doc__)
+    parser.add_argument("files", nargs="+", metavar="FILE", help="image, folder, or - for stdin")
+    parser.add_argument("--output", type=Path, default=Path("explained"), metavar="FOLDER")
+    parser.add_argument("--invert", action="store_true", help="swap dark and light")
+    options = parser.parse_args(arguments)
+    checkpoint, last = load_last_run()
+    pictures = read_pictures(options.files, checkpoint.info, options.invert)
+    for picture in pictures:
+        for warning in warnings_of(picture, last.background, options.invert):
+            print(f"warning: {picture.name}: {warning}", file=sys.stderr)
+    explanation = explain(pictures, checkpoint, last)
+    for number in range(len(pictures)):
+        print("\n".join(lines_of(explanation, number)))
+    for path in draw(explanation, options.output):
+        print(path)
+
+
+def load_last_run() -> tuple[Checkpoint, Explanation]:
+    """The network, and the explanation whose background is used again.
+
+    Raises:
+        UserError: There are none, or they are not of one run.
+    """
+    device = choose_device("auto")
+    configure_process_for(device)
+    try:
+        checkpoint, last = load_checkpoint(device), Explanation.load()
+    except FileNotFoundError as error:
+        raise UserError(
+            f"{error.filename}: no such file; run dvc repro first, or dvc pull"
+        ) from None
+    of_last = last.about["parameters"]
+    other = [key for key, value in checkpoint.parameters.items() if of_last.get(key) != value]
+    if other:
+        raise UserError(
+            f"data/shap: explains another network than data/model, whose parameters {other[0]} "
+            "differ; run dvc repro first"
+        )
+    return checkpoint, last
+
+
+def read_pictures(names: Sequence[str], info: DatasetInfo, invert: bool) -> list[Picture]:
+    """Read image files, the visible files of folders, and standard input.
+
+    Args:
+        names: Paths, or `STDIN`.
+        info: Size and colours that the network takes.
+        invert: Swap dark and light.
+
+    Raises:
+        UserError: Some are missing or no images: lists them all.
+    """
+    color: Color = "grey" if info.channels == 1 else "rgb"
+    pictures, errors = [], []
+    for name in chain.from_iterable(map(files_of, names)):
+        try:
+            content = sys.stdin.buffer.read() if name == STDIN else Path(name).read_bytes()
+            pixels = converted(decode(content), color, info.image_size)
+        except (UnusableImage, OSError) as error:
+            errors.append(f"\n  {name}: {getattr(error, 'strerror', None) or error}")
+        else:
+            pictures.append(Picture(Path(name).name, 255 - pixels if invert else pixels))
+    if errors:
+        raise UserError(f"not used as images: {len(errors):,} files{''.join(errors)}")
+    return pictures
+
+
+def files_of(name: str) -> list[str]:
+    """The visible files of a folder, sorted, or the name itself.
+
+    Raises:
+        UserError: The folder holds none.
+    """
+    if not Path(name).is_dir():
+        return [name]
+    files = [str(f) for f in sorted(Path(name).iterdir()) if f.is_file() and f.name[0] != "."]
+    if not files:
+        raise UserError(f"{name}: a folder without files; name one that holds images")
+    return files
+
+
+def warnings_of(picture: Picture, background: NDArray[np.uint8], inverted: bool) -> Iterator[str]:
+    """Say where a picture does not look like the training images.
+
+    Args:
+        picture: As the network sees it.
+        background: Training images (b, c, h, w).
+        inverted: Whether dark and light were swapped.
+    """
+    brightness = 255 * luma(picture.pixels[None])
+    theirs = 255 * luma(background).mean(axis=(1, 2))
+    mean, spread = theirs.mean(), max(theirs.std(), FLAT)
+    if np.ptp(brightness) < FLAT:
+        yield "is empty: all of it has nearly the same brightness"
+        return
+    ours = brightness.mean()
+    distance, of_negative = (abs(value - mean) / spread for value in (ours, 255 - ours))
+    if distance <= FAR:
+        return
+    seen = f"its mean brightness is {ours:.0f} of 255, theirs {mean:.0f} ± {spread:.0f}"
+    if of_negative < distance / 2:
+        advice = "leave out --invert" if inverted else "run python -m tools.explain with --invert"
+        yield f"looks like a negative of the training images ({seen}); {advice}"
+    else:
+        yield f"looks unlike the training images ({seen}); crop or relight it to look like them"
+
+
+def explain(pictures: Sequence[Picture], checkpoint: Checkpoint, last: Explanation) -> Explanation:
+    """Attribute the outputs for pictures as the last run did, against its background.
+
+    Returns:
+        The pictures as explained images, each with maps of all classes or, of many, the most
+        probable ones. True classes are unknown: the predicted ones stand for them, and
+        `about["files"]` has the pictures' names.
+    """
+    about = {**last.about, "files": [picture.name for picture in pictures]}
+    options, network = (
+        about["parameters"]["explain"],
+        with_output(checkpoint.network.requires_grad_(False), last.about["output"]),
+    )
+    device = next(network.parameters()).device
+    pixels = np.stack([picture.pixels for picture in pictures])
+    images, background = (
+        torch.from_numpy(array).to(device).float() for array in (pixels, last.background)
+    )
+    logits = predict(checkpoint.network, images).cpu().double()
+    probabilities = logits.softmax(dim=1).numpy().astype(np.float32)
+    n_classes = len(last.class_names)
+    wanted = "all" if n_shown(n_classes) == n_classes else {"top": n_shown(n_classes)}
+    content: dict[str, Any] = {
+        "base_values": last.base_values,
+        "outputs": predict(network, images).cpu().double().numpy(),
+        "probabilities": probabilities,
+        "classes": choose_classes(wanted, probabilities, last.class_names),
+        "images": pixels,
+        "labels": probabilities.argmax(axis=1),
+        "indices": np.arange(len(pictures)),
+        "background": last.background,
+        "background_indices": last.background_indices,
+        "about": about,
+    }
+    explained = ExplainedImages(**content)
+    attribute = build_explainer(about["method"], network, background, options["seed"])
+    slices = attributions(attribute, images, explained.classes)
+    parts = [part.values for part in additive_slices(slices, explained, options["tolerance"])]
+    return Explanation(**content, values=np.concatenate(parts).astype(np.float32))
+
+
+def lines_of(explanation: Explanation, image: int) -> Iterator[str]:
+    """The most probable classes of a picture: name, probability, sum of its attributions."""
+    about, probabilities = explanation.about, explanation.probabilities[image]
+    sums = dict(zip(explanation.classes[image], explanation.sums[image], strict=True))
+    shown = np.argsort(-probabilities, kind="stable")[:N_PRINTED]
+    width = max(len(explanation.class_names[number]) for number in shown)
+    yield f"{about['files'][image]}: probability, sum of attributions in {UNITS[about['output']]}"
+    for number in shown:
+        name, total = explanation.class_names[number], signed(sums[number], about)
+        yield f"  {name:{width}}  {probabilities[number]:8.2%}  {total:>8}"
+
+
+def draw(explanation: Explanation, folder: Path) -> Iterator[Path]:
+    """Draw contact sheets, as report does; yield the file of each."""
+    labels, names = explanation.labels, tuple(explanation.class_names)
+    run = Run(
+        explanation,
+        Predictions(explanation.probabilities, labels, names, {}),
+        Split(explanation.images, labels),
+        **load_params(Params).report.model_dump(),
+    )
+    starts = range(0, min(len(labels), ON_SHEETS), SheetLayout.of(run).n_rows)
+    for number, start in enumerate(starts):
+        path = folder / f"sheet_{number:03d}.png"
+        with new_file(path) as file:
+            draw_sheet(run, start).save(file)
+        yield path
+
+
+if __name__ == "__main__":
+    atexit.register(gc.freeze)  # to collect what PyTorch's modules hold would take a second
+    try:
+        main(sys.argv[1:])
+    except UserError as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit("interrupted: run it again")
