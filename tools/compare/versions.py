@@ -101,7 +101,8 @@ def _fetch(rev: str, scratch: Path) -> str:
         ) from None
     name = rev if commit.startswith(rev) else f"{rev} ({commit[:7]})"
     wanted = str(explanation.FOLDER)
-    if not files.exists(wanted):
+    # An output of dvc.yaml exists everywhere; one that dvc.lock records has a hash.
+    if not files.exists(wanted) or "md5" not in files.info(wanted):
         raise UserError(
             f"{name}: has no {wanted}, since dvc.lock records none there; choose another "
             f"revision, or make it: git switch --detach {rev}, dvc repro, and commit dvc.lock"

@@ -116,7 +116,7 @@ def test_a_clone_without_a_cache(history: Project, tmp_path: Path) -> None:
     assert not (clone.root / FOLDER).exists()
     printed = clone.succeed("python", "-m", "tools.compare", "HEAD~2", "HEAD")
     assert "train.epochs: 2 → 3" in printed
-    clone.succeed("git", "rm", "--quiet", "dvc.lock", "dvc.yaml")
+    clone.succeed("git", "rm", "--quiet", "dvc.lock")
     commit(clone, "Nothing was run")
     assert_refused(
         clone.run("python", "-m", "tools.compare", "HEAD~1", "HEAD"),
