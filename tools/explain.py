@@ -5,9 +5,14 @@ brought to the size and colours of the training images, as preprocess does it. P
 probable classes, each with the sum of its attributions, and draws contact sheets.
 """
 
-import argparse
 import atexit
 import gc
+
+if __name__ == "__main__":  # to search what PyTorch's modules hold for garbage takes a second
+    gc.disable()
+    atexit.register(gc.freeze)
+
+import argparse
 import sys
 from collections.abc import Iterator, Sequence
 from itertools import chain
@@ -245,8 +250,6 @@ def draw(explanation: Explanation, folder: Path) -> Iterator[Path]:
 
 
 if __name__ == "__main__":
-    gc.disable()  # to search what PyTorch's modules hold for garbage takes long, now and at the end
-    atexit.register(gc.freeze)
     try:
         main(sys.argv[1:])
     except UserError as error:
