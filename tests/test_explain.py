@@ -10,8 +10,8 @@ from stages.artifacts.explanation import ExplainedImages, Explanation
 from stages.artifacts.splits import load_split
 from stages.core.errors import UserError
 from stages.core.params import read_yaml
-from stages.explain import additive_slices, attributions
 from stages.explainers.base.contract import Attributions
+from stages.explainers.base.slices import additive_slices, attributions
 from stages.networks.checkpoint import load_checkpoint
 from stages.params.explain import Explain
 from stages.sampling.background import choose_background
@@ -87,7 +87,7 @@ def test_slices_follow_the_size_of_what_they_hold(
         return Attributions(images.numpy())
 
     classes = np.zeros((shape[0], n_maps), np.int64)
-    slices = attributions(attribute, torch.zeros(shape), classes)
+    slices = attributions(attribute, torch.zeros(shape), classes, "explain")
     assert [len(part.values) for part in slices] == sizes
 
 

@@ -1,16 +1,9 @@
 """Explain pictures of your own: `python -m tools.explain FILE… [--output FOLDER] [--invert]`.
 
-Uses the network and the background of the last run, `data/model` and `data/shap`. Each picture is
-brought to the size and colours of the training images, as preprocess does it. Prints the most
-probable classes, each with the sum of its attributions, and draws contact sheets.
+Uses the network and the background of the last run, `data/model` and `data/shap`. Pictures
+get the size and colours of the training images, as in preprocess. Prints the most probable classes,
+each with the sum of its attributions, and draws contact sheets.
 """
-
-import atexit
-import gc
-
-if __name__ == "__main__":  # to search what PyTorch's modules hold for garbage takes a second
-    gc.disable()
-    atexit.register(gc.freeze)
 
 import argparse
 import sys
@@ -31,8 +24,8 @@ from stages.core.files import new_file
 from stages.core.params import load_params
 from stages.core.sections import StageParams
 from stages.datasets.base.decode import UnusableImage, decode
-from stages.explain import additive_slices, attributions
 from stages.explainers.base.contract import build_explainer
+from stages.explainers.base.slices import additive_slices, attributions
 from stages.figures.captions import UNITS, signed
 from stages.figures.run import Run
 from stages.figures.scale import luma
@@ -45,6 +38,7 @@ from stages.params.report import Report
 from stages.preparation.arrays import converted
 from stages.sampling.outputs import choose_classes
 from stages.summary.shown import n_shown
+from tools.command import run_command
 
 N_PRINTED = 5  # classes of each picture
 STDIN = "-"
@@ -188,10 +182,8 @@ def explain(pictures: Sequence[Picture], checkpoint: Checkpoint, last: Explanati
         `about["files"]` has the pictures' names.
     """
     about = {**last.about, "files": [picture.name for picture in pictures]}
-    options, network = (
-        about["parameters"]["explain"],
-        with_output(checkpoint.network.requires_grad_(False), last.about["output"]),
-    )
+    options = about["parameters"]["explain"]
+    network = with_output(checkpoint.network.requires_grad_(False), about["output"])
     device = next(network.parameters()).device
     pixels = np.stack([picture.pixels for picture in pictures])
     images, background = (
@@ -215,7 +207,7 @@ def explain(pictures: Sequence[Picture], checkpoint: Checkpoint, last: Explanati
     }
     explained = ExplainedImages(**content)
     attribute = build_explainer(about["method"], network, background, options["seed"])
-    slices = attributions(attribute, images, explained.classes)
+    slices = attributions(attribute, images, explained.classes, "explain")
     parts = [part.values for part in additive_slices(slices, explained, options["tolerance"])]
     return Explanation(**content, values=np.concatenate(parts).astype(np.float32))
 
@@ -250,9 +242,4 @@ def draw(explanation: Explanation, folder: Path) -> Iterator[Path]:
 
 
 if __name__ == "__main__":
-    try:
-        main(sys.argv[1:])
-    except UserError as error:
-        sys.exit(f"error: {error}")
-    except KeyboardInterrupt:
-        sys.exit("interrupted: run it again")
+    run_command(main)

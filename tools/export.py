@@ -10,7 +10,6 @@ for any n. It is run once with onnxruntime and compared before it is written.
 
 import argparse
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -25,6 +24,7 @@ from stages.core.errors import UserError
 from stages.core.files import new_file
 from stages.networks.checkpoint import Checkpoint, load_checkpoint
 from stages.training.start import as_published, first_layer
+from tools.command import run_command
 
 INSTALL = "python -m pip install --constraint constraints.txt --editable '.[onnx]'"
 TOLERANCE = 1e-4  # of the largest logit: other kernels add in another order
@@ -122,9 +122,4 @@ def require_same(onnx: bytes, network: nn.Module, info: DatasetInfo) -> float:
 
 
 if __name__ == "__main__":
-    try:
-        main(sys.argv[1:])
-    except UserError as error:
-        sys.exit(f"error: {error}")
-    except KeyboardInterrupt:
-        sys.exit("interrupted: run it again")
+    run_command(main)

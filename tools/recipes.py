@@ -10,7 +10,6 @@ import argparse
 import contextlib
 import json
 import subprocess
-import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from stages.core.messages import did_you_mean
 from stages.core.params import PARAMS_FILE, check_params, read_yaml
 from stages.params.model import WEIGHTS
 from stages.params.whole import AllParams
+from tools.command import run_command
 
 FOLDER = Path("recipes")
 
@@ -177,9 +177,4 @@ def _run(program: str, *arguments: str, capture: bool = False) -> str:
 
 
 if __name__ == "__main__":
-    try:
-        main(sys.argv[1:])
-    except UserError as error:
-        sys.exit(f"error: {error}")
-    except KeyboardInterrupt:
-        sys.exit("interrupted: the recipes stopped; the workspace is unchanged")
+    run_command(main, interrupted="the recipes stopped; the workspace is unchanged")

@@ -64,6 +64,7 @@ def call_of(node: fx.Node, constants: Constants, zero: Tensor) -> tuple[Call, tu
 
 def _arguments(node: fx.Node) -> tuple[dict[str, Any], int]:
     """All arguments of a call by name, and how many of them, the first ones, are positional."""
+    # What export records has a schema, which the type of a node's target does not say.
     schema = node.target._schema.arguments  # type: ignore[union-attr]
     arguments = {argument.name: argument.default_value for argument in schema}
     arguments.update(zip(arguments, node.args, strict=False))

@@ -66,10 +66,10 @@ def fade_sentence(run: Run) -> str:
 def scale_sentence(run: Run) -> str:
     """How far the colours reach."""
     n_images = len(run.explanation.labels)
+    images = "the explained image" if n_images == 1 else f"all {n_images:,} explained images"
     return (
         f"One scale for the whole run: ±{number(run.scale.limit)}, the {PERCENTILE}th percentile "
-        f"of |attribution| over all {n_images:,} explained images and classes; stronger pixels "
-        "keep the end's colour."
+        f"of |attribution| over {images} and classes; stronger pixels keep the end's colour."
     )
 
 

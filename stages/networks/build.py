@@ -46,7 +46,7 @@ def build_network(
     info: DatasetInfo,
     options: Mapping[str, Any],
     statistics: Statistics | None = None,
-) -> nn.Module:
+) -> nn.Sequential:
     """Build a network with fresh weights that maps raw images to logits.
 
     Args:

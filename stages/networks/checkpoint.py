@@ -32,7 +32,7 @@ class Checkpoint:
         parameters: Of all stages up to here, by section of `params.yaml`.
     """
 
-    network: nn.Module
+    network: nn.Sequential
     architecture: str
     options: Mapping[str, Any]
     info: DatasetInfo

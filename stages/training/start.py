@@ -43,7 +43,7 @@ def first_layer(standardize: Standardization, info: DatasetInfo) -> Statistics:
     return Statistics(mean, std)
 
 
-def load_weights(network: nn.Module, file: Path, skip: Sequence[str]) -> None:
+def load_weights(network: nn.Sequential, file: Path, skip: Sequence[str]) -> None:
     """Load weights into a network that `build_network` made.
 
     Their names are those of the network alone, `conv1.weight`, or those that `data/model` has,
@@ -73,11 +73,12 @@ def load_weights(network: nn.Module, file: Path, skip: Sequence[str]) -> None:
     _tell_of_another_first_layer(stored, network.state_dict(), file)
 
 
-def as_published(network: nn.Module) -> nn.Module:
+def as_published(network: nn.Sequential) -> nn.Module:
     """The network as its authors know it: without our first layer and the step to colour."""
-    body: nn.Module = network[1]  # type: ignore[index]
-    shown_in_colour = isinstance(body, nn.Sequential) and isinstance(body[0], GreyAsColor)
-    return body[1] if shown_in_colour else body  # type: ignore[index]
+    body = network[1]
+    if isinstance(body, nn.Sequential) and isinstance(body[0], GreyAsColor):
+        return body[1]
+    return body
 
 
 def _read(file: Path) -> dict[str, Tensor]:

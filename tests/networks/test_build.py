@@ -22,6 +22,6 @@ def test_the_first_layer_is_totensor_and_normalize() -> None:
     expected = functional.normalize(
         functional.to_dtype(images, torch.float32, scale=True), list(INFO.mean), list(INFO.std)
     )
-    first = build_network("lenet", INFO, {})[0]  # type: ignore[index]
+    first = build_network("lenet", INFO, {})[0]
     torch.testing.assert_close(first(images), expected)
     torch.testing.assert_close(first(images.float()), expected)

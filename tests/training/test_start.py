@@ -80,7 +80,7 @@ def test_weights_of_our_own_checkpoint(trained_on: int, used_on: int) -> None:
     own = resnet18(trained_on)
     save_file(own.state_dict(), FILE)
     network = resnet18(used_on)
-    first = network[0]  # type: ignore[index]
+    first = network[0]
     before = first.mean.clone()
     load_weights(network, FILE, [])
     assert torch.equal(first.mean, before)
@@ -90,11 +90,11 @@ def test_weights_of_our_own_checkpoint(trained_on: int, used_on: int) -> None:
 
 def test_another_head(published: nn.Module) -> None:
     network = resnet18(n_classes=4)
-    fresh = network[1].fc.weight.clone()  # type: ignore[index]
+    fresh = network[1].fc.weight.clone()
     load_weights(network, FILE, ["fc.*"])
-    body = network[1]  # type: ignore[index]
+    body = network[1]
     assert torch.equal(body.fc.weight, fresh)
-    assert torch.equal(body.layer4[1].conv2.weight, published.layer4[1].conv2.weight)  # type: ignore
+    assert torch.equal(body.layer4[1].conv2.weight, published.layer4[1].conv2.weight)
 
 
 @pytest.mark.usefixtures("published")
@@ -207,4 +207,4 @@ def test_the_first_layer_does_what_torchvision_does(
     network = build_network("lenet", info(), {}, statistics)
     images = torch.randint(0, 256, (2, 3, 32, 32), dtype=torch.uint8)
     normalised = functional.normalize(images / 255, *expected)
-    torch.testing.assert_close(network[0](images), normalised)  # type: ignore[index]
+    torch.testing.assert_close(network[0](images), normalised)

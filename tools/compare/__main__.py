@@ -6,7 +6,6 @@ and `report.md` with its pictures beside it, and prints a summary.
 """
 
 import argparse
-import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +17,7 @@ from stages.core.files import new_folder
 from stages.core.params import load_params
 from stages.core.sections import StageParams
 from stages.params.report import Report
+from tools.command import run_command
 from tools.compare.comparison import Comparison
 from tools.compare.findings import Findings
 from tools.compare.page import write_page
@@ -67,9 +67,4 @@ def main(arguments: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main(sys.argv[1:])
-    except UserError as error:
-        sys.exit(f"error: {error}")
-    except KeyboardInterrupt:
-        sys.exit("interrupted: nothing was written")
+    run_command(main, interrupted="nothing was written")

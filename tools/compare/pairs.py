@@ -129,15 +129,15 @@ class Pairs:
 
 def _require_comparable(old: Version, new: Version) -> None:
     first, second = old.explanation, new.explanation
-    for what, a, b in (
+    for name, mine, theirs in (
         ("classes", first.class_names, second.class_names),
         ("explain.output", first.about["output"], second.about["output"]),
         ("size of the images", first.images.shape[1:], second.images.shape[1:]),
     ):
-        if a != b:
+        if mine != theirs:
             raise UserError(
-                f"{old.name} and {new.name} cannot be compared: {what}: {_short(a)} and "
-                f"{_short(b)}; compare versions in which this is the same"
+                f"{old.name} and {new.name} cannot be compared: {name}: {_short(mine)} and "
+                f"{_short(theirs)}; compare versions in which this is the same"
             )
 
 

@@ -41,7 +41,7 @@ def find_retrained(version: Version, scratch: Path) -> Version | None:
 
     Args:
         version: Whose parameters.
-        scratch: An empty folder for what is read.
+        scratch: An empty folder to read versions into.
     """
     tried = 0
     for rev in _reseeded(version.parameters):

@@ -56,7 +56,7 @@ def read_version(rev: str | None, scratch: Path) -> Version:
 
     Args:
         rev: Whatever DVC takes for a revision: of Git, or an experiment. None: the workspace.
-        scratch: An empty folder for what does not lie in the workspace.
+        scratch: An empty folder to copy a revision's results into.
 
     Raises:
         UserError: There is no such revision, or it has no explanation that can be had.

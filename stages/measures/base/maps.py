@@ -6,13 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from stages.artifacts.explanation import Explanation
 from stages.explainers.base.contract import build_explainer
+from stages.explainers.base.slices import attributions
 from stages.measures.base.subject import Subject
 
-SLICE_IMAGES = 8  # for each step of the progress bar
+TIMED_IMAGES = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,14 +72,8 @@ def _two_classes(subject: Subject) -> NDArray[np.int64]:
 def _explain(name: str, subject: Subject, classes: NDArray[np.int64]) -> NDArray[np.float64]:
     """Attributions to classes (n, m), channels summed: (n, h, w, m)."""
     attribute = build_explainer(name, subject.explained, subject.background, subject.seed)
-    wanted = torch.from_numpy(classes).split(SLICE_IMAGES)
-    maps = []
-    with tqdm(total=len(classes), desc=name, unit="image", leave=False, disable=None) as progress:
-        for some, their_classes in zip(subject.images.split(SLICE_IMAGES), wanted, strict=True):
-            values = attribute(some, their_classes).values
-            maps.append(values.sum(axis=1, dtype=np.float64))
-            progress.update(len(some))
-    return np.concatenate(maps)
+    slices = attributions(attribute, subject.images, classes, name)
+    return np.concatenate([part.values.sum(axis=1, dtype=np.float64) for part in slices])
 
 
 def maps_of_baseline(maps: NDArray[np.float64], changes: NDArray[np.float64]) -> Maps:
@@ -99,7 +93,7 @@ def seconds_an_image(name: str, subject: Subject) -> float:
 
     Measured over at most eight images.
     """
-    some = subject.part(SLICE_IMAGES, len(subject.background))
+    some = subject.part(TIMED_IMAGES, len(subject.background))
     attribute = build_explainer(name, some.explained, some.background, some.seed)
     classes = torch.from_numpy(_two_classes(some))
     attribute(some.images[:1], classes[:1])  # what is done at the first call alone

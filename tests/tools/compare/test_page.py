@@ -69,7 +69,9 @@ def test_every_image_is_a_dot_that_leads_to_its_maps(browser: Browser, page_file
 def test_the_most_changed_come_first(browser: Browser, page_file: Path) -> None:
     for page in opened(browser, page_file):
         notes = page.locator("article[id] .note").all_inner_texts()
-        found = [float(re.search(r"similarity (\S+),", n)[1].replace("−", "-")) for n in notes]  # type: ignore[index]  # noqa: RUF001
+        written = re.findall(r"similarity (\S+),", "\n".join(notes))
+        assert len(written) == len(notes)
+        found = [float(number.replace("\N{MINUS SIGN}", "-")) for number in written]
         assert found == sorted(found)
         assert found[0] < found[-1]
 

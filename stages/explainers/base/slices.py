@@ -1,0 +1,85 @@
+"""Attributions of many images, slice by slice: memory stays small, and progress shows."""
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from tqdm import tqdm
+
+from stages.artifacts.explanation import ExplainedImages
+from stages.core.errors import UserError
+from stages.explainers.base.contract import Attribute, Attributions
+from stages.sampling.background import MOST_GROUPS
+
+SLICE_IMAGES = 8  # at most, for each step of the progress bar
+SLICE_MIB = 128  # of attributions, those by group included; a single image may need more
+ROUNDING = 2e-6  # share of Σ|attribution| that float32 may lose, over thousands of pixels
+
+
+def attributions(
+    attribute: Attribute, images: Tensor, classes: NDArray[np.int64], name: str
+) -> Iterator[Attributions]:
+    """Attribute images, a slice at a time.
+
+    Args:
+        attribute: A method, from `build_explainer`.
+        images: (n, c, h, w), float, on the network's device.
+        classes: The class of each of their maps (n, m).
+        name: Shown beside the progress bar.
+    """
+    _, channels, height, width = images.shape
+    floats = (channels + MOST_GROUPS) * height * width * classes.shape[1]  # of an image
+    size = int(np.clip(SLICE_MIB * 2**20 // (4 * floats), 1, SLICE_IMAGES))
+    wanted = torch.from_numpy(classes)
+    with tqdm(total=len(images), desc=name, unit="image", leave=False, disable=None) as progress:
+        for some, their_classes in zip(images.split(size), wanted.split(size), strict=True):
+            yield attribute(some, their_classes)
+            progress.update(len(some))
+
+
+def additive_slices(
+    slices: Iterable[Attributions], explained: ExplainedImages, tolerance: float
+) -> Iterator[Attributions]:
+    """Yield slices unchanged; stop at the first that is not additive.
+
+    An error is judged against the range of the outputs, and against Σ|attribution|: where pixels
+    cancel, a sum in float32 cannot be exact to more than a share of its terms.
+
+    Args:
+        slices: Attributions of all images, in order.
+        explained: The images and the network's outputs for them.
+        tolerance: Largest error that passes, as a share of the range of the outputs. An error of
+            at most `ROUNDING` of Σ|attribution| passes too, unless the tolerance is lower still.
+
+    Raises:
+        UserError: The attributions of an image do not sum to the change of its outputs.
+    """
+    done = 0
+    for part in slices:
+        rows = slice(done, done + len(part.values))
+        _require_additive(part.values, explained, rows, tolerance)
+        yield part
+        done += len(part.values)
+
+
+def _require_additive(
+    values: NDArray[np.floating], explained: ExplainedImages, rows: slice, tolerance: float
+) -> None:
+    errors = np.abs(values.sum(axis=(1, 2, 3), dtype=np.float64) - explained.changes[rows])
+    of_range = errors / explained.output_range
+    of_total = errors / np.abs(values).sum(axis=(1, 2, 3), dtype=np.float64).clip(min=1e-300)
+    excess = np.where(of_total <= min(ROUNDING, tolerance), 0, of_range)
+    if excess.max() > tolerance or not np.isfinite(errors).all():
+        image, place = np.unravel_index(excess.argmax(), excess.shape)
+        method = explained.about["method"]
+        raise UserError(
+            f"explain: the attributions of test image {explained.indices[rows][image]} for "
+            f"output {explained.classes[rows][image, place]} miss its change by "
+            f"{of_range[image, place]:.2g} of the outputs' "
+            f"range, more than explain.tolerance ({tolerance:g}), and by "
+            f"{of_total[image, place]:.2g} of Σ|attribution|, more than rounding ({ROUNDING:g}). "
+            f"If the network contains something that {method} does not handle, choose another "
+            "explain.method; if the method only samples, raise explain.tolerance"
+        )
