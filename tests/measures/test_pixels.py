@@ -5,9 +5,10 @@ import pytest
 from scipy import ndimage
 
 from stages.measures.background_error import background_error
-from stages.measures.base.baselines import edges, noise
+from stages.measures.base.baselines import BASELINES, edges, noise
 from stages.measures.base.maps import maps_of_baseline
 from stages.measures.concentration import concentration
+from stages.params import quality
 
 
 def test_the_gini_index_is_half_the_relative_mean_difference() -> None:
@@ -47,6 +48,10 @@ def test_a_constant_image_has_no_edges_and_no_scale() -> None:
     images = np.full((1, 3, 8, 9), 200, np.uint8)
     assert (edges(images) == 0).all()
     assert (maps_of_baseline(edges(images), np.array([4.0])).game == 0).all()
+
+
+def test_params_name_the_baselines_that_there_are() -> None:
+    assert quality.BASELINES == tuple(BASELINES)
 
 
 def test_noise_is_the_same_each_time_and_of_no_sign() -> None:
