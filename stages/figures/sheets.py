@@ -157,6 +157,8 @@ def _write_title(board: Board, run: Run, images: range) -> None:
     board.write(MARGIN, TITLE_TOP, "What speaks for and against each class", TITLE)
     n_images = len(run.explanation.labels)
     note = f"explained images {images[0] + 1:,} to {images[-1] + 1:,} of {n_images:,}"
+    if n_images == 1:
+        note = "one explained image"
     if n_images > ON_SHEETS:
         note += f"; the sheets show the first {ON_SHEETS}"
     board.write(board.width - MARGIN, SIDE_NOTE_TOP, note, replace(QUIET, align="right"))

@@ -51,7 +51,7 @@ def test_a_constant_image_has_no_edges_and_no_scale() -> None:
 
 
 def test_params_name_the_baselines_that_there_are() -> None:
-    assert quality.BASELINES == tuple(BASELINES)
+    assert tuple(BASELINES) == quality.BASELINES
 
 
 def test_noise_is_the_same_each_time_and_of_no_sign() -> None:
