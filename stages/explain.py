@@ -53,12 +53,12 @@ def main(params: Params) -> None:
         indices=indices,
         background=train.images[drawn],
         background_indices=drawn,
-        about=describe(checkpoint, params),
+        about={**describe(checkpoint, params), "n_train": len(train.labels)},
     )
     attribute = build_explainer(options.method, network, background, options.seed)
     slices = attributions(attribute, images, classes, "explain")
     additive = additive_slices(slices, explained, options.tolerance)
-    save_explanation(explained, with_errors(additive, explained, len(train.labels)))
+    save_explanation(explained, with_errors(additive, explained))
 
 
 def describe(checkpoint: Checkpoint, params: Params) -> dict[str, Any]:
@@ -75,16 +75,15 @@ def describe(checkpoint: Checkpoint, params: Params) -> dict[str, Any]:
 
 
 def with_errors(
-    slices: Iterable[Attributions], explained: ExplainedImages, n_train: int
+    slices: Iterable[Attributions], explained: ExplainedImages
 ) -> Iterator[AttributionSlice]:
     """Add the error bars that follow from the groups; say so once where there are none.
 
     Args:
         slices: Attributions of all images, in order.
         explained: The images.
-        n_train: Size of the training split, from which the background was drawn.
     """
-    n_background = len(explained.background)
+    n_background, n_train = len(explained.background), explained.about["n_train"]
     places = explained.places(explained.predicted)
     done = 0
     for values, groups in slices:

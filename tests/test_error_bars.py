@@ -57,6 +57,7 @@ def test_errors_of_a_real_run_are_those_of_shap(ran_project: Project) -> None:
         torch.from_numpy(pixels).double() for pixels in (stored.images, stored.background)
     )
     assert len(background) == stored.about["n_groups"] == 10
+    assert stored.about["n_train"] == 540
     alone = by_background_image(network, images, background)
     atol = 1e-5 * np.abs(alone).max()
     expected = alone.std(axis=0, ddof=1) / np.sqrt(10) * np.sqrt(1 - 10 / 540)
@@ -121,7 +122,7 @@ def test_group_means_are_of_the_predicted_class_where_it_has_a_map() -> None:
         for part in np.array_split(np.arange(len(classes)), 7):
             yield Attributions(some.values[part], groups[part])
 
-    means = np.concatenate([part.group_means for part in with_errors(slices(), some, N_TRAIN)])
+    means = np.concatenate([part.group_means for part in with_errors(slices(), some)])
     for place, number in enumerate((7, 2)):
         own = explanation.predicted == number
         assert own.any()

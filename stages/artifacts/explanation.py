@@ -38,7 +38,8 @@ class ExplainedImages:
         background_indices: Their positions in the training split (b,), int64.
         about: What was explained and how: `class_names` (k strings), `dataset` and `network` (their
             display names), `output` (`logits` or `probabilities`), `method`, `n_background`,
-            `background` (how it was drawn), `n_groups` (g of `AttributionSlice`, 0 without error
+            `background` (how it was drawn), `n_train` (size of the training split that it was drawn
+            from), `n_groups` (g of `AttributionSlice`, 0 without error
             bars; known once saved), `parameters` (of all stages up to here, by section of
             `params.yaml`), `versions`; `files` (n names) only of pictures that are of no split:
             `labels` are then the predicted classes, since the true ones are unknown.

@@ -65,6 +65,7 @@ def digits_run() -> Run:
             "method": "linear",
             "n_background": N_BACKGROUND,
             "background": "random",
+            "n_train": N_TRAIN,
             "n_groups": 10,
             "parameters": {
                 "seed": 7,
@@ -110,6 +111,7 @@ def random_run(
             "method": "noise",
             "n_background": 1000,
             "background": "stratified",
+            "n_train": 54_000,
             "n_groups": 0,
             "parameters": {},
             "versions": {},

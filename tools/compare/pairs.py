@@ -87,11 +87,13 @@ class Pairs:
     @property
     def old_errors(self) -> NDArray[np.float32] | None:
         """Standard errors of the old maps over the background (n, h, w), if it has any."""
-        errors = self.old.explanation.errors
-        if errors is None:
+        old = self.old.explanation
+        if old.errors is None:
             return None
-        places = _places(self.old.explanation, self.old_images, self.classes)
-        return np.stack([errors[i][..., m] for i, m in zip(self.old_images, places, strict=True)])
+        places = _places(old, self.old_images, self.classes)
+        return np.stack(
+            [old.errors[i][..., place] for i, place in zip(self.old_images, places, strict=True)]
+        )
 
     @property
     def same_network(self) -> bool:
@@ -123,6 +125,7 @@ class Pairs:
             old.group_means[self.old_images],
             new.group_means[self.new_images],
             len(old.background),
+            old.about["n_train"],
         )
         return changed & self.same_prediction[:, None, None]
 
@@ -166,8 +169,9 @@ def _places(
     explanation: Explanation, images: NDArray[np.int64], classes: NDArray[np.int64]
 ) -> NDArray[np.int64]:
     """Which map of each image is that of its class (n,); -1 where it has none."""
-    belongs = explanation.classes[images] == classes[:, None]
-    return np.where(belongs.any(axis=1), belongs.argmax(axis=1), -1)
+    wanted = np.full(len(explanation.classes), -1)
+    wanted[images] = classes
+    return explanation.places(wanted)[images]
 
 
 def _maps(
@@ -175,8 +179,5 @@ def _maps(
 ) -> NDArray[np.float64]:
     places = _places(explanation, images, classes)
     return np.stack(
-        [
-            explanation.values[image][..., place].sum(axis=0, dtype=np.float64)
-            for image, place in zip(images, places, strict=True)
-        ]
+        [explanation.maps(image, [place])[0] for image, place in zip(images, places, strict=True)]
     )

@@ -15,9 +15,6 @@ from stages.sampling.background import group_sizes, standard_error
 TOP = 0.05  # share of the pixels that count as an image's strongest
 CHANGED_ERRORS = 3
 ROUNDING = 1e-6  # share of the strongest attribution that float32 may lose in a sum
-N_TRAIN = (
-    2**62
-)  # for the standard error: no version says how many there are, endless is the safe side
 
 
 @dataclass(frozen=True)
@@ -96,7 +93,10 @@ def pearson_of_redrawn(
 
 
 def changed_pixels(
-    old_groups: NDArray[np.floating], new_groups: NDArray[np.floating], n_background: int
+    old_groups: NDArray[np.floating],
+    new_groups: NDArray[np.floating],
+    n_background: int,
+    n_train: int,
 ) -> NDArray[np.bool_]:
     """Which pixels differ by more than three standard errors over the background (n, h, w).
 
@@ -105,12 +105,13 @@ def changed_pixels(
     Args:
         old_groups: Means over the groups of the background (n, g, h, w).
         new_groups: The same of the new version, against the same background images.
-        n_background: Of the background images.
+        n_background: How many background images there are.
+        n_train: Size of the training split, from which they were drawn.
     """
     differences = np.subtract(new_groups, old_groups, dtype=np.float64)
     sizes = group_sizes(n_background)
     mean = np.einsum("ngyx,g->nyx", differences, sizes / n_background)
-    errors = standard_error(differences, n_background, N_TRAIN)
+    errors = standard_error(differences, n_background, n_train)
     strongest = np.abs(old_groups).max(axis=(1, 2, 3), keepdims=True)[:, 0]
     return np.asarray(np.abs(mean) > np.maximum(CHANGED_ERRORS * errors, ROUNDING * strongest))
 

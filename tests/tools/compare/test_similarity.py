@@ -12,6 +12,7 @@ from tools.compare.similarity import (
     pearson_of_redrawn,
 )
 
+ENDLESS = 2**62  # training images, so that there is no finite population
 DRAW = np.random.default_rng(0)
 
 
@@ -82,13 +83,13 @@ def test_a_pixel_changed_if_a_paired_t_test_says_so() -> None:
     old = drawn(3, 10, 6, 6)
     new = old + 0.3 + 0.4 * drawn(3, 10, 6, 6)
     t = ttest_1samp(new - old, 0, axis=1).statistic  # ten groups of the same size
-    found = changed_pixels(old, new, 50)
+    found = changed_pixels(old, new, 50, ENDLESS)
     assert 0.1 < found.mean() < 0.9
     np.testing.assert_array_equal(found, np.abs(t) > 3)
 
 
 def test_rounding_is_no_change_and_what_is_unknown_neither() -> None:
     old = drawn(2, 10, 6, 6).astype(np.float32)
-    assert not changed_pixels(old, old, 50).any()
-    assert not changed_pixels(old, old * np.float32(1 + 1e-7), 50).any()
-    assert not changed_pixels(np.full_like(old, np.nan), old, 50).any()
+    assert not changed_pixels(old, old, 50, ENDLESS).any()
+    assert not changed_pixels(old, old * np.float32(1 + 1e-7), 50, ENDLESS).any()
+    assert not changed_pixels(np.full_like(old, np.nan), old, 50, ENDLESS).any()
