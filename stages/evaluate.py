@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import accuracy_score, f1_score, log_loss, recall_score
 
 from stages.artifacts.predictions import Predictions
-from stages.artifacts.splits import load_split
+from stages.artifacts.splits import load_names, load_split
 from stages.core.files import new_file, write_csv, write_json
 from stages.core.sections import DeviceName, StageParams
 from stages.core.stage import run_stage
@@ -38,7 +38,9 @@ def main(params: Params) -> None:
     logits = predict(checkpoint.network, torch.from_numpy(test.images).to(device))
     probabilities = logits.cpu().double().softmax(dim=1).numpy()
     metrics = measure(probabilities, test.labels)
-    predictions = Predictions(probabilities, test.labels, checkpoint.info.class_names, metrics)
+    predictions = Predictions(
+        probabilities, test.labels, load_names("test"), checkpoint.info.class_names, metrics
+    )
     predictions.save()
     write_csv(PLOTS / "confusion.csv", confusion(predictions))
     write_csv(PLOTS / "reliability.csv", reliability(probabilities, test.labels))
@@ -114,6 +116,7 @@ def mistakes(predictions: Predictions) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "index": rows,
+            "name": predictions.names[rows],
             "actual": names[labels],
             "predicted": names[predictions.predicted[rows]],
             "probability": probabilities.max(axis=1),

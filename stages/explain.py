@@ -9,7 +9,7 @@ import torch
 
 from stages.artifacts.explanation import AttributionSlice, ExplainedImages, save_explanation
 from stages.artifacts.predictions import Predictions
-from stages.artifacts.splits import load_split
+from stages.artifacts.splits import SplitName, load_names, load_split
 from stages.core.sections import DeviceName, StageParams
 from stages.core.stage import run_stage
 from stages.explainers.base.contract import Attributions, build_explainer
@@ -37,7 +37,14 @@ def main(params: Params) -> None:
     checkpoint, predictions = load_checkpoint(device), Predictions.load()
     network = with_output(checkpoint.network.requires_grad_(False), options.output)
     test, train = load_split("test"), load_split("train")
-    indices = choose_images(options.images, options.n_images, options.seed, predictions)
+    not_tested: tuple[SplitName, ...] = ("train", "validation")
+    indices = choose_images(
+        options.images,
+        options.n_images,
+        options.seed,
+        predictions,
+        {split: load_names(split) for split in not_tested},
+    )
     probabilities = predictions.probabilities[indices]
     classes = choose_classes(options.outputs, probabilities, predictions.class_names)
     drawn = choose_background(train.labels, options.n_background, options.background, options.seed)
@@ -50,6 +57,7 @@ def main(params: Params) -> None:
         classes=classes,
         images=test.images[indices],
         labels=test.labels[indices],
+        names=predictions.names[indices],
         indices=indices,
         background=train.images[drawn],
         background_indices=drawn,

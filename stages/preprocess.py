@@ -27,7 +27,7 @@ def main(params: Params) -> None:
     shape = shape_of_first(parts["train"], params.preprocess)
     splits = {name: to_arrays(part, params.preprocess, shape) for name, part in parts.items()}
     info = describe(raw, splits["train"], dataset.class_names, params)
-    save_splits(info, splits)
+    save_splits(info, splits, {name: part.names for name, part in parts.items()})
     for name, split in splits.items():
         print(f"{name}: {len(split.labels):,} images")
 

@@ -57,13 +57,16 @@ def main(params: Params) -> None:
             maps[name] = maps_of(name, subject, game, values)
     curves = {name: removal_curves(subject, its.predicted) for name, its in maps.items()}
     table = measure(subject, maps, curves, values)
-    quality = Quality(table.assign(index=explanation.indices[table["index"]]))
+    images = table["index"].to_numpy()
+    table["index"] = explanation.indices[images]
+    table.insert(2, "name", explanation.names[images])
+    quality = Quality(table)
     quality.save()
     methods = quality.by_method
     methods["seconds"] = methods["method"].map(seconds_by_method(subject, maps))
     write_csv(PLOTS / "methods.csv", methods)
     write_csv(PLOTS / "removal.csv", removal_table(curves))
-    write_csv(PLOTS / "tiles.csv", tile_table(maps, values, explanation.indices))
+    write_csv(PLOTS / "tiles.csv", tile_table(maps, values, explanation))
 
 
 def subject_of(explanation: Explanation, network: nn.Module, device: torch.device) -> Subject:

@@ -62,7 +62,7 @@ def test_dvc_stops_at_an_error_before_any_work(
         ),
         ("explain", {"explain.outputs": [10]}, r"must lie in 0 … 9 \(got 10\)"),
         ("check", {"explain.outputs": "top"}, r"explain\.outputs: must be all, predicted, \{top: "),
-        ("explain", {"explain.tolerance": 1e-12}, r"of test image \d+ for output \d+ miss its"),
+        ("explain", {"explain.tolerance": 1e-12}, r"of image \d+ for output \d+ miss its"),
     ],
 )
 def test_a_stage_refuses(

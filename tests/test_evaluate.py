@@ -36,9 +36,11 @@ def test_a_class_that_is_never_predicted_counts_as_nothing() -> None:
 
 def test_the_most_confident_mistake_comes_first() -> None:
     probabilities = np.array([[0.9, 0.1], [0.2, 0.8], [0.3, 0.7], [0.6, 0.4]])
-    predictions = Predictions(probabilities, np.array([0, 0, 0, 1]), ("a", "b"), {})
+    names = np.array(["a/7.png", "a/8.png", "a/9.png", "b/7.png"])
+    predictions = Predictions(probabilities, np.array([0, 0, 0, 1]), names, ("a", "b"), {})
     table = evaluate.mistakes(predictions)
     assert table["index"].tolist() == [1, 2, 3]
+    assert table["name"].tolist() == ["a/8.png", "a/9.png", "b/7.png"]
     assert table["actual"].tolist() == ["a", "a", "b"]
     assert table["probability"].tolist() == [0.8, 0.7, 0.6]
     assert table["probability_of_actual"].tolist() == [0.2, 0.3, 0.4]

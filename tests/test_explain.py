@@ -100,6 +100,7 @@ def explained(change: float, base_value: float) -> ExplainedImages:
         classes=np.zeros((2, 1), np.int64),
         images=np.zeros((2, 1, 2, 2), np.uint8),
         labels=np.zeros(2, np.int64),
+        names=np.array(["cats/5.jpg", "cats/7.jpg"]),
         indices=np.array([5, 7]),
         background=np.zeros((1, 1, 2, 2), np.uint8),
         background_indices=np.zeros(1, np.int64),
@@ -130,6 +131,6 @@ def test_what_float32_loses_where_pixels_cancel_is_no_error() -> None:
 
 @pytest.mark.parametrize(("last", "output"), [(0.51, r"0\.01 of"), (np.nan, r"nan of")])
 def test_attributions_that_do_not_add_up_are_named(last: float, output: str) -> None:
-    message = rf"of test image 7 for output 0 miss its change by {output} the outputs' range"
+    message = rf"of image cats/7\.jpg for output 0 miss its change by {output} the outputs' range"
     with pytest.raises(UserError, match=message):
         list(additive_slices(slices(last), explained(0.5, 0.0), tolerance=1e-3))

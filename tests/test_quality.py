@@ -32,6 +32,7 @@ def test_the_metrics_are_means_over_the_images(ran_project: Project) -> None:
     explanation = Explanation.load(ran_project.root / "data/shap")
     own, edges = table[table["method"] == "deep"], table[table["method"] == "edges"]
     assert own["index"].tolist() == explanation.indices.tolist()
+    assert own["name"].tolist() == explanation.names.tolist() != own["index"].tolist()
     found = metrics(ran_project.root)
     assert found.keys() >= METRICS
     for measure in MEASURES:

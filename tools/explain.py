@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from stages.artifacts.explanation import ExplainedImages, Explanation
+from stages.artifacts.explanation import UNKNOWN, ExplainedImages, Explanation
 from stages.artifacts.predictions import Predictions
 from stages.artifacts.splits import DatasetInfo, Split
 from stages.core.errors import UserError
@@ -178,10 +178,9 @@ def explain(pictures: Sequence[Picture], checkpoint: Checkpoint, last: Explanati
 
     Returns:
         The pictures as explained images, each with maps of all classes or, of many, the most
-        probable ones. True classes are unknown: the predicted ones stand for them, and
-        `about["files"]` has the pictures' names.
+        probable ones. Their names are those of the files, their true classes unknown.
     """
-    about = {**last.about, "files": [picture.name for picture in pictures]}
+    about = last.about
     options = about["parameters"]["explain"]
     network = with_output(checkpoint.network.requires_grad_(False), about["output"])
     device = next(network.parameters()).device
@@ -199,7 +198,8 @@ def explain(pictures: Sequence[Picture], checkpoint: Checkpoint, last: Explanati
         "probabilities": probabilities,
         "classes": choose_classes(wanted, probabilities, last.class_names),
         "images": pixels,
-        "labels": probabilities.argmax(axis=1),
+        "labels": np.full(len(pictures), UNKNOWN),
+        "names": np.array([picture.name for picture in pictures]),
         "indices": np.arange(len(pictures)),
         "background": last.background,
         "background_indices": last.background_indices,
@@ -218,7 +218,8 @@ def lines_of(explanation: Explanation, image: int) -> Iterator[str]:
     sums = dict(zip(explanation.classes[image], explanation.sums[image], strict=True))
     shown = np.argsort(-probabilities, kind="stable")[:N_PRINTED]
     width = max(len(explanation.class_names[number]) for number in shown)
-    yield f"{about['files'][image]}: probability, sum of attributions in {UNITS[about['output']]}"
+    unit = UNITS[about["output"]]
+    yield f"{explanation.names[image]}: probability, sum of attributions in {unit}"
     for number in shown:
         name, total = explanation.class_names[number], signed(sums[number], about)
         yield f"  {name:{width}}  {probabilities[number]:8.2%}  {total:>8}"
@@ -226,10 +227,10 @@ def lines_of(explanation: Explanation, image: int) -> Iterator[str]:
 
 def draw(explanation: Explanation, folder: Path) -> Iterator[Path]:
     """Draw contact sheets, as report does; yield the file of each."""
-    labels, names = explanation.labels, tuple(explanation.class_names)
+    labels, class_names = explanation.labels, tuple(explanation.class_names)
     run = Run(
         explanation,
-        Predictions(explanation.probabilities, labels, names, {}),
+        Predictions(explanation.probabilities, labels, explanation.names, class_names, {}),
         Split(explanation.images, labels),
         **load_params(Params).report.model_dump(),
     )

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from stages.artifacts.splits import Names
 from stages.core.files import new_folder, read_json, write_json
 
 if TYPE_CHECKING:
     import shap
 
 FOLDER = Path("data/shap")
+UNKNOWN = -1  # instead of a true class
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +34,9 @@ class ExplainedImages:
         probabilities: Predicted class probabilities (n, k), float32, whichever was explained.
         classes: The class that each map of an image belongs to (n, m), int64.
         images: The explained images (n, c, h, w), uint8.
-        labels: True classes (n,), int64.
+        labels: True classes (n,), int64; `UNKNOWN` for pictures that are of no data set.
+        names: What the data set calls the images (n,): paths within its source, or their numbers
+            (int64) where they were published.
         indices: Positions in the test split (n,), int64.
         background: The background images (b, c, h, w), uint8, group after group.
         background_indices: Their positions in the training split (b,), int64.
@@ -41,8 +45,7 @@ class ExplainedImages:
             `background` (how it was drawn), `n_train` (size of the training split that it was drawn
             from), `n_groups` (g of `AttributionSlice`, 0 without error
             bars; known once saved), `parameters` (of all stages up to here, by section of
-            `params.yaml`), `versions`; `files` (n names) only of pictures that are of no split:
-            `labels` are then the predicted classes, since the true ones are unknown.
+            `params.yaml`), `versions`.
     """
 
     base_values: NDArray[np.float64]
@@ -51,6 +54,7 @@ class ExplainedImages:
     classes: NDArray[np.int64]
     images: NDArray[np.uint8]
     labels: NDArray[np.int64]
+    names: Names
     indices: NDArray[np.int64]
     background: NDArray[np.uint8]
     background_indices: NDArray[np.int64]
@@ -60,6 +64,15 @@ class ExplainedImages:
     def class_names(self) -> list[str]:
         """Names of the k classes, in class order."""
         return list(self.about["class_names"])
+
+    def title(self, image: int) -> str:
+        """What to call an image at the head of its picture: `cats/1.jpg`, or `Test image 4`.
+
+        Args:
+            image: Its number among the explained images.
+        """
+        name = self.names[image]
+        return f"Test image {name}" if isinstance(name, np.integer) else str(name)
 
     @property
     def predicted(self) -> NDArray[np.int64]:

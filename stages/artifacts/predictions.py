@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stages.artifacts.splits import Names
 from stages.core.files import new_folder, read_json, write_json
 
 FOLDER = Path("data/predictions")
@@ -20,12 +21,14 @@ class Predictions:
     Attributes:
         probabilities: (n, k), rows sum to 1; saved as float32.
         labels: True classes (n,).
+        names: What the data set calls the images (n,).
         class_names: k names, in class order.
         metrics: By name, as in `metrics/evaluate.json`.
     """
 
     probabilities: NDArray[np.floating]
     labels: NDArray[np.int64]
+    names: Names
     class_names: tuple[str, ...]
     metrics: Mapping[str, float]
 
@@ -46,6 +49,7 @@ class Predictions:
         with new_folder(folder) as new:
             np.save(new / "probabilities.npy", self.probabilities.astype(np.float32))
             np.save(new / "labels.npy", self.labels)
+            np.save(new / "names.npy", self.names)
             write_json(new / "predictions.json", about)
 
     @classmethod
@@ -55,6 +59,7 @@ class Predictions:
         return cls(
             np.load(folder / "probabilities.npy"),
             np.load(folder / "labels.npy"),
+            np.load(folder / "names.npy", mmap_mode="r"),
             tuple(about["class_names"]),
             about["metrics"],
         )

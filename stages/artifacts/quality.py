@@ -27,8 +27,8 @@ class Quality:
     Attributes:
         measures: A row for each method and explained image: `method`, first the one that was
             explained with; `index`, the position in the test split, in the order of the
-            explanation; and each of `MEASURES`, described in `stages/measures/`, NaN where an image
-            has none.
+            explanation; `name`, of the image; and each of `MEASURES`, described in
+            `stages/measures/`, NaN where an image has none.
     """
 
     measures: pd.DataFrame

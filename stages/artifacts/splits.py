@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, Literal, NamedTuple, TypeVar
+from typing import Any, Generic, Literal, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,9 @@ class LabelledImages(NamedTuple, Generic[Images, Labels]):
 
 
 Split = LabelledImages[NDArray[np.uint8], NDArray[np.int64]]
+
+# What the data set calls each image (n,): its path within the source, or its number as published.
+Names: TypeAlias = NDArray[np.str_] | NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -61,14 +64,18 @@ class DatasetInfo:
 
 
 def save_splits(
-    info: DatasetInfo, splits: Mapping[SplitName, Split], folder: Path = FOLDER
+    info: DatasetInfo,
+    splits: Mapping[SplitName, Split],
+    names: Mapping[SplitName, Names],
+    folder: Path = FOLDER,
 ) -> None:
-    """Write all splits, and the description of their data set."""
+    """Write all splits, the names of their images, and the description of their data set."""
     with new_folder(folder) as new:
         write_json(new / "dataset.json", vars(info))
         for name, split in splits.items():
             np.save(new / f"{name}_images.npy", split.images)
             np.save(new / f"{name}_labels.npy", split.labels)
+            np.save(new / f"{name}_names.npy", names[name])
 
 
 def load_info(folder: Path = FOLDER) -> DatasetInfo:
@@ -79,3 +86,9 @@ def load_info(folder: Path = FOLDER) -> DatasetInfo:
 def load_split(name: SplitName, folder: Path = FOLDER) -> Split:
     """Read one split."""
     return Split(np.load(folder / f"{name}_images.npy"), np.load(folder / f"{name}_labels.npy"))
+
+
+def load_names(name: SplitName, folder: Path = FOLDER) -> Names:
+    """The names of a split's images; memory-mapped, since few are looked at."""
+    names: Names = np.load(folder / f"{name}_names.npy", mmap_mode="r")
+    return names

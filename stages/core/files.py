@@ -95,4 +95,10 @@ def read_json(path: Path) -> dict[str, Any]:
 def write_csv(path: Path, table: pd.DataFrame) -> None:
     """Write a table for `dvc plots`: no index, six significant digits."""
     with new_file(path) as partial:
-        table.to_csv(partial, index=False, float_format="%.6g", lineterminator="\n")
+        table.to_csv(
+            partial,
+            index=False,
+            float_format="%.6g",
+            lineterminator="\n",
+            errors="backslashreplace",  # names of files need not be UTF-8
+        )

@@ -2,8 +2,9 @@
 
 It holds `train/<class>/*` and `test/<class>/*`, or `<class>/*` alone, from which preprocess splits
 off test images (`preprocess.test_fraction`). Classes are named after their folders and sorted by
-name. Formats: PNG, JPEG, BMP, WebP, TIFF and GIF (its first frame). Files and folders whose names
-start with a dot are ignored, and so are files outside the class folders.
+name, images after their path in the folder: `test/cats/1.jpg`, or `cats/1.jpg`. Formats: PNG, JPEG,
+BMP, WebP, TIFF and GIF (its first frame). Files and folders whose names start with a dot are
+ignored, and so are files outside the class folders.
 """
 
 import zipfile
@@ -68,8 +69,11 @@ def read(folder: Path) -> Dataset:
     def raw_images(split: str) -> RawImages:
         chosen = [(key, name) for key, name in members if key.split == split]
         labels = [class_names.index(key.name) for key, _ in chosen]
+        stored = [name for _, name in chosen]
         return RawImages(
-            _ArchivedImages(archive, [name for _, name in chosen]), np.array(labels, np.int64)
+            _ArchivedImages(archive, stored),
+            np.array(labels, np.int64),
+            [name.removeprefix(f"{UNSPLIT}/") for name in stored],
         )
 
     if members[0][0].split == UNSPLIT:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from stages.artifacts.explanation import UNKNOWN
 from stages.figures.run import Run
 from stages.figures.scale import Scale
 from stages.summary.shown import TOP_MAPS, n_shown
@@ -75,8 +76,9 @@ def scale_sentence(run: Run) -> str:
 
 def frame_sentence(run: Run) -> str:
     """What the frames of maps mean."""
+    known = bool((run.explanation.labels != UNKNOWN).any())
     true = " Dashed frame: true class, where it is another."
-    return f"Solid frame: predicted class.{'' if 'files' in run.explanation.about else true}"
+    return f"Solid frame: predicted class.{true if known else ''}"
 
 
 def choice_sentence(run: Run) -> str:

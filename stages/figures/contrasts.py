@@ -173,7 +173,7 @@ def _write_label(board: Board, run: Run, contrast: Contrast, corner: tuple[int, 
     (x, y), explanation, names = corner, run.explanation, run.class_names
     image, plus, minus = contrast
     true, predicted = int(explanation.labels[image]), int(explanation.predicted[image])
-    board.write(x, y, f"test image {explanation.indices[image]}", SMALL)
+    board.write(x, y, shorten(run.titles[image], LABEL_TEXT, SMALL), SMALL)
     board.write(x, y + TRUE_TOP, shorten(f"true: {names[true]}", LABEL_TEXT, BOLD), BOLD)
     mark, style = ("✓", BODY) if true == predicted else ("✗", replace(BODY, color=WRONG))
     board.write(x, y + PREDICTED_TOP, mark, style)

@@ -71,6 +71,13 @@ class Run:
         return printable(self.explanation.class_names)
 
     @cached_property
+    def titles(self) -> list[str]:
+        """What to call each explained image, as the font can draw it."""
+        explanation = self.explanation
+        titles = [explanation.title(image) for image in range(len(explanation.names))]
+        return printable(titles, explanation.indices)
+
+    @cached_property
     def dark(self) -> bool:
         """Whether maps lie on the negative of their image."""
         return is_dark(self.explanation.images)

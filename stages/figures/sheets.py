@@ -7,6 +7,7 @@ from typing import Self
 import numpy as np
 from tqdm import tqdm
 
+from stages.artifacts.explanation import UNKNOWN
 from stages.figures import captions
 from stages.figures.board import Board
 from stages.figures.footer import Footer
@@ -35,7 +36,6 @@ from stages.figures.text import (
     WRONG,
     TextStyle,
     fold,
-    printable,
     shorten,
 )
 from stages.figures.tiles import Fit, Painter
@@ -200,11 +200,11 @@ def _write_label(board: Board, run: Run, image: int, y: int) -> None:
     probabilities = explanation.probabilities[image]
     most_probable = np.argsort(-probabilities, kind="stable")[:RANKS]
     label = int(explanation.labels[image])
-    right = most_probable[0] == label
-    if files := explanation.about.get("files"):  # then true classes are unknown
-        board.write(MARGIN, y + TRUE_TOP, shorten(printable(files)[image], LABEL_TEXT, BOLD), BOLD)
+    right = label in (most_probable[0], UNKNOWN)
+    if label == UNKNOWN:
+        board.write(MARGIN, y + TRUE_TOP, shorten(run.titles[image], LABEL_TEXT, BOLD), BOLD)
     else:
-        board.write(MARGIN, y, f"test image {explanation.indices[image]}", SMALL)
+        board.write(MARGIN, y, shorten(run.titles[image], LABEL_TEXT, SMALL), SMALL)
         true = shorten(f"true: {run.class_names[label]}", LABEL_TEXT, BOLD)
         board.write(MARGIN, y + TRUE_TOP, true, BOLD)
         board.write(MARGIN, y + RANKS_TOP, "✓" if right else "✗", _rank_style(0, right))

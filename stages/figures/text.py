@@ -1,6 +1,7 @@
 """Lines of text, measured in pixels: cut, broken and made printable."""
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Literal
@@ -68,14 +69,18 @@ def line_height(style: TextStyle) -> int:
     return round(1.4 * style.size)
 
 
-def printable(names: Sequence[str]) -> list[str]:
-    """Class names as the font can draw them.
+def printable(names: Sequence[str], numbers: Iterable[int] | None = None) -> list[str]:
+    """Names of classes or images as the font can draw them.
 
-    A character the font lacks becomes □. Such a name, and an empty one, starts with the class's
-    number, so that no two names look the same.
+    A character the font lacks becomes □. Such a name, and an empty one, starts with its number, so
+    that no two names look the same.
+
+    Args:
+        names: To draw.
+        numbers: One for each, all different; by default 0, 1, …
     """
     printables = []
-    for number, name in enumerate(names):
+    for number, name in zip(itertools.count() if numbers is None else numbers, names, strict=False):
         shown = "".join(
             (letter if ord(letter) in _glyphs() else MISSING)
             for letter in " ".join(name.split())

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from stages.artifacts.explanation import ExplainedImages
 from stages.artifacts.quality import MEASURES
 from stages.measures.background_error import background_error
 from stages.measures.base.maps import Maps
@@ -81,12 +82,12 @@ def removal_table(curves: Mapping[str, NDArray[np.float64]]) -> pd.DataFrame:
 
 
 def tile_table(
-    maps: Mapping[str, Maps], values: NDArray[np.float64], indices: NDArray[np.int64]
+    maps: Mapping[str, Maps], values: NDArray[np.float64], explained: ExplainedImages
 ) -> pd.DataFrame:
     """Attributions of tiles against their Shapley values, a row for each method, image and tile.
 
-    Columns: method, index (of the image in the test split), tile (0 … 8, row by row), exact,
-    attributed (both in the unit of the explained output).
+    Columns: method, index (of the image in the test split), name (of the image), tile (0 … 8, row
+    by row), exact, attributed (both in the unit of the explained output).
     """
     exact = shapley_values(values)
     n_images, n_tiles = exact.shape
@@ -94,7 +95,8 @@ def tile_table(
         pd.DataFrame(
             {
                 "method": name,
-                "index": np.repeat(indices[:n_images], n_tiles),
+                "index": np.repeat(explained.indices[:n_images], n_tiles),
+                "name": np.repeat(explained.names[:n_images], n_tiles),
                 "tile": np.tile(np.arange(n_tiles), n_images),
                 "exact": exact.ravel(),
                 "attributed": tile_sums(its.game).ravel(),

@@ -1,5 +1,6 @@
 """Section `explain`: which images are explained, how, and against what."""
 
+import difflib
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, PlainValidator
@@ -8,15 +9,31 @@ from pydantic_core import PydanticCustomError
 from stages.core.sections import Section, Seed, plugin_name
 
 CHOICES = ("first", "random", "per_class", "mistakes", "all")
+MISSPELT = 0.8  # similarity to a choice, of 1, from which a word is no name
 
 
-def _choices_or_positions(value: Any) -> Any:
-    items = value if isinstance(value, list) else [value]
-    all_known = all(item in CHOICES for item in items if type(item) is not int)
-    positions = [item for item in items if type(item) is int]
-    if not items or not all_known or min(positions, default=0) < 0 or type(value) is int:
-        expected = f"must be {', '.join(CHOICES)} or a list of these and of positions, 0 or more"
-        raise PydanticCustomError("images", expected)
+def _choice_or_list(value: Any) -> Any:
+    if isinstance(value, list):
+        valid = len(value) > 0 and all(
+            type(item) is str or (type(item) is int and item >= 0) for item in value
+        )
+        words = [item for item in value if type(item) is str and item not in CHOICES]
+    else:
+        valid, words = value in CHOICES, []
+    if not valid:
+        raise PydanticCustomError(
+            "images",
+            f"must be {', '.join(CHOICES)} or a list of these, of names such as [cats/1.jpg] and "
+            "of positions, 0 or more",
+        )
+    for word in words:  # names are known once there is a test split, misspelt choices at once
+        if closest := difflib.get_close_matches(word, CHOICES, n=1, cutoff=MISSPELT):
+            raise PydanticCustomError(
+                "images",
+                f"{word!r} is no choice; did you mean {closest[0]}? An image of that name is "
+                "chosen by its position",
+                {"suggestion": closest[0]},
+            )
     return value
 
 
@@ -44,7 +61,7 @@ class Explain(Section):
     ]
     n_background: Annotated[int, Field(ge=1)]
     background: Literal["stratified", "random"]
-    images: Annotated[str | list[str | int], PlainValidator(_choices_or_positions)]
+    images: Annotated[str | list[str | int], PlainValidator(_choice_or_list)]
     n_images: Annotated[int, Field(ge=1)]
     seed: Seed
     tolerance: Annotated[float, Field(gt=0, allow_inf_nan=False)]

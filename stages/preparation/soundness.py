@@ -1,8 +1,10 @@
 """Rejects data that no classifier can be trained on."""
 
 from collections import Counter
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stages.core.errors import UserError
 from stages.datasets.base.contract import Dataset, RawImages
@@ -13,7 +15,8 @@ def require_sound(dataset: Dataset) -> None:
 
     Raises:
         UserError: There are fewer than two classes, two classes of one name, an image without
-            a label, a label outside the classes, or a class without a training image.
+            a label or name, two images of one name, a label outside the classes, or a class
+            without a training image.
     """
     names = dataset.class_names
     if len(names) < 2:
@@ -36,7 +39,7 @@ def require_sound(dataset: Dataset) -> None:
 
 
 def _require_valid_labels(split: str, labelled: RawImages, n_classes: int) -> None:
-    images, labels = labelled
+    images, labels, names = labelled
     if len(labels) != len(images):
         raise UserError(
             f"data: {len(images)} {split} images but {len(labels)} labels; each image needs a label"
@@ -46,4 +49,20 @@ def _require_valid_labels(split: str, labelled: RawImages, n_classes: int) -> No
         raise UserError(
             f"data: {split} labels must be 0 … {n_classes - 1} for {n_classes} classes "
             f"({len(outside)} are not, such as {outside[0]}); fix the labels"
+        )
+    if names is not None:
+        _require_valid_names(split, np.asarray(names), len(images))
+
+
+def _require_valid_names(split: str, names: NDArray[Any], n_images: int) -> None:
+    if names.shape != (n_images,) or names.dtype.kind not in "Uiu":
+        raise UserError(
+            f"data: names of the {split} images must be {n_images:,} strings or whole numbers (got "
+            f"{names.dtype} of shape {names.shape}); fix the data set's file"
+        )
+    different, counts = np.unique(names, return_counts=True)
+    if len(different) < n_images:
+        raise UserError(
+            f"data: names of the {split} images must differ (got {str(different[counts > 1][0])!r} "
+            "twice); fix the data set's file, or leave its names out"
         )

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.artifacts.splits import SplitName
+from stages.artifacts.splits import Names, SplitName
 from stages.core.errors import UserError
 from stages.datasets.base.contract import Dataset, RawImages
 from stages.params.preprocess import Preprocess
@@ -20,6 +20,12 @@ class Part(NamedTuple):
 
     source: RawImages
     positions: Positions
+
+    @property
+    def names(self) -> Names:
+        """Those of the images: what the data set calls them, else their numbers in it."""
+        given = self.source.names
+        return self.positions if given is None else np.asarray(given)[self.positions]
 
 
 def split_dataset(dataset: Dataset, options: Preprocess, seed: int) -> dict[SplitName, Part]:

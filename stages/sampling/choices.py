@@ -1,27 +1,35 @@
 """Which test images are explained."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stages.artifacts.predictions import Predictions
+from stages.artifacts.splits import Names, SplitName
 from stages.core.errors import UserError
 from stages.params.explain import CHOICES
+from stages.sampling.names import positions_of, require_unambiguous
 
 Positions = NDArray[np.int64]
 
 
 def choose_images(
-    wanted: str | Sequence[str | int], n_images: int, seed: int, predictions: Predictions
+    wanted: str | Sequence[str | int],
+    n_images: int,
+    seed: int,
+    predictions: Predictions,
+    not_tested: Mapping[SplitName, Names],
 ) -> Positions:
     """Choose test images as the parameter `explain.images` says.
 
     Args:
-        wanted: One of `CHOICES`, or a list of these and of positions.
+        wanted: One of `CHOICES`, or a list of these, of positions and of names. Of an image with
+            the name of a choice, the choice is meant.
         n_images: How many, for `first`, `random` and `mistakes`.
         seed: For `random`.
         predictions: Of the test split.
+        not_tested: Names in other splits, for the message about a name that is not found.
 
     Returns:
         Positions in the test split: in its order for `first` and `all`, as drawn for `random`, by
@@ -29,16 +37,24 @@ def choose_images(
         after the other.
 
     Raises:
-        UserError: A position lies outside the test split, or no image matches.
+        UserError: A position lies outside the test split or is also the name of another image, a
+            name is not in the split (lists all such names), or no image matches.
     """
     items = [wanted] if isinstance(wanted, str) else list(wanted)
-    _require_in_range([item for item in items if isinstance(item, int)], len(predictions.labels))
-    chosen = np.concatenate(
-        [
-            _choose(item, n_images, seed, predictions) if isinstance(item, str) else [item]
-            for item in items
-        ]
-    ).astype(np.int64)
+    positions = [item for item in items if isinstance(item, int)]
+    _require_in_range(positions, len(predictions.labels))
+    require_unambiguous(positions, predictions.names)
+    named = [item for item in items if isinstance(item, str) and item not in CHOICES]
+    found = dict(zip(named, positions_of(named, predictions.names, not_tested), strict=True))
+    parts: list[Sequence[int] | Positions] = []
+    for item in items:
+        if isinstance(item, int):
+            parts.append([item])
+        elif item in CHOICES:
+            parts.append(_choose(item, n_images, seed, predictions))
+        else:
+            parts.append([found[item]])
+    chosen = np.concatenate(parts).astype(np.int64)
     if len(chosen) == 0:
         raise UserError(
             f"explain.images: none of the {len(predictions.labels):,} test images matches "
@@ -70,5 +86,5 @@ def _require_in_range(positions: Sequence[int], n_test: int) -> None:
     if outside:
         raise UserError(
             f"explain.images: positions must lie in 0 … {n_test - 1}, the test split "
-            f"(got {', '.join(map(str, outside))})"
+            f"(got {', '.join(map(str, outside))}); write a number of the published file in quotes"
         )

@@ -47,9 +47,10 @@ def class_table(
 def write_attribution_table(path: Path, explanation: Explanation, summary: Summary) -> None:
     """Write one CSV row an image: what was predicted, and the summed attributions of its maps.
 
-    Columns: index, true, predicted; the three most probable classes, each with its probability
-    (fewer for two classes); then a column for each class that is explained for some image: the sum
-    of the attributions to it, empty where the image has no map of it.
+    Columns: index (position in the test split), name, true, predicted; the three most probable
+    classes, each with its probability (fewer for two classes); then a column for each class that is
+    explained for some image: the sum of the attributions to it, empty where the image has no map of
+    it.
     """
     names = explanation.class_names
     explained = np.unique(explanation.classes)
@@ -62,9 +63,10 @@ def write_attribution_table(path: Path, explanation: Explanation, summary: Summa
         table = csv.writer(file, lineterminator="\n")
         tops = [column for rank in ranks for column in (f"class {rank}", f"probability {rank}")]
         sums = [f"sum of {names[number]}" for number in explained]
-        table.writerow(["index", "true", "predicted", *tops, *sums])
+        table.writerow(["index", "name", "true", "predicted", *tops, *sums])
         for i, label in enumerate(explanation.labels):
-            cells: list[str] = [str(explanation.indices[i]), names[label], names[order[i, 0]]]
+            which = [str(explanation.indices[i]), str(explanation.names[i])]
+            cells = [*which, names[label], names[order[i, 0]]]
             for top in order[i, : len(ranks)]:
                 cells += [names[top], f"{explanation.probabilities[i, top]:.6f}"]
             totals = dict(zip(explanation.classes[i], summary.sums[i], strict=True))

@@ -67,7 +67,7 @@ def summarise(explanation: Explanation) -> Summary:
         sums[image] = maps.sum(axis=(0, 1))
         if not np.isfinite(sums[image]).all():
             raise UserError(
-                f"the attributions of test image {explanation.indices[image]} are not all finite; "
+                f"the attributions of image {explanation.names[image]} are not all finite; "
                 "look at the explain stage's method and the network's outputs"
             )
         label, own = labels[image], of_true[image]

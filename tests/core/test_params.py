@@ -66,7 +66,11 @@ def test_the_defaults_are_in_order() -> None:
         ),
         ({"explain.images": 3}, r"explain\.images: must be first, .*\(got 3\)"),
         ({"explain.images": []}, r"explain\.images: must be first, .*\(got \[\]\)"),
-        ({"explain.images": ["first", "x"]}, r"explain\.images: must be first, .*a list of these"),
+        ({"explain.images": "cats/1.jpg"}, r"explain\.images: must be .*of names such as \[cats/1"),
+        (
+            {"explain.images": ["cats/1.jpg", "mistake"]},
+            r"explain\.images: 'mistake' is no choice; did you mean mistakes\? An image",
+        ),
         ({"explain.images": [True]}, r"explain\.images: must be first, .*\(got \[True\]\)"),
         ({"explain.images": [-1]}, r"explain\.images: .*positions, 0 or more \(got \[-1\]\)"),
         ({"data": 3}, r"data: must be a section of keys and values \(got 3\)"),

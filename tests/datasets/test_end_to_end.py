@@ -1,6 +1,7 @@
 """A user's own images, from files to explanations, through the real DVC."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from sklearn.model_selection import train_test_split
 from stages import explain, quality, report
 from stages.artifacts.explanation import Explanation
 from stages.core.errors import UserError
-from tests.conftest import Project, copy, run_stages
+from tests.conftest import Project, assert_refused, copy, run_stages
 
 
 @pytest.fixture
@@ -62,10 +63,54 @@ def test_real_digits_as_png_files(own: Project) -> None:
     assert explanation.values.shape == (10, 1, 16, 16, 10)
     assert explanation.labels.tolist() == list(range(10))
 
+    require_files_named(own)
+    require_chosen_by_name(own)
+
     # Another size is another preprocessing, not another download.
     own.set({"preprocess.image_size": 20, "train.epochs": 1})
     outcome = own.repro("train")
     assert (outcome["download"], outcome["preprocess"]) == ("unchanged", "ran")
+
+
+def require_files_named(own: Project) -> None:
+    """Tables name the file, below the source, of each image; its folder is the true class."""
+    plots = own.root / "plots"
+    tables = {name: pd.read_csv(plots / f"{name}.csv") for name in ("attributions", "mistakes")}
+    true = [tables["attributions"]["true"], tables["mistakes"]["actual"]]
+    names = [table["name"] for table in tables.values()]
+    for name, label in zip(pd.concat(names), pd.concat(true), strict=True):
+        assert (own.root / "images" / name).is_file()
+        assert name.startswith(f"test/{label}/")
+    explanation = Explanation.load(own.root / "data/shap")
+    assert explanation.names.tolist() == names[0].tolist()
+    assert set(pd.read_csv(plots / "tiles.csv")["name"]) == set(names[0])
+    measures = pd.read_csv(own.root / "data/quality/measures.csv")
+    assert set(measures.query("method != 'exact'")["name"]) == set(names[0])
+
+
+def require_chosen_by_name(own: Project) -> None:
+    source = own.root / "images"
+    four, seven = (
+        str(next((source / f"test/digit {label}").iterdir()).relative_to(source))
+        for label in (4, 7)
+    )
+    own.set({"explain.images": [seven, four]})
+    assert own.repro("report")["evaluate"] == "unchanged"
+    explanation = Explanation.load(own.root / "data/shap")
+    assert explanation.names.tolist() == [seven, four]
+    assert explanation.labels.tolist() == [7, 4]
+    for name, image in zip((seven, four), explanation.images, strict=True):
+        with Image.open(source / name) as file:
+            expected = file.resize((16, 16), Image.Resampling.BILINEAR)
+        assert np.array_equal(image[0], np.asarray(expected))
+
+    own.set({"explain.images": [seven.replace("digit", "digits")]})
+    message = rf"no test image is called 'test/digits 7/.*'; did you mean {re.escape(seven)}\?"
+    assert_refused(own.stage("explain"), message)
+    of_training = next((source / "train/digit 3").iterdir())
+    own.set({"explain.images": [str(of_training.relative_to(source))]})
+    message = r"train/digit 3/\d+\.png is an image of the (train|validation) split; only those"
+    assert_refused(own.stage("explain"), message)
 
 
 def test_coloured_images_of_two_classes_without_a_test_split(
@@ -102,6 +147,8 @@ def test_coloured_images_of_two_classes_without_a_test_split(
     assert classes(here) == ["rote Äpfel", "青い空"]
     explanation = Explanation.load(here / "data/shap")
     assert explanation.values.shape == (4, 3, 8, 10, 2)
+    assert all((here / "images" / name).is_file() for name in explanation.names)
+    assert explanation.title(0).startswith("rote Äpfel/Bild ")
     change = explanation.outputs - explanation.base_values
     np.testing.assert_allclose(explanation.sums, change, atol=2e-3 * np.ptp(explanation.outputs))
 

@@ -50,12 +50,19 @@ def test_two_splits(source: Path, tmp_path: Path) -> None:
     assert images.test.labels.tolist() == [0, 0, 0, 1, 1, 1, 1]
     assert images.test.images[6].shape[1:] == (11, 9)
     assert np.array_equal(images.train.images[0], np.asarray(Image.open(io.BytesIO(PNG)))[None])
+    files = [*(f"{name}/{n}.png" for name in images.class_names for n in range(3))]
+    assert images.train.names == [f"train/{file}" for file in files]
+    assert images.test.names == [*(f"test/{file}" for file in files), "test/小さい犬/名前.gif"]
 
 
 def test_one_folder_leaves_the_test_split_to_preprocess(source: Path, tmp_path: Path) -> None:
     images = fetched(source / "train", tmp_path / "raw")
     assert images.test is None
     assert images.train.labels.tolist() == [0, 0, 0, 1, 1, 1]
+    assert images.train.names == [
+        *(f"big cat/{number}.png" for number in range(3)),
+        *(f"小さい犬/{number}.png" for number in range(3)),
+    ]
 
 
 def test_a_class_may_be_called_train(source: Path, tmp_path: Path) -> None:

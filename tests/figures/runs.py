@@ -54,6 +54,7 @@ def digits_run() -> Run:
         classes=np.tile(np.arange(10), (len(indices), 1)),
         images=images[N_TRAIN:][indices],
         labels=test_labels[indices],
+        names=N_TRAIN + indices,  # in the published file
         indices=indices,
         background=images[:N_BACKGROUND],
         background_indices=np.arange(N_BACKGROUND),
@@ -75,7 +76,10 @@ def digits_run() -> Run:
             "versions": {"numpy": "2"},
         },
     )
-    predictions = Predictions(probabilities, test_labels, tuple(names), {"accuracy": 0.9123456789})
+    numbers = np.arange(N_TRAIN, len(images))
+    predictions = Predictions(
+        probabilities, test_labels, numbers, tuple(names), {"accuracy": 0.9123456789}
+    )
     training = Split(images[:N_TRAIN], labels[:N_TRAIN])
     return Run(explanation, predictions, training, "red_blue")
 
@@ -100,6 +104,7 @@ def random_run(
         classes=np.tile(np.arange(n_classes), (n_images, 1)),
         images=images,
         labels=labels,
+        names=np.arange(n_images),
         indices=np.arange(n_images),
         background=images[:1],
         background_indices=np.arange(1),
@@ -118,7 +123,7 @@ def random_run(
             **about,
         },
     )
-    predictions = Predictions(probabilities, labels, tuple(names), {})
+    predictions = Predictions(probabilities, labels, np.arange(n_images), tuple(names), {})
     return Run(explanation, predictions, Split(images, labels), "red_blue")
 
 
@@ -131,7 +136,8 @@ def with_images(run: Run, images: NDArray[np.integer]) -> Run:
 def arrays_by_image(explanation: Explanation) -> dict[str, NDArray[Any]]:
     """The arrays whose first axis counts the explained images."""
     names = ("values", "errors", "group_means", "classes", "outputs", "probabilities")
-    arrays = {name: getattr(explanation, name) for name in (*names, "images", "labels", "indices")}
+    names += ("images", "labels", "names", "indices")
+    arrays = {name: getattr(explanation, name) for name in names}
     return {name: array for name, array in arrays.items() if array is not None}
 
 
@@ -153,6 +159,11 @@ def with_about(run: Run, **about: Any) -> Run:
     """Say something else of the explanation."""
     explanation = replace(run.explanation, about={**run.explanation.about, **about})
     return replace(run, explanation=explanation)
+
+
+def with_files(run: Run, names: list[str]) -> Run:
+    """Name the explained images."""
+    return replace(run, explanation=replace(run.explanation, names=np.array(names)))
 
 
 def with_names(run: Run, names: list[str]) -> Run:

@@ -1,18 +1,20 @@
 """Contact sheets: which tiles, frames and words stand where."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from stages.artifacts.explanation import UNKNOWN
 from stages.figures import sheets
 from stages.figures.run import Run
 from stages.figures.sheets import SheetLayout, draw_sheet, draw_sheets
 from stages.summary.shown import shown_maps
 
 from .drawn import caption, frames, texts
-from .runs import random_run, with_about, with_maps, with_names
+from .runs import random_run, with_files, with_maps, with_names
 
 
 def test_a_sheet_has_an_image_and_a_map_for_each_class_in_each_row(digits: Run) -> None:
@@ -49,7 +51,7 @@ def test_rows_say_true_class_prediction_probability_and_sums(digits: Run) -> Non
     words = texts(board)
     explanation = digits.explanation
     for image in range(10):
-        assert f"test image {explanation.indices[image]}" in words
+        assert f"Test image {explanation.names[image]}" in words
         assert f"true: {explanation.labels[image]}" in words
         assert f"{explanation.probabilities[image].max():.3f}" in words
         total = f"{explanation.sums[image].max():+.2f}".replace("-", "\N{MINUS SIGN}")
@@ -58,14 +60,27 @@ def test_rows_say_true_class_prediction_probability_and_sums(digits: Run) -> Non
 
 
 def test_pictures_of_ones_own_have_a_name_and_no_true_class() -> None:
-    run = with_about(random_run(2, 1, 8, 8, 3), files=["photo.png", "Straße 猫.jpg"])
-    known = replace(run.explanation, labels=run.explanation.predicted)
-    board = draw_sheet(replace(run, explanation=known), 0)
+    run = with_files(random_run(2, 1, 8, 8, 3), ["photo.png", "Straße 猫.jpg"])
+    unknown = replace(run.explanation, labels=np.full(2, UNKNOWN))
+    board = draw_sheet(replace(run, explanation=unknown), 0)
     words = texts(board)
     assert "photo.png" in words
     assert any("Straße □.jpg" in word for word in words)
-    assert not [word for word in words if word.startswith(("test image", "true:", "✓", "✗"))]
+    assert not [word for word in words if word.startswith(("Test image", "true:", "✓", "✗"))]
     assert "true class" not in caption(board)
+
+
+def test_rows_say_which_file_an_image_is(digits: Run) -> None:
+    n_images = len(digits.explanation.labels)
+    files = [f"cats/{number}.jpg" for number in range(n_images)]
+    files[3] = f"cats/{'long ' * 50}name.jpg"
+    files[5] = "猫/5.jpg"
+    words = texts(draw_sheet(with_files(digits, files), 0))
+    assert {f"cats/{number}.jpg" for number in (0, 1, 2, 4, 6, 7, 8, 9)} < set(words)
+    assert any(re.fullmatch(r"cats/long.*….*name\.jpg", word) for word in words)
+    position = digits.explanation.indices[5]  # by which explain.images can name it
+    assert f"#{position} □/5.jpg" in words
+    assert not any("Test image" in word for word in words)
 
 
 def test_one_color_bar_spans_the_scale_of_the_run(digits: Run) -> None:

@@ -1,5 +1,8 @@
 """Data that no classifier can be trained on."""
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -37,6 +40,21 @@ def test_classes_of_the_same_name() -> None:
     sound = dataset([0, 1], [0])
     with pytest.raises(UserError, match=r"class names must differ \(got 'cat' twice\); rename one"):
         require_sound(Dataset(sound.train, sound.test, ("cat", "cat")))
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["a/1.png", "a/1.png"], r"test images must differ \(got 'a/1\.png' twice\); fix the"),
+        ([4, 4], r"test images must differ \(got '4' twice\)"),
+        (["a/1.png"], r"must be 2 strings or whole numbers \(got <U7 of shape \(1,\)\); fix the"),
+        ([Path("1.png"), Path("2.png")], r"must be 2 strings or whole numbers \(got object of"),
+    ],
+)
+def test_names_that_do_not_tell_images_apart(names: Any, message: str) -> None:
+    train, test, class_names = vars(dataset([0, 1], [0, 1])).values()
+    with pytest.raises(UserError, match=message):
+        require_sound(Dataset(train, test._replace(names=names), class_names))
 
 
 def test_images_without_labels() -> None:

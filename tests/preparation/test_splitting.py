@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from stages.core.errors import UserError
-from stages.preparation.splitting import split_dataset
+from stages.datasets.base.contract import Dataset, RawImages
+from stages.preparation.splitting import Part, split_dataset
 
 from .datasets import dataset
 from .options import options
@@ -34,6 +35,22 @@ def test_a_limit_holds_for_both_splits() -> None:
     images = dataset([0, 1] * 50, [0, 1] * 30)
     sizes = {name: len(p) for name, (_, p) in split_dataset(images, options(limit=20), 0).items()}
     assert sizes == {"train": 15, "validation": 5, "test": 20}
+
+
+def test_an_image_keeps_its_name_through_limit_and_splits() -> None:
+    """The oracle is the pixel by which each image is known."""
+    labels = np.array([0, 1] * 50)
+    pixels = np.arange(100, dtype=np.uint8)[:, None, None, None]
+    named = RawImages(pixels, labels, [f"file {number}" for number in range(100)])
+    for images in (named, RawImages(pixels, labels)):
+        for test in (None, images):
+            parts = split_dataset(Dataset(images, test, ("a", "b")), options(limit=20), 0)
+            for source, positions in parts.values():
+                known = source.images[positions].ravel()
+                names = Part(source, positions).names.tolist()
+                assert names == (
+                    [f"file {number}" for number in known] if source.names else known.tolist()
+                )
 
 
 def test_too_few_images_of_a_class() -> None:

@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 
 from stages.artifacts.predictions import Predictions
+from stages.artifacts.splits import Names
 from stages.core.errors import UserError
 from stages.sampling.choices import Positions, choose_images
 
 LABELS = np.array([0, 1, 2, 0, 1, 2, 0])
 #                  right  wrong  right  wrong  right  wrong right; by confidence: 5, 1, 3
+FILES = np.array([f"{letter}/{number}.png" for number, letter in enumerate("dbcabcd")])
 CONFIDENCE = [0.9, 0.7, 0.5, 0.6, 0.8, 0.95, 0.4]
 PREDICTED = [0, 2, 2, 1, 1, 0, 0]
 
@@ -26,10 +28,11 @@ def choose(
     n_images: int = 2,
     seed: int = 0,
     table: np.ndarray[Any, np.dtype[np.float64]] | None = None,
+    names: Names | None = None,
 ) -> Positions:
     table = probabilities() if table is None else table
-    predictions = Predictions(table, LABELS, ("a", "b", "c"), {})
-    return choose_images(wanted, n_images, seed, predictions)
+    predictions = Predictions(table, LABELS, FILES if names is None else names, tuple("abc"), {})
+    return choose_images(wanted, n_images, seed, predictions, {"train": np.array(["a/0.png"])})
 
 
 @pytest.mark.parametrize(
@@ -42,6 +45,8 @@ def choose(
         ("mistakes", 2, [5, 1]),
         ("mistakes", 100, [5, 1, 3]),
         ([6, 0, 6], 2, [6, 0, 6]),
+        (["b/4.png", "c/2.png"], 2, [4, 2]),
+        (["mistakes", "a/3.png", 3, "a/3.png"], 1, [5, 3, 3, 3]),
         (["mistakes", "per_class", 3], 2, [5, 1, 0, 4, 2, 3]),
     ],
 )
@@ -72,3 +77,56 @@ def test_a_position_outside_the_test_split() -> None:
 def test_no_mistakes_to_explain() -> None:
     with pytest.raises(UserError, match=r"none of the 7 test images matches 'mistakes'; choose"):
         choose("mistakes", table=np.eye(3)[LABELS])
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("b/44.png", r"no test image is called 'b/44\.png'; did you mean b/4\.png\?"),
+        ("4.png", r"no test image is called '4\.png'; did you mean b/4\.png\?"),
+        ("data/pets/a/3.png", r"did you mean a/3\.png\?"),
+        ("./a/3.png", r"did you mean a/3\.png\?"),
+        ("quite another", r"no test image is called 'quite another'; names are such as d/0\.png"),
+        ("a/0.png", r"a/0\.png is an image of the train split; only those of test are explained"),
+        ("worst", r"no test image is called 'worst'; did you mean first\?"),
+    ],
+)
+def test_a_name_that_is_not_in_the_test_split(name: str, message: str) -> None:
+    with pytest.raises(UserError, match=rf"^explain\.images: .*{message}"):
+        choose([name])
+
+
+def test_a_file_name_that_several_classes_have() -> None:
+    names = np.array([f"{letter}/1.png" for letter in "abcdefg"])
+    with pytest.raises(UserError, match=r"did you mean a/1\.png or b/1\.png or c/1\.png\?"):
+        choose(["1.png"], names=names)
+
+
+def test_all_names_that_are_not_found_are_listed_once() -> None:
+    with pytest.raises(UserError) as caught:
+        choose(["b/l.png", "a/3.png", "c/s.png", "b/l.png"])
+    lines = str(caught.value).splitlines()
+    assert [line.split("'")[1] for line in lines] == ["b/l.png", "c/s.png"]
+
+
+NUMBERS = np.array([0, 12, 33, 1, 50, 51, 60])  # in the published file
+
+
+def test_a_number_in_quotes_is_that_of_the_published_file() -> None:
+    assert choose(["33", "1", 5, 0], names=NUMBERS).tolist() == [2, 3, 5, 0]
+    with pytest.raises(UserError, match=r"no test image is called '13'; names are such as 0$"):
+        choose(["13"], names=NUMBERS)
+
+
+def test_a_position_that_is_the_number_of_another_image_is_refused() -> None:
+    message = (
+        r"1 is the position of one test image and the name of another; write '12', in .* or '1' f"
+    )
+    with pytest.raises(UserError, match=message):
+        choose([1], names=NUMBERS)
+
+
+def test_a_choice_is_meant_where_an_image_has_its_name() -> None:
+    names = np.array(["mistakes", "all", "first", "d", "e", "f", "g"])
+    assert choose(["first"], n_images=1, names=names).tolist() == [0]
+    assert choose(["mistakes", 0], n_images=1, names=names).tolist() == [5, 0]

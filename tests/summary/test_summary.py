@@ -51,8 +51,8 @@ def test_a_value_that_is_no_number_is_refused_by_the_image_it_is_of() -> None:
     run = random_run(5, 1, 8, 8, 2)
     values = run.explanation.values.copy()
     values[3, 0, 0, 0, 1] = np.nan
-    broken = replace(run.explanation, values=values, indices=np.arange(100, 105))
-    with pytest.raises(UserError, match="test image 103 are not all finite"):
+    broken = replace(run.explanation, values=values, names=np.arange(100, 105))
+    with pytest.raises(UserError, match="image 103 are not all finite"):
         summarise(broken)
 
 
@@ -120,6 +120,7 @@ def test_the_table_says_for_each_image_what_was_predicted_and_why(
     table = pd.read_csv(tmp_path / "table.csv")
     explanation = run.explanation
     assert list(table["index"]) == list(explanation.indices)
+    assert list(table["name"]) == list(explanation.names)
     assert list(table["true"]) == [names[label] for label in explanation.labels]
     assert (table["predicted"] == table["class 1"]).all()
     best = np.sort(explanation.probabilities, axis=1)[:, ::-1]

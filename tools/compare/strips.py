@@ -67,9 +67,10 @@ def _image_strip(pairs: Pairs, painter: Painter, image: int) -> Strip:
     old, new = pairs.old.explanation, pairs.new.explanation
     i, j = pairs.old_images[image], pairs.new_images[image]
     names = printable(old.class_names)
+    (called,) = printable([old.title(i)], [old.indices[i]])
     before, after = old.predicted[i], new.predicted[j]
     title = (
-        f"Test image {old.indices[i]}, true {names[old.labels[i]]}: "
+        f"{called}, true {names[old.labels[i]]}: "
         f"{names[before]} {old.probabilities[i, before]:.3f} → "
         f"{names[after]} {new.probabilities[j, after]:.3f}"
     )

@@ -21,6 +21,7 @@ from stages.core.files import read_json
 
 WORKSPACE = "workspace"
 MEASURES = Path("data/quality/measures.csv")  # a row an image and method, the explained one first
+NAMES = "names.npy"  # of the images: the youngest file of explanations and of predictions
 METRICS = (Path("metrics/evaluate.json"), Path("metrics/explain.json"))
 
 
@@ -51,8 +52,8 @@ class Version:
 def read_version(rev: str | None, scratch: Path) -> Version:
     """Read a version.
 
-    A version from before maps had classes and backgrounds were kept gets all classes in order, and
-    an empty background.
+    A version from before maps had classes, backgrounds were kept and images had names gets all
+    classes in order, an empty background, and the positions in the test split as names.
 
     Args:
         rev: Whatever DVC takes for a revision: of Git, or an experiment. None: the workspace.
@@ -71,9 +72,11 @@ def read_version(rev: str | None, scratch: Path) -> Version:
     else:
         name, root = _fetch(rev, scratch), scratch
     folder = root / explanation.FOLDER
-    if not (folder / "classes.npy").exists():
-        folder = _completed(folder, scratch / "completed")
+    if not (folder / NAMES).exists():
+        folder = _completed(folder, scratch / "explanation")
     predicted, measures = root / predictions.FOLDER, root / MEASURES
+    if predicted.is_dir() and not (predicted / NAMES).exists():
+        predicted = _named(predicted, scratch / "predictions")
     return Version(
         name,
         Explanation.load(folder),
@@ -133,13 +136,25 @@ def _completed(folder: Path, copy: Path) -> Path:
     shutil.copytree(folder, copy)
     n_images, n_classes = np.load(folder / "outputs.npy").shape
     images = np.load(folder / "images.npy", mmap_mode="r")
-    np.save(copy / "classes.npy", np.tile(np.arange(n_classes), (n_images, 1)))
-    np.save(copy / "background.npy", images[:0])
-    np.save(copy / "background_indices.npy", np.zeros(0, np.int64))
+    np.save(copy / NAMES, np.load(folder / "indices.npy"))
+    for name, array in {
+        "classes": np.tile(np.arange(n_classes), (n_images, 1)),
+        "background": images[:0],
+        "background_indices": np.zeros(0, np.int64),
+    }.items():
+        if not (folder / f"{name}.npy").exists():
+            np.save(copy / f"{name}.npy", array)
+    return copy
+
+
+def _named(folder: Path, copy: Path) -> Path:
+    """A copy of an older version's predictions with positions as names."""
+    shutil.copytree(folder, copy)
+    np.save(copy / NAMES, np.arange(len(np.load(folder / "labels.npy"))))
     return copy
 
 
 def _explained(measures: pd.DataFrame) -> pd.DataFrame:
     """The rows of the method that was explained with, by position in the test split."""
     of_method = measures.groupby("method", sort=False).get_group(measures["method"].iloc[0])
-    return of_method.drop(columns="method").set_index("index")
+    return of_method.drop(columns=["method", "name"], errors="ignore").set_index("index")

@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, NamedTuple, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.artifacts.splits import LabelledImages
 from stages.core.plugins import load_plugin
 
 
@@ -37,7 +36,19 @@ class ImageSequence(Protocol):
         """One image, decoded: (channels, height, width)."""
 
 
-RawImages = LabelledImages[NDArray[np.uint8] | ImageSequence, NDArray[np.int64]]
+class RawImages(NamedTuple):
+    """Images as they were published.
+
+    Attributes:
+        images: (n, channels, height, width), or one by one if they differ in size.
+        labels: True classes (n,).
+        names: What users call each image, all different: its path within the source, with forward
+            slashes, or its number where it was published. None: their numbers here, from 0.
+    """
+
+    images: NDArray[np.uint8] | ImageSequence
+    labels: NDArray[np.int64]
+    names: Sequence[str] | NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True)

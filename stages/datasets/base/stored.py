@@ -1,4 +1,4 @@
-"""Stores a data set whose images share one shape: four arrays and the class names."""
+"""Stores a data set whose images share one shape: an array a field, and the class names."""
 
 from pathlib import Path
 
@@ -12,15 +12,22 @@ def store(folder: Path, dataset: Dataset) -> None:
     """Write a data set that is in memory and has a test split."""
     for name, split in (("train", dataset.train), ("test", dataset.test)):
         if split is not None:
-            np.save(folder / f"{name}_images.npy", np.asarray(split.images))
-            np.save(folder / f"{name}_labels.npy", split.labels)
+            for field, array in split._asdict().items():
+                if array is not None:
+                    np.save(folder / f"{name}_{field}.npy", np.asarray(array))
     write_json(folder / "classes.json", {"class_names": dataset.class_names})
 
 
 def read(folder: Path) -> Dataset:
     """Read what `store` wrote."""
     train, test = (
-        RawImages(np.load(folder / f"{name}_images.npy"), np.load(folder / f"{name}_labels.npy"))
+        RawImages(
+            **{
+                field: np.load(path)
+                for field in RawImages._fields
+                if (path := folder / f"{name}_{field}.npy").exists()
+            }
+        )
         for name in ("train", "test")
     )
     return Dataset(train, test, tuple(read_json(folder / "classes.json")["class_names"]))

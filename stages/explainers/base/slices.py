@@ -75,7 +75,7 @@ def _require_additive(
         image, place = np.unravel_index(excess.argmax(), excess.shape)
         method = explained.about["method"]
         raise UserError(
-            f"explain: the attributions of test image {explained.indices[rows][image]} for "
+            f"explain: the attributions of image {explained.names[rows][image]} for "
             f"output {explained.classes[rows][image, place]} miss its change by "
             f"{of_range[image, place]:.2g} of the outputs' "
             f"range, more than explain.tolerance ({tolerance:g}), and by "

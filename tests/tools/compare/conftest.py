@@ -7,7 +7,7 @@ import pytest
 
 from tests.conftest import Project, commit, copy
 
-LATER_ARRAYS = ("classes", "errors", "group_means", "background", "background_indices")
+LATER_ARRAYS = ("classes", "errors", "group_means", "background", "background_indices", "names")
 
 
 @pytest.fixture(scope="module")

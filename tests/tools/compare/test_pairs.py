@@ -81,7 +81,8 @@ def test_metrics_are_paired_by_image() -> None:
     draw = np.random.default_rng(0)
     labels = draw.integers(0, 3, 200)
     first, second = (
-        Predictions(draw.dirichlet([1, 1, 1], 200), labels, ("a", "b", "c"), {}) for _ in range(2)
+        Predictions(draw.dirichlet([1, 1, 1], 200), labels, np.arange(200), ("a", "b", "c"), {})
+        for _ in range(2)
     )
     pairs = Pairs.of(
         replace(version(), predictions=first, metrics={"accuracy": 0.5, "macro_f1": 0.25}),
