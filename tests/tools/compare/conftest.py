@@ -14,7 +14,8 @@ LATER_ARRAYS = ("classes", "errors", "group_means", "background", "background_in
 def history(two_versions: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A copy of `two_versions`, to write `plots/comparison` into; the branch `before` is older.
 
-    On it, the first version's explanation holds what the first release wrote, and no more.
+    On it, the first version's explanation and predictions hold what the first release wrote, and
+    no more.
     """
     project = copy(two_versions, tmp_path_factory.mktemp("history") / "clone")
     project.succeed("git", "switch", "--quiet", "--create", "before", "HEAD~1")
@@ -25,7 +26,8 @@ def history(two_versions: Project, tmp_path_factory: pytest.TempPathFactory) -> 
     about = json.loads((folder / "about.json").read_text())
     del about["n_groups"]
     (folder / "about.json").write_text(json.dumps(about))
-    project.succeed("dvc", "commit", "--force", "--quiet", "explain")
+    (project.root / "data/predictions/names.npy").unlink()
+    project.succeed("dvc", "commit", "--force", "--quiet", "evaluate", "explain")
     commit(project, "Before error bars")
     project.succeed("git", "switch", "--quiet", "main")
     project.succeed("dvc", "checkout", "--quiet")

@@ -79,6 +79,8 @@ def test_a_version_from_before_error_bars(inside: Path, capsys: Capture) -> None
     main(["before"])
     printed = capsys.readouterr().out
     assert "noise is unknown, since before" in printed
+    accuracy = next(line for line in printed.splitlines() if line.startswith("accuracy"))
+    assert "±" in accuracy, "predictions from before images had names are paired all the same"
     assert "background: unknown" in printed
     assert "Which pixels changed beyond their error is unknown" in printed
 

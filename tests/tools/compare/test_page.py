@@ -32,7 +32,9 @@ def changed_run() -> Run:
     probabilities = old.probabilities.copy()
     probabilities[:N_CHANGED] = np.roll(probabilities[:N_CHANGED], 1, axis=1)
     values = (old.values + noise).astype(np.float32)
-    return replace(RUN, explanation=replace(old, values=values, probabilities=probabilities))
+    names = np.array([f"cats/<b>{number}</b>.jpg" for number in range(len(old.names))])
+    changed = replace(old, values=values, probabilities=probabilities, names=names)
+    return replace(RUN, explanation=changed)
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +64,8 @@ def test_every_image_is_a_dot_that_leads_to_its_maps(browser: Browser, page_file
         says = dot.locator("title").text_content() or ""
         dot.click()
         target = page.locator("article:target h3")
-        expect(target).to_contain_text(f"T{says[1:].partition(':')[0]}, true ")
+        assert re.match(r"cats/<b>\d+</b>\.jpg: ", says)
+        expect(target).to_contain_text(f"{says.partition(':')[0]}, true ")
         expect(target).to_be_in_viewport()
 
 
