@@ -1,5 +1,6 @@
 """Explained images in as few bytes as the explorer page has room for."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -28,6 +29,7 @@ class Packed:
             standard error, both empty without error bars; `shown` (n, m), the class of each map;
             `sums` (n, m), `probabilities` (n, k), `baseValues` (k,) float32; `labels` and
             `indices` (n,).
+        titles: What to call the images.
         size: The lengths n, c, h, w, m, k.
         block: Side in pixels of the squares that were averaged, 1 for none. The standard error of
             an average is taken to be the average, which it is at most.
@@ -36,6 +38,7 @@ class Packed:
     """
 
     arrays: Mapping[str, NDArray[Any]]
+    titles: list[str]
     size: Mapping[str, int]
     block: int
     rounding: tuple[float, float]
@@ -52,7 +55,9 @@ def pack(explanation: Explanation, summary: Summary) -> Packed:
     n_classes, n_maps = explanation.probabilities.shape[1], shown.shape[1]
     of_pixel, of_map = (2, 12) if explanation.errors is None else (3, 16)  # bytes
     bytes_each = height * width * (channels + of_pixel * n_maps)
-    bytes_each += of_map * n_maps + 4 * (n_classes + 2)
+    titles = [explanation.title(image) for image in range(len(explanation.names))]
+    longest = max(len(json.dumps(title)) for title in titles)
+    bytes_each += of_map * n_maps + 4 * (n_classes + 2) + longest
     room = max(1, PACKED_BYTES * 3 // 4 // bytes_each)  # base64 makes 4 bytes of 3
     chosen = _choose(explanation, min(room, MOST_IMAGES))
     size = {"n": len(chosen), "c": channels, "h": height, "w": width, "m": n_maps, "k": n_classes}
@@ -77,7 +82,8 @@ def pack(explanation: Explanation, summary: Summary) -> Packed:
         "labels": explanation.labels[chosen].astype(np.int32),
         "indices": explanation.indices[chosen].astype(np.int32),
     }
-    return Packed(arrays, size, block, (maps.rounding, errors.rounding))
+    kept = [titles[image] for image in chosen]
+    return Packed(arrays, kept, size, block, (maps.rounding, errors.rounding))
 
 
 class _PackedMaps:

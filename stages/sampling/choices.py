@@ -9,7 +9,7 @@ from stages.artifacts.predictions import Predictions
 from stages.artifacts.splits import Names, SplitName
 from stages.core.errors import UserError
 from stages.params.explain import CHOICES
-from stages.sampling.names import positions_of, require_unambiguous
+from stages.sampling.names import positions_of, require_positions
 
 Positions = NDArray[np.int64]
 
@@ -42,8 +42,7 @@ def choose_images(
     """
     items = [wanted] if isinstance(wanted, str) else list(wanted)
     positions = [item for item in items if isinstance(item, int)]
-    _require_in_range(positions, len(predictions.labels))
-    require_unambiguous(positions, predictions.names)
+    require_positions(positions, predictions.names)
     named = [item for item in items if isinstance(item, str) and item not in CHOICES]
     found = dict(zip(named, positions_of(named, predictions.names, not_tested), strict=True))
     parts: list[Sequence[int] | Positions] = []
@@ -79,12 +78,3 @@ def _choose(choice: str, n_images: int, seed: int, predictions: Predictions) -> 
             return predictions.mistakes[:n_images]
         case _:
             return np.arange(n_test)
-
-
-def _require_in_range(positions: Sequence[int], n_test: int) -> None:
-    outside = [position for position in positions if position >= n_test]
-    if outside:
-        raise UserError(
-            f"explain.images: positions must lie in 0 … {n_test - 1}, the test split "
-            f"(got {', '.join(map(str, outside))}); write a number of the published file in quotes"
-        )

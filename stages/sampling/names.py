@@ -49,16 +49,27 @@ def _no_such_image(name: str, names: Names, not_tested: Mapping[SplitName, Names
     return f"no test image is called {name!r}{suggestion or such_as}"
 
 
-def require_unambiguous(positions: Sequence[int], names: Names) -> None:
-    """Reject positions that are also the name, such as a published number, of another image.
+def require_positions(positions: Sequence[int], names: Names) -> None:
+    """Reject positions outside the test split, and those that are also another image's name.
+
+    Args:
+        positions: Wanted.
+        names: Of the test images (n,), which may be numbers.
 
     Raises:
-        UserError: One is; the message says how to ask for either image.
+        UserError: Says how to ask for an image by a name that is a number.
     """
     known = names.astype(np.str_)
-    for position in positions:
-        named = np.flatnonzero(known == str(position))
-        if len(named) and named[0] != position:
+    named = {position: np.flatnonzero(known == str(position)) for position in positions}
+    if outside := [position for position in positions if position >= len(names)]:
+        numbers = [f"'{position}'" for position in outside if len(named[position])]
+        hint = f"; {numbers[0]}, in quotes, is the image of that name" if numbers else ""
+        raise UserError(
+            f"explain.images: positions must lie in 0 … {len(names) - 1}, the test split "
+            f"(got {', '.join(map(str, outside))}){hint}"
+        )
+    for position, others in named.items():
+        if len(others) and others[0] != position:
             raise UserError(
                 f"explain.images: {position} is the position of one test image and the name of "
                 f"another; write '{known[position]}', in quotes, for the one at this position, or "

@@ -15,7 +15,7 @@ from stages.figures.explorer import write_explorer
 from stages.figures.packing import pack
 from stages.figures.run import Run
 
-from .runs import arrays_by_image, random_run, with_about, with_maps, with_names
+from .runs import arrays_by_image, random_run, with_about, with_files, with_maps, with_names
 
 
 def written(path: Path, run: Run) -> tuple[str, dict[str, Any]]:
@@ -102,7 +102,8 @@ def test_two_hundred_images_of_ten_classes_fit_in_8_mb(folder: Path) -> None:
 def test_any_number_and_size_of_images_stays_under_8_mb(
     shape: tuple[int, ...], folder: Path
 ) -> None:
-    small = random_run(1, *shape[1:])
+    long = f"{'猫' * 85}/{'猫' * 80}.png"  # as long as file names can be
+    small = with_files(random_run(1, *shape[1:]), [long])
     n_images = shape[0]
     explanation = small.explanation
     arrays = {  # one image many times over takes no memory
@@ -126,7 +127,7 @@ def test_where_not_all_fit_the_mistakes_are_kept(
     wrong = np.flatnonzero(explanation.predicted != explanation.labels)
     every = pack(explanation, digits.summary).arrays
     by_image = sum(array.nbytes for name, array in every.items() if name != "baseValues")
-    one = by_image // len(explanation.labels)
+    one = by_image // len(explanation.labels) + len('"Test image 1796"')
     monkeypatch.setattr(packing, "PACKED_BYTES", 4 * one * (len(wrong) + 5) // 3 + 1)
     held = pack(explanation, digits.summary).arrays["indices"]
     assert len(held) == len(wrong) + 5
@@ -150,13 +151,15 @@ def test_the_same_run_gives_the_same_bytes(digits: Run, folder: Path) -> None:
 def test_no_text_from_the_data_can_open_or_close_a_tag(digits: Run, folder: Path) -> None:
     plain, _ = written(folder / "plain.html", digits)
     names = ["</script><script>alert(1)</script>", "<!--<script>", "{{data}}", "\udc80", "\u2028"]
+    files = [f"{number}{names[number % 5]}" for number in range(len(digits.explanation.names))]
     hostile = with_about(
-        with_names(digits, [*names, *"56789"]),
+        with_files(with_names(digits, [*names, *"56789"]), files),
         dataset="<title>{{scripts}}&",
         parameters={"note": "<!--"},
     )
     page, data = written(folder / "page.html", hostile)
     assert data["classNames"][:5] == names
+    assert data["titles"] == files
     for mark in ("<script", "</script", "<!--", "<title", "</title"):
         assert page.count(mark) == plain.count(mark)
 

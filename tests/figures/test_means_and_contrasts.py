@@ -17,7 +17,7 @@ from stages.figures.run import Run
 from stages.summary.contrasts import contrasts_of_mistakes
 
 from .drawn import caption, frames, texts
-from .runs import random_run, with_images, with_maps
+from .runs import random_run, with_files, with_images, with_maps
 
 
 @pytest.mark.parametrize("n_classes", [2, 5])
@@ -77,6 +77,18 @@ def test_a_contrast_is_the_difference_of_its_two_maps(digits: Run) -> None:
     assert frames(board, "predicted") == frames(board, "true") == 1
     difference = explanation.sums[image, a] - explanation.sums[image, b]
     assert f"{difference:+.2f}".replace("-", "\N{MINUS SIGN}") in texts(board)
+
+
+def test_a_contrast_says_which_image_it_is_of(digits: Run) -> None:
+    files = [f"cats/{number}.jpg" for number in range(len(digits.explanation.names))]
+    for run, called in (
+        (digits, [f"Test image {name}" for name in digits.explanation.names]),
+        (with_files(digits, files), files),
+    ):
+        picture = picture_of_mistakes(run)
+        assert picture
+        words = texts(draw_contrast(run, picture))
+        assert all(called[contrast.image] in words for contrast in picture.contrasts)
 
 
 def test_without_a_mistake_there_is_no_contrast_to_draw(digits: Run, folder: Path) -> None:

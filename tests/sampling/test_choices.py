@@ -69,7 +69,7 @@ def test_a_class_that_is_never_right_is_left_out() -> None:
 
 
 def test_a_position_outside_the_test_split() -> None:
-    message = r"explain\.images: positions must lie in 0 … 6, the test split \(got 7, 99\)"
+    message = r"explain\.images: positions must lie in 0 … 6, the test split \(got 7, 99\)$"
     with pytest.raises(UserError, match=message):
         choose([0, 7, 99])
 
@@ -124,6 +124,13 @@ def test_a_position_that_is_the_number_of_another_image_is_refused() -> None:
     )
     with pytest.raises(UserError, match=message):
         choose([1], names=NUMBERS)
+
+
+def test_a_number_outside_the_split_may_have_been_meant_as_a_name() -> None:
+    with pytest.raises(
+        UserError, match=r"in 0 … 6, .* \(got 33\); '33', in quotes, is the image of"
+    ):
+        choose([33], names=NUMBERS)
 
 
 def test_a_choice_is_meant_where_an_image_has_its_name() -> None:
