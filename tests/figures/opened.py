@@ -49,7 +49,7 @@ def cards(page: Page) -> list[int]:
 
 
 def numbers(run: Run, chosen: np.ndarray[Any, Any]) -> list[int]:
-    return [int(index) for index in run.explanation.indices[chosen]]
+    return [int(index) for index in run.explanation.names[chosen]]
 
 
 def canvas(page: Page, selector: str) -> np.ndarray[Any, Any]:

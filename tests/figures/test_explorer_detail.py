@@ -16,7 +16,7 @@ pytestmark = pytest.mark.browser
 def test_one_image_is_shown_with_every_probability_and_sum(page: Page, run: Run) -> None:
     explanation = run.explanation
     image = int(np.flatnonzero(explanation.predicted != explanation.labels)[0])
-    go_to(page, explanation.indices[image])
+    go_to(page, explanation.names[image])
     expect(page.locator("#verdict")).to_contain_text(NAMES[explanation.labels[image]])
     expect(page.locator("#verdict")).to_contain_text(
         f"✗ predicted {NAMES[explanation.predicted[image]]}"
@@ -45,7 +45,7 @@ def test_one_image_is_shown_with_every_probability_and_sum(page: Page, run: Run)
 def test_the_bar_of_a_class_reaches_from_its_base_value_to_its_output(page: Page, run: Run) -> None:
     explanation = run.explanation
     image = 5
-    go_to(page, explanation.indices[image])
+    go_to(page, explanation.names[image])
     row = page.locator("#classes tbody tr").nth(int(explanation.predicted[image]))
     bar, tick, track = (
         row.locator("td").nth(1).locator(part).bounding_box()
@@ -61,7 +61,7 @@ def test_the_bar_of_a_class_reaches_from_its_base_value_to_its_output(page: Page
 
 
 def test_the_map_has_the_colors_of_its_values(page: Page, run: Run) -> None:
-    go_to(page, run.explanation.indices[7])
+    go_to(page, run.explanation.names[7])
     page.get_by_label("Opacity of the map").fill("100")
     page.get_by_role("combobox", name="Map of", exact=True).select_option("digit 4")
     values = run.explanation.values[7, 0, ..., 4].astype(np.float64)
@@ -70,7 +70,7 @@ def test_the_map_has_the_colors_of_its_values(page: Page, run: Run) -> None:
 
 
 def test_a_contrast_is_the_difference_of_two_classes(page: Page, run: Run) -> None:
-    go_to(page, run.explanation.indices[7])
+    go_to(page, run.explanation.names[7])
     page.get_by_label("Opacity of the map").fill("100")
     page.get_by_role("combobox", name="Map of", exact=True).select_option("digit 4")
     page.get_by_role("combobox", name="minus the map of").select_option("digit 9")
@@ -91,7 +91,7 @@ def test_predicted_against_true_follows_from_image_to_image(page: Page, run: Run
 
 
 def test_the_opacity_slider_goes_from_the_image_to_the_map(page: Page, run: Run) -> None:
-    go_to(page, run.explanation.indices[3])
+    go_to(page, run.explanation.names[3])
     page.get_by_label("Opacity of the map").fill("0")
     image = run.explanation.images[3, 0][..., None].repeat(3, axis=2).astype(int)
     np.testing.assert_array_equal(canvas(page, "#map"), image)
@@ -102,7 +102,7 @@ def test_the_opacity_slider_goes_from_the_image_to_the_map(page: Page, run: Run)
 
 
 def test_pointing_at_a_pixel_shows_its_value_for_every_class(page: Page, run: Run) -> None:
-    go_to(page, run.explanation.indices[3])
+    go_to(page, run.explanation.names[3])
     box = page.locator("#map").bounding_box()
     assert box
     page.mouse.move(box["x"] + box["width"] * 5.5 / 8, box["y"] + box["height"] * 2.5 / 8)
@@ -135,27 +135,27 @@ def test_pixels_can_be_read_with_the_keyboard(page: Page, run: Run) -> None:
 
 
 def test_arrows_move_between_images(page: Page, run: Run) -> None:
-    indices = run.explanation.indices
+    names = run.explanation.names
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowRight")
-    assert shown(page) == indices[2]
+    assert shown(page) == names[2]
     page.keyboard.press("ArrowLeft")
-    assert shown(page) == indices[1]
+    assert shown(page) == names[1]
     page.get_by_role("button", name="Previous image").click()
     page.keyboard.press("ArrowLeft")
-    assert shown(page) == indices[0], "the first stays the first"
+    assert shown(page) == names[0], "the first stays the first"
     page.get_by_role("button", name="Next image").click()
-    assert shown(page) == indices[1]
+    assert shown(page) == names[1]
 
 
 def test_arrows_in_the_gallery_carry_the_focus_along(page: Page, run: Run) -> None:
-    go_to(page, run.explanation.indices[0])
+    go_to(page, run.explanation.names[0])
     page.locator("#gallery [aria-selected=true]").focus()
     page.keyboard.press("ArrowDown")
     page.keyboard.press("ArrowRight")
     focused = page.evaluate("document.activeElement.ariaLabel")
     assert f"Test image {shown(page)}," in focused
-    assert shown(page) not in run.explanation.indices[:3]
+    assert shown(page) not in run.explanation.names[:3]
     assert page.locator("#gallery [aria-selected=true]").count() == 1
     assert page.locator("#gallery [tabindex='0']").count() == 1
 
@@ -172,7 +172,7 @@ def test_digits_choose_the_class(page: Page) -> None:
 
 def test_keys_typed_into_a_control_stay_in_it(page: Page, run: Run) -> None:
     first = shown(page)
-    page.get_by_label("Test image number").press("ArrowRight")
+    page.get_by_label("Name of the image").press("ArrowRight")
     page.get_by_label("Opacity of the map").press("ArrowLeft")
     page.get_by_label("Opacity of the map").press("5")
     assert shown(page) == first

@@ -30,7 +30,7 @@ def errors_of(run: Run) -> np.ndarray:
 
 def test_pointing_at_a_pixel_shows_its_value_and_error(page: Page, run: Run) -> None:
     explanation = run.explanation
-    go_to(page, explanation.indices[3])
+    go_to(page, explanation.names[3])
     point_at(page, 2, 5)
     texts = page.locator("#classes .value").all_inner_texts()
     shown = [[decimal(part) for part in text.replace("±", "").split()] for text in texts]
@@ -43,7 +43,7 @@ def test_pointing_at_a_pixel_shows_its_value_and_error(page: Page, run: Run) -> 
 
 
 def test_the_error_of_a_contrast_is_at_most_the_sum_of_both(page: Page, run: Run) -> None:
-    go_to(page, run.explanation.indices[3])
+    go_to(page, run.explanation.names[3])
     page.get_by_role("combobox", name="Map of", exact=True).select_option("digit 4")
     page.get_by_role("combobox", name="minus the map of").select_option("digit 9")
     point_at(page, 2, 5)
@@ -54,7 +54,7 @@ def test_the_error_of_a_contrast_is_at_most_the_sum_of_both(page: Page, run: Run
 
 
 def test_a_switch_fades_what_is_within_two_standard_errors(page: Page, run: Run) -> None:
-    go_to(page, run.explanation.indices[7])
+    go_to(page, run.explanation.names[7])
     page.get_by_label("Opacity of the map").fill("100")
     page.get_by_role("combobox", name="Map of", exact=True).select_option("digit 4")
     plain = canvas(page, "#map")
