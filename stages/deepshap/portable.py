@@ -1,4 +1,4 @@
-"""A network as a list of plain operations and float32 arrays, for programs without PyTorch.
+"""A network as a list of plain operations and their weights, for programs without PyTorch.
 
 What a page in a browser computes with. The operations are the engine's own steps, so what they say
 about images is what the engine says, and the same few rules explain them.
@@ -6,12 +6,10 @@ about images is what the engine says, and the same few rules explain them.
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, fx, nn
 
 from .composition import Composed
@@ -22,7 +20,7 @@ from .pooling import MaxPool
 from .program import Program
 from .rules import Rule, features
 
-Arrays = dict[str, NDArray[Any]]
+Arrays = dict[str, Tensor]
 
 
 @dataclass(frozen=True)
@@ -37,7 +35,7 @@ class Operation:
         inputs: What it reads: 0 is the image, i the output of the i-th operation, counted from 1.
         shape: Of its output: (channels, height, width) or (features,).
         settings: Vertical and horizontal sizes by name, in pixels.
-        arrays: Weights by name, float32 once the network is complete.
+        arrays: Weights by name, float32 on the CPU once the network is complete.
     """
 
     kind: str
@@ -74,13 +72,7 @@ def portable(network: nn.Module, image: Tensor) -> list[Operation]:
                 place = place_of(node, network)
                 raise UnsupportedOperation(name_of(node), place, str(error)) from error
     return [
-        Operation(
-            made.kind,
-            made.inputs,
-            made.shape,
-            made.settings,
-            {name: array.astype(np.float32) for name, array in made.arrays.items()},
-        )
+        replace(made, arrays={name: array.float() for name, array in made.arrays.items()})
         for made in writer.operations
     ]
 
@@ -117,7 +109,7 @@ class _Writer:
         self.operations.append(made)
         return len(self.operations)
 
-    def _fold(self, scale: NDArray[np.float64], shift: NDArray[np.float64]) -> bool:
+    def _fold(self, scale: Tensor, shift: Tensor) -> bool:
         """Let the last operation scale and shift its channels itself, if it can."""
         if not self.operations or self.operations[-1].kind not in ("convolution", "affine"):
             return False
@@ -128,7 +120,7 @@ class _Writer:
         return True
 
 
-def _affine(rule: Rule) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _affine(rule: Rule) -> tuple[Tensor, Tensor]:
     """Factor and summand of each channel, found by sending zeros and ones through."""
     shape = features(rule.call.inputs[0])
     if shape != features(rule.call.output):
@@ -140,7 +132,7 @@ def _affine(rule: Rule) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         if (both != both[..., :1]).any():
             raise NotImplementedError("its constants differ from pixel to pixel")
         both = both[..., 0]
-    scale, shift = both.cpu().numpy()
+    scale, shift = both.cpu()
     return scale, shift
 
 
@@ -165,10 +157,15 @@ def _described(rule: Rule) -> tuple[str, dict[str, tuple[int, int]], Arrays]:
         return "softmax", {}, {}
     elif isinstance(rule, Unchanged) and len(features(call.output)) == 1:
         return "flatten", {}, {}
-    elif isinstance(rule, Sum) and call.name == "add" and arguments["alpha"] == 1:
-        if call.inputs[0] == call.inputs[1]:
-            return "add", {}, {}
+    elif isinstance(rule, Sum) and _adds(rule):
+        return "add", {}, {}
     raise NotImplementedError("it is not among the operations that can be written down")
+
+
+def _adds(rule: Sum) -> bool:
+    """Whether a sum of two branches does nothing else."""
+    same = len(set(rule.call.inputs)) == 1
+    return same and (rule.call.name, rule.call.arguments["alpha"]) == ("add", 1)
 
 
 def _averaged(rule: Rule) -> dict[str, tuple[int, int]]:
@@ -199,7 +196,7 @@ def _window(arguments: Mapping[str, Any]) -> dict[str, tuple[int, int]]:
 def _weighted(weight: Tensor, bias: Tensor | None) -> Arrays:
     bias = weight.new_zeros(len(weight)) if bias is None else bias
     arrays = {"weight": weight, "bias": bias}
-    return {name: array.cpu().double().contiguous().numpy() for name, array in arrays.items()}
+    return {name: array.cpu().double().contiguous() for name, array in arrays.items()}
 
 
 def _two(value: Any) -> tuple[int, int]:

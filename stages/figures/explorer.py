@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.figures import captions
+from stages.figures.live import live_panel
 from stages.figures.offline import base64_text, escape, fill
 from stages.figures.packing import Packed, pack
 from stages.figures.run import Run
@@ -16,7 +17,18 @@ from stages.figures.scale import FADED, FADED_ERRORS
 from stages.summary.contrasts import confusion_counts
 
 PAGE = Path(__file__).parent / "page"
-SCRIPTS = ("run.js", "gallery.js", "detail.js", "confusion.js", "class_table.js", "explorer.js")
+SCRIPTS = (
+    "run.js",
+    "gallery.js",
+    "detail.js",
+    "confusion.js",
+    "class_table.js",
+    "explorer.js",
+    "strokes.js",
+    "picture.js",
+    "try_answer.js",
+    "try_own.js",
+)
 MOST_CLASSES = 20  # in the table of classes
 
 
@@ -36,7 +48,8 @@ def page_content(run: Run) -> dict[str, Any]:
     """What the page's scripts show, as JSON takes it."""
     explanation, predictions, scale = run.explanation, run.predictions, run.scale
     about, class_names = explanation.about, explanation.class_names
-    packed = pack(explanation, run.summary)
+    live = live_panel(run)
+    packed = pack(explanation, run.summary, live.n_bytes)
     counts = confusion_counts(predictions.labels, predictions.predicted, len(class_names))
     cells = np.argwhere(counts)
     return {
@@ -52,6 +65,7 @@ def page_content(run: Run) -> dict[str, Any]:
         "classTable": _class_rows(run),
         "words": _sentences(run, packed),
         "facts": _facts(run),
+        "live": live.content,
         "arrays": {
             name: {"type": array.dtype.name, "base64": _base64(array)}
             for name, array in {**packed.arrays, "colors": scale.table}.items()

@@ -24,11 +24,14 @@ def fill(
         scripts: Run in this order.
     """
     rules = LOOK.read_text(encoding="utf-8") + style.read_text(encoding="utf-8")
-    programs = [script.read_text(encoding="utf-8") for script in scripts]
+    programs = [
+        re.sub(r"^(import [^;]*;\n|export )", "", script.read_text(encoding="utf-8"), flags=re.M)
+        for script in scripts
+    ]
     allowed = " ".join(map(_digest, programs)) or "'none'"
     whole = {
         "rules": (
-            "default-src 'none'; base-uri 'none'; form-action 'none'; img-src data:; "
+            "default-src 'none'; base-uri 'none'; form-action 'none'; img-src data:; worker-src blob:; "
             f"style-src {_digest(rules)}; script-src {allowed}"
         ),
         "style": rules,

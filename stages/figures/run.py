@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from stages.artifacts.explanation import Explanation
+from stages.artifacts.portable import PortableNetwork
 from stages.artifacts.predictions import Predictions
 from stages.artifacts.splits import Split
 from stages.figures.board import Role
@@ -18,6 +19,8 @@ from stages.summary.metrics import explanation_metrics
 from stages.summary.shown import shown_maps
 from stages.summary.tables import class_table
 from stages.summary.totals import Summary, summarise
+
+_NO_NETWORK = PortableNetwork(reason="the page was made without it")
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,7 @@ class Run:
         training: The training split, of which samples are shown.
         colormap: One of the names in `stages.figures.scale.COLORMAPS`.
         fade: Whether pixels within two standard errors of 0 are drawn pale.
+        portable: The network that was explained, for the explorer, or why it is not there.
         quality: Measures of the explanation by name, as in `quality_metrics`.
     """
 
@@ -38,6 +42,7 @@ class Run:
     training: Split
     colormap: str
     fade: bool = False
+    portable: PortableNetwork = _NO_NETWORK
     quality: Mapping[str, float] = field(default_factory=dict)
 
     @cached_property

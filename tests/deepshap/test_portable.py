@@ -12,8 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from stages.deepshap import UnsupportedOperation
-from stages.deepshap.portable import Operation, portable
+from stages.deepshap import UnsupportedOperation, portable
+from stages.deepshap.portable import Operation
 from stages.networks.build import Standardize, Statistics
 
 from .networks import Function, behind, trained_norm
@@ -37,7 +37,7 @@ def windows(operation: Operation, x: Array, tall: int, wide: int, outside: float
 
 def computed(operation: Operation, inputs: Sequence[Array]) -> Array:
     """One operation as its name says, in float64."""
-    arrays = {name: array.astype(np.float64) for name, array in operation.arrays.items()}
+    arrays = {name: array.double().numpy() for name, array in operation.arrays.items()}
     x = inputs[0]
     match operation.kind:
         case "convolution":
@@ -75,7 +75,7 @@ def run(operations: Sequence[Operation], image: Array) -> Array:
 def assert_same(network: nn.Module, shape: tuple[int, int, int]) -> list[Operation]:
     """The operations give what the network gives; return them."""
     operations = portable(network.eval(), torch.zeros(1, *shape))
-    assert {a.dtype.name for made in operations for a in made.arrays.values()} <= {"float32"}
+    assert {a.dtype for made in operations for a in made.arrays.values()} <= {torch.float32}
     pixels = torch.randint(0, 256, (3, *shape), generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
         expected = network.double()(pixels.double()).numpy()
