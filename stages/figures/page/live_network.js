@@ -92,21 +92,30 @@ const kinds = {
     },
     backward(operation, m) {
       const { weight, shape, input } = operation;
-      const passed = new Float64Array(input[0] * input[1] * input[2]);
+      const passed = new Float64Array(length(input));
       const size = weight.length / shape[0];
       const runs = new Int32Array(3 * operation.window[0]);
-      let t = 0;
-      for (let row = 0; row < shape[1]; row++) {
-        for (let column = 0; column < shape[2]; column++) {
-          const n = findRuns(operation, row, column, runs);
-          for (let o = 0; o < shape[0]; o++, t++) {
-            const value = m[t];
-            if (value === 0) continue;
-            for (let run = 0; run < n; run += 3) {
-              let [source, at] = [runs[run], o * size + runs[run + 1]];
-              for (const end = source + runs[run + 2]; source < end; source++, at++) {
-                passed[source] += value * weight[at];
-              }
+      const active = new Int32Array(shape[0] + 3); // channels whose multiplier is not 0
+      for (let position = 0; position < shape[1] * shape[2]; position++) {
+        const start = position * shape[0];
+        let nActive = 0;
+        for (let o = 0; o < shape[0]; o++) if (m[start + o] !== 0) active[nActive++] = o;
+        if (!nActive) continue;
+        active.fill(0, nActive, nActive + 3);
+        const value = (j) => (j < nActive ? m[start + active[j]] : 0);
+        const n = findRuns(operation, Math.floor(position / shape[2]), position % shape[2], runs);
+        // Four channels at a time, so that `passed` is read and written a quarter as often.
+        for (let j = 0; j < nActive; j += 4) {
+          const [v0, v1, v2, v3] = [value(j), value(j + 1), value(j + 2), value(j + 3)];
+          for (let run = 0; run < n; run += 3) {
+            const [source, at, count] = [runs[run], runs[run + 1], runs[run + 2]];
+            const w0 = active[j] * size + at;
+            const w1 = active[j + 1] * size + at;
+            const w2 = active[j + 2] * size + at;
+            const w3 = active[j + 3] * size + at;
+            for (let i = 0; i < count; i++) {
+              passed[source + i] +=
+                v0 * weight[w0 + i] + v1 * weight[w1 + i] + v2 * weight[w2 + i] + v3 * weight[w3 + i];
             }
           }
         }
