@@ -31,6 +31,7 @@ check: $(READY)
 	ruff format --check .
 	mypy
 	lint-imports --no-logo
+	oxlint --deny-warnings stages
 	deptry .
 	deptry . --extend-exclude 'tests|benchmarks' --optional-dependencies-dev-groups dev
 	actionlint

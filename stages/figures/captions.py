@@ -12,9 +12,22 @@ DECIMALS = {"logits": 2, "probabilities": 3}
 UNITS = {"logits": "logits", "probabilities": "probability"}
 
 
-def unit(about: Mapping[str, Any]) -> str:
-    """Unit of an attribution: `logits per pixel` or `probability per pixel`."""
-    return f"{UNITS[about['output']]} per pixel"
+METHODS = {
+    "deep": "DeepSHAP",
+    "shap_deep": "shap's DeepExplainer",
+    "shap_gradient": "shap's GradientExplainer",
+    "integrated_gradients": "integrated gradients",
+}
+
+
+def unit(about: Mapping[str, Any], grain: int = 1) -> str:
+    """Unit of an attribution: `logits per pixel`, `probability per 4 × 4 pixels`."""
+    return f"{UNITS[about['output']]} per {'pixel' if grain == 1 else f'{grain} × {grain} pixels'}"
+
+
+def method(about: Mapping[str, Any]) -> str:
+    """The method as people call it; a user's own as its file is named."""
+    return METHODS.get(about["method"], str(about["method"]))
 
 
 def background(about: Mapping[str, Any]) -> str:
@@ -40,18 +53,19 @@ def block_sentence(block: int) -> str:
 
 def bar_label(about: Mapping[str, Any], scale: Scale) -> str:
     """The colour bar's label."""
-    return f"{scale.cool} lowers, {scale.warm} raises ({unit(about)})"
+    return f"{scale.cool} lowers, {scale.warm} raises ({unit(about, scale.grain)})"
 
 
 def map_sentences(run: Run, block: int) -> str:
     """What a map shows, in which unit, against which background."""
     about, scale = run.explanation.about, run.scale
+    of_block = "Attributions are summed over the pixels of each block. " if scale.grain > 1 else ""
     n_channels = run.explanation.images.shape[1]
     channels = ", summed over the colour channels" if n_channels > 1 else ""
     return (
         f"A map shows what each pixel adds to a class's output ({scale.warm}) or takes from it "
-        f"({scale.cool}), in {unit(about)}{channels}, against {background(about)}, by "
-        f"{about['method']}. The image lies faintly under it.{block_sentence(block)}"
+        f"({scale.cool}), in {unit(about, scale.grain)}{channels}, against {background(about)}, "
+        f"by {method(about)}. {of_block}The image lies faintly under it.{block_sentence(block)}"
         f"{fade_sentence(run)}"
     )
 

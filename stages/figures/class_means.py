@@ -61,7 +61,7 @@ class ClassMeans:
         """Reaches as far as the strongest means."""
         strengths = self.run.summary.mean_strengths[self.classes]
         limit = float(np.percentile(strengths, PERCENTILE))
-        return Scale(limit or float(strengths.max()) or 1.0, self.run.colormap)
+        return Scale(limit or float(strengths.max()) or 1.0, self.run.colormap, self.run.grain)
 
     @cached_property
     def columns(self) -> int:
@@ -161,11 +161,12 @@ def _caption(means: ClassMeans) -> str:
     )
     return (
         f"For each class, over its n explained images{with_map}: the mean of the attribution to "
-        f"that very class and, below, of its size whatever the sign, in {captions.unit(about)}, "
-        f"against {captions.background(about)}, by {about['method']}. "
-        "A pixel strong in the lower map and pale in the upper one speaks for the class in some "
-        "images and against it in others. Under each map: its sum over all pixels. The mean "
-        f"image lies faintly under it. Both have one scale: ±{captions.number(means.scale.limit)}, "
-        f"the {PERCENTILE}th percentile of mean |attribution|."
+        f"that very class and, below, of its size whatever the sign, in "
+        f"{captions.unit(about, means.scale.grain)}, against {captions.background(about)}, by "
+        f"{captions.method(about)}. What is strong in the lower map and pale in the upper one "
+        "speaks for the class in some images and against it in others. Under each map: its sum "
+        "over all pixels. The mean image lies faintly under it. Both have one scale: "
+        f"±{captions.number(means.scale.limit)}, the {PERCENTILE}th percentile of mean "
+        "|attribution|."
         f"{captions.block_sentence(means.fit.block)}{absent}"
     )

@@ -146,7 +146,7 @@ def _draw_card(
     places = np.array([explanation.places(number)[image] for number in (plus, minus)])
     of_a, of_b = run.summary.sums[image, places]
     _write_label(board, run, contrast, (x, y + HEAD))
-    a, b = explanation.maps(image, places)
+    a, b = run.maps(image, places)
     errors = run.errors(image, places)
     if errors is not None:  # that of a difference is at most the sum of both
         errors = np.stack([*errors, errors.sum(axis=0)])

@@ -9,37 +9,42 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.figures import captions
-from stages.figures.live import live_panel
+from stages.figures.live import WORKER, live_panel
 from stages.figures.offline import base64_text, escape, fill
 from stages.figures.packing import Packed, pack
 from stages.figures.run import Run
 from stages.figures.scale import FADED, FADED_ERRORS
 from stages.summary.contrasts import confusion_counts
+from stages.summary.grain import GRAINS
 
 PAGE = Path(__file__).parent / "page"
-SCRIPTS = (
-    "run.js",
-    "gallery.js",
-    "detail.js",
-    "confusion.js",
-    "class_table.js",
-    "explorer.js",
-    "strokes.js",
-    "picture.js",
-    "try_answer.js",
-    "try_own.js",
-)
 MOST_CLASSES = 20  # in the table of classes
+
+MEANINGS = {
+    "explain.additivity_log10": (
+        "error of the sums as a share of the outputs' range, as a power of ten: -7 is one in ten "
+        "million; lower is better"
+    ),
+    "explain.additivity_l1_log10": (
+        "the same as a share of the map's own sum of |attribution|; about -7 is all that 32 bits "
+        "can hold"
+    ),
+    "explain.diagonal": (
+        "share of the images whose largest sum is the predicted class's; below 1 is no error: a "
+        "class can win with a smaller sum because its base value is larger"
+    ),
+}
 
 
 def write_explorer(path: Path, run: Run) -> None:
     """Write the page, under 8 MB: where not all explained images fit, it says how many it holds."""
-    content = page_content(run)
+    content, start = page_content(run), PAGE / "explorer.js"
+    others = set(PAGE.glob("*.js")) - {start, *WORKER}
     page = fill(
         PAGE / "explorer.html",
         PAGE / "explorer.css",
         {"title": escape(content["title"]), "data": _json(content)},
-        [PAGE / name for name in SCRIPTS],
+        [*sorted(others), start],
     )
     path.write_text(page, encoding="utf-8")
 
@@ -49,14 +54,18 @@ def page_content(run: Run) -> dict[str, Any]:
     explanation, predictions, scale = run.explanation, run.predictions, run.scale
     about, class_names = explanation.about, explanation.class_names
     live = live_panel(run)
-    packed = pack(explanation, run.summary, live.n_bytes)
+    packed = pack(explanation, run.summary, run.page_block, live.n_bytes)
     counts = confusion_counts(predictions.labels, predictions.predicted, len(class_names))
     cells = np.argwhere(counts)
     return {
         "title": f"{about['dataset']}, {about['network']}",
         "classNames": class_names,
         "unit": captions.UNITS[about["output"]],
-        "limit": scale.limit,
+        "block": packed.block,
+        "grain": max((g for g in GRAINS if g * packed.block <= run.grain), default=1),
+        "limits": {
+            grain: run.summary.limits[grain * packed.block if grain > 1 else 1] for grain in GRAINS
+        },
         "fade": {"share": FADED, "errors": FADED_ERRORS, "on": run.fade},
         "warm": scale.warm,
         "cool": scale.cool,
@@ -86,9 +95,12 @@ def _class_rows(run: Run) -> list[list[float | None]]:
 
 
 def _sentences(run: Run, packed: Packed) -> dict[str, str]:
-    """What the page says of its images, its maps and their exactness, and its table of classes."""
+    """What the page says of its images, its maps and their exactness, and its table of classes.
+
+    By the id of the element that shows it.
+    """
     n_images, n_explained = packed.size["n"], len(run.explanation.labels)
-    images = f"All {n_explained:,} explained images."
+    images = ""
     if n_images < n_explained:
         images = (
             f"{n_images:,} of {n_explained:,} explained images fit on this page: the mistakes, "
@@ -96,7 +108,7 @@ def _sentences(run: Run, packed: Packed) -> dict[str, str]:
         )
     return {
         "held": images,
-        "map": " ".join(
+        "map-words": " ".join(
             [
                 captions.map_sentences(run, packed.block),
                 captions.scale_sentence(run),
@@ -104,11 +116,11 @@ def _sentences(run: Run, packed: Packed) -> dict[str, str]:
             ]
         ),
         "exactness": (
-            "Maps are packed in 16 bits: a value read here is at most "
-            f"{captions.number(packed.rounding[0])} {captions.unit(run.explanation.about)} off, "
-            f"a contrast of two twice as much. {_error_sentence(run, packed)}"
+            f"Values are rounded to ±{captions.number(packed.rounding[0])} "
+            f"{captions.unit(run.explanation.about)} (contrasts: twice that; sums: that for each "
+            f"pixel). {_error_sentence(run, packed)}"
         ),
-        "classes": _class_sentence(run),
+        "by-class-note": _class_sentence(run),
     }
 
 
@@ -119,8 +131,8 @@ def _error_sentence(run: Run, packed: Packed) -> str:
     averaged = ", of averaged pixels at most their mean" if packed.block > 1 else ""
     return (
         f"±: standard error over the background, from {about['n_groups']} groups of it; of a "
-        f"contrast at most the sum of both{averaged}. Packed in 8 bits, it is at most "
-        f"{captions.number(packed.rounding[1])} {captions.unit(about)} off."
+        f"contrast or a sum at most the sum of its parts{averaged}. Rounded to "
+        f"±{captions.number(packed.rounding[1])}."
     )
 
 
@@ -141,14 +153,14 @@ def _class_sentence(run: Run) -> str:
     )
 
 
-def _facts(run: Run) -> list[tuple[str, list[tuple[str, str]]]]:
-    """What the run was: tables of a title and rows of two texts."""
+def _facts(run: Run) -> list[tuple[str, list[tuple[str, str, str]]]]:
+    """What the run was: titles, and rows of a name, a value and what it means ("" if unsaid)."""
     about = run.explanation.about
     tables: dict[str, Mapping[str, Any]] = {
         "Run": {
             "data set": about["dataset"],
             "network": about["network"],
-            "method": about["method"],
+            "method": captions.method(about),
             "explained": f"{about['output']} of {len(run.explanation.labels):,} test images",
             "background": f"{about['n_background']:,} training images, {about['background']} draw",
         },
@@ -156,10 +168,13 @@ def _facts(run: Run) -> list[tuple[str, list[tuple[str, str]]]]:
         "Versions": about["versions"],
         "Parameters": {
             **about["parameters"],
-            "report": {"colormap": run.colormap, "fade": run.fade},
+            "report": {"colormap": run.colormap, "fade": run.fade, "grain": run.grain},
         },
     }
-    return [(title, list(flat(table))) for title, table in tables.items()]
+    return [
+        (title, [(name, value, MEANINGS.get(name, "")) for name, value in flat(table)])
+        for title, table in tables.items()
+    ]
 
 
 def flat(nested: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

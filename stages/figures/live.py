@@ -13,7 +13,7 @@ from stages.figures.offline import base64_text
 from stages.figures.run import Run
 
 PAGE = Path(__file__).parent / "page"
-WORKER = ("live_network.js", "live_worker.js")
+WORKER = (PAGE / "live_network.js", PAGE / "live_worker.js")
 MOST_BACKGROUND = 100  # images
 BACKGROUND_BYTES = 1_700_000  # of these images, as text: a hundred of 3×64×64
 EXACT_BYTES = 2_500_000  # of a network in float32, as text; above, linear layers take 16 bits
@@ -110,7 +110,7 @@ def _paper(run: Run, background: NDArray[np.uint8]) -> list[int]:
 
 def _worker() -> str:
     """The worker's modules as one script, since a worker made from text has no import map."""
-    texts = [(PAGE / name).read_text(encoding="utf-8") for name in WORKER]
+    texts = [path.read_text(encoding="utf-8") for path in WORKER]
     return re.sub(r"^(import .*;\n|export )", "", "".join(texts), flags=re.MULTILINE)
 
 

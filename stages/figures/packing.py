@@ -15,7 +15,6 @@ from stages.summary.totals import Summary
 
 PACKED_BYTES = 7_000_000  # of all arrays, as text; the whole page stays under 8 MB
 MOST_IMAGES = 1000  # so that the gallery stays quick
-SIDE = 64  # pixels; larger images are averaged down to at most this
 
 
 @dataclass(frozen=True)
@@ -26,8 +25,8 @@ class Packed:
         arrays: `images` (n, c, h, w) uint8; `maps` (n, m, h, w) int16, times `steps` (n, m) float32
             an attribution; `errors` (n, m, h, w) uint8, times `errorSteps` (n, m) float32 its
             standard error, both empty without error bars; `shown` (n, m), the class of each map;
-            `sums` (n, m), `probabilities` (n, k), `baseValues` (k,) float32; `labels` and
-            `indices` (n,).
+            `backgroundMean` (c, h, w) uint8; `sums` (n, m), `probabilities` (n, k), `baseValues`
+            (k,) float32; `labels` and `indices` (n,).
         size: The lengths n, c, h, w, m, k.
         block: Side in pixels of the squares that were averaged, 1 for none. The standard error of
             an average is taken to be the average, which it is at most.
@@ -41,7 +40,7 @@ class Packed:
     rounding: tuple[float, float]
 
 
-def pack(explanation: Explanation, summary: Summary, taken: int = 0) -> Packed:
+def pack(explanation: Explanation, summary: Summary, block: int, taken: int = 0) -> Packed:
     """Choose the images that fit, and reduce their maps to whole steps, different for each map.
 
     Where not all images fit, the mistakes that surprise most come first.
@@ -49,9 +48,9 @@ def pack(explanation: Explanation, summary: Summary, taken: int = 0) -> Packed:
     Args:
         explanation: The images and maps.
         summary: Their sums.
+        block: Side in pixels of the squares that images and maps are averaged over.
         taken: Bytes of `PACKED_BYTES` that something else on the page needs, as text.
     """
-    block = -(-max(explanation.images.shape[2:]) // SIDE)
     shown = shown_maps(explanation)
     _, channels, height, width = average(explanation.images[:1], block).shape
     n_classes, n_maps = explanation.probabilities.shape[1], shown.shape[1]
@@ -71,6 +70,7 @@ def pack(explanation: Explanation, summary: Summary, taken: int = 0) -> Packed:
             errors.add(average(map_errors, block))
     arrays = {
         "images": average(explanation.images[chosen], block),
+        "backgroundMean": average(background_mean(explanation)[None], block),
         "maps": maps.maps,
         "steps": maps.steps,
         "errors": errors.maps,
@@ -110,6 +110,12 @@ class _PackedMaps:
     @property
     def steps(self) -> NDArray[np.float32]:
         return np.array(self._steps, np.float32)
+
+
+def background_mean(explanation: Explanation) -> NDArray[np.uint8]:
+    """The mean of the background images (c, h, w)."""
+    mean: NDArray[np.float64] = explanation.background.mean(axis=0)
+    return np.rint(mean).astype(np.uint8)
 
 
 def _choose(explanation: Explanation, room: int) -> NDArray[np.int64]:

@@ -15,12 +15,14 @@ from stages.artifacts.splits import Split
 from stages.figures.board import Role
 from stages.figures.scale import Scale, is_dark
 from stages.figures.text import printable
+from stages.summary.grain import GRAINS, block_sums
 from stages.summary.metrics import explanation_metrics
 from stages.summary.shown import shown_maps
 from stages.summary.tables import class_table
 from stages.summary.totals import Summary, summarise
 
 _NO_NETWORK = PortableNetwork(reason="the page was made without it")
+PAGE_SIDE = 64  # pixels; larger images are averaged down to at most this on the explorer page
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,7 @@ class Run:
         training: The training split, of which samples are shown.
         colormap: One of the names in `stages.figures.scale.COLORMAPS`.
         fade: Whether pixels within two standard errors of 0 are drawn pale.
+        grain: Side in pixels of the blocks whose attributions the pictures sum.
         portable: The network that was explained, for the explorer, or why it is not there.
         quality: Measures of the explanation by name, as in `quality_metrics`.
     """
@@ -42,13 +45,15 @@ class Run:
     training: Split
     colormap: str
     fade: bool = False
+    grain: int = 1
     portable: PortableNetwork = _NO_NETWORK
     quality: Mapping[str, float] = field(default_factory=dict)
 
     @cached_property
     def summary(self) -> Summary:
         """Totals over all attributions; reads them once."""
-        return summarise(self.explanation)
+        grains = (self.grain, 1, *(grain * self.page_block for grain in GRAINS))
+        return summarise(self.explanation, tuple(dict.fromkeys(grains)))
 
     @cached_property
     def metrics(self) -> dict[str, float]:
@@ -63,7 +68,7 @@ class Run:
     @cached_property
     def scale(self) -> Scale:
         """The one colour scale of the run."""
-        return Scale(self.summary.limit, self.colormap)
+        return Scale(self.summary.limits[self.grain], self.colormap, self.grain)
 
     @cached_property
     def shown(self) -> NDArray[np.int64]:
@@ -86,9 +91,22 @@ class Run:
         height, width = self.explanation.images.shape[2:]
         return height, width
 
+    @property
+    def page_block(self) -> int:
+        """Side in pixels of the squares that the explorer page averages, 1 for none."""
+        return -(-max(self.image_size) // PAGE_SIDE)
+
+    def maps(self, image: int, places: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Some of an image's maps, attributions summed over channels and blocks (s, h', w')."""
+        return block_sums(self.explanation.maps(image, places), self.grain)
+
     def errors(self, image: int, places: NDArray[np.int64]) -> NDArray[np.float64] | None:
-        """Standard errors (s, h, w) by which an image's maps are faded; None to fade nothing."""
-        return self.explanation.map_errors(image, places) if self.fade else None
+        """Standard errors (s, h', w') by which an image's maps are faded; None to fade nothing.
+
+        That of a sum is taken to be the sum, which it is at most.
+        """
+        errors = self.explanation.map_errors(image, places) if self.fade else None
+        return None if errors is None else block_sums(errors, self.grain)
 
     def role(self, image: int, number: int) -> Role:
         """What a class is to an explained image."""

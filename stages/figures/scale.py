@@ -28,12 +28,14 @@ class Scale:
     """Colours of values from -limit to limit; stronger values keep the colour of the end.
 
     Attributes:
-        limit: Value of the strongest colour, above 0, in output units per pixel.
+        limit: Value of the strongest colour, above 0, in output units per block.
         colormap: One of the names in `COLORMAPS`.
+        grain: Side in pixels of the blocks whose attributions are summed, 1 for single pixels.
     """
 
     limit: float
     colormap: str
+    grain: int = 1
 
     def __post_init__(self) -> None:
         if self.colormap not in COLORMAPS:

@@ -181,7 +181,7 @@ def _draw_row(board: Board, run: Run, layout: SheetLayout, image: int, y: int) -
             _write_name(board, layout, run.class_names[shown], column, y)
         y += OWN_NAMES
     _write_label(board, run, image, y)
-    maps, errors = explanation.maps(image, places), run.errors(image, places)
+    maps, errors = run.maps(image, places), run.errors(image, places)
     painter = Painter(run.scale, fit, run.dark)
     photo, *tiles = painter.paint(explanation.images[image], maps, errors)
     board.tile(layout.image_x, y, photo)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from stages.figures.layout import GAP, NARROWEST_COLUMN, SMALLEST_TILE
 from stages.figures.scale import Scale, brightness_under_map, to_rgb
+from stages.summary.grain import spread
 
 
 @dataclass(frozen=True)
@@ -109,8 +110,8 @@ class Painter:
 
         Args:
             image: (c, h, w) with 1 or 3 channels; lies faintly under the maps.
-            maps: Attributions (m, h, w), output units per pixel.
-            errors: Their standard errors (m, h, w), to fade what is within two of them; None to
+            maps: Attributions by block of the scale's grain (m, h', w'), output units per block.
+            errors: Their standard errors (m, h', w'), to fade what is within two of them; None to
                 fade nothing. That of an averaged square is taken to be the mean, which it is at
                 most.
 
@@ -120,6 +121,10 @@ class Painter:
         block = self.fit.block
         pixels = average(image[None], block)
         under = brightness_under_map(pixels, self.dark)
-        errors = None if errors is None else average(errors, block)
-        painted = self.scale.paint(average(maps, block), under, errors)
+
+        def fitted(blocks: NDArray[np.float64]) -> NDArray[np.float64]:
+            return average(spread(blocks, self.scale.grain, image.shape[1:]), block)
+
+        errors = None if errors is None else fitted(errors)
+        painted = self.scale.paint(fitted(maps), under, errors)
         return [self.fit.enlarge(tile) for tile in (*to_rgb(pixels), *painted)]

@@ -1,5 +1,6 @@
 """Totals over all attributions, read once since they may be larger than memory."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,6 +9,7 @@ from tqdm import tqdm
 
 from stages.artifacts.explanation import Explanation
 from stages.core.errors import UserError
+from stages.summary.grain import block_sums
 
 PERCENTILE = 99.9
 
@@ -19,19 +21,20 @@ class Summary:
     n images, m maps of each, h height, w width, k classes.
 
     Attributes:
-        limit: The 99.9th percentile of |attribution| over all images, pixels and maps
-            (channels summed), output units per pixel; the largest one where that is 0, and 1
+        limits: By grain, the 99.9th percentile of |attribution| over all images, blocks and maps
+            (channels summed), output units per block; the largest one where that is 0, and 1
             where all are 0.
         sums: Attribution of each map, summed over channels and pixels (n, m), output units.
         totals: Σ|attribution| over channels and pixels (n, m), output units.
         strengths: Sum over pixels of |attribution| to each class, mean over the images that have a
             map of it (k,), NaN where none has; channels are summed first.
         counts: Number of explained images of each true class that have a map of it (k,).
-        means: Attribution to each class, mean over these images (k, h, w), 0 where there is none.
-        mean_strengths: The same of |attribution| (k, h, w).
+        means: Attribution to each class by block of the first grain, mean over these images
+            (k, h', w'), 0 where there is none.
+        mean_strengths: The same of |attribution| (k, h', w').
     """
 
-    limit: float
+    limits: Mapping[int, float]
     sums: NDArray[np.float64]
     totals: NDArray[np.float64]
     strengths: NDArray[np.float64]
@@ -40,31 +43,39 @@ class Summary:
     mean_strengths: NDArray[np.float64]
 
 
-def summarise(explanation: Explanation) -> Summary:
+def summarise(explanation: Explanation, grains: Sequence[int] = (1,)) -> Summary:
     """Read all attributions once.
+
+    Args:
+        explanation: n images.
+        grains: Sides in pixels of the blocks that the pictures sum attributions over, each once.
 
     Raises:
         UserError: A value is not finite; names the image.
     """
     n_images, _, height, width, n_maps = explanation.values.shape
+    sizes = {grain: (-(-height // grain), -(-width // grain)) for grain in grains}
     classes, labels, n_classes = (
         explanation.classes,
         explanation.labels,
         len(explanation.class_names),
     )
     of_true = explanation.places(labels)
-    highest = _Highest(PERCENTILE, n_images * height * width * n_maps)
+    highest = {
+        grain: _Highest(PERCENTILE, n_images * rows * columns * n_maps)
+        for grain, (rows, columns) in sizes.items()
+    }
     sums, totals = np.empty((2, n_images, n_maps))
     strengths = np.zeros(n_classes)
     counts = np.bincount(labels[of_true >= 0], minlength=n_classes)
-    means, mean_strengths = np.zeros((2, n_classes, height, width))
+    means, mean_strengths = np.zeros((2, n_classes, *sizes[grains[0]]))
     images = tqdm(
         explanation.values, desc="read values", unit="image", leave=False, delay=1, disable=None
     )
     for image, values in enumerate(images):
         totals[image] = np.abs(values).sum(axis=(0, 1, 2), dtype=np.float64)
-        maps = values.sum(axis=0, dtype=np.float64)  # (h, w, k)
-        sums[image] = maps.sum(axis=(0, 1))
+        maps = values.sum(axis=0, dtype=np.float64).transpose(2, 0, 1)  # (m, h, w)
+        sums[image] = maps.sum(axis=(1, 2))
         if not np.isfinite(sums[image]).all():
             raise UserError(
                 f"the attributions of test image {explanation.indices[image]} are not all finite; "
@@ -72,15 +83,19 @@ def summarise(explanation: Explanation) -> Summary:
             )
         label, own = labels[image], of_true[image]
         if own >= 0:
-            means[label] += maps[..., own] / counts[label]
-            mean_strengths[label] += np.abs(maps[..., own]) / counts[label]
-        strong = np.abs(maps, out=maps)
-        strengths[classes[image]] += strong.sum(axis=(0, 1))
-        highest.add(strong)
+            of_blocks = block_sums(maps[own], grains[0])
+            means[label] += of_blocks / counts[label]
+            mean_strengths[label] += np.abs(of_blocks) / counts[label]
+        strengths[classes[image]] += np.abs(maps).sum(axis=(1, 2))
+        for grain, strongest in highest.items():
+            strongest.add(np.abs(block_sums(maps, grain)))
     n_of_class = np.bincount(classes.ravel(), minlength=n_classes)
     strengths = np.where(n_of_class > 0, strengths, np.nan) / n_of_class.clip(min=1)
-    limit = highest.percentile() or highest.maximum() or 1.0
-    return Summary(limit, sums, totals, strengths, counts, means, mean_strengths)
+    limits = {
+        grain: strongest.percentile() or strongest.maximum() or 1.0
+        for grain, strongest in highest.items()
+    }
+    return Summary(limits, sums, totals, strengths, counts, means, mean_strengths)
 
 
 class _Highest:

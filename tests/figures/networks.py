@@ -37,6 +37,14 @@ class Trained(NamedTuple):
         return values.double().numpy()[0].sum(axis=0)
 
 
+def untrained(name: str, channels: int) -> nn.Module:
+    """A network for images of 24 by 24 pixels, in eval mode."""
+    torch.manual_seed(0)
+    build = importlib.import_module(f"stages.architectures.{name}").build
+    statistics = Statistics((0.3,) * channels, (0.37,) * channels)
+    return nn.Sequential(Standardize(statistics), build(channels, (24, 24), 10)).eval()
+
+
 @cache
 def trained(name: str, output: Any = "logits", color: bool = False) -> Trained:
     """Train a network of `stages/architectures` and explain four digits with it."""
@@ -45,13 +53,10 @@ def trained(name: str, output: Any = "logits", color: bool = False) -> Trained:
     if color:
         images = np.concatenate([images, images // 2, 255 - images], axis=1)
     labels = data.target.astype(np.int64)
-    torch.manual_seed(0)
-    build = importlib.import_module(f"stages.architectures.{name}").build
-    channels = images.shape[1]
-    statistics = Statistics((0.3,) * channels, (0.37,) * channels)
-    network = nn.Sequential(Standardize(statistics), build(channels, (24, 24), 10))
+    network = untrained(name, images.shape[1])
     optimizer = torch.optim.Adam(network.parameters(), 2e-3)
     inputs, targets = torch.from_numpy(images).float(), torch.from_numpy(labels)
+    network.train()
     for _ in range(30):
         batch = torch.randint(0, len(inputs), (64,))
         optimizer.zero_grad()

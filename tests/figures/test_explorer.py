@@ -40,7 +40,7 @@ def test_the_page_gives_the_attributions_back_within_the_error_it_states(
     unpacked = maps * array(data, "steps").reshape(n, 10, 1, 1)
     exact = digits.explanation.values.sum(axis=1).transpose(0, 3, 1, 2)
     error = np.abs(unpacked - exact).max()
-    stated = re.search(r"at most (\S+) logits per pixel off", data["words"]["exactness"])
+    stated = re.search(r"rounded to ±(\S+) logits per pixel", data["words"]["exactness"])
     assert stated
     assert float(stated[1].replace("\N{MINUS SIGN}", "-")) == pytest.approx(error, rel=0.05)
     assert error < digits.scale.limit / 1000
@@ -58,9 +58,7 @@ def test_the_page_gives_the_error_bars_back_within_the_error_it_states(
     assert digits.explanation.errors is not None
     exact = digits.explanation.errors.transpose(0, 3, 1, 2)
     rounding = np.abs(unpacked - exact).max()
-    stated = re.search(
-        r"8 bits, it is at most (\S+) logits per pixel off", data["words"]["exactness"]
-    )
+    stated = re.search(r"Rounded to ±(\S+)\.$", data["words"]["exactness"])
     assert stated
     assert float(stated[1]) == pytest.approx(rounding, rel=0.05)
     assert rounding < exact.max() / 500
@@ -76,8 +74,8 @@ def test_the_page_holds_the_maps_that_there_are(digits: Run, folder: Path) -> No
     sums = np.take_along_axis(digits.explanation.sums, order, axis=1)
     np.testing.assert_allclose(array(data, "sums").reshape(n, 3), sums, rtol=1e-6)
     assert len(array(data, "maps")) == len(array(data, "errors")) == n * 3 * 64
-    assert "3 of 10 classes are explained for each image" in data["words"]["map"]
-    assert "Diagonal: unknown" in data["words"]["classes"]
+    assert "3 of 10 classes are explained for each image" in data["words"]["map-words"]
+    assert "Diagonal: unknown" in data["words"]["by-class-note"]
 
 
 def test_the_page_paints_with_the_colors_and_the_limit_of_the_pictures(
@@ -85,7 +83,7 @@ def test_the_page_paints_with_the_colors_and_the_limit_of_the_pictures(
 ) -> None:
     _, data = written(folder / "page.html", digits)
     np.testing.assert_array_equal(array(data, "colors"), digits.scale.table.ravel())
-    assert data["limit"] == digits.scale.limit
+    assert data["limits"]["1"] == digits.scale.limit
 
 
 def test_two_hundred_images_of_ten_classes_fit_in_8_mb(folder: Path) -> None:
@@ -94,7 +92,7 @@ def test_two_hundred_images_of_ten_classes_fit_in_8_mb(folder: Path) -> None:
     run = replace(run, explanation=replace(run.explanation, errors=errors))
     _, data = written(folder / "page.html", run)
     assert data["size"]["n"] == 200
-    assert data["words"]["held"] == "All 200 explained images."
+    assert data["words"]["held"] == ""
     assert (folder / "page.html").stat().st_size < 8_000_000
 
 
@@ -124,11 +122,11 @@ def test_where_not_all_fit_the_mistakes_are_kept(
 ) -> None:
     explanation = digits.explanation
     wrong = np.flatnonzero(explanation.predicted != explanation.labels)
-    every = pack(explanation, digits.summary).arrays
+    every = pack(explanation, digits.summary, 1).arrays
     by_image = sum(array.nbytes for name, array in every.items() if name != "baseValues")
     one = by_image // len(explanation.labels)
     monkeypatch.setattr(packing, "PACKED_BYTES", 4 * one * (len(wrong) + 5) // 3 + 1)
-    held = pack(explanation, digits.summary).arrays["indices"]
+    held = pack(explanation, digits.summary, 1).arrays["indices"]
     assert len(held) == len(wrong) + 5
     assert set(explanation.indices[wrong]) < set(held)
     assert (np.diff(held) > 0).all()
@@ -138,7 +136,7 @@ def test_large_images_are_averaged_on_the_page_and_it_says_so(folder: Path) -> N
     run = random_run(2, 3, 100, 130, 3)
     _, data = written(folder / "page.html", run)
     assert (data["size"]["h"], data["size"]["w"]) == (34, 44)
-    assert "Each drawn pixel is the mean of 3 by 3." in data["words"]["map"]
+    assert "Each drawn pixel is the mean of 3 by 3." in data["words"]["map-words"]
 
 
 def test_the_same_run_gives_the_same_bytes(digits: Run, folder: Path) -> None:
@@ -152,7 +150,7 @@ def test_no_text_from_the_data_can_open_or_close_a_tag(digits: Run, folder: Path
     names = ["</script><script>alert(1)</script>", "<!--<script>", "{{data}}", "\udc80", "\u2028"]
     hostile = with_about(
         with_names(digits, [*names, *"56789"]),
-        dataset="<title>{{scripts}}&",
+        dataset="<title>{{modules}}&",
         parameters={"note": "<!--"},
     )
     page, data = written(folder / "page.html", hostile)

@@ -36,7 +36,7 @@ def test_the_page_says_what_the_run_was(page: Page) -> None:
     ):
         expect(facts).to_contain_text(re.compile(re.escape(words).replace(r"\ ", r"\s*")))
     expect(page.locator("#map-words")).to_contain_text("in logits per pixel")
-    expect(page.locator("#exactness")).to_contain_text("logits per pixel off")
+    expect(page.locator("#exactness")).to_contain_text("Values are rounded to ±")
 
 
 def test_the_data_set_has_the_name_that_people_call_it(page: Page) -> None:

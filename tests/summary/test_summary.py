@@ -18,7 +18,7 @@ from tests.figures.runs import random_run, with_images, with_maps, with_names
 def test_the_limit_is_the_percentile_that_numpy_finds(shape: tuple[int, ...]) -> None:
     explanation = random_run(*shape).explanation
     maps = explanation.values.sum(axis=1, dtype=np.float64)
-    assert summarise(explanation).limit == pytest.approx(np.percentile(np.abs(maps), 99.9))
+    assert summarise(explanation).limits[1] == pytest.approx(np.percentile(np.abs(maps), 99.9))
 
 
 def test_sums_and_class_means_equal_their_definitions(digits: Run) -> None:
@@ -38,13 +38,13 @@ def test_sums_and_class_means_equal_their_definitions(digits: Run) -> None:
 def test_no_attribution_at_all_still_has_a_scale() -> None:
     run = random_run(3, 1, 8, 8, 2)
     nothing = np.zeros_like(run.explanation.values)
-    assert summarise(replace(run.explanation, values=nothing)).limit == 1.0
+    assert summarise(replace(run.explanation, values=nothing)).limits[1] == 1.0
     nothing[1, 0, 2, 2, 0] = -0.25  # less than a thousandth of the values
     many = np.zeros((30, 1, 8, 8, 2), np.float32)
     many[:3] = nothing
     labels, classes = np.zeros(30, np.int64), np.tile([0, 1], (30, 1))
     wide = replace(run.explanation, values=many, labels=labels, classes=classes)
-    assert summarise(wide).limit == 0.25
+    assert summarise(wide).limits[1] == 0.25
 
 
 def test_a_value_that_is_no_number_is_refused_by_the_image_it_is_of() -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.figures.packing import SIDE
+from stages.figures.run import PAGE_SIDE
 from stages.figures.scale import Scale, brightness_under_map, is_dark, to_rgb
 from stages.figures.text import printable
 from stages.figures.tiles import average
@@ -48,7 +48,7 @@ class Painter:
         self, image: NDArray[np.uint8], maps: Sequence[NDArray[np.float64]]
     ) -> list[NDArray[np.uint8]]:
         """The image (c, h, w) and its maps (h, w); large ones averaged to at most 64 pixels."""
-        block = -(-max(image.shape[1:]) // SIDE)
+        block = -(-max(image.shape[1:]) // PAGE_SIDE)
         pixels = average(image[None], block)
         under = brightness_under_map(pixels, self.dark)
         return [*to_rgb(pixels), *self.scale.paint(average(np.stack(maps), block), under)]

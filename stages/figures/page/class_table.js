@@ -1,5 +1,7 @@
-"use strict";
 // How well each class is predicted and explained: one row a class.
+
+import { byId, element } from "./dom.js";
+import { names, run } from "./run.js";
 
 const shareText = (value) => value.toFixed(3);
 const classColumns = [
@@ -11,7 +13,7 @@ const classColumns = [
   { head: `strength (${run.unit})`, text: (value) => value.toPrecision(3) },
 ];
 
-function fillClassTable() {
+export function showClassTable() {
   const head = element("tr", {}, element("th", { scope: "col" }, "class"));
   for (const column of classColumns) head.append(element("th", { scope: "col" }, column.head));
   const lowest = classColumns.map((column, place) => lowestText(column, place));
@@ -25,7 +27,6 @@ function fillClassTable() {
     body.append(row);
   }
   byId("class-table").append(element("thead", {}, head), body);
-  byId("by-class-note").textContent = run.words.classes;
 }
 
 /** The lowest number of a column, as it is written; null where all are the same. */

@@ -1,14 +1,35 @@
-"use strict";
 // The confusion matrix of the whole test split: a cell lists its explained images.
 
-const MOST_CLASSES = 20; // more do not fit beside each other
-const matrixCells = [];
+import { byId, element } from "./dom.js";
+import { filterBy, onFilter } from "./gallery.js";
+import { images, nClasses, nTest, names, run } from "./run.js";
 
-const confusionCounts = new Map(run.cells.map(([label, predicted, count]) => [label * nClasses + predicted, count]));
-const heldCounts = new Map();
-for (const { label, predicted } of images) {
-  const key = label * nClasses + predicted;
-  heldCounts.set(key, (heldCounts.get(key) ?? 0) + 1);
+const MOST_CLASSES = 20; // more do not fit beside each other
+
+/** Fill the matrix, and mark the cell that the gallery's filters stand for. */
+export function showConfusion() {
+  const classes = matrixClasses();
+  const counts = new Map(run.cells.map(([label, predicted, count]) => [label * nClasses + predicted, count]));
+  const total = new Map();
+  for (const [label, , count] of run.cells) total.set(label, (total.get(label) ?? 0) + count);
+  const held = new Map();
+  for (const { label, predicted } of images) {
+    const key = label * nClasses + predicted;
+    held.set(key, (held.get(key) ?? 0) + 1);
+  }
+  const body = element("tbody");
+  for (const label of classes) {
+    const row = element("tr", {}, element("th", { scope: "row", title: names[label] }, names[label]));
+    for (const predicted of classes) {
+      const key = label * nClasses + predicted;
+      row.append(cellOf(label, predicted, counts.get(key) ?? 0, held.get(key) ?? 0, total.get(label) ?? 1));
+    }
+    body.append(row);
+  }
+  byId("matrix").append(element("thead", {}, headOf(classes)), body);
+  const part = classes.length < nClasses ? `The ${classes.length} of ${nClasses} classes with most mistakes. ` : "";
+  byId("confusion-note").textContent =
+    `${part}${nTest.toLocaleString("en")} test images. Underlined: some of them are explained here; press to list them.`;
 }
 
 /** The classes of the matrix: all, or those with most mistakes. */
@@ -25,30 +46,16 @@ function matrixClasses() {
   return all.sort((a, b) => mistakes[b] - mistakes[a]).slice(0, MOST_CLASSES).sort((a, b) => a - b);
 }
 
-function fillMatrix() {
-  const classes = matrixClasses();
+function headOf(classes) {
   const head = element("tr", {}, element("th", { scope: "col" }, "true ↓ predicted →"));
   for (const number of classes) {
     head.append(element("th", { scope: "col", title: names[number] }, element("span", {}, names[number])));
   }
-  const body = element("tbody");
-  const total = new Map();
-  for (const [label, , count] of run.cells) total.set(label, (total.get(label) ?? 0) + count);
-  for (const label of classes) {
-    const row = element("tr", {}, element("th", { scope: "row", title: names[label] }, names[label]));
-    for (const predicted of classes) row.append(matrixCell(label, predicted, total.get(label) ?? 1));
-    body.append(row);
-  }
-  byId("matrix").append(element("thead", {}, head), body);
-  const part = classes.length < nClasses ? `The ${classes.length} of ${nClasses} classes with most mistakes. ` : "";
-  byId("confusion-note").textContent =
-    `${part}${nTest.toLocaleString("en")} test images. Underlined: some of them are explained here; press to list them.`;
+  return head;
 }
 
-function matrixCell(label, predicted, total) {
-  const key = label * nClasses + predicted;
-  const count = confusionCounts.get(key) ?? 0;
-  const held = heldCounts.get(key) ?? 0;
+/** A cell of `count` test images, of which the page holds `held`, among `total` of the true class. */
+function cellOf(label, predicted, count, held, total) {
   const cell = element("td", { class: label === predicted ? "right" : "wrong" });
   cell.style.setProperty("--share", `${(45 * Math.sqrt(count / total)).toFixed(1)}%`);
   if (!held) {
@@ -61,15 +68,10 @@ function matrixCell(label, predicted, total) {
     const pressed = button.getAttribute("aria-pressed") === "true";
     filterBy(pressed ? "" : String(label), pressed ? "" : String(predicted));
   });
-  matrixCells.push({ label: String(label), predicted: String(predicted), button });
+  onFilter((...chosen) => {
+    const pressed = chosen[0] === String(label) && chosen[1] === String(predicted);
+    button.setAttribute("aria-pressed", String(pressed));
+  });
   cell.append(button);
   return cell;
-}
-
-/** Mark the cell that the filters stand for. */
-function markMatrix() {
-  for (const { label, predicted, button } of matrixCells) {
-    const pressed = filters.true.value === label && filters.predicted.value === predicted;
-    button.setAttribute("aria-pressed", String(pressed));
-  }
 }

@@ -18,9 +18,13 @@ export class Drawing {
     return !this.state.under && !this.state.strokes.length;
   }
 
-  /** Whether strokes alone make the picture, so that they may be moved. */
-  get isDrawn() {
-    return !this.state.under && this.state.strokes.length > 0;
+  /** Whether nothing but strokes makes the picture, so that they may be moved. */
+  get canMove() {
+    return !this.state.under;
+  }
+
+  get lastStroke() {
+    return this.state.strokes.at(-1) ?? null;
   }
 
   start(color, breadth, point) {
@@ -29,7 +33,7 @@ export class Drawing {
   }
 
   goOn(point) {
-    this.state.strokes.at(-1).points.push(point);
+    this.lastStroke.points.push(point);
   }
 
   /** Put a picture, colours 0 to 255 of each pixel in turn (r, g, b), in place of all. */

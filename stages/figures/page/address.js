@@ -1,0 +1,44 @@
+// The address follows the image and its map, so that a view can be sent, and back and forward work.
+
+import { reveal } from "./gallery.js";
+import { images, run } from "./run.js";
+import { onSelect, select, selection } from "./selection.js";
+
+const QUIET_MS = 200; // browsers refuse addresses that change more often than some twenty times a second
+const defaults = { class: "predicted", minus: "nothing", grain: String(run.grain) };
+let pending = 0;
+
+/** Follow the address, now and when it changes; write it when the view has changed. */
+export function showAddress() {
+  if (location.hash) follow();
+  addEventListener("hashchange", follow);
+  onSelect((changes) => {
+    if ("pixel" in changes) return;
+    clearTimeout(pending);
+    pending = setTimeout(write, QUIET_MS);
+  });
+}
+
+/** The view as an address: `#image=4&class=7`, without what is as at the start. */
+function address() {
+  const { image, for: shown, against, grain } = selection;
+  const view = { class: shown, minus: against, grain: String(grain) };
+  const changed = Object.entries(view).filter(([name, value]) => value !== defaults[name]);
+  return `#${new URLSearchParams([["image", image.index], ...changed])}`;
+}
+
+function write() {
+  if (location.hash !== address()) location.hash = address();
+}
+
+/** Show what the address asks for, as far as the page has it. */
+function follow() {
+  if (location.hash === address()) return;
+  const wanted = new URLSearchParams(location.hash.slice(1));
+  const image = images.find(({ index }) => String(index) === wanted.get("image")) ?? images[0];
+  const view = { ...defaults, ...Object.fromEntries(wanted) };
+  reveal(image);
+  const grain = view.grain in run.limits ? Number(view.grain) : run.grain;
+  select({ image, for: view.class, against: view.minus, grain });
+  clearTimeout(pending); // the address stays as it was sent
+}
