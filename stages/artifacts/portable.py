@@ -42,5 +42,6 @@ class PortableNetwork:
     @classmethod
     def load(cls, folder: Path = FOLDER) -> Self:
         """Read what `save` wrote."""
+        content = read_json(folder / _DESCRIPTION)
         with np.load(folder / _ARRAYS) as arrays:
-            return cls(**read_json(folder / _DESCRIPTION), arrays=dict(arrays))
+            return cls(tuple(content["operations"]), dict(arrays), content["reason"])

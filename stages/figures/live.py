@@ -98,7 +98,7 @@ def _background(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """As many as there is room for, spread evenly over all of them and so over their groups."""
     room = BACKGROUND_BYTES * 3 // 4 // images[0].size
     n = max(1, min(len(images), MOST_BACKGROUND, room))
-    return images[np.arange(n) * len(images) // n]
+    return np.asarray(images[np.arange(n) * len(images) // n])
 
 
 def _paper(run: Run, background: NDArray[np.uint8]) -> list[int]:

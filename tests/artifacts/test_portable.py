@@ -20,7 +20,7 @@ def test_what_is_saved_is_loaded_and_its_bytes_are_the_same_each_time(tmp_path: 
     for name in ("first", "second"):
         network.save(tmp_path / name)
     loaded = PortableNetwork.load(tmp_path / "first")
-    assert loaded.operations == [operation]
+    assert loaded.operations == (operation,)
     assert loaded.reason == ""
     np.testing.assert_array_equal(loaded.arrays["1_weight"], weight)
     for file in (tmp_path / "first").iterdir():
