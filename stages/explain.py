@@ -6,12 +6,15 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 
 from stages.artifacts.explanation import AttributionSlice, ExplainedImages, save_explanation
+from stages.artifacts.portable import PortableNetwork
 from stages.artifacts.predictions import Predictions
 from stages.artifacts.splits import SplitName, load_names, load_split
 from stages.core.sections import DeviceName, StageParams
 from stages.core.stage import run_stage
+from stages.deepshap import UnsupportedOperation, portable
 from stages.explainers.base.contract import Attributions, build_explainer
 from stages.explainers.base.slices import additive_slices, attributions
 from stages.networks.checkpoint import Checkpoint, load_checkpoint
@@ -21,6 +24,8 @@ from stages.params.explain import Explain
 from stages.sampling.background import choose_background, standard_error
 from stages.sampling.choices import choose_images
 from stages.sampling.outputs import choose_classes
+
+MOST_WEIGHTS = 1_500_000  # of a network that report can put in its page
 
 
 class Params(StageParams):
@@ -67,6 +72,7 @@ def main(params: Params) -> None:
     slices = attributions(attribute, images, classes, "explain")
     additive = additive_slices(slices, explained, options.tolerance)
     save_explanation(explained, with_errors(additive, explained))
+    written_down(network, background[:1]).save()
 
 
 def describe(checkpoint: Checkpoint, params: Params) -> dict[str, Any]:
@@ -80,6 +86,32 @@ def describe(checkpoint: Checkpoint, params: Params) -> dict[str, Any]:
         "parameters": {**checkpoint.parameters, **params.model_dump()},
         "versions": {name: importlib.metadata.version(name) for name in ("torch", "shap", "numpy")},
     }
+
+
+def written_down(network: nn.Module, image: Tensor) -> PortableNetwork:
+    """The network for programs without PyTorch, or why it cannot be had.
+
+    Args:
+        network: Gives the explained output.
+        image: Any one (1, c, h, w).
+    """
+    n_weights = sum(weights.numel() for weights in network.parameters())
+    if n_weights > MOST_WEIGHTS:
+        return PortableNetwork(
+            reason=f"it has {n_weights:,} weights, and this page has room for {MOST_WEIGHTS:,}"
+        )
+    try:
+        operations = portable(network, image)
+    except UnsupportedOperation as error:
+        return PortableNetwork(
+            reason=f"this page cannot compute {error.operation}, at {error.place} of the network"
+        )
+    arrays, described = {}, []
+    for place, operation in enumerate(operations, 1):
+        names = {role: f"{place}_{role}" for role in operation.arrays}
+        arrays.update({names[role]: array.numpy() for role, array in operation.arrays.items()})
+        described.append({**vars(operation), "arrays": names})
+    return PortableNetwork(described, arrays)
 
 
 def with_errors(

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from stages.artifacts.explanation import Explanation
+from stages.artifacts.portable import PortableNetwork
 from stages.artifacts.predictions import Predictions
 from stages.artifacts.quality import Quality
 from stages.artifacts.splits import load_split
@@ -33,7 +34,12 @@ def main(params: Params) -> None:
     """Read, draw, measure, write."""
     explanation = Explanation.load()
     parts = explanation, Predictions.load(), load_split("train")
-    run = Run(*parts, quality=quality_metrics(Quality.load()), **params.report.model_dump())
+    run = Run(
+        *parts,
+        portable=PortableNetwork.load(),
+        quality=quality_metrics(Quality.load()),
+        **params.report.model_dump(),
+    )
     with new_folder(PLOTS / "shap") as folder:
         draw_samples(folder, run)
         draw_sheets(folder, run)

@@ -5,5 +5,6 @@ It stands on PyTorch alone: copy the folder to use it elsewhere.
 
 from .engine import DeepShap
 from .export import UnsupportedOperation
+from .portable import portable
 
-__all__ = ["DeepShap", "UnsupportedOperation"]
+__all__ = ["DeepShap", "UnsupportedOperation", "portable"]

@@ -27,7 +27,7 @@ class Composed(Rule):
 
     def __init__(self, rules: Sequence[Rule], weight: Tensor) -> None:
         super().__init__(rules[-1].call)
-        self._rules = rules
+        self.rules = rules
         weight = weight.movedim(1, -1)  # channels last
         self._sides = weight.shape[1:]
         self._weight = weight.flatten(1)
@@ -35,7 +35,7 @@ class Composed(Rule):
     def forward(self, *inputs: Activation) -> tuple[Activation, Saved]:
         """Step by step."""
         (x,) = inputs
-        for rule in self._rules:
+        for rule in self.rules:
             x, _ = rule.forward(x)
         return x, ()
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.figures import captions
+from stages.figures.live import WORKER, live_panel
 from stages.figures.offline import base64_text, escape, fill
 from stages.figures.packing import Packed, pack
 from stages.figures.run import Run
@@ -38,11 +39,12 @@ MEANINGS = {
 def write_explorer(path: Path, run: Run) -> None:
     """Write the page, under 8 MB: where not all explained images fit, it says how many it holds."""
     content, start = page_content(run), PAGE / "explorer.js"
+    others = set(PAGE.glob("*.js")) - {start, *WORKER}
     page = fill(
         PAGE / "explorer.html",
         PAGE / "explorer.css",
         {"title": escape(content["title"]), "data": _json(content)},
-        [*sorted(set(PAGE.glob("*.js")) - {start}), start],
+        [*sorted(others), start],
     )
     path.write_text(page, encoding="utf-8")
 
@@ -51,7 +53,8 @@ def page_content(run: Run) -> dict[str, Any]:
     """What the page's scripts show, as JSON takes it."""
     explanation, predictions, scale = run.explanation, run.predictions, run.scale
     about, class_names = explanation.about, explanation.class_names
-    packed = pack(explanation, run.summary, run.page_block)
+    live = live_panel(run)
+    packed = pack(explanation, run.summary, run.page_block, live.n_bytes)
     counts = confusion_counts(predictions.labels, predictions.predicted, len(class_names))
     cells = np.argwhere(counts)
     return {
@@ -72,6 +75,7 @@ def page_content(run: Run) -> dict[str, Any]:
         "classTable": _class_rows(run),
         "words": _sentences(run, packed),
         "facts": _facts(run),
+        "live": live.content,
         "arrays": {
             name: {"type": array.dtype.name, "base64": _base64(array)}
             for name, array in {**packed.arrays, "colors": scale.table}.items()

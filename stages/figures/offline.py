@@ -33,7 +33,7 @@ def fill(
     whole = {
         "rules": (
             "default-src 'none'; base-uri 'none'; form-action 'none'; img-src data:; "
-            f"style-src {_digest(rules)}; script-src {' '.join(allowed)}"
+            f"worker-src blob:; style-src {_digest(rules)}; script-src {' '.join(allowed)}"
         ),
         "style": rules,
         "modules": "\n".join(

@@ -14,7 +14,7 @@ from stages.figures.tiles import average
 from stages.summary.shown import shown_maps
 from stages.summary.totals import Summary
 
-PACKED_BYTES = 7_000_000  # of the images and maps, as text; the whole page stays under 8 MB
+PACKED_BYTES = 7_000_000  # of all arrays, as text; the whole page stays under 8 MB
 MOST_IMAGES = 1000  # so that the gallery stays quick
 
 
@@ -43,11 +43,16 @@ class Packed:
     rounding: tuple[float, float]
 
 
-def pack(explanation: Explanation, summary: Summary, block: int) -> Packed:
+def pack(explanation: Explanation, summary: Summary, block: int, taken: int = 0) -> Packed:
     """Choose the images that fit, and reduce their maps to whole steps, different for each map.
 
-    Where not all images fit, the mistakes that surprise most come first. Images and maps are
-    averaged over squares of `block` pixels.
+    Where not all images fit, the mistakes that surprise most come first.
+
+    Args:
+        explanation: The images and maps.
+        summary: Their sums.
+        block: Side in pixels of the squares that images and maps are averaged over.
+        taken: Bytes of `PACKED_BYTES` that something else on the page needs, as text.
     """
     shown = shown_maps(explanation)
     _, channels, height, width = average(explanation.images[:1], block).shape
@@ -57,7 +62,7 @@ def pack(explanation: Explanation, summary: Summary, block: int) -> Packed:
     titles = [explanation.title(image) for image in range(len(explanation.names))]
     longest = max(len(json.dumps(title)) for title in titles)
     bytes_each += of_map * n_maps + 4 * (n_classes + 2) + longest
-    room = max(1, PACKED_BYTES * 3 // 4 // bytes_each)  # base64 makes 4 bytes of 3
+    room = max(1, (PACKED_BYTES - taken) * 3 // 4 // bytes_each)  # base64 makes 4 bytes of 3
     chosen = _choose(explanation, min(room, MOST_IMAGES))
     size = {"n": len(chosen), "c": channels, "h": height, "w": width, "m": n_maps, "k": n_classes}
     # An error bar from ten groups is itself uncertain by a quarter, so that 8 bits are plenty.

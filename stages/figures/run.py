@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from stages.artifacts.explanation import Explanation
+from stages.artifacts.portable import PortableNetwork
 from stages.artifacts.predictions import Predictions
 from stages.artifacts.splits import Split
 from stages.figures.board import Role
@@ -20,6 +21,7 @@ from stages.summary.shown import shown_maps
 from stages.summary.tables import class_table
 from stages.summary.totals import Summary, summarise
 
+_NO_NETWORK = PortableNetwork(reason="the page was made without it")
 PAGE_SIDE = 64  # pixels; larger images are averaged down to at most this on the explorer page
 
 
@@ -34,6 +36,7 @@ class Run:
         colormap: One of the names in `stages.figures.scale.COLORMAPS`.
         fade: Whether pixels within two standard errors of 0 are drawn pale.
         grain: Side in pixels of the blocks whose attributions the pictures sum.
+        portable: The network that was explained, for the explorer, or why it is not there.
         quality: Measures of the explanation by name, as in `quality_metrics`.
     """
 
@@ -43,6 +46,7 @@ class Run:
     colormap: str
     fade: bool = False
     grain: int = 1
+    portable: PortableNetwork = _NO_NETWORK
     quality: Mapping[str, float] = field(default_factory=dict)
 
     @cached_property

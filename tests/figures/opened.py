@@ -31,7 +31,7 @@ def opened(browser: Browser, path: Path, **context: Any) -> Iterator[Page]:
         "request",
         lambda request: (
             None
-            if request.url.startswith("data:") or request.url == path.as_uri()
+            if request.url.startswith(("data:", "blob:")) or request.url == path.as_uri()
             else complaints.append(f"request: {request.url}")
         ),
     )

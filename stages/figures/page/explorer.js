@@ -11,6 +11,7 @@ import { showGuide } from "./guide.js";
 import { showMap } from "./map.js";
 import { nRight, nTest, run } from "./run.js";
 import { select, selection } from "./selection.js";
+import { showTryOwn } from "./try_own.js";
 
 function fillTexts() {
   byId("headline").textContent =
@@ -55,6 +56,7 @@ showMap();
 showConfusion();
 showGallery();
 showAddress();
+showTryOwn();
 document.addEventListener("keydown", onKey);
 byId("previous").addEventListener("click", () => move(-1));
 byId("next").addEventListener("click", () => move(1));

@@ -1,0 +1,55 @@
+// An image file as the pipeline reads it: transparent parts on white, grey by Pillow's weights, and
+// resized by its bilinear filter, which averages where it shrinks.
+
+const MOST_PIXELS = 40e6;
+
+/** Colours 0 to 255 (r, g, b of each pixel in turn) of a file in another size. */
+export async function readPicture(file, nChannels, width, height) {
+  const bitmap = await createImageBitmap(file); // upright, as the camera was held
+  if (bitmap.width * bitmap.height > MOST_PIXELS) throw new Error("too many pixels");
+  const canvas = document.createElement("canvas");
+  [canvas.width, canvas.height] = [bitmap.width, bitmap.height];
+  const context = canvas.getContext("2d", { willReadFrequently: true });
+  context.fillStyle = "#fff";
+  context.fillRect(0, 0, canvas.width, canvas.height);
+  context.drawImage(bitmap, 0, 0);
+  bitmap.close();
+  const { data } = context.getImageData(0, 0, canvas.width, canvas.height);
+  const planes = Array.from({ length: nChannels }, (_, channel) => {
+    const plane = new Uint8Array(canvas.width * canvas.height);
+    for (let i = 0; i < plane.length; i++) plane[i] = nChannels === 1 ? grey(data, 4 * i) : data[4 * i + channel];
+    const narrow = resizeRows(plane, canvas.width, canvas.height, width);
+    return transposed(resizeRows(transposed(narrow, width, canvas.height), canvas.height, width, height), height, width);
+  });
+  return Uint8Array.from({ length: 3 * width * height }, (_, i) => planes[nChannels === 1 ? 0 : i % 3][Math.floor(i / 3)]);
+}
+
+function grey(data, at) {
+  return (19595 * data[at] + 38470 * data[at + 1] + 7471 * data[at + 2] + 0x8000) >> 16;
+}
+
+function transposed(plane, width, height) {
+  return Uint8Array.from({ length: plane.length }, (_, i) => plane[(i % height) * width + Math.floor(i / height)]);
+}
+
+/** Resize each row to another width: triangles as wide as the shrinking, as Pillow's BILINEAR. */
+function resizeRows(plane, width, height, to) {
+  const scale = width / to;
+  const support = Math.max(scale, 1);
+  const resized = new Uint8Array(to * height);
+  for (let column = 0; column < to; column++) {
+    const centre = (column + 0.5) * scale;
+    const from = Math.max(0, Math.trunc(centre - support + 0.5));
+    const end = Math.min(width, Math.trunc(centre + support + 0.5));
+    const weights = Array.from({ length: end - from }, (_, i) =>
+      Math.max(0, 1 - Math.abs((from + i - centre + 0.5) / support)),
+    );
+    const sum = weights.reduce((a, b) => a + b, 0);
+    for (let row = 0; row < height; row++) {
+      let total = 0;
+      for (let i = from; i < end; i++) total += weights[i - from] * plane[row * width + i];
+      resized[row * to + column] = Math.round(total / sum);
+    }
+  }
+  return resized;
+}

@@ -1,0 +1,121 @@
+// A picture of the network's size, made of strokes over nothing or over another picture, and the way
+// back. Lengths are in pixels of the network's images.
+
+const FINER = 4; // how much finer strokes are drawn to find their box
+
+export class Drawing {
+  /** @param paper Colour of an empty canvas, a number for each channel of the network's images. */
+  constructor(width, height, paper) {
+    Object.assign(this, { width, height, paper });
+    this.states = [{ under: null, strokes: [] }]; // the last one is on show
+  }
+
+  get state() {
+    return this.states.at(-1);
+  }
+
+  get isBlank() {
+    return !this.state.under && !this.state.strokes.length;
+  }
+
+  /** Whether nothing but strokes makes the picture, so that they may be moved. */
+  get canMove() {
+    return !this.state.under;
+  }
+
+  get lastStroke() {
+    return this.state.strokes.at(-1) ?? null;
+  }
+
+  start(color, breadth, point) {
+    const stroke = { color, breadth, points: [point] };
+    this.states.push({ ...this.state, strokes: [...this.state.strokes, stroke] });
+  }
+
+  goOn(point) {
+    this.lastStroke.points.push(point);
+  }
+
+  /** Put a picture, colours 0 to 255 of each pixel in turn (r, g, b), in place of all. */
+  put(under) {
+    this.states.push({ under, strokes: [] });
+  }
+
+  clear() {
+    if (!this.isBlank) this.states.push({ under: null, strokes: [] });
+  }
+
+  undo() {
+    if (this.states.length > 1) this.states.pop();
+  }
+
+  /** Draw on a canvas; `move` is [scale, right, down]. */
+  paint(canvas, [scale, right, down] = [1, 0, 0], finer = 1) {
+    canvas.width = this.width * finer;
+    canvas.height = this.height * finer;
+    const context = canvas.getContext("2d", { willReadFrequently: true });
+    context.fillStyle = css(this.paper);
+    context.fillRect(0, 0, canvas.width, canvas.height);
+    if (this.state.under) context.putImageData(new ImageData(opaque(this.state.under), this.width, this.height), 0, 0);
+    context.setTransform(scale * finer, 0, 0, scale * finer, right * finer, down * finer);
+    context.lineCap = context.lineJoin = "round";
+    for (const { color, breadth, points } of this.state.strokes) {
+      context.strokeStyle = css(color);
+      context.lineWidth = breadth;
+      context.beginPath();
+      context.moveTo(...points[0]);
+      for (const point of points) context.lineTo(...point);
+      context.stroke();
+    }
+    return context.getImageData(0, 0, canvas.width, canvas.height).data;
+  }
+
+  /**
+   * How MNIST's digits were made of writing: the ink's box fits 20 of 28 pixels, then the ink's centre
+   * of mass is moved, by whole pixels, to the middle.
+   */
+  centred() {
+    const canvas = document.createElement("canvas");
+    const box = this.inkOf(this.paint(canvas, [1, 0, 0], FINER), FINER);
+    if (!box) return [1, 0, 0];
+    const scale = ((20 / 28) * Math.min(this.width, this.height)) / Math.max(box.right - box.left, box.bottom - box.top);
+    const middle = (side, from, to) => side / 2 - (scale * (from + to)) / 2;
+    const move = [scale, middle(this.width, box.left, box.right), middle(this.height, box.top, box.bottom)];
+    const { x, y } = this.inkOf(this.paint(canvas, move), 1);
+    // MNIST counts pixels from 0, so that their middle is 14 of 28, half a pixel right of the centre.
+    const right = Math.round(this.width / 2 - (x - 0.5));
+    const down = Math.round(this.height / 2 - (y - 0.5));
+    return [scale, move[1] + right, move[2] + down];
+  }
+
+  /** The box and the centre of mass of what is not paper; null if there is nothing. */
+  inkOf(pixels, finer) {
+    const found = { left: Infinity, right: -Infinity, top: Infinity, bottom: -Infinity, x: 0, y: 0 };
+    const columns = this.width * finer;
+    let mass = 0;
+    for (let i = 0; i < pixels.length / 4; i++) {
+      const ink = Math.abs(pixels[4 * i] - this.paper[0]);
+      if (!ink) continue;
+      const [x, y] = [(i % columns) / finer, Math.floor(i / columns) / finer];
+      found.left = Math.min(found.left, x);
+      found.right = Math.max(found.right, x + 1 / finer);
+      found.top = Math.min(found.top, y);
+      found.bottom = Math.max(found.bottom, y + 1 / finer);
+      found.x += ink * (x + 0.5 / finer);
+      found.y += ink * (y + 0.5 / finer);
+      mass += ink;
+    }
+    return mass ? { ...found, x: found.x / mass, y: found.y / mass } : null;
+  }
+}
+
+function css(color) {
+  const [r, g = r, b = r] = color;
+  return `rgb(${r} ${g} ${b})`;
+}
+
+function opaque(colors) {
+  const pixels = new Uint8ClampedArray((colors.length / 3) * 4).fill(255);
+  for (let i = 0; i < colors.length; i++) pixels[Math.floor(i / 3) * 4 + (i % 3)] = colors[i];
+  return pixels;
+}

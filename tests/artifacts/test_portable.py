@@ -1,0 +1,32 @@
+"""The network that explain writes and report reads."""
+
+from pathlib import Path
+
+import numpy as np
+
+from stages.artifacts.portable import PortableNetwork
+
+
+def test_what_is_saved_is_loaded_and_its_bytes_are_the_same_each_time(tmp_path: Path) -> None:
+    weight = np.random.default_rng(0).normal(size=(3, 4)).astype(np.float32)
+    operation = {
+        "kind": "linear",
+        "inputs": [0],
+        "shape": [3],
+        "settings": {},
+        "arrays": {"weight": "1_weight"},
+    }
+    network = PortableNetwork([operation], {"1_weight": weight})
+    for name in ("first", "second"):
+        network.save(tmp_path / name)
+    loaded = PortableNetwork.load(tmp_path / "first")
+    assert loaded.operations == (operation,)
+    assert loaded.reason == ""
+    np.testing.assert_array_equal(loaded.arrays["1_weight"], weight)
+    for file in (tmp_path / "first").iterdir():
+        assert file.read_bytes() == (tmp_path / "second" / file.name).read_bytes()
+
+
+def test_why_there_is_no_network_is_kept(tmp_path: Path) -> None:
+    PortableNetwork(reason="it is too large").save(tmp_path / "portable")
+    assert PortableNetwork.load(tmp_path / "portable") == PortableNetwork(reason="it is too large")
