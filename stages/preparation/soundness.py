@@ -1,6 +1,7 @@
 """Rejects data that no classifier can be trained on."""
 
 from collections import Counter
+from typing import Any
 
 import numpy as np
 
@@ -37,9 +38,20 @@ def require_sound(dataset: Dataset) -> None:
 
 def _require_valid_labels(split: str, labelled: RawImages, n_classes: int) -> None:
     images, labels = labelled
+    if not isinstance(labels, np.ndarray) or labels.dtype.kind not in "iu" or labels.ndim != 1:
+        raise UserError(
+            f"data: {split} labels must be an array (n,) of whole numbers (got {_kind(labels)}); "
+            "fix read() of the data set"
+        )
     if len(labels) != len(images):
         raise UserError(
             f"data: {len(images)} {split} images but {len(labels)} labels; each image needs a label"
+        )
+    first = images[0] if len(images) else None
+    if first is not None and not _is_image(first):
+        raise UserError(
+            f"data: {split} images must be arrays (1 or 3, height, width) in uint8 (the first is "
+            f"{_kind(first)}); fix read() of the data set"
         )
     outside = labels[(labels < 0) | (labels >= n_classes)]
     if len(outside):
@@ -47,3 +59,19 @@ def _require_valid_labels(split: str, labelled: RawImages, n_classes: int) -> No
             f"data: {split} labels must be 0 … {n_classes - 1} for {n_classes} classes "
             f"({len(outside)} are not, such as {outside[0]}); fix the labels"
         )
+
+
+def _is_image(image: Any) -> bool:
+    return (
+        isinstance(image, np.ndarray)
+        and image.dtype == np.uint8
+        and image.ndim == 3
+        and image.shape[0] in (1, 3)
+        and image.size > 0
+    )
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, np.ndarray):
+        return f"{value.dtype} of shape {value.shape}"
+    return type(value).__name__
