@@ -78,8 +78,9 @@ def hold_out(
     from sklearn.model_selection import train_test_split  # takes a second: not at the top
 
     classes = dataset.train.labels[positions]
-    _require_two_of_each(dataset, classes, parameter)
+    _require_two_of_each(dataset, dataset.train.labels, parameter)
     _require_room_for_each(classes, parameter, fraction)
+    _require_two_of_each(dataset, classes, parameter)
     kept, held_out = train_test_split(
         positions, stratify=classes, random_state=seed, test_size=fraction
     )

@@ -60,7 +60,8 @@ class IdxDataset:
             archive = next((path for path in paths if path.is_file()), None)
             if archive is not None:
                 command = restoring(archive.parent, name)
-                advice = f"restore it{command and f' with {command}'}"
+                way = f"with {command}" if command else "or remove it, so that it is downloaded"
+                advice = f"restore it {way}"
                 _extract_checked(archive, target, name, sha256, advice)
             else:
                 self._download(name, sha256, origin.mirrors, paths, target)
