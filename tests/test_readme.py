@@ -91,7 +91,7 @@ def test_the_start(fresh_project: Project, ready: dict[str, str], tmp_path: Path
     _, repro, plots, *_ = run(
         Project(tmp_path), "start", ready, {"<this repository>": str(source.root)}
     )
-    accuracy, explained, *_, where, _ = [line for line in repro.splitlines() if line][-7:]
+    accuracy, explained, *_, where, _ = [line for line in repro.splitlines() if line][-6:]
     assert re.match(r"mnist, convnet: test accuracy \d+\.\d\d%, log loss \d", accuracy)
     assert explained.startswith("7 test images explained by explain.method deep, additive to with")
     assert where.split()[-1] == f"file://{tmp_path}/shap-pipeline/plots/explorer.html"
@@ -139,7 +139,7 @@ def test_experiments(project: Project, ready: dict[str, str]) -> None:
     lines = table.splitlines()
     assert max(map(len, lines)) <= 100
     assert sum("explain.n_background: " in line for line in lines) == 3
-    assert sum("train.epochs: 3" in line for line in lines) == 1
+    assert sum("train.epochs: 3" in line for line in lines) == 4  # queued from that workspace
 
 
 @pytest.mark.slow
@@ -157,7 +157,8 @@ def test_share(project: Project, ready: dict[str, str], tmp_path: Path) -> None:
     }
     *_, pulled, repro, _ = run(project, "share", ready, words)
     assert re.search(r"\d+ files fetched and \d+ files added", pulled)
-    assert repro.strip() == "Data and pipelines are up to date."
+    assert repro.strip().endswith("Data and pipelines are up to date.")
+    assert "Running" not in repro
 
 
 def test_your_own_picture(project: Project, ready: dict[str, str]) -> None:
@@ -168,11 +169,6 @@ def test_your_own_picture(project: Project, ready: dict[str, str]) -> None:
 
 
 PYTHON = blocks("python")
-
-
-def test_the_whole_network_is_a_file_of_ours() -> None:
-    (network,) = (text for text in PYTHON if "def build" in text)
-    assert network.strip() == (ROOT / "stages/architectures/single_conv.py").read_text().strip()
 
 
 def test_the_engine_by_itself() -> None:

@@ -162,7 +162,7 @@ def test_data_in_the_folder_of_data(project: Project) -> None:
     """`dvc add data/pets`, as for any data of one's own; Git takes the file that DVC writes."""
     shutil.copytree(project.root / "data/embedded/mnist", project.root / "data/pets/mnist")
     project.succeed("dvc", "add", "data/pets")
-    project.succeed("git", "add", "data/pets.dvc")
+    project.succeed("git", "add", "data/pets.dvc", "data/.gitignore")
     commit(project, "Data of my own")
     listed = project.succeed("git", "ls-files", "data").split()
     assert "data/pets.dvc" in listed
@@ -170,3 +170,16 @@ def test_data_in_the_folder_of_data(project: Project) -> None:
     project.succeed(
         "dvc", "exp", "run", "--temp", "--set-param", "data.source=data/pets", "download"
     )
+
+
+def test_weights_of_ones_own_in_an_experiment(project: Project) -> None:
+    weights = project.root / "weights/own.safetensors"
+    shutil.copy(project.root / "data/model/weights.safetensors", weights)
+    command = ["dvc", "exp", "run", "--temp", "-S", "model.weights=own.safetensors", "train"]
+    result = project.run(*command)
+    assert "weights/own.safetensors lies in the workspace, but experiments see only" in (
+        result.stderr
+    )
+    project.succeed("dvc", "add", "weights/own.safetensors")
+    project.succeed("git", "add", "weights")
+    project.succeed(*command)

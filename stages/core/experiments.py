@@ -25,3 +25,9 @@ def left_behind(path: Path, command: str) -> str:
     if workspace is None or not (workspace / path).exists():
         return ""
     return f"{path} lies in the workspace, but {SEES}: run {command} {path}, then try again"
+
+
+def will_be_there(path: Path) -> bool:
+    """Whether a file or folder exists, or DVC puts it there before the stage that depends on it."""
+    within = [path, *path.parents]
+    return path.exists() or any(Path(f"{part}.dvc").is_file() for part in within if part.name)

@@ -75,6 +75,8 @@ def load_weights(network: nn.Sequential, file: Path, skip: Sequence[str]) -> Non
 def _read(file: Path) -> dict[str, Tensor]:
     try:
         return load_file(file)
+    except OSError as error:  # a folder, or what DVC has not put there yet
+        raise UserError(f"{file}: cannot be read: {error}; run dvc checkout, or dvc pull") from None
     except SafetensorError as error:
         raise UserError(
             f"{file}: not a .safetensors file, or damaged: {error}; write it again"
