@@ -4,6 +4,7 @@
 # make bench   time training and explaining         make setup   set up only
 # make export  the network for other programs       make explain IMAGE=photo.png   your own picture
 # make compare REV=HEAD~1           compare the explanations with those of a revision or experiment
+# make experiments   what experiments changed and reached, in 100 columns
 # make recipe NAME=digits_lenet   run a recipe as an experiment of that name; make recipes: all
 VENV ?= .venv
 PYTHON ?= python3
@@ -12,11 +13,12 @@ PYTHON ?= python3
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 READY := $(VENV)/.ready
 
-.PHONY: repro test test-slow check bench plots compare export explain recipe recipes setup
+.PHONY: repro test test-slow check bench plots compare export explain experiments recipe recipes setup
 
 repro: $(READY)
 	python -m stages.check
 	dvc repro
+	python -m tools.reached
 
 test: export OMP_NUM_THREADS = 1
 test: $(READY)
@@ -52,6 +54,9 @@ explain: $(READY)
 
 compare: $(READY)
 	python -m tools.compare $(REV) $(REV2)
+
+experiments: $(READY)
+	python -m tools.experiments
 
 recipe: $(READY)
 	python -m tools.recipes $(NAME)

@@ -7,9 +7,11 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 from sklearn.metrics import accuracy_score, f1_score, log_loss, recall_score
+from torch import Tensor
 
 from stages.artifacts.predictions import Predictions
 from stages.artifacts.splits import load_names, load_split
+from stages.core.errors import UserError
 from stages.core.files import new_file, write_csv, write_json
 from stages.core.sections import DeviceName, StageParams
 from stages.core.stage import run_stage
@@ -36,6 +38,7 @@ def main(params: Params) -> None:
     checkpoint = load_checkpoint(device)
     test = load_split("test")
     logits = predict(checkpoint.network, torch.from_numpy(test.images).to(device))
+    require_finite(logits, checkpoint.architecture)
     probabilities = logits.cpu().double().softmax(dim=1).numpy()
     metrics = measure(probabilities, test.labels)
     predictions = Predictions(
@@ -48,6 +51,25 @@ def main(params: Params) -> None:
     with new_file(METRICS) as file:
         write_json(file, metrics)
     print(f"test accuracy {metrics['accuracy']:.2%}, log loss {metrics['log_loss']:.4f}")
+
+
+def require_finite(logits: Tensor, architecture: str) -> None:
+    """Reject outputs that no measure can be taken of.
+
+    Args:
+        logits: (n, k).
+        architecture: What gave them.
+
+    Raises:
+        UserError: Some are infinite or not a number.
+    """
+    n_wrong = int((~logits.isfinite()).any(dim=1).sum())
+    if n_wrong:
+        raise UserError(
+            f"evaluate: {architecture} gives outputs that are not finite for {n_wrong:,} of "
+            f"{len(logits):,} test images; check model.weights and the network, or lower "
+            "train.learning_rate"
+        )
 
 
 def measure(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> dict[str, float]:

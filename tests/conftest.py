@@ -16,7 +16,7 @@ import pytest
 import yaml
 from playwright.sync_api import Browser, Error, sync_playwright
 
-from stages import download, evaluate, explain, preprocess, quality, report, train
+from stages import download, evaluate, explain, preprocess, quality, rehearse, report, train
 from stages.core.params import check_params, read_yaml
 from stages.params.whole import AllParams
 from tools.recipes import merged
@@ -126,7 +126,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-STAGES = (download, preprocess, train, evaluate, explain, quality, report)
+STAGES = (download, preprocess, rehearse, train, evaluate, explain, quality, report)
 
 
 def run_stages(changes: Mapping[str, Any], stages: Sequence[ModuleType] = STAGES) -> None:

@@ -44,7 +44,9 @@ def is_code(file: str) -> bool:
     if not file.endswith(".py"):
         return True
     body = ast.parse((ROOT / file).read_text(encoding="utf-8")).body
-    return any(not isinstance(getattr(node, "value", None), ast.Constant) for node in body)
+    return any(
+        not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)) for node in body
+    )
 
 
 def closure(*files: str) -> set[str]:

@@ -5,6 +5,7 @@ import subprocess
 from typing import Any
 
 import pytest
+from safetensors.torch import load_file, save_file
 
 from tests.conftest import Project, assert_refused, environment, unfinished
 
@@ -20,6 +21,10 @@ from tests.conftest import Project, assert_refused, environment, unfinished
             r"unknown network .*known: .*did you mean convn",
         ),
         ({"explain.method": "lime"}, r"unknown method \(got 'lime'\); known: .*shap_deep"),
+        (
+            {"device": "cuda:99"},
+            r"device: on this machine, must be one of auto, cpu.*\(got 'cuda:9",
+        ),
         ({"data.dataset": "imagenet"}, r"unknown data set \(got 'imagenet'\); known: .*mnist"),
     ],
 )
@@ -47,11 +52,7 @@ def test_dvc_stops_at_an_error_before_any_work(
             {"model.standardize": {"mean": [0.5] * 3, "std": [0.5] * 3}},
             r"model\.standardize: needs as many numbers as the images have channels, 1 \(got 3\)",
         ),
-        (
-            "train",
-            {"device": "cuda:7"},
-            r"device: on this machine, must be one of auto, .*cpu.*\(got 'cuda:7'\)",
-        ),
+        ("check", {"device": "cuda:99", "seed": -1}, r"2 errors\n  device: on this .*\n  seed: "),
         ("preprocess", {"preprocess.limit": 12}, r"validation_fraction: 0\.1 of 12 images"),
         ("explain", {"explain.n_background": 541}, r"must be at most 540, the size of the train"),
         ("explain", {"explain.images": [3, 600]}, r"must lie in 0 … 599, .*\(got 600\)"),
@@ -87,12 +88,33 @@ def test_a_damaged_archive_under_dvc(project: Project) -> None:
     archive.write_bytes(archive.read_bytes()[:1000])
     result = project.run("dvc", "repro")
     assert result.returncode != 0
-    assert (
-        "cut short or damaged: restore it, for example with git checkout -- data/embedded"
-        in result.stderr
-    )
+    assert "cut short or damaged: restore it with git checkout -- data/embedded" in result.stderr
     project.succeed("git", "checkout", "--", "data/embedded")
     assert project.repro()["report"] == "unchanged"
+
+
+def test_a_missing_archive(project: Project) -> None:
+    (project.root / "data/embedded/mnist/t10k-labels-idx1-ubyte.xz").unlink()
+    nowhere = dict.fromkeys(("http_proxy", "https_proxy"), "http://127.0.0.1:9")
+    result = project.run("python", "-m", "stages.download", **nowhere)
+    advice = "Three ways out: run git checkout -- data/embedded, since Git has the file, or connect"
+    assert_refused(result, advice)
+    project.succeed("git", "checkout", "--", "data/embedded")
+    assert project.stage("download").returncode == 0
+
+
+def test_a_line_of_the_parameters_that_is_gone_comes_back_alone(project: Project) -> None:
+    """The message's command asks for each edit; the others stay."""
+    params = project.root / "params.yaml"
+    committed = params.read_text()
+    project.set({"seed": 5})
+    params.write_text(params.read_text().replace("  fade: false\n", ""))
+    assert_refused(
+        project.stage("check"), r"report\.fade: missing; add it, or run git checkout --patch param"
+    )
+    command = ["git", "checkout", "--patch", "params.yaml"]
+    subprocess.run(command, cwd=project.root, input="n\ny\n", text=True, check=True)
+    assert params.read_text() == committed.replace("seed: 0\n", "seed: 5\n", 1)
 
 
 @pytest.mark.parametrize(
@@ -112,6 +134,36 @@ def test_a_damaged_archive_under_dvc(project: Project) -> None:
             "from torch import nn\ndef build(channels, image_size, n_classes):\n"
             "    return nn.Conv2d(channels, 3, 3)",
             r"own\.py: .* output of shape \(1, 3, 26, 26\), expected shape \(1, 10\)",
+        ),
+        (
+            "train",
+            "architectures/own.py",
+            "from torch import nn\ndef build(channels, image_size, n_classes):\n"
+            "    return nn.Sequential(nn.Conv2d(channels, 9, 28), nn.BatchNorm2d(9), nn.Flatten(),"
+            "        nn.Linear(9, n_classes))",
+            r"train\.batch_size: batch norm of .*own\.py needs two .* of 540 images in batches",
+        ),
+        (
+            "train",
+            "architectures/own.py",
+            "from torch import nn\nclass Own(nn.Linear):\n"
+            "    def forward(self, x):\n"
+            "        return (super().forward(x.flatten(1)),) if self.training else "
+            "super().forward(x.flatten(1))\n"
+            "def build(channels, image_size, n_classes):\n    return Own(784, n_classes)",
+            r"own\.py: fails in training: AttributeError: 'tuple'",
+        ),
+        (
+            "check",
+            "architectures/own.py",
+            "def build(channels, image_size, n_classes, *, width: 'Nothing' = 3):\n    pass",
+            r"own\.py: the signature of build\(\) cannot be read: NameError: name 'Nothing'",
+        ),
+        (
+            "download",
+            "datasets/own.py",
+            "def fetch(origin, folder):\n    {}['x']\ndef read(folder):\n    pass",
+            r"datasets/own\.py: fetch\(\) fails: KeyError: 'x'; fix that file",
         ),
         (
             "explain",
@@ -149,9 +201,37 @@ def test_a_plugin_that_fails(
     project: Project, stage: str, plugin: str, content: str, message: str
 ) -> None:
     (project.root / "stages" / plugin).write_text(content + "\n")
-    key = "model.architecture" if stage == "train" else "explain.method"
-    project.set({key: "own"})
+    keys = {"architectures": "model.architecture", "datasets": "data.dataset"}
+    project.set({keys.get(plugin.split("/")[0], "explain.method"): "own"})
+    if "BatchNorm" in content:
+        project.set({"train.batch_size": 77})  # 540 images are seven such batches and one image
+    if stage == "check":
+        project.set({"model.options": {"width": 3}})
     assert_refused(project.stage(stage), message)
+
+
+def test_a_stage_before_its_data(fresh_project: Project) -> None:
+    message = (
+        r"data/prepared/dataset\.json: no such file; an earlier stage writes it: run dvc repro"
+    )
+    assert_refused(fresh_project.stage("train"), message)
+
+
+def test_too_little_memory(project: Project) -> None:
+    limited = "ulimit -v 12000000; exec python -m stages.preprocess"
+    project.set({"preprocess.image_size": 8000})
+    assert_refused(
+        project.run("sh", "-c", limited), r"not enough memory \(.*preprocess\.image_size"
+    )
+
+
+def test_outputs_that_are_not_finite(project: Project) -> None:
+    weights = load_file(project.root / "data/model/weights.safetensors")
+    name = max(weights)
+    weights[name][:] = float("nan")
+    save_file(weights, project.root / "data/model/weights.safetensors")
+    message = r"convnet gives outputs that are not finite for 600 of 600 test images; check model\."
+    assert_refused(project.stage("evaluate"), message)
 
 
 def test_a_source_that_is_not_there_under_dvc(project: Project) -> None:

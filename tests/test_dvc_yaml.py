@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import subprocess
 from collections import defaultdict
 from functools import cache
 from pathlib import Path
@@ -131,3 +132,11 @@ def test_every_parameter_says_what_it_means() -> None:
     keys = [i for i, line in enumerate(lines) if line.strip() and not line.strip().startswith("#")]
     bare = [lines[i] for i in keys if ": " in lines[i] and not lines[i - 1].strip().startswith("#")]
     assert bare == []
+
+
+def test_git_ignores_every_output_that_dvc_caches() -> None:
+    """One by one: with a pattern for all of data, DVC would not find what `dvc add` wrote."""
+    cached = {output for stage in DVC["stages"].values() for output in stage["outs"]}
+    command = ["git", "check-ignore", *cached, "data/own.dvc"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout.split()
+    assert set(listed) == cached

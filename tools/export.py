@@ -22,8 +22,9 @@ from torch import nn
 from stages.artifacts.splits import DatasetInfo
 from stages.core.errors import UserError
 from stages.core.files import new_file
+from stages.networks.build import as_published
 from stages.networks.checkpoint import Checkpoint, load_checkpoint
-from stages.training.start import as_published, first_layer
+from stages.training.start import first_layer
 from tools.command import run_command
 
 INSTALL = "python -m pip install --constraint constraints.txt --editable '.[onnx]'"

@@ -49,7 +49,10 @@ def _message(details: ErrorDetails, model: type[BaseModel]) -> str:
         suggestion = did_you_mean(str(key), known)
         return f"unknown key{suggestion or '; known: ' + (', '.join(known) or 'none')}"
     if details["type"] == "missing":
-        return "missing; add it (git checkout -- params.yaml restores the defaults)"
+        return (
+            "missing; add it, or run git checkout --patch params.yaml, which asks for each edit "
+            "whether to undo it"
+        )
     message = _MESSAGES.get(details["type"], details["msg"].replace("Input should", "must"))
     if "suggestion" in details.get("ctx", {}):  # the message already says what it got
         return message

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from stages.core.errors import UserError
 from stages.core.messages import error_lines
@@ -52,9 +52,15 @@ def read_yaml(path: Path) -> dict[str, Any]:
     try:
         content = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise UserError(f"{path}: no such file; run git checkout -- {path}") from None
+        raise UserError(
+            f"{path}: no such file; git checkout -- {path} brings back that of the last commit"
+        ) from None
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        raise UserError(f"{path}{where}: not valid YAML: {error.problem}; fix that line") from None
     except (YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not valid YAML: {error}") from None
+        raise UserError(f"{path}: not valid YAML: {error}; save it as UTF-8 text") from None
     if not isinstance(content, dict):
         raise UserError(f"{path}: must hold keys and values (got {type(content).__name__})")
     return content

@@ -1,11 +1,15 @@
 """Plug-ins are files: a parameter names the file, DVC depends on it, nothing is registered."""
 
 import ast
+import contextlib
 import importlib
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
+from stages.core.declared import require_declared
 from stages.core.errors import UserError
+from stages.core.memory import is_out_of_memory
 
 _STAGES = Path(__file__).resolve().parents[1]
 
@@ -30,24 +34,34 @@ def load_plugin(kind: str, name: str, functions: tuple[str, ...]) -> ModuleType:
         functions: What the file must define.
 
     Raises:
-        UserError: The file cannot be imported or lacks one of the functions; or its own, if it
-            needs what the user does not have.
+        UserError: The file cannot be imported, lacks one of the functions, or imports a local file
+            that DVC does not watch; or its own, if it needs what the user does not have.
     """
     file = f"stages/{kind}/{name}.py"
-    try:
+    with failures_of_plugin(kind, name, "cannot be imported"):
         module = importlib.import_module(f"stages.{kind}.{name}")
-    except UserError:
-        raise
-    except Exception as error:  # a plug-in is a user's code: it may fail in any way
-        raise UserError(
-            f"{file}: cannot be imported: {type(error).__name__}: {error}; fix that file"
-        ) from error
     for function in functions:
         if not callable(getattr(module, function, None)):
             raise UserError(
                 f"{file}: must define {function}(); see the other files of stages/{kind}"
             )
+    require_declared(file)
     return module
+
+
+@contextlib.contextmanager
+def failures_of_plugin(kind: str, name: str, what: str) -> Iterator[None]:
+    """Turn any exception into a `UserError` that names the plug-in and what failed."""
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:  # a plug-in is a user's code: it may fail in any way
+        if is_out_of_memory(error):
+            raise
+        raise UserError(
+            f"stages/{kind}/{name}.py: {what}: {type(error).__name__}: {error}; fix that file"
+        ) from error
 
 
 def requires_options(kind: str, name: str, function: str) -> bool:

@@ -3,6 +3,7 @@
 import inspect
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import (
@@ -16,8 +17,10 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from stages.core.devices import available_devices
+from stages.core.experiments import SEES, left_behind, workspace_of_experiment
 from stages.core.messages import did_you_mean, error_lines
-from stages.core.plugins import load_plugin, plugin_names, requires_options
+from stages.core.plugins import failures_of_plugin, load_plugin, plugin_names, requires_options
 
 
 class Section(BaseModel):
@@ -43,9 +46,22 @@ def matching(pattern: str, expected: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _on_this_machine(device: str) -> str:
+    """Require a device that this machine has, before any work rather than when it is needed."""
+    if device in ("auto", "cpu"):
+        return device
+    known = ("auto", *available_devices())
+    if device not in known:
+        expected = "on this machine, must be one of {known}"
+        raise PydanticCustomError("device", expected, {"known": ", ".join(known)})
+    return device
+
+
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 DeviceName = Annotated[
-    str, matching(r"auto|cpu|mps|cuda(:\d+)?", "auto, cpu, mps, cuda or cuda:<index>")
+    str,
+    matching(r"auto|cpu|mps|cuda(:\d+)?", "auto, cpu, mps, cuda or cuda:<index>"),
+    AfterValidator(_on_this_machine),
 ]
 
 
@@ -61,18 +77,23 @@ def plugin_name(kind: str, noun: str, *others: str) -> AfterValidator:
     def check(name: str) -> str:
         known = [*others, *plugin_names(kind)]
         if name not in known:
-            raise PydanticCustomError(
-                "unknown_plugin",
-                "unknown {noun} (got {name}); known: {known}{suggestion}, or add "
-                "stages/{kind}/<name>.py",
-                {
-                    "noun": noun,
-                    "name": repr(name),
-                    "known": ", ".join(known),
-                    "suggestion": did_you_mean(name, known),
-                    "kind": kind,
-                },
+            file = Path("stages", kind, f"{name}.py")
+            details = {
+                "noun": noun,
+                "name": repr(name),
+                "known": ", ".join(known),
+                "suggestion": did_you_mean(name, known),
+                "kind": kind,
+                "reason": left_behind(file, "git add"),
+                "and_git": f" and git add it: {SEES}" if workspace_of_experiment() else "",
+            }
+            message = (
+                "unknown {noun} (got {name}): {reason}"
+                if details["reason"]
+                else "unknown {noun} (got {name}); known: {known}{suggestion}, or add "
+                "stages/{kind}/<name>.py{and_git}"
             )
+            raise PydanticCustomError("unknown_plugin", message, details)
         return name
 
     return AfterValidator(check)
@@ -97,7 +118,8 @@ def plugin_options(kind: str, field: str, function: str) -> AfterValidator:
         if not options and not requires_options(kind, name, function):
             return options
         plugin = load_plugin(kind, name, (function,))
-        lines = option_errors(getattr(plugin, function), options)
+        with failures_of_plugin(kind, name, f"the signature of {function}() cannot be read"):
+            lines = option_errors(getattr(plugin, function), options)
         if not lines and hasattr(plugin, "argument_errors"):
             lines = plugin.argument_errors(**options)
         if lines:

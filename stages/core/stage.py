@@ -11,12 +11,16 @@ from typing import TypeVar
 from pydantic import BaseModel
 
 from stages import CODE_AT_START, code_digests, exit_interrupted, was_interrupted
+from stages.core.declared import require_declared
 from stages.core.errors import UserError
+from stages.core.memory import is_out_of_memory, out_of_memory_message
 from stages.core.params import PARAMS_FILE, load_params
 
 Params = TypeVar("Params", bound=BaseModel)
 
 _ROOT = Path(__file__).resolve().parents[2]
+
+_running: BaseModel | None = None  # parameters of the stage that this process runs
 
 
 def run_stage(main: Callable[[Params], None], model: type[Params]) -> None:
@@ -29,17 +33,27 @@ def run_stage(main: Callable[[Params], None], model: type[Params]) -> None:
         main: The stage.
         model: The parameters that it reads.
     """
+    global _running
     atexit.register(gc.freeze)  # to collect what PyTorch's modules hold would take a second
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(line_buffering=True)  # so that logs show each line at once
     try:
         _require_root()
-        params = load_params(model)
-        main(params)
-        _require_unchanged(params)
+        _running = load_params(model)
+        main(_running)
+        require_true_record()
     except UserError as error:
         sys.exit(f"error: {error}")
+    except FileNotFoundError as error:
+        if not str(error.filename).startswith("data/"):
+            raise
+        sys.exit(
+            f"error: {error.filename}: no such file; an earlier stage writes it: run dvc repro, "
+            "or dvc pull"
+        )
     except BaseException as error:
+        if is_out_of_memory(error):
+            sys.exit(f"error: {out_of_memory_message(error)}")
         if not was_interrupted(error):
             raise
         exit_interrupted("unfinished results were removed")
@@ -52,8 +66,20 @@ def _require_root() -> None:
         )
 
 
-def _require_unchanged(params: BaseModel) -> None:
-    if load_params(type(params)) != params:
+def require_true_record() -> None:
+    """Stop a stage if DVC would record for its results what did not make them.
+
+    Long stages call it now and then; `run_stage` does at the end. Without a running stage, as in a
+    test that calls `main`, it does nothing.
+
+    Raises:
+        UserError: Parameters or code changed since the start, or code is loaded that DVC does not
+            watch; names the file.
+    """
+    if _running is None:
+        return
+    require_declared()
+    if load_params(type(_running)) != _running:
         raise UserError(_edited_message(PARAMS_FILE))
     now = code_digests()
     # Listed first, since asking a module that loads lazily for `__file__` may import others.

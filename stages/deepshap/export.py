@@ -33,6 +33,7 @@ class UnsupportedOperation(NotImplementedError):
         super().__init__(f"{operation} at {place}: {advice}")
         self.operation = operation
         self.place = place
+        self.advice = advice
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from torch import Tensor, nn
 from stages.core.errors import UserError
 from stages.deepshap import DeepShap, UnsupportedOperation
 from stages.explainers.base.contract import Attribute, Attributions
+from stages.networks.build import place_in_file
 from stages.sampling.background import group_sizes
 
 
@@ -13,7 +14,10 @@ def build(network: nn.Module, background: Tensor, seed: int) -> Attribute:
     try:
         explainer = DeepShap(network, background)
     except UnsupportedOperation as error:
-        raise UserError(f"explain.method deep: {error}") from error
+        raise UserError(
+            f"{place_in_file(network, error.place)}: {error.operation}: {error.advice}; or choose "
+            "another explain.method (got deep)"
+        ) from error
     n_groups = len(group_sizes(len(background)))
 
     def attribute(images: Tensor, classes: Tensor) -> Attributions:

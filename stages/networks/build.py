@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from stages.architectures.base.library import GreyAsColor
 from stages.artifacts.splits import DatasetInfo
 from stages.core.errors import UserError
 from stages.core.plugins import load_plugin
@@ -41,12 +42,26 @@ class Standardize(nn.Module):
         return (images - self.mean) * self.scale
 
 
+class Classifier(nn.Sequential):
+    """A network on its standardising layer.
+
+    Args:
+        first: The layer.
+        body: What the user's file builds.
+        file: That file, from the root of the repository.
+    """
+
+    def __init__(self, first: Standardize, body: nn.Module, file: str) -> None:
+        super().__init__(first, body)
+        self.file = file
+
+
 def build_network(
     architecture: str,
     info: DatasetInfo,
     options: Mapping[str, Any],
     statistics: Statistics | None = None,
-) -> nn.Sequential:
+) -> Classifier:
     """Build a network with fresh weights that maps raw images to logits.
 
     Args:
@@ -60,6 +75,7 @@ def build_network(
             the smallest size that works.
     """
     plugin = load_plugin("architectures", architecture, ("build",))
+    file = f"stages/architectures/{architecture}.py"
     n_classes = len(info.class_names)
 
     def build_and_run(size: tuple[int, int]) -> tuple[nn.Module, Tensor]:
@@ -79,10 +95,38 @@ def build_network(
             else f"type {type(logits).__name__}"
         )
         raise UserError(
-            f"stages/architectures/{architecture}.py: its network maps one image to an output of "
+            f"{file}: its network maps one image to an output of "
             f"{got}, expected shape (1, {n_classes}), a logit for each class; fix build()"
         )
-    return nn.Sequential(Standardize(statistics or Statistics(info.mean, info.std)), body)
+    return Classifier(Standardize(statistics or Statistics(info.mean, info.std)), body, file)
+
+
+def as_published(network: nn.Sequential) -> nn.Module:
+    """The network as its authors know it: without our first layer and the step to colour."""
+    body = network[1]
+    if isinstance(body, nn.Sequential) and isinstance(body[0], GreyAsColor):
+        return body[1]
+    return body
+
+
+def place_in_file(network: nn.Module, place: str) -> str:
+    """A place in a network as its author knows it: `stages/architectures/own.py: encoder.heads`.
+
+    Args:
+        network: Holds a `Classifier`, or is one.
+        place: As the engine names it: a module's path and kind, or the kind alone for the whole.
+    """
+    classifier = next((m for m in network.modules() if isinstance(m, Classifier)), None)
+    if classifier is None:
+        return place
+    path, _, kind = place.partition(" ")
+    body = as_published(classifier)
+    names = {module: name for name, module in body.named_modules()}
+    try:
+        name = names.get(network.get_submodule(path), "")
+    except AttributeError:  # a kind: something about the network as a whole
+        name = ""
+    return f"{classifier.file}: {f'{name} {kind}' if name else f'{type(body).__name__}.forward'}"
 
 
 def _failure_message(

@@ -6,25 +6,19 @@ import os
 
 import torch
 
-from stages.core.errors import UserError
+from stages.core.devices import available_devices
 
 
 def choose_device(name: str) -> torch.device:
     """The device that the parameter `device` names.
 
     Args:
-        name: `auto` (cuda, else mps, else cpu), `cpu`, `cuda`, `cuda:<index>` or `mps`.
-
-    Raises:
-        UserError: This machine has no such device; lists those it has.
+        name: `auto` (cuda, else mps, else cpu), or a device that this machine has, which reading
+            `params.yaml` has made sure of.
     """
-    known = available_devices()
     if name == "auto":
+        known = available_devices()
         name = next(kind for kind in ("cuda", "mps", "cpu") if kind in known)
-    if name not in known:
-        raise UserError(
-            f"device: on this machine, must be one of auto, {', '.join(known)} (got {name!r})"
-        )
     return torch.device(name)
 
 
@@ -48,10 +42,3 @@ def _keep_freed_memory() -> None:
         malloc_option = ctypes.CDLL(None).mallopt
         malloc_option(trim_threshold, -1)
         malloc_option(mmap_threshold, 32 << 20)  # the largest that glibc takes
-
-
-def available_devices() -> list[str]:
-    """Names of this machine's devices that PyTorch can use."""
-    cuda = [f"cuda:{index}" for index in range(torch.cuda.device_count())]
-    mps = ["mps"] if torch.backends.mps.is_available() else []
-    return ["cpu", *(["cuda", *cuda] if cuda else []), *mps]

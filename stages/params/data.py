@@ -6,13 +6,15 @@ from typing import Annotated, Any
 from pydantic import AfterValidator
 from pydantic_core import PydanticCustomError
 
+from stages.core.experiments import left_behind, will_be_there
 from stages.core.sections import Section, matching, plugin_name, plugin_options
 
 
 def _existing(source: str) -> str:
-    if not Path(source).exists():
+    if not will_be_there(Path(source)):
+        advice = left_behind(Path(source), "dvc add") or "create it, or name another"
         raise PydanticCustomError(
-            "source", "must be a folder or file that exists: create it, or name another"
+            "source", "must be a folder or file that exists: {advice}", {"advice": advice}
         )
     return source
 

@@ -51,11 +51,15 @@ def _all_predicted_top_or_classes(value: Any) -> Any:
     return value
 
 
+Method = Annotated[str, plugin_name("explainers", "method")]
+Output = Literal["logits", "probabilities"]
+
+
 class Explain(Section):
     """Read by explain."""
 
-    method: Annotated[str, plugin_name("explainers", "method")]
-    output: Literal["logits", "probabilities"]
+    method: Method
+    output: Output
     outputs: Annotated[
         str | dict[str, int] | list[str | int], PlainValidator(_all_predicted_top_or_classes)
     ]

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, PlainValidator, ValidationInfo
 from pydantic_core import PydanticCustomError
 
+from stages.core.experiments import left_behind, will_be_there
 from stages.core.sections import Section, plugin_name, plugin_options
 
 WEIGHTS = Path("weights")
@@ -23,11 +24,11 @@ def _weights_file(name: str) -> str:
             "convert it:\n{conversion}",
             {"file": str(file), "conversion": conversion(file), "suggestion": ""},
         )
-    if file.suffix != ".safetensors" or ".." in file.parts or not file.is_file():
+    if file.suffix != ".safetensors" or ".." in file.parts or not will_be_there(file):
         raise PydanticCustomError(
             "weights",
-            "must be null or the name of a .safetensors file in {folder}/: put it there",
-            {"folder": str(WEIGHTS)},
+            "must be null or the name of a .safetensors file in {folder}/: {advice}",
+            {"folder": str(WEIGHTS), "advice": left_behind(file, "dvc add") or "put it there"},
         )
     return name
 

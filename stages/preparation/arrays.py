@@ -68,10 +68,24 @@ def to_arrays(part: Part, options: Preprocess, shape: Shape) -> Split:
     for row, position in enumerate(progress):
         image = converted(images[int(position)], options.color, options.image_size)
         if image.shape != shape:
-            expected, got = ("×".join(map(str, size)) for size in (shape, image.shape))
-            raise UserError(
-                f"data: images differ in channels × height × width: one is {got}, the first is "
-                f"{expected}; set preprocess.image_size and preprocess.color to make them equal"
-            )
+            raise UserError(_difference(image.shape, shape))
         pixels[row] = image
     return Split(pixels, labels)
+
+
+def _difference(got: Shape, first: Shape) -> str:
+    """What differs between two images, and the parameters that make it equal."""
+    differences = []
+    if got[1:] != first[1:]:
+        differences.append(("size", "preprocess.image_size"))
+    if got[0] != first[0]:
+        differences.append(("colours", "preprocess.color"))
+    what, parameters = (" and ".join(names) for names in zip(*differences, strict=True))
+    one, other = (
+        f"{height}×{width} pixels in {'grey' if channels == 1 else 'colour'}"
+        for channels, height, width in (got, first)
+    )
+    return (
+        f"data: images differ in {what}: one has {one}, the first {other}; "
+        f"set {parameters} to make them equal"
+    )

@@ -40,9 +40,20 @@ def require_sound(dataset: Dataset) -> None:
 
 def _require_valid_labels(split: str, labelled: RawImages, n_classes: int) -> None:
     images, labels, names = labelled
+    if not isinstance(labels, np.ndarray) or labels.dtype.kind not in "iu" or labels.ndim != 1:
+        raise UserError(
+            f"data: {split} labels must be an array (n,) of whole numbers (got {_kind(labels)}); "
+            "fix read() of the data set"
+        )
     if len(labels) != len(images):
         raise UserError(
             f"data: {len(images)} {split} images but {len(labels)} labels; each image needs a label"
+        )
+    first = images[0] if len(images) else None
+    if first is not None and not _is_image(first):
+        raise UserError(
+            f"data: {split} images must be arrays (1 or 3, height, width) in uint8 (the first is "
+            f"{_kind(first)}); fix read() of the data set"
         )
     outside = labels[(labels < 0) | (labels >= n_classes)]
     if len(outside):
@@ -66,3 +77,19 @@ def _require_valid_names(split: str, names: NDArray[Any], n_images: int) -> None
             f"data: names of the {split} images must differ (got {str(different[counts > 1][0])!r} "
             "twice); fix the data set's file, or leave its names out"
         )
+
+
+def _is_image(image: Any) -> bool:
+    return (
+        isinstance(image, np.ndarray)
+        and image.dtype == np.uint8
+        and image.ndim == 3
+        and image.shape[0] in (1, 3)
+        and image.size > 0
+    )
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, np.ndarray):
+        return f"{value.dtype} of shape {value.shape}"
+    return type(value).__name__

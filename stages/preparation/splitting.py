@@ -1,5 +1,6 @@
 """Which images make up the training, validation and test splits."""
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -10,6 +11,8 @@ from stages.core.errors import UserError
 from stages.datasets.base.contract import Dataset, RawImages
 from stages.params.preprocess import Preprocess
 from stages.sampling.strata import stratified_sample
+
+MOST_NAMED = 10  # classes that a message lists
 
 Labels = NDArray[np.int64]
 Positions = NDArray[np.int64]
@@ -32,14 +35,14 @@ def split_dataset(dataset: Dataset, options: Preprocess, seed: int) -> dict[Spli
     """Choose the images of each split.
 
     Raises:
-        UserError: A split would lack a class.
+        UserError: A class or the whole has too few images to be divided.
     """
     train, test = dataset.train, dataset.test
     remaining = np.arange(len(train.labels))
     if test is None:
         test = train
         remaining, of_test = hold_out(
-            train.labels, remaining, "preprocess.test_fraction", seed, options.test_fraction
+            dataset, remaining, "preprocess.test_fraction", options.test_fraction, seed
         )
     else:
         of_test = np.arange(len(test.labels))
@@ -47,7 +50,7 @@ def split_dataset(dataset: Dataset, options: Preprocess, seed: int) -> dict[Spli
         remaining = limited(train.labels, remaining, options.limit, seed)
         of_test = limited(test.labels, of_test, options.limit, seed)
     of_train, of_validation = hold_out(
-        train.labels, remaining, "preprocess.validation_fraction", seed, options.validation_fraction
+        dataset, remaining, "preprocess.validation_fraction", options.validation_fraction, seed
     )
     return {
         "train": Part(train, of_train),
@@ -64,31 +67,53 @@ def limited(labels: Labels, positions: Positions, limit: int, seed: int) -> Posi
 
 
 def hold_out(
-    labels: Labels, positions: Positions, parameter: str, seed: int, fraction: float
+    dataset: Dataset, positions: Positions, parameter: str, fraction: float, seed: int
 ) -> tuple[Positions, Positions]:
     """Split positions at random into (kept, held out), each ascending, stratified by class.
 
     Args:
-        labels: Of all images (n,).
+        dataset: Its training images have the positions.
         positions: The images to split.
         parameter: Sets `fraction`; the message names it.
-        seed: Of the draw.
         fraction: Share of the positions to hold out.
+        seed: Of the draw.
 
     Raises:
-        UserError: One of the two would lack a class.
+        UserError: A class has a single image, or a part has fewer images than there are classes.
     """
     from sklearn.model_selection import train_test_split  # takes a second: not at the top
 
-    classes = labels[positions]
-    try:
-        kept, held_out = train_test_split(
-            positions, stratify=classes, random_state=seed, test_size=fraction
-        )
-    except ValueError as error:
-        raise UserError(
-            f"{parameter}: {fraction:g} of {len(classes):,} images of {len(np.unique(classes))} "
-            f"classes cannot be held out so that both parts hold every class ({error}); choose "
-            "another fraction or use more images"
-        ) from None
+    classes = dataset.train.labels[positions]
+    _require_two_of_each(dataset, dataset.train.labels, parameter)
+    _require_room_for_each(classes, parameter, fraction)
+    _require_two_of_each(dataset, classes, parameter)
+    kept, held_out = train_test_split(
+        positions, stratify=classes, random_state=seed, test_size=fraction
+    )
     return np.sort(kept), np.sort(held_out)
+
+
+def _require_two_of_each(dataset: Dataset, classes: Labels, parameter: str) -> None:
+    present, counts = np.unique(classes, return_counts=True)
+    lone = [dataset.class_names[number] for number in present[counts == 1]]
+    if not lone:
+        return
+    n_all = len(dataset.train.labels)
+    left = "" if len(classes) == n_all else f" among the {len(classes):,} of {n_all:,} left"
+    named = ", ".join(lone[:MOST_NAMED]) + (", …" if len(lone) > MOST_NAMED else "")
+    has = f"class {named} has 1 image" if len(lone) == 1 else f"classes {named} have 1 image each"
+    raise UserError(
+        f"data: {has}{left}; {parameter} divides the images of each class, so each needs at least "
+        "2: add images, remove such classes, or raise preprocess.limit where it is set"
+    )
+
+
+def _require_room_for_each(classes: Labels, parameter: str, fraction: float) -> None:
+    n, n_classes = len(classes), len(np.unique(classes))
+    n_held_out = math.ceil(fraction * n)
+    fewest = min(n_held_out, n - n_held_out)
+    if fewest < n_classes:
+        raise UserError(
+            f"{parameter}: {fraction:g} of {n:,} images makes a part of {fewest:,}, fewer than the "
+            f"{n_classes:,} classes; choose another fraction or use more images"
+        )

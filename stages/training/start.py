@@ -9,10 +9,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from stages.architectures.base.library import GreyAsColor
 from stages.artifacts.splits import DatasetInfo
 from stages.core.errors import UserError
-from stages.networks.build import Statistics
+from stages.networks.build import Statistics, as_published
 from stages.params.model import Standardization
 
 MOST_LISTED = 10
@@ -73,17 +72,11 @@ def load_weights(network: nn.Sequential, file: Path, skip: Sequence[str]) -> Non
     _tell_of_another_first_layer(stored, network.state_dict(), file)
 
 
-def as_published(network: nn.Sequential) -> nn.Module:
-    """The network as its authors know it: without our first layer and the step to colour."""
-    body = network[1]
-    if isinstance(body, nn.Sequential) and isinstance(body[0], GreyAsColor):
-        return body[1]
-    return body
-
-
 def _read(file: Path) -> dict[str, Tensor]:
     try:
         return load_file(file)
+    except OSError as error:  # a folder, or what DVC has not put there yet
+        raise UserError(f"{file}: cannot be read: {error}; run dvc checkout, or dvc pull") from None
     except SafetensorError as error:
         raise UserError(
             f"{file}: not a .safetensors file, or damaged: {error}; write it again"

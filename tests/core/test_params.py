@@ -116,7 +116,9 @@ def test_scalars_are_read_as_dvc_reads_them(tmp_path: Path, scalar: str) -> None
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a: [", r"not valid YAML"),
+        ("a: 1\nb: [", r"yaml, line 2, column 5: not valid YAML: .*; fix that line$"),
+        ("a: 1\n  b: 2\n", r"yaml, line 2, column 4: not valid YAML: mapping values are not"),
+        ("a: \x00", r"(?s)not valid YAML: .*; save it as UTF-8 text"),
         ("- a\n", r"must hold keys and values \(got list\)"),
         ("a: 1\na: 2\n", r"found duplicate key"),
     ],
@@ -129,5 +131,5 @@ def test_a_file_that_is_no_mapping(tmp_path: Path, text: str, message: str) -> N
 
 
 def test_no_file(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"no such file; run git checkout -- "):
+    with pytest.raises(UserError, match=r"no such file; git checkout -- .* last commit"):
         read_yaml(tmp_path / "params.yaml")

@@ -67,10 +67,26 @@ def test_halving_is_the_mean_of_neighbours_nearly() -> None:
 
 
 @pytest.mark.parametrize(
-    ("second", "sizes"), [((1, 9, 9), "1×9×9"), ((3, 9, 8), "3×9×8"), ((1, 8, 9), "1×8×9")]
+    ("second", "message"),
+    [
+        (
+            (1, 9, 9),
+            "differ in size: one has 9×9 pixels in grey, the first 9×8 pixels in grey; "
+            "set preprocess.image_size to",
+        ),
+        (
+            (3, 9, 8),
+            "differ in colours: one has 9×8 pixels in colour, the first 9×8 pixels in grey; "
+            "set preprocess.color to",
+        ),
+        (
+            (3, 8, 9),
+            "differ in size and colours: one has 8×9 pixels in colour, the first 9×8 pixels in "
+            "grey; set preprocess.image_size and preprocess.color to",
+        ),
+    ],
 )
-def test_images_that_differ_are_refused(second: tuple[int, int, int], sizes: str) -> None:
-    message = f"one is {sizes}, the first is 1×9×8; set preprocess.image_size and preprocess.color"
+def test_what_differs_is_named_and_nothing_else(second: tuple[int, int, int], message: str) -> None:
     with pytest.raises(UserError, match=message):
         arrays_of(images_of((1, 9, 8), second))
 

@@ -1,5 +1,7 @@
 """Images become splits, the classes as frequent in each."""
 
+import contextlib
+
 import numpy as np
 import pytest
 
@@ -53,10 +55,56 @@ def test_an_image_keeps_its_name_through_limit_and_splits() -> None:
                 )
 
 
-def test_too_few_images_of_a_class() -> None:
-    with pytest.raises(
-        UserError, match=r"test_fraction: 0\.2 of 5 images of 2 classes cannot be h"
-    ):
-        split_dataset(dataset([0, 0, 0, 0, 1], None), options(), 0)
-    with pytest.raises(UserError, match=r"validation_fraction: 0\.25 of 5 images of 2 classes"):
-        split_dataset(dataset([0, 0, 0, 0, 1], [0]), options(), 0)
+LONE = {
+    "split off for the test": (
+        dataset([0, 0, 0, 0, 1], None),
+        {},
+        r"class class 1 has 1 image; preprocess\.test_fraction divides .* at least 2: add images, ",
+    ),
+    "a test split of its own": (
+        dataset([0, 0, 0, 0, 1], [0]),
+        {},
+        r"class class 1 has 1 image; preprocess\.validation_fraction divides",
+    ),
+    "left by the test split": (
+        dataset([0] * 20 + [1, 1], None),
+        {"test_fraction": 0.5},
+        r"class class 1 has 1 image among the 11 of 22 left; preprocess\.validation_fraction",
+    ),
+    "left by the limit": (
+        dataset([0] * 20 + [1] * 4, [0]),
+        {"limit": 6},
+        r"class class 1 has 1 image among the 6 of 24 left; .* raise preprocess\.limit",
+    ),
+    "two classes": (
+        dataset([0, 1, 2, 2], [0], 3),
+        {},
+        r"classes class 0, class 1 have 1 image each; ",
+    ),
+    "many classes": (dataset([*range(12), 12, 12], [0], 13), {}, r"class 9, … have 1 image "),
+}
+
+
+@pytest.mark.parametrize("name", LONE)
+def test_a_class_of_one_image_is_named(name: str) -> None:
+    data, changes, message = LONE[name]
+    with pytest.raises(UserError, match=message):
+        split_dataset(data, options(**changes), 0)
+
+
+@pytest.mark.parametrize("fraction", [0.05, 0.95])
+def test_a_part_smaller_than_the_number_of_classes(fraction: float) -> None:
+    message = rf"validation_fraction: {fraction} of 20 images makes a part of 1, fewer than the 2 "
+    with pytest.raises(UserError, match=message):
+        split_dataset(dataset([0, 1] * 10, [0]), options(validation_fraction=fraction), 0)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("n", range(2, 14))
+@pytest.mark.parametrize("fraction", [0.01, 0.1, 0.3, 0.5, 0.7, 0.99])
+def test_scikit_learn_never_speaks(n_classes: int, n: int, fraction: float) -> None:
+    """Whatever the counts, the split works or the message is ours."""
+    rng = np.random.default_rng(n)
+    labels = np.r_[np.arange(n_classes), rng.integers(0, n_classes, n)].tolist()
+    with contextlib.suppress(UserError):
+        split_dataset(dataset(labels, None, n_classes), options(test_fraction=fraction), 0)

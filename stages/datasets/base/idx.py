@@ -24,7 +24,12 @@ from tqdm import tqdm
 
 from stages.core.errors import UserError
 from stages.datasets.base.contract import Dataset, Origin, RawImages
-from stages.datasets.base.torchvision import download_file, found_nowhere, official_mirrors
+from stages.datasets.base.torchvision import (
+    download_file,
+    found_nowhere,
+    official_mirrors,
+    restoring,
+)
 
 _CHUNK = 1 << 20
 _SUFFIXES = ("", ".xz", ".gz")
@@ -54,7 +59,9 @@ class IdxDataset:
             paths = _local_paths(origin.source / self.name, name)
             archive = next((path for path in paths if path.is_file()), None)
             if archive is not None:
-                advice = f"restore it, for example with git checkout -- {origin.source}"
+                command = restoring(archive.parent, name)
+                way = f"with {command}" if command else "or remove it, so that it is downloaded"
+                advice = f"restore it {way}"
                 _extract_checked(archive, target, name, sha256, advice)
             else:
                 self._download(name, sha256, origin.mirrors, paths, target)

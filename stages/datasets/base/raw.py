@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from stages.core.files import new_folder, read_json, write_json
+from stages.core.plugins import failures_of_plugin
 from stages.datasets.base.contract import Dataset, Origin, load_dataset_plugin
 
 FOLDER = Path("data/raw")
@@ -35,8 +36,9 @@ def fetch_dataset(
         UserError: A file was found nowhere or is damaged; nothing is left behind.
     """
     chosen = {"dataset": dataset, "options": options, "skip_damaged": origin.skip_damaged}
-    with new_folder(folder) as new:
-        name = load_dataset_plugin(dataset).fetch(origin, new, **options)
+    plugin = load_dataset_plugin(dataset)
+    with failures_of_plugin("datasets", dataset, "fetch() fails"), new_folder(folder) as new:
+        name = plugin.fetch(origin, new, **options)
         info = RawInfo(name or dataset, {"data": chosen})
         write_json(new / _RECORD, vars(info))
 
@@ -48,4 +50,7 @@ def read_dataset(folder: Path = FOLDER) -> tuple[RawInfo, Dataset]:
         UserError: A file does not hold what it should.
     """
     info = RawInfo(**read_json(folder / _RECORD))
-    return info, load_dataset_plugin(info.parameters["data"]["dataset"]).read(folder)
+    dataset = info.parameters["data"]["dataset"]
+    plugin = load_dataset_plugin(dataset)
+    with failures_of_plugin("datasets", dataset, "read() fails"):
+        return info, plugin.read(folder)

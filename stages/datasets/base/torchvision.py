@@ -6,6 +6,7 @@ torchvision is imported where it is used, so that a run that downloads nothing n
 import contextlib
 import shutil
 import socket
+import subprocess
 import tempfile
 import urllib.error
 from collections.abc import Iterable, Iterator, Sequence
@@ -83,13 +84,28 @@ def _fetch_archive(archive: Archive, source: Path, mirrors: Sequence[str], targe
 
 
 def found_nowhere(dataset: str, name: str, tried: Sequence[str], folder: Path) -> UserError:
-    """The error for a file found nowhere: lists where it was looked for, and the two ways out."""
+    """The error for a file found nowhere: lists where it was looked for, and the ways out."""
     lines = "\n".join(f"  {line}" for line in tried)
+    ways = [
+        "connect to the network (or name a mirror in data.mirrors) and run again",
+        f"put the file into {folder}/",
+    ]
+    if command := restoring(folder, name):
+        ways.insert(0, f"run {command}, since Git has the file")
     return UserError(
         f"data.dataset {dataset}: {name} was found nowhere:\n{lines}\n"
-        "Two ways out: connect to the network (or name a mirror in data.mirrors) and run again, or "
-        f"put the file into {folder}/."
+        f"{'Three' if len(ways) == 3 else 'Two'} ways out: {', or '.join(ways)}."
     )
+
+
+def restoring(folder: Path, name: str) -> str:
+    """The command that restores what Git has of a folder; empty if it has no such file."""
+    command = ["git", "ls-files", "--", str(folder / f"{name}*")]
+    with contextlib.suppress(OSError):  # no Git
+        listed = subprocess.run(command, capture_output=True, text=True)
+        if listed.stdout:
+            return f"git checkout -- {folder.parent}"
+    return ""
 
 
 def raw_images(images: Any, labels: Any) -> RawImages:

@@ -1,0 +1,81 @@
+"""Whether DVC watches all local code that a stage runs; without that, results could be stale."""
+
+import ast
+import re
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from stages.core.errors import UserError
+from stages.core.params import PARAMS_FILE, read_yaml
+
+_ROOT = Path(__file__).resolve().parents[2]
+
+
+def require_declared(importer: str = "the stage") -> None:
+    """Refuse local code that is loaded but stands in no `deps` of the running stage in `dvc.yaml`.
+
+    Args:
+        importer: What loaded it, from the root of the repository: a plug-in.
+
+    Raises:
+        UserError: Names the file, and the stages that need it.
+    """
+    script = Path(sys.argv[0]).resolve()
+    if script.parent != _ROOT / "stages":  # a command or a test, which records no results
+        return
+    watched = _deps().get(script.stem)
+    if watched is None:
+        return
+    for file in sorted(_loaded_files()):
+        if not any(path in watched for path in (file, *file.parents)) and _does_anything(file):
+            raise UserError(_message(file.relative_to(_ROOT), importer, script.stem))
+
+
+def _message(file: Path, importer: str, stage: str) -> str:
+    plugin = _ROOT / importer
+    stages = [name for name, deps in _deps().items() if plugin in deps] or [stage]
+    base = f"move it to {Path(importer).parent}/base, or " if importer.endswith(".py") else ""
+    return (
+        f"{file}: {importer} imports it, but DVC would not notice its changes, since dvc.yaml does "
+        f"not name it; {base}add it to the deps of {', '.join(stages)} there"
+    )
+
+
+@cache
+def _deps() -> dict[str, set[Path]]:
+    """Files and folders that each stage depends on, with the parameters' values filled in."""
+    params = read_yaml(PARAMS_FILE)
+
+    def value(match: re.Match[str]) -> str:
+        found: Any = params
+        for key in match[1].split("."):
+            found = found.get(key) if isinstance(found, dict) else None
+        return str(found)
+
+    stages = YAML(typ="safe").load(_ROOT / "dvc.yaml")["stages"]
+    return {
+        name: {_ROOT / re.sub(r"\$\{(.+?)\}", value, dep) for dep in stage.get("deps", [])}
+        for name, stage in stages.items()
+    }
+
+
+def _loaded_files() -> set[Path]:
+    """Source files of this repository that were imported; not those of installed packages."""
+    names = {getattr(module, "__file__", None) for module in list(sys.modules.values())}
+    files = {Path(name) for name in names if name}
+    installed = Path(sys.prefix)
+    return {f for f in files if f.is_relative_to(_ROOT) and not f.is_relative_to(installed)}
+
+
+def _does_anything(file: Path) -> bool:
+    """Whether a module holds more than its docstring."""
+    if file.suffix != ".py":
+        return True
+    body = ast.parse(file.read_bytes()).body
+    return any(
+        not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)) for node in body
+    )

@@ -1,0 +1,39 @@
+"""What a user's network may raise while it is trained, as one message."""
+
+import contextlib
+from collections.abc import Iterator
+
+from stages.core.errors import UserError
+from stages.core.memory import is_out_of_memory
+
+
+@contextlib.contextmanager
+def failures_in_training(architecture: str, n_images: int, batch_size: int) -> Iterator[None]:
+    """Turn what a network raises in training into a `UserError`.
+
+    In training mode it does what it did not when it was built: batch norm counts, and outputs may
+    differ. Lack of memory is left to `run_stage`.
+
+    Args:
+        architecture: Name of its file in `stages/architectures/`.
+        n_images: In the training split.
+        batch_size: `train.batch_size`.
+    """
+    file = f"stages/architectures/{architecture}.py"
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:  # a network is a user's code: it may fail in any way
+        if is_out_of_memory(error):
+            raise
+        if "more than 1 value per channel" in str(error):
+            raise UserError(
+                f"train.batch_size: batch norm of {file} needs two images in every batch, and of "
+                f"{n_images:,} images in batches of {batch_size} one is left for the last; choose "
+                "another"
+            ) from error
+        raise UserError(
+            f"{file}: fails in training: {type(error).__name__}: {error}; fix the network, or "
+            "change model.options"
+        ) from error

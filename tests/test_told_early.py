@@ -1,0 +1,185 @@
+"""What is refused before it costs an hour: by the real DVC, on networks of a user."""
+
+import shutil
+
+import pytest
+
+from stages.artifacts.splits import DatasetInfo
+from stages.networks.build import build_network, place_in_file
+from tests.conftest import Project, assert_refused, commit, outcomes
+from tests.test_interrupted import finish, training
+
+ATTENTION = """
+import torch
+from torch import nn
+
+class Attention(nn.Module):
+    def forward(self, x):
+        return {body}
+
+class Encoder(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.attention = Attention()
+
+    def forward(self, x):
+        return self.attention(x)
+
+class Net(nn.Module):
+    def __init__(self, n_classes):
+        super().__init__()
+        self.encoder = Encoder()
+        self.head = nn.Linear(784, n_classes)
+
+    def forward(self, x):
+        return self.head(self.encoder(x.flatten(1)))
+
+def build(channels, image_size, n_classes):
+    return Net(n_classes)
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "output", "message"),
+    [
+        ("x.sort(dim=1).values", "logits", "sort: no rule for it"),
+        ("x if x.sum() > 0 else -x", "probabilities", r"forward: torch\.export cannot follow it"),
+    ],
+)
+def test_what_cannot_be_explained_is_not_trained(
+    project: Project, body: str, output: str, message: str
+) -> None:
+    (project.root / "stages/architectures/attn.py").write_text(ATTENTION.format(body=body))
+    project.set({"model.architecture": "attn", "explain.output": output})
+    result = project.run("dvc", "repro")
+    assert result.returncode != 0
+    where = r"stages/architectures/attn\.py: encoder\.attention \(Attention\): "
+    assert_refused(project.run("python", "-m", "stages.rehearse"), where + message)
+    assert "encoder.attention (Attention): " in result.stderr
+    assert "epoch" not in result.stdout
+    assert outcomes(result.stdout)["train"] == "ran"  # its first command
+
+    project.set({"explain.method": "shap_gradient"})  # which takes any network
+    project.succeed("dvc", "repro", "train")
+
+
+def test_what_training_does_not_need_trains_nothing_anew(project: Project) -> None:
+    project.set({"explain.method": "integrated_gradients", "explain.tolerance": 1})
+    with (project.root / "stages/rehearse.py").open("a") as source:
+        source.write("# a comment\n")
+    with (project.root / "stages/deepshap/engine.py").open("a") as source:
+        source.write("# a comment\n")
+    ran = {stage for stage, outcome in project.repro().items() if outcome == "ran"}
+    assert ran == {"check", "explain", "quality", "report"}
+
+
+def test_places_of_library_networks_are_the_authors_own() -> None:
+    info = DatasetInfo("own", ("a", "b"), 1, (64, 64), (0.5,), (0.5,), {})
+    network = build_network("torchvision", info, {"name": "resnet18"})
+    file = "stages/architectures/torchvision.py"
+    assert place_in_file(network, "1.1.layer1.0 (Block)") == f"{file}: layer1.0 (Block)"
+    assert place_in_file(network, "1.1 (ResNet)") == f"{file}: ResNet.forward"
+    assert place_in_file(network, "Classifier") == f"{file}: ResNet.forward"
+
+
+def test_parameters_edited_in_training_stop_it_after_the_epoch(project: Project) -> None:
+    with training(project) as process:
+        project.set({"train.epochs": 21})
+        result = finish(process)
+    assert_refused(result, r"params\.yaml: edited while the stage ran")
+    assert result.stdout.count("epoch ") < 10  # of 20
+
+
+def test_code_edited_in_training_stops_it_after_the_epoch(project: Project) -> None:
+    with training(project) as process:
+        with (project.root / "stages/training/fitting.py").open("a") as source:
+            source.write("# a comment\n")
+        result = finish(process)
+    assert_refused(result, r"fitting\.py: edited while the stage ran")
+    assert result.stdout.count("epoch ") < 10
+
+
+@pytest.mark.parametrize("where", ["at the top", "late"])
+def test_code_that_dvc_does_not_watch(project: Project, where: str) -> None:
+    """A plug-in that imports a file beside it: results would be stale after an edit there."""
+    folder = project.root / "stages/architectures"
+    (folder / "helper.py").write_text("WIDTH = 3\n")
+    source = (folder / "lenet.py").read_text()
+    line = "from stages.architectures.helper import WIDTH\n"
+    if where == "at the top":
+        source = source.replace("from torch import nn\n", f"{line}from torch import nn\n")
+        importer, stages = (
+            r"stages/architectures/own\.py imports it",
+            "train, evaluate, explain, qu",
+        )
+    else:
+        source += (
+            f"\n_build = build\ndef build(*arguments):\n    {line}    return _build(*arguments)"
+        )
+        importer, stages = "the stage imports it", "train there"
+    (folder / "own.py").write_text(source)
+    project.set({"model.architecture": "own"})
+    message = rf"stages/architectures/helper\.py: {importer}.*add it to the deps of {stages}"
+    assert_refused(project.stage("train"), message)
+
+    # Both cures that the message names.
+    declared = (project.root / "dvc.yaml").read_text()
+    dep = "- stages/architectures/${model.architecture}.py\n"
+    (project.root / "dvc.yaml").write_text(
+        declared.replace(dep, f"{dep}      - stages/architectures/helper.py\n")
+    )
+    assert project.stage("train").returncode == 0
+    (project.root / "dvc.yaml").write_text(declared)
+    shutil.move(folder / "helper.py", folder / "base/helper.py")
+    moved = source.replace("architectures.helper", "architectures.base.helper")
+    (folder / "own.py").write_text(moved)
+    assert project.stage("train").returncode == 0
+
+
+def test_an_experiment_names_what_git_does_not_know(project: Project) -> None:
+    shutil.copy(
+        project.root / "stages/architectures/lenet.py", project.root / "stages/architectures/own.py"
+    )
+    command = ["dvc", "exp", "run", "--temp", "--set-param", "model.architecture=own"]
+    result = project.run(*command)
+    assert result.returncode != 0
+    assert (
+        "unknown network (got 'own'): stages/architectures/own.py lies in the workspace, but "
+        "experiments see only what Git and DVC know: run git add stages/architectures/own.py"
+    ) in result.stderr
+    project.succeed("git", "add", "stages/architectures/own.py")
+    project.succeed(*command)
+
+
+def test_an_experiment_with_a_name_that_is_nowhere(project: Project) -> None:
+    result = project.run("dvc", "exp", "run", "--temp", "-S", "model.architecture=lenett")
+    assert "did you mean lenet?, or add stages/architectures/<name>.py and git add it" in (
+        result.stderr
+    )
+
+
+def test_data_in_the_folder_of_data(project: Project) -> None:
+    """`dvc add data/pets`, as for any data of one's own; Git takes the file that DVC writes."""
+    shutil.copytree(project.root / "data/embedded/mnist", project.root / "data/pets/mnist")
+    project.succeed("dvc", "add", "data/pets")
+    project.succeed("git", "add", "data/pets.dvc", "data/.gitignore")
+    commit(project, "Data of my own")
+    listed = project.succeed("git", "ls-files", "data").split()
+    assert "data/pets.dvc" in listed
+    assert not any(name.startswith("data/pets/") for name in listed)
+    project.succeed(
+        "dvc", "exp", "run", "--temp", "--set-param", "data.source=data/pets", "download"
+    )
+
+
+def test_weights_of_ones_own_in_an_experiment(project: Project) -> None:
+    weights = project.root / "weights/own.safetensors"
+    shutil.copy(project.root / "data/model/weights.safetensors", weights)
+    command = ["dvc", "exp", "run", "--temp", "-S", "model.weights=own.safetensors", "train"]
+    result = project.run(*command)
+    assert "weights/own.safetensors lies in the workspace, but experiments see only" in (
+        result.stderr
+    )
+    project.succeed("dvc", "add", "weights/own.safetensors")
+    project.succeed("git", "add", "weights")
+    project.succeed(*command)

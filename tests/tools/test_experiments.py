@@ -1,0 +1,93 @@
+"""Experiments in 100 columns, and the words at the end of a run."""
+
+import json
+import random
+from typing import Any
+
+import pytest
+
+from stages.core.errors import UserError
+from tests.conftest import Project
+from tools import reached
+from tools.experiments import WIDTH, rows
+
+
+def version(accuracy: float | None, **params: Any) -> dict[str, Any]:
+    metrics = {} if accuracy is None else {"accuracy": accuracy, "log_loss": 0.1, "diagonal": 1.0}
+    files = {"metrics/evaluate.json": {"data": metrics}}
+    data = {"metrics": files, "params": {"params.yaml": {"data": params}}}
+    return {"rev": "0" * 40, "name": None, "data": data, "error": None}
+
+
+def experiment(name: str, state: str, *versions: dict[str, Any]) -> dict[str, Any]:
+    return {"name": name, "revs": list(versions), "executor": {"state": state}}
+
+
+def test_changes_are_told_against_the_commit() -> None:
+    start = version(0.9, train={"epochs": 6, "rate": 0.1}, seed=0)
+    changed = version(0.95, train={"epochs": 3, "rate": 0.1}, seed=1)
+    waiting = version(None, train={"epochs": 6, "rate": 0.1}, seed=2)
+    lines = list(
+        rows(
+            {
+                **start,
+                "name": "main",
+                "experiments": [
+                    experiment("new-one", "success", changed),
+                    experiment("next-one", "Queued", waiting),
+                ],
+            }
+        )
+    )
+    assert lines[0].split() == ["main", "0.9000", "0.1000", "1.0000"]
+    assert lines[1].split() == [
+        "new-one",
+        "0.9500",
+        "0.1000",
+        "1.0000",
+        "seed:",
+        "1,",
+        "train.epochs:",
+        "3",
+    ]
+    assert lines[2].split() == ["next-one", "queued", "seed:", "2"]
+
+
+def test_a_hundred_columns_hold_any_experiment() -> None:
+    """As many changes and as long names as there may be; nothing is cut off."""
+    draw = random.Random(0)
+    params = {f"key_{'x' * draw.randrange(30)}{i}": draw.random() for i in range(40)}
+    name = "a-name-that-a-user-has-chosen-for-a-recipe-of-her-own"
+    commit = {**version(0.5), "experiments": [experiment(name, "success", version(0.6, **params))]}
+    text = "\n".join(rows(commit))
+    assert max(map(len, text.splitlines())) <= WIDTH
+    assert name in text
+    assert all(
+        f"{key}: {json.dumps(value)}" in " ".join(text.split()) for key, value in params.items()
+    )
+
+
+def test_what_dvc_lists(two_versions: Project) -> None:
+    printed = two_versions.succeed("python", "-m", "tools.experiments", "-n", "2")
+    assert [line.split()[0] for line in printed.splitlines()] == [
+        "experiment",
+        "workspace",
+        "main",
+        two_versions.succeed("git", "rev-parse", "HEAD~1")[:7],
+    ]
+
+
+def test_what_was_reached(ran_project: Project) -> None:
+    printed = ran_project.succeed("python", "-m", "tools.reached")
+    measured = json.loads((ran_project.root / "metrics/evaluate.json").read_text())
+    assert f"test accuracy {100 * measured['accuracy']:.2f}%" in printed
+    assert "3 test images explained by explain.method deep" in printed
+    assert (ran_project.root / "plots/explorer.html").as_uri() in printed
+
+
+@pytest.mark.usefixtures("here")
+def test_nothing_was_reached() -> None:
+    with pytest.raises(
+        UserError, match=r"metrics/evaluate\.json: no such file; run dvc repro first"
+    ):
+        reached.main([])
