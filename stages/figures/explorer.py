@@ -59,6 +59,7 @@ def page_content(run: Run) -> dict[str, Any]:
     cells = np.argwhere(counts)
     return {
         "title": f"{about['dataset']}, {about['network']}",
+        "names": packed.names,
         "titles": packed.titles,
         "classNames": class_names,
         "unit": captions.UNITS[about["output"]],

@@ -27,8 +27,9 @@ class Packed:
             an attribution; `errors` (n, m, h, w) uint8, times `errorSteps` (n, m) float32 its
             standard error, both empty without error bars; `shown` (n, m), the class of each map;
             `backgroundMean` (c, h, w) uint8; `sums` (n, m), `probabilities` (n, k), `baseValues`
-            (k,) float32; `labels` and `indices` (n,).
-        titles: What to call the images.
+            (k,) float32; `labels` (n,).
+        names: Of the images, as text.
+        titles: What to call them.
         size: The lengths n, c, h, w, m, k.
         block: Side in pixels of the squares that were averaged, 1 for none. The standard error of
             an average is taken to be the average, which it is at most.
@@ -37,6 +38,7 @@ class Packed:
     """
 
     arrays: Mapping[str, NDArray[Any]]
+    names: list[str]
     titles: list[str]
     size: Mapping[str, int]
     block: int
@@ -60,8 +62,8 @@ def pack(explanation: Explanation, summary: Summary, block: int, taken: int = 0)
     of_pixel, of_map = (2, 12) if explanation.errors is None else (3, 16)  # bytes
     bytes_each = height * width * (channels + of_pixel * n_maps)
     titles = [explanation.title(image) for image in range(len(explanation.names))]
-    longest = max(len(json.dumps(title)) for title in titles)
-    bytes_each += of_map * n_maps + 4 * (n_classes + 2) + longest
+    longest = max(len(json.dumps(title)) for title in titles)  # twice: the name and the title
+    bytes_each += of_map * n_maps + 4 * (n_classes + 1) + 2 * longest
     room = max(1, (PACKED_BYTES - taken) * 3 // 4 // bytes_each)  # base64 makes 4 bytes of 3
     chosen = _choose(explanation, min(room, MOST_IMAGES))
     size = {"n": len(chosen), "c": channels, "h": height, "w": width, "m": n_maps, "k": n_classes}
@@ -85,10 +87,10 @@ def pack(explanation: Explanation, summary: Summary, block: int, taken: int = 0)
         "probabilities": explanation.probabilities[chosen].astype(np.float32),
         "baseValues": explanation.base_values.astype(np.float32),
         "labels": explanation.labels[chosen].astype(np.int32),
-        "indices": explanation.indices[chosen].astype(np.int32),
     }
+    names = [str(name) for name in explanation.names[chosen]]
     kept = [titles[image] for image in chosen]
-    return Packed(arrays, kept, size, block, (maps.rounding, errors.rounding))
+    return Packed(arrays, names, kept, size, block, (maps.rounding, errors.rounding))
 
 
 class _PackedMaps:

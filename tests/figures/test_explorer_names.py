@@ -1,7 +1,9 @@
 """Images of one's own are called by their files, in a real Chromium."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote_plus, urlencode
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -59,3 +61,15 @@ def test_search_by_a_part_of_the_name(named: Page, files: list[str]) -> None:
         assert expected
         labels = cards.evaluate_all("cards => cards.map((card) => card.ariaLabel)")
         assert all(label.startswith(name) for label, name in zip(labels, expected, strict=True))
+
+
+def test_the_address_of_a_view_names_the_file(named: Page, files: list[str]) -> None:
+    cards = named.get_by_role("option").filter(has=named.locator("canvas"))
+    for place in (7, 0):
+        cards.nth(place).click()
+        expected = f"#{urlencode({'image': files[place]}, safe='*-._', quote_via=quote_plus)}"
+        expect(named).to_have_url(re.compile(f"{re.escape(expected)}$"))
+    named.go_back()
+    expect(named.locator("#name")).to_have_text(files[7])
+    named.evaluate("name => { location.hash = `image=${encodeURIComponent(name)}`; }", files[1])
+    expect(named.locator("#name")).to_have_text(files[1])

@@ -24,7 +24,7 @@ def sums_shown(page: Page) -> list[float]:
 
 
 def test_blocks_show_the_sums_of_their_pixels(page: Page, run: Run) -> None:
-    go_to(page, run.explanation.indices[7])
+    go_to(page, run.explanation.names[7])
     page.get_by_label("Opacity of the map").fill("100")
     page.get_by_role("combobox", name="Map of", exact=True).select_option("digit 4")
     page.get_by_role("combobox", name="Shown for").select_option("sums of 4 × 4 pixels")
@@ -70,7 +70,7 @@ def expect_hash(page: Page, end: str) -> None:
 
 
 def test_the_address_follows_the_view_and_back_goes_back(page: Page, run: Run) -> None:
-    first, second = run.explanation.indices[[3, 7]]
+    first, second = run.explanation.names[[3, 7]]
     go_to(page, first)
     expect_hash(page, f"#image={first}")
     page.get_by_role("combobox", name="Map of", exact=True).select_option("digit 4")
@@ -88,7 +88,7 @@ def test_the_address_follows_the_view_and_back_goes_back(page: Page, run: Run) -
 
 
 def test_an_address_opens_its_view(browser: Browser, page_file: Path, run: Run) -> None:
-    index = run.explanation.indices[9]
+    index = run.explanation.names[9]
     page = browser.new_page()
     page.goto(f"{page_file.as_uri()}#image={index}&class=3&minus=8&grain=4")
     expect(page.locator("#pixel")).to_contain_text("digit 3 \N{MINUS SIGN} digit 8")
@@ -96,13 +96,13 @@ def test_an_address_opens_its_view(browser: Browser, page_file: Path, run: Run) 
     expect(page.get_by_role("combobox", name="Shown for")).to_have_value("4")
     page.goto(f"{page_file.as_uri()}#image=999999&class=<b>&grain=3")
     expect(page.get_by_role("heading", name="Test image").last).to_be_visible()
-    assert shown(page) == run.explanation.indices[0], "what the page lacks is left as at the start"
+    assert shown(page) == run.explanation.names[0], "what the page lacks is left as at the start"
     page.close()
 
 
 def test_an_address_reaches_an_image_that_the_filters_hide(page: Page, run: Run) -> None:
     explanation = run.explanation
-    right = int(explanation.indices[explanation.predicted == explanation.labels][0])
+    right = int(explanation.names[explanation.predicted == explanation.labels][0])
     page.get_by_role("combobox", name="Prediction", exact=True).select_option("wrong")
     page.evaluate(f"location.hash = '#image={right}'")
     expect(page.get_by_role("heading", name=f"Test image {right}", exact=True)).to_be_visible()
@@ -110,7 +110,7 @@ def test_an_address_reaches_an_image_that_the_filters_hide(page: Page, run: Run)
 
 
 def test_the_most_probable_other_class_is_a_choice(page: Page, run: Run) -> None:
-    go_to(page, run.explanation.indices[7])
+    go_to(page, run.explanation.names[7])
     page.get_by_role("combobox", name="minus the map of").select_option(
         "the most probable other class"
     )
@@ -125,9 +125,9 @@ def test_a_class_is_never_contrasted_with_itself(page: Page, run: Run) -> None:
         int(np.flatnonzero((explanation.predicted == explanation.labels) == outcome)[0])
         for outcome in (False, True)
     )
-    go_to(page, explanation.indices[wrong])
+    go_to(page, explanation.names[wrong])
     page.get_by_role("combobox", name="minus the map of").select_option("the true class")
-    go_to(page, explanation.indices[right])
+    go_to(page, explanation.names[right])
     name = NAMES[explanation.predicted[right]]
     expect(page.locator("#pixel")).to_contain_text(
         f"Map of {name}. There is no other map to contrast it with."

@@ -24,7 +24,7 @@ function address() {
   const { image, for: shown, against, grain } = selection;
   const view = { class: shown, minus: against, grain: String(grain) };
   const changed = Object.entries(view).filter(([name, value]) => value !== defaults[name]);
-  return `#${new URLSearchParams([["image", image.index], ...changed])}`;
+  return `#${new URLSearchParams([["image", image.name], ...changed])}`;
 }
 
 function write() {
@@ -35,7 +35,7 @@ function write() {
 function follow() {
   if (location.hash === address()) return;
   const wanted = new URLSearchParams(location.hash.slice(1));
-  const image = images.find(({ index }) => String(index) === wanted.get("image")) ?? images[0];
+  const image = images.find(({ name }) => name === wanted.get("image")) ?? images[0];
   const view = { ...defaults, ...Object.fromEntries(wanted) };
   reveal(image);
   const grain = view.grain in run.limits ? Number(view.grain) : run.grain;

@@ -36,7 +36,7 @@ function imageAt(place) {
   const predicted = largest(allClasses, (number) => probability({ place }, number));
   return {
     place,
-    index: arrays.indices[place],
+    name: run.names[place],
     title: run.titles[place],
     label,
     predicted,
