@@ -22,6 +22,8 @@ MARKS = {
     "Tiles": ".mark-symbol.role-mark path",
 }
 
+DASHED = ("Loss", "Accuracy", "Reliability on the test split")  # so is the legend's second entry
+
 
 def see(browser: Browser, printed: str) -> tuple[dict[str, int], list[str], str]:
     """Open the page that DVC has printed the address of; nothing may be asked of a network.
@@ -41,6 +43,12 @@ def see(browser: Browser, printed: str) -> tuple[dict[str, int], list[str], str]
             )
             for title, mark in MARKS.items()
         }
+        for title in DASHED:
+            legend = page.locator(f"[id='{title.replace(' ', '_')}'] .role-legend-symbol path")
+            dashes = legend.evaluate_all(
+                "paths => paths.map(path => path.getAttribute('stroke-dasharray'))"
+            )
+            assert "4,3" in dashes, f"legend of {title}: {dashes}"
         pictures = page.evaluate(
             "Array.from(document.images).filter(i => i.naturalWidth > 0).map(i => i.src)"
         )
