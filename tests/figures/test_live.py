@@ -3,6 +3,8 @@
 import base64
 import io
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +25,7 @@ from stages.figures.explorer import write_explorer
 from stages.figures.live import live_panel
 from stages.figures.packing import PACKED_BYTES
 from stages.preparation.arrays import converted
+from tests.conftest import ROOT
 
 from .networks import Trained, trained, untrained
 from .opened import canvas, opened
@@ -312,6 +315,11 @@ def test_of_many_background_images_an_even_subset_is_taken() -> None:
     np.testing.assert_array_equal(np.bincount(taken[:, 0]), np.full(10, 10))
     assert content["count"] == 100
     assert "against 100 of the 1,000 background images" in content["words"]
+
+
+def test_report_puts_the_network_in_its_page_without_pytorch() -> None:
+    program = "import sys, stages.report; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], cwd=ROOT).returncode == 0
 
 
 def test_the_page_stays_small_beside_the_largest_network(folder: Path) -> None:
