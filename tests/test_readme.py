@@ -95,7 +95,7 @@ def test_the_start(fresh_project: Project, ready: dict[str, str], tmp_path: Path
     assert re.match(r"mnist, convnet: test accuracy \d+\.\d\d%, log loss \d", accuracy)
     assert explained.startswith("7 test images explained by explain.method deep, additive to with")
     assert where.split()[-1] == f"file://{tmp_path}/shap-pipeline/plots/explorer.html"
-    assert plots.strip().endswith("dvc_plots/index.html")
+    assert "shap-pipeline/dvc_plots/index.html" in plots
 
 
 def test_the_stages() -> None:
