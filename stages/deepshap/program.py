@@ -148,9 +148,8 @@ class Program:
     def _compose(self, last: Step) -> None:
         """Make one step of a linear layer and the linear steps before it."""
         chain = [last]
-        while len(chain[0].inputs) == 1:
-            before = self.steps.get(chain[0].inputs[0])
-            if before is None or len(before.node.users) > 1:
+        while before := self.steps.get(chain[0].inputs[0]):
+            if len(before.inputs) > 1 or len(before.node.users) > 1:
                 break
             chain.insert(0, before)
         found = composed([step.rule for step in chain])

@@ -88,6 +88,25 @@ def test_a_classifier_is_one_step_on_the_way_back(images: torch.Tensor) -> None:
     _assert_additive(network, images)
 
 
+def test_branches_joined_right_before_a_classifier(images: torch.Tensor) -> None:
+    """As in GoogLeNet, whose last pooling has one pixel on small images."""
+
+    class Joined(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.left, self.right, self.head = (
+                nn.Conv2d(2, 3, 6), nn.Conv2d(2, 4, 6), nn.Linear(7, 2)
+            )  # fmt: skip
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            joined = torch.cat([self.left(x).relu(), self.right(x).tanh()], 1)
+            return self.head(joined.flatten(1)).sigmoid()
+
+    network = randomised(Joined())
+    torch.testing.assert_close(Program(network, images[:1]).run(images).outputs, network(images))
+    _assert_additive(network, images)
+
+
 @pytest.mark.parametrize("groups", [1, 2, 4])
 @pytest.mark.parametrize("stride", [1, 2, 3])
 @pytest.mark.parametrize("padding", [0, 1, 3])
