@@ -57,6 +57,7 @@ RERUNS: dict[str, tuple[Any, set[str]]] = {
     "quality.methods": (["edges"], FROM_QUALITY),
     "report.colormap": ("orange_purple", {"report"}),
     "report.fade": (True, {"report"}),
+    "report.grain": (4, {"report"}),
 }
 
 

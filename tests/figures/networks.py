@@ -84,6 +84,7 @@ def _run(
         images=shown,
         labels=labels[:N_EXPLAINED],
         indices=np.arange(N_EXPLAINED),
+        names=np.arange(N_EXPLAINED),
         background=background,
         background_indices=np.arange(100, 140),
         about={
@@ -100,7 +101,9 @@ def _run(
             "versions": {},
         },
     )
-    predictions = Predictions(probabilities, labels[:N_EXPLAINED], tuple(names), {})
+    predictions = Predictions(
+        probabilities, labels[:N_EXPLAINED], np.arange(N_EXPLAINED), tuple(names), {}
+    )
     return Run(
         explanation,
         predictions,
