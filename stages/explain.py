@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from stages.artifacts.explanation import AttributionSlice, ExplainedImages, save_explanation
@@ -17,6 +18,7 @@ from stages.core.stage import run_stage
 from stages.deepshap import UnsupportedOperation, portable
 from stages.explainers.base.contract import Attributions, build_explainer
 from stages.explainers.base.slices import additive_slices, attributions
+from stages.networks.build import place_in_file
 from stages.networks.checkpoint import Checkpoint, load_checkpoint
 from stages.networks.device import choose_device, configure_process_for
 from stages.networks.predict import predict, with_output
@@ -39,9 +41,31 @@ def main(params: Params) -> None:
     """Choose images, classes and a background, attribute, check, write."""
     options, device = params.explain, choose_device(params.device)
     configure_process_for(device)
-    checkpoint, predictions = load_checkpoint(device), Predictions.load()
+    checkpoint = load_checkpoint(device)
     network = with_output(checkpoint.network.requires_grad_(False), options.output)
-    test, train = load_split("test"), load_split("train")
+    explained = choose(network, device, options, describe(checkpoint, params))
+    images = torch.from_numpy(explained.images).to(device).float()
+    background = torch.from_numpy(explained.background).to(device).float()
+    written = portable_network(network, background[:1])
+    attribute = build_explainer(options.method, network, background, options.seed)
+    slices = attributions(attribute, images, explained.classes, "explain")
+    additive = additive_slices(slices, explained, options.tolerance)
+    save_explanation(explained, with_errors(additive, explained))
+    written.save()
+
+
+def choose(
+    network: nn.Module, device: torch.device, options: Explain, about: dict[str, Any]
+) -> ExplainedImages:
+    """Choose images of the test split, their classes, and a background of the training split.
+
+    Args:
+        network: Gives the explained output.
+        device: Of the network.
+        options: What is asked for.
+        about: As in `ExplainedImages`, but for the size of the training split.
+    """
+    predictions, test, train = Predictions.load(), load_split("test"), load_split("train")
     not_tested: tuple[SplitName, ...] = ("train", "validation")
     indices = choose_images(
         options.images,
@@ -51,28 +75,24 @@ def main(params: Params) -> None:
         {split: load_names(split) for split in not_tested},
     )
     probabilities = predictions.probabilities[indices]
-    classes = choose_classes(options.outputs, probabilities, predictions.class_names)
     drawn = choose_background(train.labels, options.n_background, options.background, options.seed)
-    images = torch.from_numpy(test.images[indices]).to(device).float()
-    background = torch.from_numpy(train.images[drawn]).to(device).float()
-    explained = ExplainedImages(
-        base_values=predict(network, background).cpu().double().mean(dim=0).numpy(),
-        outputs=predict(network, images).cpu().double().numpy(),
+
+    def outputs(images: NDArray[np.uint8]) -> NDArray[np.float64]:
+        return predict(network, torch.from_numpy(images).to(device).float()).cpu().double().numpy()
+
+    return ExplainedImages(
+        base_values=outputs(train.images[drawn]).mean(axis=0),
+        outputs=outputs(test.images[indices]),
         probabilities=probabilities,
-        classes=classes,
+        classes=choose_classes(options.outputs, probabilities, predictions.class_names),
         images=test.images[indices],
         labels=test.labels[indices],
         names=predictions.names[indices],
         indices=indices,
         background=train.images[drawn],
         background_indices=drawn,
-        about={**describe(checkpoint, params), "n_train": len(train.labels)},
+        about={**about, "n_train": len(train.labels)},
     )
-    attribute = build_explainer(options.method, network, background, options.seed)
-    slices = attributions(attribute, images, classes, "explain")
-    additive = additive_slices(slices, explained, options.tolerance)
-    save_explanation(explained, with_errors(additive, explained))
-    written_down(network, background[:1]).save()
 
 
 def describe(checkpoint: Checkpoint, params: Params) -> dict[str, Any]:
@@ -88,8 +108,8 @@ def describe(checkpoint: Checkpoint, params: Params) -> dict[str, Any]:
     }
 
 
-def written_down(network: nn.Module, image: Tensor) -> PortableNetwork:
-    """The network for programs without PyTorch, or why it cannot be had.
+def portable_network(network: nn.Module, image: Tensor) -> PortableNetwork:
+    """The network for programs without PyTorch, or the reason why not.
 
     Args:
         network: Gives the explained output.
@@ -104,7 +124,8 @@ def written_down(network: nn.Module, image: Tensor) -> PortableNetwork:
         operations = portable(network, image)
     except UnsupportedOperation as error:
         return PortableNetwork(
-            reason=f"this page cannot compute {error.operation}, at {error.place} of the network"
+            reason=f"this page cannot compute {error.operation}, "
+            f"{place_in_file(network, error.place)}"
         )
     arrays, described = {}, []
     for place, operation in enumerate(operations, 1):

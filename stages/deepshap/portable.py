@@ -84,11 +84,13 @@ class _Writer:
         self.operations: list[Operation] = []
         self._places = {program.source: 0}
         self._n_readers = Counter(node for step in program.steps.values() for node in step.inputs)
+        self._shared: set[int] = set()  # places that several steps read, under whichever node
 
     def write(self, node: fx.Node, rules: Sequence[Rule], inputs: tuple[fx.Node, ...]) -> None:
         """Write the rules of a step, each of which reads the one before."""
         places = tuple(self._places[read] for read in inputs)
-        alone = all(self._n_readers[read] == 1 for read in inputs)
+        self._shared.update(self._places[read] for read in inputs if self._n_readers[read] > 1)
+        alone = self._shared.isdisjoint(places)
         for rule in rules:
             places, alone = (self._write(rule, places, alone),), True
         self._places[node] = places[0]
@@ -105,6 +107,9 @@ class _Writer:
             made = Operation("affine", inputs, shape, {}, {"scale": scale, "shift": shift})
         else:
             kind, settings, arrays = _described(rule)
+            if kind == "average_pool" and len(shape) == 1:  # a mean that drops the sides
+                self.operations.append(Operation(kind, inputs, (*shape, 1, 1), settings))
+                kind, inputs, settings = "flatten", (len(self.operations),), {}
             made = Operation(kind, inputs, shape, settings, arrays)
         self.operations.append(made)
         return len(self.operations)

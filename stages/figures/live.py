@@ -1,6 +1,7 @@
 """What the explorer's panel *Try your own* computes with: the network and its background images."""
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from stages.figures import captions
 from stages.figures.offline import base64_text
 from stages.figures.run import Run
 
@@ -18,6 +20,8 @@ MOST_BACKGROUND = 100  # images
 BACKGROUND_BYTES = 1_700_000  # of these images, as text: a hundred of 3×64×64
 EXACT_BYTES = 2_500_000  # of a network in float32, as text; above, linear layers take 16 bits
 NETWORK_BYTES = 4_100_000  # of a network, as text
+KEPT_BYTES = 300_000_000  # in the browser, of what background images leave in the network
+MOST_PRODUCTS = 500_000_000  # of one image: a few seconds in a browser
 
 
 class Live(NamedTuple):
@@ -41,6 +45,11 @@ def live_panel(run: Run) -> Live:
     reason = run.portable.reason
     if reason:
         return _absent(reason)
+    if (n_products := _products(run)) > MOST_PRODUCTS:
+        return _absent(
+            f"it takes {n_products:,} products an image, and a browser is quick enough for "
+            f"{MOST_PRODUCTS:,}"
+        )
     operations = _operations(run, rounded=False)
     n_bytes = len(json.dumps(operations))
     rounded = n_bytes > EXACT_BYTES
@@ -50,7 +59,7 @@ def live_panel(run: Run) -> Live:
     if n_bytes > NETWORK_BYTES:
         has, room = (f"{size / 1e6:.1f} MB" for size in (n_bytes, NETWORK_BYTES))
         return _absent(f"its weights take {has}, and this page has room for {room}")
-    background = _background(run.explanation.background)
+    background = _background(run)
     content = {
         "shape": background.shape[1:],
         "operations": operations,
@@ -94,10 +103,21 @@ def _base64(array: NDArray[np.float32]) -> str:
     return base64_text(array.astype("<f4").tobytes())
 
 
-def _background(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _products(run: Run) -> int:
+    """Multiplications that one image takes in convolutions and linear layers."""
+    return sum(
+        run.portable.arrays[operation["arrays"]["weight"]].size * math.prod(operation["shape"][1:])
+        for operation in run.portable.operations
+        if "weight" in operation["arrays"]
+    )
+
+
+def _background(run: Run) -> NDArray[np.uint8]:
     """As many as there is room for, spread evenly over all of them and so over their groups."""
+    images = run.explanation.background
     room = BACKGROUND_BYTES * 3 // 4 // images[0].size
-    n = max(1, min(len(images), MOST_BACKGROUND, room))
+    kept = 8 * sum(math.prod(operation["shape"]) for operation in run.portable.operations)
+    n = max(1, min(len(images), MOST_BACKGROUND, room, KEPT_BYTES // kept))
     return np.asarray(images[np.arange(n) * len(images) // n])
 
 
@@ -119,7 +139,8 @@ def _sentences(run: Run, n: int, rounded: bool) -> str:
     about: Mapping[str, Any] = run.explanation.about
     n_all = len(run.explanation.background)
     which = f"the {n}" if n == n_all else f"{n} of the {n_all:,}"
-    method = "" if about["method"] == "deep" else f" (the maps above are {about['method']}'s)"
+    others = f" (the maps above are by {captions.method(about)})"
+    method = "" if about["method"] == "deep" else others
     digits = (
         " To fit on this page, weights of its linear layers are rounded to 16 bits."
         if rounded

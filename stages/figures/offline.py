@@ -33,7 +33,8 @@ def fill(
     whole = {
         "rules": (
             "default-src 'none'; base-uri 'none'; form-action 'none'; img-src data:; "
-            f"worker-src blob:; style-src {_digest(rules)}; script-src {' '.join(allowed)}"
+            f"style-src {_digest(rules)}; script-src {' '.join(allowed)}"
+            f"{'; worker-src blob:' if scripts else ''}"
         ),
         "style": rules,
         "modules": "\n".join(

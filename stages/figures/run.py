@@ -52,7 +52,7 @@ class Run:
     @cached_property
     def summary(self) -> Summary:
         """Totals over all attributions; reads them once."""
-        grains = (self.grain, 1, *(grain * self.page_block for grain in GRAINS))
+        grains = (self.grain, 1, *(grain * self.page_block for grain in GRAINS[1:]))
         return summarise(self.explanation, tuple(dict.fromkeys(grains)))
 
     @cached_property

@@ -125,6 +125,14 @@ OTHERS: dict[str, Callable[[], nn.Module]] = {
     "branch that is read twice": lambda: behind(
         Function(lambda net, x: (x - 0.5) * 3 + nn.functional.relu(x) + x)
     ),
+    "mean without sides": lambda: behind(
+        nn.ReLU(), Function(lambda net, x: x.mean((2, 3))), nn.Linear(4, 3), nn.ReLU()
+    ),
+    "norm behind what does nothing, read by another branch": lambda: behind(
+        Function(
+            lambda net, x: net.norm(net.drop(x)) + x, norm=trained_norm(4), drop=nn.Dropout(0.5)
+        )
+    ),
     "no bias": lambda: behind(first=nn.Conv2d(2, 4, 3, bias=False)),
 }
 

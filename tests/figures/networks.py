@@ -14,7 +14,7 @@ from stages.artifacts.explanation import Explanation
 from stages.artifacts.predictions import Predictions
 from stages.artifacts.splits import Split
 from stages.deepshap import DeepShap
-from stages.explain import written_down
+from stages.explain import portable_network
 from stages.figures.run import Run
 from stages.networks.build import Standardize, Statistics
 from stages.networks.predict import with_output
@@ -109,5 +109,5 @@ def _run(
         predictions,
         Split(images[:100], labels[:100]),
         "red_blue",
-        portable=written_down(network, torch.from_numpy(background[:1]).float()),
+        portable=portable_network(network, torch.from_numpy(background[:1]).float()),
     )

@@ -94,7 +94,7 @@ def test_an_address_opens_its_view(browser: Browser, page_file: Path, run: Run) 
     expect(page.locator("#pixel")).to_contain_text("digit 3 \N{MINUS SIGN} digit 8")
     assert shown(page) == index
     expect(page.get_by_role("combobox", name="Shown for")).to_have_value("4")
-    page.goto(f"{page_file.as_uri()}#image=999999&class=<b>&grain=3")
+    page.goto(f"{page_file.as_uri()}#image=999999&class=<b>&grain=toString")
     expect(page.get_by_role("heading", name="Test image").last).to_be_visible()
     assert shown(page) == run.explanation.names[0], "what the page lacks is left as at the start"
     page.close()

@@ -20,7 +20,7 @@ from scipy import ndimage
 
 from stages.artifacts.portable import PortableNetwork
 from stages.datasets.base.decode import decode
-from stages.explain import MOST_WEIGHTS, written_down
+from stages.explain import MOST_WEIGHTS, portable_network
 from stages.figures.explorer import write_explorer
 from stages.figures.live import live_panel
 from stages.figures.packing import PACKED_BYTES
@@ -290,7 +290,7 @@ def test_a_file_can_be_dropped_and_what_is_no_image_is_refused(page: Page) -> No
 
 def test_a_page_without_a_network_says_why(browser: Browser, folder: Path) -> None:
     lenet = trained("lenet")
-    vit = written_down(untrained("vit", 1), torch.zeros(1, 1, 24, 24))
+    vit = portable_network(untrained("vit", 1), torch.zeros(1, 1, 24, 24))
     for page in made(browser, folder, lenet._replace(run=replace(lenet.run, portable=vit))):
         expect(page.locator("#try-words")).to_contain_text(
             "The network of this run is not on this page: this page cannot compute gelu, at "
@@ -301,7 +301,7 @@ def test_a_page_without_a_network_says_why(browser: Browser, folder: Path) -> No
 
 def test_a_network_that_is_too_large_is_refused_before_any_work() -> None:
     network = torch.nn.Linear(MOST_WEIGHTS, 1)
-    refused = written_down(network, torch.zeros(1, 1, 1, MOST_WEIGHTS))
+    refused = portable_network(network, torch.zeros(1, 1, 1, MOST_WEIGHTS))
     assert refused.reason == "it has 1,500,001 weights, and this page has room for 1,500,000"
 
 

@@ -38,7 +38,7 @@ function follow() {
   const image = images.find(({ name }) => name === wanted.get("image")) ?? images[0];
   const view = { ...defaults, ...Object.fromEntries(wanted) };
   reveal(image);
-  const grain = view.grain in run.limits ? Number(view.grain) : run.grain;
+  const grain = Object.hasOwn(run.limits, view.grain) ? Number(view.grain) : run.grain;
   select({ image, for: view.class, against: view.minus, grain });
   clearTimeout(pending); // the address stays as it was sent
 }
