@@ -8,6 +8,7 @@ import numpy as np
 from stages.artifacts.explanation import FOLDER as EXPLANATION
 from stages.core.errors import UserError
 from stages.core.files import read_json
+from stages.figures import captions
 from tools.command import run_command
 
 EVALUATION, EXPLORER = Path("metrics/evaluate.json"), Path("plots/explorer.html")
@@ -25,7 +26,7 @@ def main(_: Sequence[str]) -> None:
         f"log loss {measured['log_loss']:.4f}"
     )
     print(
-        f"{n_explained():,} test images explained by explain.method {about['method']}, "
+        f"{n_explained():,} test images explained by {captions.method(about)}, "
         f"additive to within {10 ** measures['additivity_log10']:.1e} of the outputs' range"
     )
     print(

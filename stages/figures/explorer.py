@@ -133,7 +133,7 @@ def _error_sentence(run: Run, packed: Packed) -> str:
     averaged = ", of averaged pixels at most their mean" if packed.block > 1 else ""
     return (
         f"±: standard error over the background, from {about['n_groups']} groups of it; of a "
-        f"contrast or a sum at most the sum of its parts{averaged}. Rounded to "
+        f"contrast or a sum at most the sum of its parts{averaged}. Standard errors are rounded to "
         f"±{captions.number(packed.rounding[1])}."
     )
 
@@ -151,7 +151,7 @@ def _class_sentence(run: Run) -> str:
         f"{choice if n_classes > MOST_CLASSES else ''}Precision, recall and F1 are of the "
         f"{len(run.predictions.labels):,} test images. Diagonal: {diagonal}. Strength: sum of "
         "|attribution| over the pixels, mean over the explained images that have a map of the "
-        "class. Bold: the lowest of its column."
+        "class. Bold: the lowest precision, recall, F1 and diagonal."
     )
 
 

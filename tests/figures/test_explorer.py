@@ -58,7 +58,7 @@ def test_the_page_gives_the_error_bars_back_within_the_error_it_states(
     assert digits.explanation.errors is not None
     exact = digits.explanation.errors.transpose(0, 3, 1, 2)
     rounding = np.abs(unpacked - exact).max()
-    stated = re.search(r"Rounded to ±(\S+)\.$", data["words"]["exactness"])
+    stated = re.search(r"errors are rounded to ±(\S+)\.$", data["words"]["exactness"])
     assert stated
     assert float(stated[1]) == pytest.approx(rounding, rel=0.05)
     assert rounding < exact.max() / 500

@@ -112,7 +112,7 @@ def test_pointing_at_a_pixel_shows_its_value_for_every_class(page: Page, run: Ru
     values = [decimal(text.split()[0]) for text in texts]
     np.testing.assert_allclose(values, run.explanation.values[3, 0, 2, 5], atol=1e-3)
     page.mouse.move(5, 5)
-    expect(page.locator("#classes .value").first).to_have_text("")
+    expect(page.locator("#classes .value").first).to_have_text("–")
 
 
 def test_pixels_can_be_read_with_the_keyboard(page: Page, run: Run) -> None:
@@ -130,7 +130,7 @@ def test_pixels_can_be_read_with_the_keyboard(page: Page, run: Run) -> None:
         page.keyboard.press("ArrowLeft")
     expect(page.locator("#pixel")).to_contain_text("Row 3, column 1 ")
     page.keyboard.press("Escape")
-    expect(page.locator("#pixel")).to_contain_text("Point at a pixel")
+    expect(page.locator("#pixel")).to_contain_text("Point at a pixel, or tap it")
     assert shown(page) == first
 
 

@@ -71,12 +71,14 @@ def test_a_cell_of_the_confusion_matrix_lists_its_images(page: Page, run: Run) -
     count = int(((run.predictions.labels == true) & (predictions == predicted)).sum())
     chosen = (run.explanation.labels == true) & (own == predicted)
     name = (
-        f"true {NAMES[true]}, predicted {NAMES[predicted]}: {count} test images, {chosen.sum()} on"
+        f"true {NAMES[true]}, predicted {NAMES[predicted]}: {count} of the test split, "
+        f"{chosen.sum()} on"
     )
     cell = page.get_by_role("button", name=name)
     expect(cell).to_have_text(str(count))
     cell.click()
     assert cards(page) == numbers(run, chosen)
+    expect(page.locator("#count")).to_be_in_viewport()
     expect(cell).to_have_attribute("aria-pressed", "true")
     cell.click()
     assert len(cards(page)) == len(own)

@@ -27,7 +27,7 @@ def test_blocks_show_the_sums_of_their_pixels(page: Page, run: Run) -> None:
     go_to(page, run.explanation.names[7])
     page.get_by_label("Opacity of the map").fill("100")
     page.get_by_role("combobox", name="Map of", exact=True).select_option("digit 4")
-    page.get_by_role("combobox", name="Shown for").select_option("sums of 4 × 4 pixels")
+    page.get_by_role("combobox", name="Grain of the map").select_option("sums of 4 × 4 pixels")
     maps = run.explanation.values[7, 0].astype(np.float64).transpose(2, 0, 1)
     sums = block_sums(maps, 4)
     scale = Scale(run.summary.limits[4], run.colormap, 4)
@@ -45,7 +45,7 @@ def test_blocks_show_the_sums_of_their_pixels(page: Page, run: Run) -> None:
 def test_a_run_s_grain_is_where_the_page_starts(browser: Browser, folder: Path, run: Run) -> None:
     write_explorer(folder / "coarse.html", replace(run, grain=2))
     for page in opened(browser, folder / "coarse.html"):
-        expect(page.get_by_role("combobox", name="Shown for")).to_have_value("2")
+        expect(page.get_by_role("combobox", name="Grain of the map")).to_have_value("2")
 
 
 def test_blocks_of_averaged_pixels_hold_the_sums_of_all_pixels(
@@ -55,7 +55,7 @@ def test_blocks_of_averaged_pixels_hold_the_sums_of_all_pixels(
     run = random_run(2, 3, 128, 128, 3)
     write_explorer(folder / "large.html", run)
     for page in opened(browser, folder / "large.html"):
-        page.get_by_role("combobox", name="Shown for").select_option("sums of 8 × 8 pixels")
+        page.get_by_role("combobox", name="Grain of the map").select_option("sums of 8 × 8 pixels")
         page.locator("#map").focus()
         for _ in range(9):  # the first one shows the middle
             page.keyboard.press("ArrowUp")
@@ -93,9 +93,10 @@ def test_an_address_opens_its_view(browser: Browser, page_file: Path, run: Run) 
     page.goto(f"{page_file.as_uri()}#image={index}&class=3&minus=8&grain=4")
     expect(page.locator("#pixel")).to_contain_text("digit 3 \N{MINUS SIGN} digit 8")
     assert shown(page) == index
-    expect(page.get_by_role("combobox", name="Shown for")).to_have_value("4")
+    expect(page.get_by_role("combobox", name="Grain of the map")).to_have_value("4")
     page.goto(f"{page_file.as_uri()}#image=999999&class=<b>&grain=toString")
     expect(page.get_by_role("heading", name="Test image").last).to_be_visible()
+    expect(page.locator("#missing")).to_contain_text("no image named 999999")
     assert shown(page) == run.explanation.names[0], "what the page lacks is left as at the start"
     page.close()
 
@@ -130,14 +131,15 @@ def test_a_class_is_never_contrasted_with_itself(page: Page, run: Run) -> None:
     go_to(page, explanation.names[right])
     name = NAMES[explanation.predicted[right]]
     expect(page.locator("#pixel")).to_contain_text(
-        f"Map of {name}. There is no other map to contrast it with."
+        f"Map of {name}. A class cannot be contrasted with itself"
     )
 
 
 def test_the_guide_marks_the_strongest_pixels_of_its_example(page: Page, run: Run) -> None:
     explanation = run.explanation
     right = np.flatnonzero(explanation.predicted == explanation.labels)
-    image = right[explanation.probabilities.max(axis=1)[right].argmax()]
+    own = [explanation.values[i, 0, ..., explanation.predicted[i]] for i in right]
+    image = right[np.argmax([min(values.max(), -values.min()) for values in own])]
     page.get_by_text("How to read this").click()
     values = explanation.values[image, 0, ..., explanation.predicted[image]]
     expect(page.locator("#raising")).to_contain_text(f"A: +{values.max():.3f} logits")

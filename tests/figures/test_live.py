@@ -293,7 +293,7 @@ def test_a_page_without_a_network_says_why(browser: Browser, folder: Path) -> No
     vit = portable_network(untrained("vit", 1), torch.zeros(1, 1, 24, 24))
     for page in made(browser, folder, lenet._replace(run=replace(lenet.run, portable=vit))):
         expect(page.locator("#try-words")).to_contain_text(
-            "The network of this run is not on this page: this page cannot compute gelu, at "
+            "The network of this run is not on this page: this page cannot compute gelu, "
         )
         expect(page.locator("#try-panel")).to_be_hidden()
         expect(page.get_by_role("button", name="Paint on this image")).to_be_hidden()

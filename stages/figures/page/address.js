@@ -1,7 +1,8 @@
 // The address follows the image and its map, so that a view can be sent, and back and forward work.
 
+import { byId } from "./dom.js";
 import { reveal } from "./gallery.js";
-import { images, run } from "./run.js";
+import { images, names, run } from "./run.js";
 import { onSelect, select, selection } from "./selection.js";
 
 const QUIET_MS = 200; // browsers refuse addresses that change more often than some twenty times a second
@@ -27,7 +28,13 @@ function address() {
   return `#${new URLSearchParams([["image", image.name], ...changed])}`;
 }
 
+/** A value if it is a choice, else the first choice. */
+function known(value, choices) {
+  return choices.includes(value) ? value : choices[0];
+}
+
 function write() {
+  byId("missing").textContent = "";
   if (location.hash !== address()) location.hash = address();
 }
 
@@ -35,10 +42,17 @@ function write() {
 function follow() {
   if (location.hash === address()) return;
   const wanted = new URLSearchParams(location.hash.slice(1));
-  const image = images.find(({ name }) => name === wanted.get("image")) ?? images[0];
-  const view = { ...defaults, ...Object.fromEntries(wanted) };
+  const found = images.find(({ name }) => name === wanted.get("image"));
+  byId("missing").textContent =
+    found || !wanted.has("image") ? "" : `This page has no image named ${wanted.get("image")}; this is the first.`;
+  const classes = Object.keys(names);
+  const view = {
+    for: known(wanted.get("class"), ["predicted", ...classes]),
+    against: known(wanted.get("minus"), ["nothing", "other", "true", ...classes]),
+    grain: Number(known(wanted.get("grain"), [String(run.grain), ...Object.keys(run.limits)])),
+  };
+  const image = found ?? images[0];
   reveal(image);
-  const grain = Object.hasOwn(run.limits, view.grain) ? Number(view.grain) : run.grain;
-  select({ image, for: view.class, against: view.minus, grain });
+  select({ image, ...view });
   clearTimeout(pending); // the address stays as it was sent
 }

@@ -18,11 +18,12 @@ export function showClasses() {
   byId("sum-head").textContent = `base value + sum (${run.unit})`;
   byId("sum-note").textContent =
     "Bars start at the class's base value, its mean over the background (tick), and reach as far as the " +
-    "attributions sum up to. Bold: the largest sum. Underlined: the largest output." +
+    "attributions sum up to. Bold sum: the largest. Underlined output: the largest." +
     (nMaps < nClasses ? ` Maps here: ${nMaps} of ${nClasses} classes.` : "");
   onSelect((changes) => {
     if (changes.image) fill();
     if (changes.image || changes.grain) rows.forEach(readMaps);
+    if (changes.image || changes.grain) byId("pixel-head").textContent = selection.grain === 1 ? "pixel" : "block";
     if (!("pixel" in changes)) rows.forEach(markChosen);
     rows.forEach(showPixel);
   });
@@ -107,6 +108,6 @@ function markChosen({ number, button }) {
 
 function showPixel({ value, map, errors }) {
   const { pixel } = selection;
-  value.textContent = pixel === null ? "" : signed(map[pixel], digits());
+  value.textContent = pixel === null ? "–" : signed(map[pixel], digits());
   if (pixel !== null && errors) value.append(" ", element("small", {}, plusMinus(errors[pixel])));
 }

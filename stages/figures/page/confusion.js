@@ -59,14 +59,15 @@ function cellOf(label, predicted, count, held, total) {
   const cell = element("td", { class: label === predicted ? "right" : "wrong" });
   cell.style.setProperty("--share", `${(45 * Math.sqrt(count / total)).toFixed(1)}%`);
   if (!held) {
-    cell.append(count ? String(count) : element("span", { class: "none" }, "0"));
+    cell.append(count ? count.toLocaleString("en") : element("span", { class: "none" }, "0"));
     return cell;
   }
-  const description = `true ${names[label]}, predicted ${names[predicted]}: ${count} test images, ${held} on this page`;
-  const button = element("button", { type: "button", "aria-label": description, title: description }, String(count));
+  const description = `true ${names[label]}, predicted ${names[predicted]}: ${count} of the test split, ${held} on this page`;
+  const button = element("button", { type: "button", "aria-label": description, title: description }, count.toLocaleString("en"));
   button.addEventListener("click", () => {
     const pressed = button.getAttribute("aria-pressed") === "true";
     filterBy(pressed ? "" : String(label), pressed ? "" : String(predicted));
+    byId("browse").scrollIntoView();
   });
   onFilter((...chosen) => {
     const pressed = chosen[0] === String(label) && chosen[1] === String(predicted);

@@ -1,4 +1,4 @@
-// How to read a map, on an example of the run: the right prediction that the network is surest of.
+// How to read a map, on an example of the run: the right prediction whose map has both colours strongest.
 
 import { byId, element, signed } from "./dom.js";
 import { mapColor, paintImage, paintMap } from "./drawing.js";
@@ -8,12 +8,10 @@ const OPACITY = 0.9;
 
 export function showGuide() {
   const right = images.filter((image) => image.right && image.shown.includes(image.predicted));
-  const image = right.length ? largest(right, ({ confidence }) => confidence) : images[0];
+  const image = right.length ? largest(right, weakerColour) : images[0];
   const number = image.shown.includes(image.predicted) ? image.predicted : image.shown[0];
   const values = mapOf(image, number);
-  const pixels = Array.from({ length: nPixels }, (_, pixel) => pixel);
-  const raising = largest(pixels, (pixel) => values[pixel]);
-  const lowering = largest(pixels, (pixel) => -values[pixel]);
+  const [raising, lowering] = strongest(values);
   paintImage(byId("example-image"), arrays.images, image.place);
   paintMap(byId("example-map"), image, (pixel) => mapColor(values[pixel], run.limits[1]), OPACITY);
   paintImage(byId("example-background"), arrays.backgroundMean, 0);
@@ -25,10 +23,27 @@ export function showGuide() {
   for (const part of document.querySelectorAll(".example-class")) part.textContent = names[number];
 }
 
-/** A letter on a pixel of the example. */
+/** The pixels that raise and lower most. */
+function strongest(values) {
+  const pixels = Array.from({ length: nPixels }, (_, pixel) => pixel);
+  return [largest(pixels, (pixel) => values[pixel]), largest(pixels, (pixel) => -values[pixel])];
+}
+
+/** How strong the weaker of the two colours is in the map of an image's predicted class. */
+function weakerColour(image) {
+  const values = mapOf(image, image.predicted);
+  const [raising, lowering] = strongest(values);
+  return Math.min(values[raising], -values[lowering]);
+}
+
+/** A ring around a pixel of the example, with a letter beside it. */
 function markOf(pixel, letter) {
-  const mark = element("span", { class: "mark", "aria-hidden": "true" }, letter);
-  mark.style.left = `${(100 * ((pixel % width) + 0.5)) / width}%`;
-  mark.style.top = `${(100 * (Math.floor(pixel / width) + 0.5)) / height}%`;
+  const [y, x] = [Math.floor(pixel / width), pixel % width];
+  const side = x < width / 2 ? "left" : "right";
+  const mark = element("span", { class: `mark ${side}`, "aria-hidden": "true" }, element("span", {}, letter));
+  mark.style.left = `${(100 * x) / width}%`;
+  mark.style.top = `${(100 * y) / height}%`;
+  mark.style.width = `${100 / width}%`;
+  mark.style.height = `${100 / height}%`;
   return mark;
 }

@@ -21,7 +21,7 @@ export function showMap() {
   for (const id of ["opacity", "fade"]) byId(id).addEventListener("input", draw);
   canvas.addEventListener("pointermove", pointAt);
   canvas.addEventListener("pointerdown", pointAt);
-  canvas.addEventListener("pointerleave", leavePixel);
+  canvas.addEventListener("pointerleave", (event) => event.pointerType === "mouse" && leavePixel());
   canvas.addEventListener("blur", leavePixel);
   canvas.addEventListener("keydown", onKey);
   onSelect((changes) => {
@@ -79,8 +79,12 @@ function fillBar() {
   }
   context.putImageData(pixels, 0, 0);
   const end = Number(limit().toPrecision(3));
-  const words = [`−${end} ${run.cool} lowers`, "0", `${run.warm} raises +${end}`];
+  const minus = subtractedClass();
+  const [lowers, raises] = minus === null ? ["lowers", "raises"] : [`for ${names[minus]}`, `for ${names[shownClass()]}`];
+  const words = [`−${end} ${run.cool} ${lowers}`, "0", `${run.warm} ${raises} +${end}`];
   byId("ends").childNodes.forEach((part, place) => (part.textContent = words[place]));
+  byId("grain-note").textContent =
+    selection.grain === 1 ? "" : `Colours reach to ±${end} ${perWhat()}, the 99.9th percentile of |sum|.`;
   bar.setAttribute("aria-label", `Colours from ${words[0]} to ${words[2]}, ${perWhat()}`);
 }
 
@@ -103,8 +107,7 @@ function showPixel() {
   const { values, errors, called, atMost } = mapOnShow();
   cursor.hidden = pixel === null;
   if (pixel === null) {
-    const unable = selection.against !== "nothing" && subtractedClass() === null ? " There is no other map to contrast it with." : "";
-    byId("pixel").textContent = `Map of ${called}.${unable} Point at a pixel to read its values.`;
+    byId("pixel").textContent = `Map of ${called}.${whyNoContrast()} Point at a pixel, or tap it, to read its values.`;
     return;
   }
   const [y, x] = [Math.floor(pixel / width), pixel % width].map((at) => at - (at % grain));
@@ -116,6 +119,13 @@ function showPixel() {
   const where = `${placeWords("Row", y, rows)}, ${placeWords("column", x, columns)}${brightness(image, pixel)}`;
   byId("pixel").textContent =
     `${where}: ${called} ${signed(values[pixel], digits())}` + (errors ? ` ${atMost}${plusMinus(errors[pixel])}` : "");
+}
+
+/** Why there is no contrast although one is chosen. */
+function whyNoContrast() {
+  if (selection.against === "nothing" || subtractedClass() !== null) return "";
+  if (selection.image.shown.length === 1) return " It has no other map to be contrasted with.";
+  return " A class cannot be contrasted with itself, or with one that has no map: choose another.";
 }
 
 /** "Row 3", or "Rows 3 to 4". */
