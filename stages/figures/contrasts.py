@@ -108,11 +108,14 @@ def picture_of_pair(run: Run) -> Picture | None:
     if not cell or not contrasts:
         return None
     true, predicted = (names[number] for number in cell)
+    explained, (label, output) = run.explanation, cell
+    made = bool(((explained.labels == label) & (explained.predicted == output)).any())
+    first = "that mistake first, then" if made else "none of them that mistake; first"
     between = "" if run.explanation.explains_all_classes else " between explained classes"
     caption = (
         f"The most frequent mistake of the test split{between}: {true} taken for {predicted}, "
         f"{counts[cell]:,} of {counts[cell[0]].sum():,} times. Explained images of both "
-        "classes, that mistake first, then those between the two."
+        f"classes, {first} those between the two."
     )
     title = f"The most confused pair: why a = {predicted} and not b = {true}?"
     return Picture(title, caption, contrasts)
