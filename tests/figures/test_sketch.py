@@ -1,11 +1,12 @@
 """Pictures made in the panel *Try your own*, as a user makes them."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 from scipy import ndimage
@@ -57,8 +58,9 @@ def test_a_drawing_can_be_taken_back_and_cleared(page: Page) -> None:
     np.testing.assert_array_equal(seen(page), first)
 
 
-def test_the_eraser_takes_ink_away(page: Page) -> None:
-    page.get_by_label("Centre and scale").uncheck()
+@pytest.mark.parametrize("centre", [False, True])
+def test_the_eraser_takes_ink_away(page: Page, centre: bool) -> None:
+    page.get_by_label("Centre and scale").set_checked(centre)
     draw(page, *SEVEN)
     page.get_by_label("Erase").check()
     page.get_by_label("Brush").fill("6")
@@ -152,6 +154,36 @@ def drop(page: Page, name: str, content: bytes) -> None:
         }""",
         [name, list(content)],
     )
+
+
+def test_a_stroke_ends_when_it_is_taken_back_or_covered(page: Page) -> None:
+    def stroke_during(interrupt: Callable[[], None]) -> NDArray[np.uint8]:
+        box = page.locator("#sketch").bounding_box()
+        assert box is not None
+        x, y, side = box["x"], box["y"], box["width"]
+        page.mouse.move(x + 0.2 * side, y + 0.9 * side)
+        page.mouse.down()
+        page.mouse.move(x + 0.4 * side, y + 0.9 * side)
+        interrupt()
+        page.mouse.move(x + 0.9 * side, y + 0.1 * side, steps=5)
+        page.mouse.up()
+        page.evaluate("new Promise(requestAnimationFrame)")
+        return seen(page)
+
+    def undo() -> None:
+        page.keyboard.press("Control+z")
+
+    def cover() -> None:
+        drop(page, "photo.png", picture("L"))
+        expect(page.get_by_label("Centre and scale")).to_be_disabled()
+
+    assert stroke_during(undo).max() == 0
+    draw(page, *SEVEN)
+    first = seen(page)
+    np.testing.assert_array_equal(stroke_during(undo), first)
+    covered = converted(decode(picture("L")), "grey", (24, 24))
+    difference = stroke_during(cover).astype(int) - covered.astype(int)
+    assert np.abs(difference).max() <= 1
 
 
 def test_a_file_can_be_dropped_and_what_is_no_image_is_refused(page: Page) -> None:
