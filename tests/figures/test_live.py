@@ -145,6 +145,54 @@ def test_a_map_of_few_background_images_comes_first(page: Page) -> None:
     assert counts[-4:] == [3, 10, 30, 40]
 
 
+def test_probabilities_are_of_what_is_explained_whatever_the_last_operation(
+    browser: Browser, folder: Path
+) -> None:
+    network = trained(
+        "lenet", "probabilities"
+    )  # to the run, a network of logits that end in softmax
+    about = {**network.run.explanation.about, "output": "logits"}
+    run = replace(network.run, explanation=replace(network.run.explanation, about=about))
+    for page in made(browser, folder, network._replace(run=run)):
+        draw(page, *SEVEN)
+        outputs = network.network(torch.from_numpy(seen(page)[None]).float())[0].double()
+        probabilities = answered(page, 3)["probabilities"]
+        np.testing.assert_allclose(probabilities, outputs.softmax(0), rtol=0, atol=1e-4)
+
+
+def test_a_network_that_cannot_be_loaded_is_reported_for_each_picture(
+    browser: Browser, folder: Path
+) -> None:
+    for page in made(browser, folder, trained("lenet")):
+        page.add_init_script("""
+          const post = Worker.prototype.postMessage;
+          Worker.prototype.postMessage = function (data) {
+            const sent = data.operations ? { ...data, background: "*" } : data;
+            post.call(this, sent);
+          };
+        """)
+        page.reload()
+        page.locator("#try").scroll_into_view_if_needed()
+        for _ in range(2):
+            expect(page.get_by_role("alert")).to_contain_text("The network stopped: ")
+            expect(page.locator("#try-sum")).to_be_empty()
+            draw(page, *SEVEN)
+
+
+def test_a_browser_that_blocks_workers_is_reported(browser: Browser, folder: Path) -> None:
+    path = folder / "explorer.html"
+    write_explorer(path, trained("lenet").run)
+    rules = '<meta http-equiv="Content-Security-Policy" content="worker-src \'none\'">'
+    text = path.read_text(encoding="utf-8").replace("<head>", f"<head>{rules}", 1)
+    path.write_text(text, encoding="utf-8")
+    page = browser.new_page()  # not `opened`: the browser itself complains on the console
+    page.goto(path.as_uri())
+    page.locator("#try").scroll_into_view_if_needed()
+    message = "The network stopped: this browser starts no worker from this page"
+    expect(page.get_by_role("alert")).to_have_text(message)
+    page.close()
+
+
 def test_a_page_without_a_network_says_why(browser: Browser, folder: Path) -> None:
     lenet = trained("lenet")
     vit = written_down(untrained("vit", 1), torch.zeros(1, 1, 24, 24))

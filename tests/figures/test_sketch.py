@@ -191,5 +191,18 @@ def test_a_file_can_be_dropped_and_what_is_no_image_is_refused(page: Page) -> No
     expect(page.locator("#try-sum")).to_contain_text("40 of 40")
     before = seen(page)
     drop(page, "notes.txt", b"no image")
-    expect(page.get_by_role("alert")).to_contain_text("notes.txt is not an image")
+    expect(page.get_by_role("alert")).to_contain_text("notes.txt: not an image")
     np.testing.assert_array_equal(seen(page), before)
+
+
+def test_an_image_with_too_many_pixels_is_refused_with_its_size(page: Page) -> None:
+    file = io.BytesIO()
+    Image.new("1", (10_000, 5_000)).save(file, "PNG")
+    drop(page, "scan.png", file.getvalue())
+    expect(page.get_by_role("alert")).to_have_text(
+        "scan.png: 10000 × 5000 pixels, and this page reads up to 40 million; "
+        "choose a smaller image.",
+        timeout=20_000,
+    )
+    draw(page, *SEVEN)
+    expect(page.locator("#try-error")).to_be_empty()
