@@ -37,7 +37,11 @@ def require_declared(importer: str = "the stage") -> None:
 
 def _message(file: Path, importer: str, stage: str) -> str:
     plugin = _ROOT / importer
-    stages = [name for name, deps in _deps().items() if plugin in deps] or [stage]
+    stages = [
+        name
+        for name, deps in _deps().items()
+        if name == stage or not deps.isdisjoint({plugin, *plugin.parents})
+    ]
     base = f"move it to {Path(importer).parent}/base, or " if importer.endswith(".py") else ""
     return (
         f"{file}: {importer} imports it, but DVC would not notice its changes, since dvc.yaml does "

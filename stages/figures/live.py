@@ -63,6 +63,7 @@ def live_panel(run: Run) -> Live:
     content = {
         "shape": background.shape[1:],
         "operations": operations,
+        "output": run.explanation.about["output"],
         "background": base64_text(background.tobytes()),
         "count": len(background),
         "paper": _paper(run, background),

@@ -25,6 +25,8 @@ def positions_of(
     Raises:
         UserError: Some are not in the test split; says of each where it is, or the closest name.
     """
+    if not wanted:  # else the names of all test images would be turned into text
+        return []
     known = names.astype(np.str_)
     found = [np.flatnonzero(known == name) for name in wanted]
     unknown = [name for name, places in zip(wanted, found, strict=True) if not len(places)]
@@ -59,6 +61,8 @@ def require_positions(positions: Sequence[int], names: Names) -> None:
     Raises:
         UserError: Says how to ask for an image by a name that is a number.
     """
+    if not positions:
+        return
     known = names.astype(np.str_)
     named = {position: np.flatnonzero(known == str(position)) for position in positions}
     if outside := [position for position in positions if position >= len(names)]:

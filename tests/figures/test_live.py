@@ -1,7 +1,6 @@
 """The panel *Try your own*: pictures made as a user makes them, answers against the engine's."""
 
 import base64
-import io
 import re
 import subprocess
 import sys
@@ -14,17 +13,13 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from playwright.sync_api import Browser, Page, expect
-from scipy import ndimage
 
 from stages.artifacts.portable import PortableNetwork
-from stages.datasets.base.decode import decode
 from stages.explain import MOST_WEIGHTS, portable_network
 from stages.figures.explorer import write_explorer
 from stages.figures.live import live_panel
 from stages.figures.packing import PACKED_BYTES
-from stages.preparation.arrays import converted
 from tests.conftest import ROOT
 
 from .networks import Trained, trained, untrained
@@ -150,142 +145,52 @@ def test_a_map_of_few_background_images_comes_first(page: Page) -> None:
     assert counts[-4:] == [3, 10, 30, 40]
 
 
-def test_strokes_are_centred_and_scaled_as_the_digits_of_mnist(page: Page) -> None:
-    draw(page, (0.1, 0.1), (0.25, 0.15), (0.2, 0.35))
-    ink = seen(page)[0].astype(float)
-    rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
-    side = max(np.ptp(rows), np.ptp(columns)) + 1
-    assert abs(side - 24 * 20 / 28) <= 2, "antialiasing may touch a pixel on each side"
-    assert np.abs(np.array(ndimage.center_of_mass(ink)) - 12).max() <= 0.75, (
-        "MNIST's own is 14 of 28"
-    )
-    np.testing.assert_array_less(0, canvas(page, "#sketch")[2:8, 2:6].max())
-    page.get_by_label("Centre and scale").uncheck()
-    expect(page.locator("#try-sum")).to_contain_text("40 of 40")
-    np.testing.assert_array_equal(canvas(page, "#seen"), canvas(page, "#sketch"))
-    assert canvas(page, "#sketch")[12:].max() == 0, "and where it was drawn"
-
-
-def test_a_drawing_can_be_taken_back_and_cleared(page: Page) -> None:
-    draw(page, *SEVEN)
-    first = seen(page)
-    draw(page, (0.2, 0.5), (0.8, 0.5))
-    assert (seen(page) != first).any()
-    page.get_by_role("button", name="Undo").click()
-    expect(page.locator("#try-sum")).to_contain_text("40 of 40")
-    np.testing.assert_array_equal(seen(page), first)
-    page.get_by_role("button", name="Clear").click()
-    expect(page.locator("#try-classes")).to_be_hidden()
-    assert seen(page).max() == 0
-    page.get_by_role("button", name="Undo").click()
-    expect(page.locator("#try-classes")).to_be_visible()
-    np.testing.assert_array_equal(seen(page), first)
-
-
-def test_the_eraser_takes_ink_away(page: Page) -> None:
-    page.get_by_label("Centre and scale").uncheck()
-    draw(page, *SEVEN)
-    page.get_by_label("Erase").check()
-    page.get_by_label("Brush").fill("6")
-    for y in np.arange(0.05, 1, 0.08):
-        draw(page, (0.02, y), (0.98, y))
-    assert seen(page).max() == 0
-
-
-def test_everything_can_be_done_without_a_mouse(page: Page) -> None:
-    page.locator("#take").focus()
-    for _ in range(40):
-        page.keyboard.press("Tab")
-        if page.evaluate("document.activeElement.id") == "sketch":
-            break
-    expect(page.locator("#sketch")).to_be_focused()
-    expect(page.locator("#pen")).to_be_visible()
-    image = page.get_by_role("heading", name="Test image").inner_text()
-    page.keyboard.press("Space")
-    for _ in range(5):
-        page.keyboard.press("ArrowDown")
-    page.keyboard.press("Space")
-    page.keyboard.press("ArrowRight")
-    expect(page.locator("#try-sum")).to_contain_text("40 of 40")
-    line = canvas(page, "#sketch")[..., 0]
-    assert line[12:18, 12].min() > 200, "five pixels down from the middle"
-    assert line[:10].max() == 0
-    assert page.get_by_role("heading", name="Test image").inner_text() == image
-    page.keyboard.press("Control+z")
-    expect(page.locator("#hint")).to_be_visible()
-    assert seen(page).max() == 0
-    page.keyboard.press("Space")
-    page.keyboard.press("Tab")
-    expect(page.locator("#undo")).to_be_focused()
-    page.keyboard.press("Tab")
-    expect(page.locator("#wipe")).to_be_focused()
-    expect(page.locator("#hint")).to_be_hidden()
-    page.keyboard.press("Enter")
-    expect(page.locator("#hint")).to_be_visible()
-    expect(page.locator("#wipe")).to_be_focused()
-    assert seen(page).max() == 0
-
-
-def test_an_explained_image_can_be_painted_on(page: Page) -> None:
-    page.get_by_role("option", name="Test image 2,", exact=False).click()
-    page.get_by_role("button", name="Paint on this image").click()
-    expect(page.locator("#try-sum")).to_contain_text("40 of 40")
-    image = trained("convnet").run.explanation.images[2]
-    np.testing.assert_array_equal(seen(page), image)
-    expect(page.get_by_label("Centre and scale")).to_be_disabled()
-    draw(page, (0.1, 0.1), (0.3, 0.1))
-    expect(page.locator("#try-sum")).to_contain_text("40 of 40")
-    painted = seen(page)
-    assert painted[0, 2, 3:7].min() == 255
-    np.testing.assert_array_equal(painted[:, 6:], image[:, 6:])
-
-
-def picture(mode: str) -> bytes:
-    draw = np.random.default_rng(0)
-    shape = (50, 75, {"L": 1, "RGB": 3, "RGBA": 4}[mode])
-    pixels = ndimage.zoom(
-        draw.integers(0, 256, (5, 5, shape[2])).astype(float), (10, 15, 1), order=1
-    )
-    image = Image.fromarray(pixels.clip(0, 255).astype(np.uint8).squeeze())
-    file = io.BytesIO()
-    image.save(file, "PNG")
-    return file.getvalue()
-
-
-@pytest.mark.parametrize("color", [False, True])
-@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA"])
-def test_an_image_file_becomes_what_the_pipeline_makes_of_it(
-    browser: Browser, folder: Path, mode: str, color: bool
+def test_probabilities_are_of_what_is_explained_whatever_the_last_operation(
+    browser: Browser, folder: Path
 ) -> None:
-    content = picture(mode)
-    expected = converted(decode(content), "rgb" if color else "grey", (24, 24))
-    for page in made(browser, folder, trained("convnet", "logits", color)):
-        file = {"name": "photo.png", "mimeType": "image/png", "buffer": content}
-        page.locator("#file").set_input_files([file])
-        expect(page.locator("#try-sum")).to_contain_text("40 of 40")
-        difference = np.abs(canvas(page, "#seen").transpose(2, 0, 1) - expected.astype(int))
-        assert difference.max() <= 1
+    network = trained(
+        "lenet", "probabilities"
+    )  # to the run, a network of logits that end in softmax
+    about = {**network.run.explanation.about, "output": "logits"}
+    run = replace(network.run, explanation=replace(network.run.explanation, about=about))
+    for page in made(browser, folder, network._replace(run=run)):
+        draw(page, *SEVEN)
+        outputs = network.network(torch.from_numpy(seen(page)[None]).float())[0].double()
+        probabilities = answered(page, 3)["probabilities"]
+        np.testing.assert_allclose(probabilities, outputs.softmax(0), rtol=0, atol=1e-4)
 
 
-def drop(page: Page, name: str, content: bytes) -> None:
-    page.evaluate(
-        """([name, bytes]) => {
-          const dataTransfer = new DataTransfer();
-          dataTransfer.items.add(new File([Uint8Array.from(bytes)], name));
-          const at = { dataTransfer, bubbles: true, cancelable: true };
-          document.getElementById("sketch").dispatchEvent(new DragEvent("drop", at));
-        }""",
-        [name, list(content)],
-    )
+def test_a_network_that_cannot_be_loaded_is_reported_for_each_picture(
+    browser: Browser, folder: Path
+) -> None:
+    for page in made(browser, folder, trained("lenet")):
+        page.add_init_script("""
+          const post = Worker.prototype.postMessage;
+          Worker.prototype.postMessage = function (data) {
+            const sent = data.operations ? { ...data, background: "*" } : data;
+            post.call(this, sent);
+          };
+        """)
+        page.reload()
+        page.locator("#try").scroll_into_view_if_needed()
+        for _ in range(2):
+            expect(page.get_by_role("alert")).to_contain_text("The network stopped: ")
+            expect(page.locator("#try-sum")).to_be_empty()
+            draw(page, *SEVEN)
 
 
-def test_a_file_can_be_dropped_and_what_is_no_image_is_refused(page: Page) -> None:
-    drop(page, "photo.png", picture("L"))
-    expect(page.locator("#try-sum")).to_contain_text("40 of 40")
-    before = seen(page)
-    drop(page, "notes.txt", b"no image")
-    expect(page.get_by_role("alert")).to_contain_text("notes.txt is not an image")
-    np.testing.assert_array_equal(seen(page), before)
+def test_a_browser_that_blocks_workers_is_reported(browser: Browser, folder: Path) -> None:
+    path = folder / "explorer.html"
+    write_explorer(path, trained("lenet").run)
+    rules = '<meta http-equiv="Content-Security-Policy" content="worker-src \'none\'">'
+    text = path.read_text(encoding="utf-8").replace("<head>", f"<head>{rules}", 1)
+    path.write_text(text, encoding="utf-8")
+    page = browser.new_page()  # not `opened`: the browser itself complains on the console
+    page.goto(path.as_uri())
+    page.locator("#try").scroll_into_view_if_needed()
+    message = "The network stopped: this browser starts no worker from this page"
+    expect(page.get_by_role("alert")).to_have_text(message)
+    page.close()
 
 
 def test_a_page_without_a_network_says_why(browser: Browser, folder: Path) -> None:

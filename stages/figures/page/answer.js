@@ -24,8 +24,12 @@ export function prepare() {
   const script = new Blob([run.live.worker], { type: "text/javascript" });
   worker = new Worker(URL.createObjectURL(script));
   worker.addEventListener("message", ({ data }) => show(data));
-  const { shape, operations, background } = run.live;
-  worker.postMessage({ shape, operations, background });
+  worker.addEventListener("error", ({ message }) => {
+    worker = null; // the next picture tries again
+    stop(message || "this browser starts no worker from this page");
+  });
+  const { shape, operations, background, output } = run.live;
+  worker.postMessage({ shape, operations, background, output });
 }
 
 /** Ask about a picture, colours as a canvas has them, or about none (null). */
@@ -33,6 +37,8 @@ export function ask(picture) {
   colors = picture;
   question.id += 1;
   if (!colors) {
+    question.pixels = null;
+    worker?.postMessage(question);
     forget();
     return;
   }
@@ -51,10 +57,17 @@ function want(choice) {
 }
 
 function show(message) {
-  if (message.error) byId("try-error").textContent = `The network stopped: ${message.error}`;
+  if (message.error) stop(message.error);
   if (message.id !== question.id) return; // of a picture that is gone
   if (message.probabilities) showProbabilities(message.probabilities);
   else showMap(message);
+}
+
+/** Show why there is no answer, in place of one. */
+function stop(reason) {
+  forget();
+  byId("try-sum").textContent = "";
+  byId("try-error").textContent = `The network stopped: ${reason}`;
 }
 
 function forget() {
@@ -66,6 +79,7 @@ function forget() {
 }
 
 function showProbabilities(probabilities) {
+  byId("try-error").textContent = "";
   const numbers = names.map((_, number) => number);
   const predicted = largest(numbers, (number) => probabilities[number]);
   if (nClasses > FEW_CLASSES) numbers.sort((a, b) => probabilities[b] - probabilities[a]).splice(10);

@@ -5,6 +5,7 @@ import { Network, softmax } from "./live_network.js";
 
 const POSTED_AT = [3, 10, 30]; // background images after which a map is shown, and after all
 const PIECE_MS = 15; // between looks for a newer picture
+let content = null; // what the page sent, until it is loaded
 let network = null;
 let background = null;
 let probable = null; // from outputs to probabilities
@@ -32,7 +33,7 @@ function weights({ sizes, float32, int16, steps }) {
   return Float64Array.from(new Int16Array(bytesOf(int16).buffer), (n, i) => n * size[Math.floor(i / each)]);
 }
 
-function load({ shape, operations, background: images }) {
+function load({ shape, operations, background: images, output }) {
   network = new Network(
     shape,
     operations.map((operation) => {
@@ -45,7 +46,7 @@ function load({ shape, operations, background: images }) {
   const pixels = bytesOf(images);
   const size = shape[0] * shape[1] * shape[2];
   background = Array.from({ length: pixels.length / size }, (_, i) => pixels.subarray(i * size, (i + 1) * size));
-  probable = operations.at(-1).kind === "softmax" ? (outputs) => outputs : softmax;
+  probable = output === "probabilities" ? (outputs) => outputs : softmax;
 }
 
 function backgroundRun(place) {
@@ -82,11 +83,13 @@ async function answer({ id, pixels, wanted }) {
 async function work() {
   working = true;
   try {
+    if (content) load(content);
+    content = null;
     for (let ready = 0; asked || ready < background.length; ) {
       const question = asked;
       asked = null;
-      if (question) await answer(question);
-      else backgroundRun(ready++); // while nothing is asked
+      if (question?.pixels) await answer(question);
+      else if (!question) backgroundRun(ready++); // while nothing is asked
       await breathe();
     }
   } catch (error) {
@@ -96,7 +99,7 @@ async function work() {
 }
 
 addEventListener("message", ({ data }) => {
-  if (data.operations) load(data);
+  if (data.operations) content = data;
   else asked = data;
   if (!working) work();
 });

@@ -3,10 +3,12 @@
 
 const MOST_PIXELS = 40e6;
 
-/** Colours 0 to 255 (r, g, b of each pixel in turn) of a file in another size. */
+/**
+ * Colours 0 to 255 (r, g, b of each pixel in turn) of a file in another size.
+ * @throws {Error} Whose message says, after the file's name, what is wrong with it.
+ */
 export async function readPicture(file, nChannels, width, height) {
-  const bitmap = await createImageBitmap(file); // upright, as the camera was held
-  if (bitmap.width * bitmap.height > MOST_PIXELS) throw new Error("too many pixels");
+  const bitmap = await opened(file);
   const canvas = document.createElement("canvas");
   [canvas.width, canvas.height] = [bitmap.width, bitmap.height];
   const context = canvas.getContext("2d", { willReadFrequently: true });
@@ -22,6 +24,16 @@ export async function readPicture(file, nChannels, width, height) {
     return transposed(resizeRows(transposed(narrow, width, canvas.height), canvas.height, width, height), height, width);
   });
   return Uint8Array.from({ length: 3 * width * height }, (_, i) => planes[nChannels === 1 ? 0 : i % 3][Math.floor(i / 3)]);
+}
+
+async function opened(file) {
+  const bitmap = await createImageBitmap(file).catch(() => {
+    throw new Error("not an image that this browser can read; choose a PNG or JPEG file");
+  }); // upright, as the camera was held
+  const size = `${bitmap.width} × ${bitmap.height} pixels`;
+  if (bitmap.width * bitmap.height <= MOST_PIXELS) return bitmap;
+  bitmap.close();
+  throw new Error(`${size}, and this page reads up to ${MOST_PIXELS / 1e6} million; choose a smaller image`);
 }
 
 function grey(data, at) {

@@ -10,11 +10,12 @@ import { byId } from "./dom.js";
  */
 export function drawOn(canvas, drawing, color, changed) {
   const begin = (point) => {
-    drawing.start(color(), Number(byId("breadth").value), point);
+    const stroke = drawing.start(color(), Number(byId("breadth").value), point);
     changed();
+    return stroke;
   };
-  const goOn = (points) => {
-    points.forEach((point) => drawing.goOn(point));
+  const goOn = (stroke, points) => {
+    points.forEach((point) => drawing.goOn(stroke, point));
     changed();
   };
   followPointer(canvas, drawing, begin, goOn);
@@ -23,6 +24,7 @@ export function drawOn(canvas, drawing, color, changed) {
 
 function followPointer(canvas, drawing, begin, goOn) {
   let pointer = null; // the one that draws
+  let stroke = null; // that it draws
   const pointOf = (event) => {
     const box = canvas.getBoundingClientRect();
     const x = ((event.clientX - box.left) / box.width) * drawing.width;
@@ -32,12 +34,12 @@ function followPointer(canvas, drawing, begin, goOn) {
     if (event.button !== 0 || pointer !== null) return;
     pointer = event.pointerId;
     canvas.setPointerCapture(pointer);
-    begin(pointOf(event));
+    stroke = begin(pointOf(event));
   });
   canvas.addEventListener("pointermove", (event) => {
     if (event.pointerId !== pointer) return;
     const passed = event.getCoalescedEvents();
-    goOn((passed.length ? passed : [event]).map(pointOf));
+    goOn(stroke, (passed.length ? passed : [event]).map(pointOf));
   });
   for (const end of ["pointerup", "pointercancel"]) {
     canvas.addEventListener(end, (event) => {
@@ -71,10 +73,9 @@ function followKeys(canvas, drawing, begin, goOn) {
     if (step) {
       const [x, y] = [at[0] + step[0], at[1] + step[1]];
       at = [Math.max(0, Math.min(drawing.width - 1, x)), Math.max(0, Math.min(drawing.height - 1, y))];
-      if (isDown()) goOn([middle()]);
+      if (isDown()) goOn(stroke, [middle()]);
     } else if (event.key === " " && !isDown()) {
-      begin(middle());
-      stroke = drawing.lastStroke;
+      stroke = begin(middle());
     } else if (event.key === " " || event.key === "Escape") {
       stroke = null;
     } else {

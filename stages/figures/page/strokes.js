@@ -27,13 +27,16 @@ export class Drawing {
     return this.state.strokes.at(-1) ?? null;
   }
 
+  /** Begin a stroke, which `goOn` takes. */
   start(color, breadth, point) {
     const stroke = { color, breadth, points: [point] };
     this.states.push({ ...this.state, strokes: [...this.state.strokes, stroke] });
+    return stroke;
   }
 
-  goOn(point) {
-    this.lastStroke.points.push(point);
+  /** Go on with a stroke, unless it was taken back or covered since: earlier ones are in older states too. */
+  goOn(stroke, point) {
+    if (stroke === this.lastStroke) stroke.points.push(point);
   }
 
   /** Put a picture, colours 0 to 255 of each pixel in turn (r, g, b), in place of all. */
@@ -81,10 +84,11 @@ export class Drawing {
     const scale = ((20 / 28) * Math.min(this.width, this.height)) / Math.max(box.right - box.left, box.bottom - box.top);
     const middle = (side, from, to) => side / 2 - (scale * (from + to)) / 2;
     const move = [scale, middle(this.width, box.left, box.right), middle(this.height, box.top, box.bottom)];
-    const { x, y } = this.inkOf(this.paint(canvas, move), 1);
+    const ink = this.inkOf(this.paint(canvas, move), 1);
+    if (!ink) return move; // erased until too faint for whole pixels
     // MNIST counts pixels from 0, so that their middle is 14 of 28, half a pixel right of the centre.
-    const right = Math.round(this.width / 2 - (x - 0.5));
-    const down = Math.round(this.height / 2 - (y - 0.5));
+    const right = Math.round(this.width / 2 - (ink.x - 0.5));
+    const down = Math.round(this.height / 2 - (ink.y - 0.5));
     return [scale, move[1] + right, move[2] + down];
   }
 

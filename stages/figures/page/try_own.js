@@ -106,9 +106,8 @@ async function takeFile(file) {
   try {
     drawing.put(await readPicture(file, nChannels, drawing.width, drawing.height));
     changed();
-  } catch {
-    byId("try-error").textContent =
-      `${file.name} is not an image that this browser can read; choose a PNG or JPEG file.`;
+  } catch (error) {
+    byId("try-error").textContent = `${file.name}: ${error.message}.`;
   }
 }
 
