@@ -36,11 +36,15 @@ def require_declared(importer: str = "the stage") -> None:
 
 
 def _message(file: Path, importer: str, stage: str) -> str:
-    plugin = _ROOT / importer
+    plugin, imported = _ROOT / importer, _ROOT / file
     stages = [
         name
         for name, deps in _deps().items()
-        if name == stage or not deps.isdisjoint({plugin, *plugin.parents})
+        if name == stage
+        or (
+            not deps.isdisjoint({plugin, *plugin.parents})
+            and deps.isdisjoint({imported, *imported.parents})
+        )
     ]
     base = f"move it to {Path(importer).parent}/base, or " if importer.endswith(".py") else ""
     return (
