@@ -81,7 +81,7 @@ def test_what_was_reached(ran_project: Project) -> None:
     printed = ran_project.succeed("python", "-m", "tools.reached")
     measured = json.loads((ran_project.root / "metrics/evaluate.json").read_text())
     assert f"test accuracy {100 * measured['accuracy']:.2f}%" in printed
-    assert "3 test images explained by explain.method deep" in printed
+    assert "3 test images explained by DeepSHAP" in printed
     assert (ran_project.root / "plots/explorer.html").as_uri() in printed
 
 
