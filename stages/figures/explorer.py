@@ -29,6 +29,20 @@ MEANINGS = {
         "the same as a share of the map's own sum of |attribution|; about -7 is all that 32 bits "
         "can hold"
     ),
+    "explain.removal_gain": (
+        "how much sooner the predicted class's probability falls when the strongest pixels are "
+        "replaced first; higher is better"
+    ),
+    "explain.contrast_shift": (
+        "share of the margin to the runner-up that goes with the pixels that speak most for the "
+        "predicted class; above 1 the runner-up wins"
+    ),
+    "explain.tiles_error": "distance from exact Shapley values of 3 by 3 tiles; 0 is exact",
+    "explain.coalition_error": "distance of sums of tiles from the output with only these shown",
+    "explain.background_error": (
+        "standard error over the background, as a share of the attributions; lower is better"
+    ),
+    "explain.concentration": "0: all pixels alike; 1: a single one; neither is better",
     "explain.diagonal": (
         "share of the images whose largest sum is the predicted class's; below 1 is no error: a "
         "class can win with a smaller sum because its base value is larger"
