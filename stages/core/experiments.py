@@ -15,7 +15,7 @@ def workspace_of_experiment() -> Path | None:
 
 
 def left_behind(path: Path, command: str) -> str:
-    """Why a file is missing here, and what brings it along; empty if the workspace lacks it too.
+    """Why a file is missing here, and how to include it; empty if the workspace lacks it too.
 
     Args:
         path: Of the file or folder, from the root of the repository.
