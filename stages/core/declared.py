@@ -15,11 +15,11 @@ from stages.core.params import PARAMS_FILE, read_yaml
 _ROOT = Path(__file__).resolve().parents[2]
 
 
-def require_declared(importer: str = "the stage") -> None:
+def require_declared(plugin: str | None = None) -> None:
     """Refuse local code that is loaded but stands in no `deps` of the running stage in `dvc.yaml`.
 
     Args:
-        importer: What loaded it, from the root of the repository: a plug-in.
+        plugin: File that loaded it, from the root of the repository; None for the stage itself.
 
     Raises:
         UserError: Names the file, and the stages that need it.
@@ -32,13 +32,17 @@ def require_declared(importer: str = "the stage") -> None:
         return
     for file in sorted(_loaded_files()):
         if not any(path in watched for path in (file, *file.parents)) and _does_anything(file):
-            raise UserError(_message(file.relative_to(_ROOT), importer, script.stem))
+            raise UserError(_message(file.relative_to(_ROOT), plugin, script.stem))
 
 
-def _message(file: Path, importer: str, stage: str) -> str:
-    plugin = _ROOT / importer
-    stages = [name for name, deps in _deps().items() if plugin in deps] or [stage]
-    base = f"move it to {Path(importer).parent}/base, or " if importer.endswith(".py") else ""
+def _message(file: Path, plugin: str | None, stage: str) -> str:
+    importer, stages, base = f"stage {stage}", [stage], ""
+    if plugin is not None:
+        path = _ROOT / plugin
+        within = {path, *path.parents}  # since a stage may depend on the folder
+        importer = plugin
+        stages = [name for name, deps in _deps().items() if not deps.isdisjoint(within)] or [stage]
+        base = f"move it to {Path(plugin).parent}/base, or "
     return (
         f"{file}: {importer} imports it, but DVC would not notice its changes, since dvc.yaml does "
         f"not name it; {base}add it to the deps of {', '.join(stages)} there"
