@@ -1,5 +1,6 @@
 """What is refused before it costs an hour: by the real DVC, on networks of a user."""
 
+import re
 import shutil
 
 import pytest
@@ -110,13 +111,13 @@ def test_code_that_dvc_does_not_watch(project: Project, where: str) -> None:
         source = source.replace("from torch import nn\n", f"{line}from torch import nn\n")
         importer, stages = (
             r"stages/architectures/own\.py imports it",
-            "train, evaluate, explain, qu",
+            "train, evaluate, explain, quality there",
         )
     else:
         source += (
             f"\n_build = build\ndef build(*arguments):\n    {line}    return _build(*arguments)"
         )
-        importer, stages = "the stage imports it", "train there"
+        importer, stages = "stage train imports it", "train there"
     (folder / "own.py").write_text(source)
     project.set({"model.architecture": "own"})
     message = rf"stages/architectures/helper\.py: {importer}.*add it to the deps of {stages}"
@@ -134,6 +135,28 @@ def test_code_that_dvc_does_not_watch(project: Project, where: str) -> None:
     moved = source.replace("architectures.helper", "architectures.base.helper")
     (folder / "own.py").write_text(moved)
     assert project.stage("train").returncode == 0
+
+
+def test_the_deps_that_the_message_asks_for_are_enough(project: Project) -> None:
+    """Check depends on the folder of networks, not on the file of one, and builds it first."""
+    (project.root / "stages/helper.py").write_text("DEPTH = 3\n")
+    (project.root / "stages/architectures/own.py").write_text(
+        "from torch import nn\n"
+        "from stages.helper import DEPTH\n\n"
+        "def build(channels, image_size, n_classes, *, width=1):\n"
+        "    return nn.Sequential(nn.Flatten(), nn.LazyLinear(n_classes))\n"
+    )
+    project.set({"model.architecture": "own", "model.options": {"width": 2}})
+    refused = project.stage("check")
+    assert_refused(refused, r"stages/helper\.py: stages/architectures/own\.py imports it")
+    asked = re.search(r"deps of (.+) there", refused.stderr)
+    assert asked is not None
+    file = project.root / "dvc.yaml"
+    for name in asked[1].split(", "):
+        deps = rf"(\n  {name}:\n(?:    .*\n|\n)*?    deps:\n)"
+        added = r"\1      - stages/helper.py\n"
+        file.write_text(re.sub(deps, added, file.read_text()))
+    assert project.stage("check").returncode == 0
 
 
 def test_an_experiment_names_what_git_does_not_know(project: Project) -> None:

@@ -83,9 +83,14 @@ def load_info(folder: Path = FOLDER) -> DatasetInfo:
     return DatasetInfo.from_json(read_json(folder / "dataset.json"))
 
 
-def load_split(name: SplitName, folder: Path = FOLDER) -> Split:
-    """Read one split."""
-    return Split(np.load(folder / f"{name}_images.npy"), np.load(folder / f"{name}_labels.npy"))
+def load_split(
+    name: SplitName, folder: Path = FOLDER, mmap_mode: Literal["r"] | None = None
+) -> Split:
+    """Read one split; with mmap_mode "r", as in `numpy.load`, only what is looked at."""
+    images, labels = (
+        np.load(folder / f"{name}_{part}.npy", mmap_mode) for part in ("images", "labels")
+    )
+    return Split(images, labels)
 
 
 def load_names(name: SplitName, folder: Path = FOLDER) -> Names:

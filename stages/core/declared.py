@@ -15,11 +15,11 @@ from stages.core.params import PARAMS_FILE, read_yaml
 _ROOT = Path(__file__).resolve().parents[2]
 
 
-def require_declared(importer: str = "the stage") -> None:
+def require_declared(plugin: str | None = None) -> None:
     """Refuse local code that is loaded but stands in no `deps` of the running stage in `dvc.yaml`.
 
     Args:
-        importer: What loaded it, from the root of the repository: a plug-in.
+        plugin: File that loaded it, from the root of the repository; None for the stage itself.
 
     Raises:
         UserError: Names the file, and the stages that need it.
@@ -31,26 +31,30 @@ def require_declared(importer: str = "the stage") -> None:
     if watched is None:
         return
     for file in sorted(_loaded_files()):
-        if not any(path in watched for path in (file, *file.parents)) and _does_anything(file):
-            raise UserError(_message(file.relative_to(_ROOT), importer, script.stem))
+        if not _watches(watched, file) and _does_anything(file):
+            raise UserError(_message(file.relative_to(_ROOT), plugin, script.stem))
 
 
-def _message(file: Path, importer: str, stage: str) -> str:
-    plugin, imported = _ROOT / importer, _ROOT / file
-    stages = [
-        name
-        for name, deps in _deps().items()
-        if name == stage
-        or (
-            not deps.isdisjoint({plugin, *plugin.parents})
-            and deps.isdisjoint({imported, *imported.parents})
-        )
-    ]
-    base = f"move it to {Path(importer).parent}/base, or " if importer.endswith(".py") else ""
+def _message(file: Path, plugin: str | None, stage: str) -> str:
+    importer, stages, base = f"stage {stage}", [stage], ""
+    if plugin is not None:
+        importer = plugin
+        stages = [
+            name
+            for name, deps in _deps().items()
+            if name == stage
+            or (_watches(deps, _ROOT / plugin) and not _watches(deps, _ROOT / file))
+        ]
+        base = f"move it to {Path(plugin).parent}/base, or "
     return (
         f"{file}: {importer} imports it, but DVC would not notice its changes, since dvc.yaml does "
         f"not name it; {base}add it to the deps of {', '.join(stages)} there"
     )
+
+
+def _watches(deps: set[Path], file: Path) -> bool:
+    """Whether a file, or a folder that it lies in, is among these."""
+    return not deps.isdisjoint({file, *file.parents})
 
 
 @cache

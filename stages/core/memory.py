@@ -1,4 +1,11 @@
-"""Recognises out-of-memory errors of any library."""
+"""Recognises out-of-memory errors of any library, and says what needs less."""
+
+_SMALLER_DATA = "fewer or smaller images (preprocess.limit, preprocess.image_size)"
+_NEEDS_LESS = {  # by stage
+    "train": f"a smaller train.batch_size, or {_SMALLER_DATA}",
+    "explain": "fewer images or background images (explain.n_images, explain.n_background), or "
+    "fewer outputs of each (explain.outputs)",
+}
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -9,11 +16,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     )
 
 
-def out_of_memory_message(error: BaseException) -> str:
-    """The message for it, and what needs less."""
-    return (
-        f"not enough memory ({str(error).splitlines()[0] if str(error) else 'no more is said'}); "
-        "use fewer or smaller images (preprocess.limit, preprocess.image_size), a smaller "
-        "train.batch_size if train stopped, or less to explain if explain did "
-        "(explain.n_background, explain.n_images, explain.outputs)"
-    )
+def out_of_memory_message(error: BaseException, stage: str) -> str:
+    """The message for it, and what makes the stage need less."""
+    reason = str(error).splitlines()[0] if str(error) else "no more is said"
+    return f"not enough memory ({reason}); use {_NEEDS_LESS.get(stage, _SMALLER_DATA)}"

@@ -53,7 +53,7 @@ def run_stage(main: Callable[[Params], None], model: type[Params]) -> None:
         )
     except BaseException as error:
         if is_out_of_memory(error):
-            sys.exit(f"error: {out_of_memory_message(error)}")
+            sys.exit(f"error: {out_of_memory_message(error, Path(sys.argv[0]).stem)}")
         if not was_interrupted(error):
             raise
         exit_interrupted("unfinished results were removed")

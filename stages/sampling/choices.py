@@ -37,8 +37,8 @@ def choose_images(
         after the other.
 
     Raises:
-        UserError: A position lies outside the test split or is also the name of another image, a
-            name is not in the split (lists all such names), or no image matches.
+        UserError: A position lies outside the test split, a name is not in it (lists all such
+            names), or no image matches.
     """
     items = [wanted] if isinstance(wanted, str) else list(wanted)
     positions = [item for item in items if isinstance(item, int)]

@@ -25,9 +25,9 @@ def positions_of(
     Raises:
         UserError: Some are not in the test split; says of each where it is, or the closest name.
     """
-    if not wanted:  # else the names of all test images would be turned into text
-        return []
-    known = names.astype(np.str_)
+    if not wanted:
+        return []  # before the names, perhaps a million, are read
+    known = names.astype(np.str_, copy=False)
     found = [np.flatnonzero(known == name) for name in wanted]
     unknown = [name for name, places in zip(wanted, found, strict=True) if not len(places)]
     if unknown:
@@ -38,7 +38,7 @@ def positions_of(
 
 def _no_such_image(name: str, names: Names, not_tested: Mapping[SplitName, Names]) -> str:
     for split, others in not_tested.items():
-        if (others.astype(np.str_) == name).any():
+        if (others.astype(np.str_, copy=False) == name).any():
             return f"{name} is an image of the {split} split; only those of test are explained"
     known = [] if np.issubdtype(names.dtype, np.integer) else names.tolist()  # no number is close
     same_file = [other for other in known if f"/{name}".endswith(f"/{other}")]
@@ -52,7 +52,7 @@ def _no_such_image(name: str, names: Names, not_tested: Mapping[SplitName, Names
 
 
 def require_positions(positions: Sequence[int], names: Names) -> None:
-    """Reject positions outside the test split, and those that are also another image's name.
+    """Reject positions outside the test split.
 
     Args:
         positions: Wanted.
@@ -61,21 +61,13 @@ def require_positions(positions: Sequence[int], names: Names) -> None:
     Raises:
         UserError: Says how to ask for an image by a name that is a number.
     """
-    if not positions:
+    outside = [position for position in positions if position >= len(names)]
+    if not outside:
         return
-    known = names.astype(np.str_)
-    named = {position: np.flatnonzero(known == str(position)) for position in positions}
-    if outside := [position for position in positions if position >= len(names)]:
-        numbers = [f"'{position}'" for position in outside if len(named[position])]
-        hint = f"; {numbers[0]}, in quotes, is the image of that name" if numbers else ""
-        raise UserError(
-            f"explain.images: positions must lie in 0 … {len(names) - 1}, the test split "
-            f"(got {', '.join(map(str, outside))}){hint}"
-        )
-    for position, others in named.items():
-        if len(others) and others[0] != position:
-            raise UserError(
-                f"explain.images: {position} is the position of one test image and the name of "
-                f"another; write '{known[position]}', in quotes, for the one at this position, or "
-                f"'{position}' for the one that is called so"
-            )
+    known = names.astype(np.str_, copy=False)
+    numbers = [f"'{position}'" for position in outside if (known == str(position)).any()]
+    hint = f"; {numbers[0]}, in quotes, is the image of that name" if numbers else ""
+    raise UserError(
+        f"explain.images: positions must lie in 0 … {len(names) - 1}, the test split "
+        f"(got {', '.join(map(str, outside))}){hint}"
+    )

@@ -22,6 +22,14 @@ def test_the_splits_are_those_of_the_archive(ran_project: Project) -> None:
     assert info.std[0] == pytest.approx(images.std() / 255)
 
 
+def test_a_split_can_be_read_without_loading_it(ran_project: Project) -> None:
+    prepared = ran_project.root / "data/prepared"
+    mapped = load_split("train", prepared, mmap_mode="r")
+    assert isinstance(mapped.images, np.memmap)
+    assert np.array_equal(mapped.images, load_split("train", prepared).images)
+    assert np.array_equal(mapped.labels, load_split("train", prepared).labels)
+
+
 @pytest.mark.parametrize(
     ("split", "file"), [("train", "train"), ("validation", "train"), ("test", "t10k")]
 )

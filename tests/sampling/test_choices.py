@@ -118,12 +118,23 @@ def test_a_number_in_quotes_is_that_of_the_published_file() -> None:
         choose(["13"], names=NUMBERS)
 
 
-def test_a_position_that_is_the_number_of_another_image_is_refused() -> None:
-    message = (
-        r"1 is the position of one test image and the name of another; write '12', in .* or '1' f"
-    )
-    with pytest.raises(UserError, match=message):
-        choose([1], names=NUMBERS)
+def test_a_number_without_quotes_is_a_position_even_if_another_image_has_that_number() -> None:
+    assert choose([1], names=NUMBERS).tolist() == [1]
+    assert choose(["1"], names=NUMBERS).tolist() == [3]
+
+
+class Unread(np.ndarray[Any, np.dtype[np.str_]]):
+    """Names that must not be read: a data set may have a million."""
+
+    def astype(self, *_: Any, **__: Any) -> Any:
+        raise AssertionError("names were converted")
+
+
+@pytest.mark.parametrize("wanted", ["random", ["first", 3]])
+def test_names_are_not_read_if_none_is_asked_for(wanted: Any) -> None:
+    assert len(choose(wanted, names=FILES.view(Unread))) > 0
+    with pytest.raises(AssertionError, match="converted"):
+        choose(["a/3.png"], names=FILES.view(Unread))
 
 
 def test_a_number_outside_the_split_may_have_been_meant_as_a_name() -> None:
