@@ -65,14 +65,11 @@ class ExplainedImages:
         """Names of the k classes, in class order."""
         return list(self.about["class_names"])
 
-    def title(self, image: int) -> str:
-        """What to call an image at the head of its picture: `cats/1.jpg`, or `Test image 4`.
-
-        Args:
-            image: Its number among the explained images.
-        """
-        name = self.names[image]
-        return f"Test image {name}" if isinstance(name, np.integer) else str(name)
+    @cached_property
+    def titles(self) -> list[str]:
+        """What to call each image (n,) at the head of its picture: `cats/1.jpg`, `Test image 4`."""
+        numbered = "Test image " if np.issubdtype(self.names.dtype, np.integer) else ""
+        return [f"{numbered}{name}" for name in self.names]
 
     @property
     def predicted(self) -> NDArray[np.int64]:

@@ -10,11 +10,12 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors.numpy import load_file, save_file
 
 from stages.core.files import new_folder, read_json, write_json
 
 FOLDER = Path("data/portable")
-_DESCRIPTION, _ARRAYS = "network.json", "arrays.npz"
+_DESCRIPTION, _ARRAYS = "network.json", "arrays.safetensors"
 
 
 @dataclass(frozen=True)
@@ -37,11 +38,10 @@ class PortableNetwork:
         with new_folder(folder) as new:
             content = {"operations": list(self.operations), "reason": self.reason}
             write_json(new / _DESCRIPTION, content)
-            np.savez(new / _ARRAYS, **self.arrays)  # type: ignore[arg-type]
+            save_file(dict(self.arrays), new / _ARRAYS)
 
     @classmethod
     def load(cls, folder: Path = FOLDER) -> Self:
         """Read what `save` wrote."""
         content = read_json(folder / _DESCRIPTION)
-        with np.load(folder / _ARRAYS) as arrays:
-            return cls(tuple(content["operations"]), dict(arrays), content["reason"])
+        return cls(content["operations"], load_file(folder / _ARRAYS), content["reason"])

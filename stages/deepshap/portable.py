@@ -23,6 +23,13 @@ from .rules import Rule, features
 Arrays = dict[str, Tensor]
 
 
+_NO_FORM = "it is not among the operations that can be written down"
+
+
+class _NotPortable(Exception):
+    """An operation has no plain form; `portable` adds which it is, and where."""
+
+
 @dataclass(frozen=True)
 class Operation:
     """One operation on one image.
@@ -68,7 +75,7 @@ def portable(network: nn.Module, image: Tensor) -> list[Operation]:
             rules = step.rule.rules if isinstance(step.rule, Composed) else [step.rule]
             try:
                 writer.write(node, rules, step.inputs)
-            except NotImplementedError as error:
+            except _NotPortable as error:
                 place = place_of(node, network)
                 raise UnsupportedOperation(name_of(node), place, str(error)) from error
     return [
@@ -129,13 +136,13 @@ def _affine(rule: Rule) -> tuple[Tensor, Tensor]:
     """Factor and summand of each channel, found by sending zeros and ones through."""
     shape = features(rule.call.inputs[0])
     if shape != features(rule.call.output):
-        raise NotImplementedError("it changes the shape, which cannot be written down")
+        raise _NotPortable("it changes the shape, which cannot be written down")
     zeros = rule.call.zero.new_zeros(1, *shape, dtype=torch.float64)
     at_zero, at_one = rule.computed(zeros)[0], rule.computed(zeros + 1)[0]
     both = torch.stack([at_one - at_zero, at_zero]).flatten(2 if len(shape) > 1 else 1)
     if both.ndim == 3:
         if (both != both[..., :1]).any():
-            raise NotImplementedError("its constants differ from pixel to pixel")
+            raise _NotPortable("its constants differ from pixel to pixel")
         both = both[..., 0]
     scale, shift = both.cpu()
     return scale, shift
@@ -146,7 +153,7 @@ def _described(rule: Rule) -> tuple[str, dict[str, tuple[int, int]], Arrays]:
     call, arguments = rule.call, rule.call.arguments
     if isinstance(rule, Convolution):
         if rule.groups != 1 or rule.dilation != (1, 1):
-            raise NotImplementedError("convolutions in groups or with gaps cannot be written down")
+            raise _NotPortable("convolutions in groups or with gaps cannot be written down")
         settings = {"stride": rule.stride, "padding": rule.padding}
         return "convolution", settings, _weighted(rule.weight, arguments["bias"])
     if isinstance(rule, Dense) and len(features(call.inputs[0])) == 1:
@@ -164,7 +171,7 @@ def _described(rule: Rule) -> tuple[str, dict[str, tuple[int, int]], Arrays]:
         return "flatten", {}, {}
     elif isinstance(rule, Sum) and _adds(rule):
         return "add", {}, {}
-    raise NotImplementedError("it is not among the operations that can be written down")
+    raise _NotPortable(_NO_FORM)
 
 
 def _adds(rule: Sum) -> bool:
@@ -189,7 +196,7 @@ def _averaged(rule: Rule) -> dict[str, tuple[int, int]]:
         whole = not arguments["ceil_mode"] and arguments["divisor_override"] is None
         if whole and _two(arguments["padding"]) == (0, 0):
             return _window(arguments)
-    raise NotImplementedError("it is not among the operations that can be written down")
+    raise _NotPortable(_NO_FORM)
 
 
 def _window(arguments: Mapping[str, Any]) -> dict[str, tuple[int, int]]:

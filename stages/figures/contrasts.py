@@ -191,7 +191,7 @@ def _caption(run: Run, picture: Picture, fit: Fit) -> str:
     return (
         f"{picture.caption} {A_MINUS_B} is the map of a minus the map of b: what speaks for a "
         f"rather than b ({run.scale.warm}) or for b rather than a ({run.scale.cool}). "
-        f"{captions.map_sentences(run, fit.block)} {captions.scale_sentence(run)} Under each map: "
-        "its sum over all pixels. Solid frame: predicted class. Dashed frame: true class, where "
-        "it is another."
+        f"{captions.map_sentences(run, fit.block, run.grain)} {captions.scale_sentence(run)} "
+        "Under each map: its sum over all pixels. Solid frame: predicted class. Dashed frame: "
+        "true class, where it is another."
     )

@@ -73,8 +73,8 @@ def page_content(run: Run) -> dict[str, Any]:
     cells = np.argwhere(counts)
     return {
         "title": f"{about['dataset']}, {about['network']}",
-        "names": packed.names,
-        "titles": packed.titles,
+        "names": [str(explanation.names[image]) for image in packed.chosen],
+        "titles": [explanation.titles[image] for image in packed.chosen],
         "classNames": class_names,
         "unit": captions.UNITS[about["output"]],
         "block": packed.block,
@@ -126,8 +126,7 @@ def _sentences(run: Run, packed: Packed) -> dict[str, str]:
         "held": images,
         "map-words": " ".join(
             [
-                captions.map_sentences(run, packed.block),
-                captions.scale_sentence(run),
+                captions.map_sentences(run, packed.block, grain=1),
                 captions.choice_sentence(run),
             ]
         ),

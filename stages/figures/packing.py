@@ -23,13 +23,12 @@ class Packed:
     """Explained images in as few bytes as they need. n images, m maps shown of each.
 
     Attributes:
+        chosen: Which explained images they are, as positions (n,).
         arrays: `images` (n, c, h, w) uint8; `maps` (n, m, h, w) int16, times `steps` (n, m) float32
             an attribution; `errors` (n, m, h, w) uint8, times `errorSteps` (n, m) float32 its
             standard error, both empty without error bars; `shown` (n, m), the class of each map;
             `backgroundMean` (c, h, w) uint8; `sums` (n, m), `probabilities` (n, k), `baseValues`
             (k,) float32; `labels` (n,).
-        names: Of the images, as text.
-        titles: What to call them.
         size: The lengths n, c, h, w, m, k.
         block: Side in pixels of the squares that were averaged, 1 for none. The standard error of
             an average is taken to be the average, which it is at most.
@@ -37,9 +36,8 @@ class Packed:
             from the exact one, output units.
     """
 
+    chosen: NDArray[np.int64]
     arrays: Mapping[str, NDArray[Any]]
-    names: list[str]
-    titles: list[str]
     size: Mapping[str, int]
     block: int
     rounding: tuple[float, float]
@@ -61,8 +59,7 @@ def pack(explanation: Explanation, summary: Summary, block: int, taken: int = 0)
     n_classes, n_maps = explanation.probabilities.shape[1], shown.shape[1]
     of_pixel, of_map = (2, 12) if explanation.errors is None else (3, 16)  # bytes
     bytes_each = height * width * (channels + of_pixel * n_maps)
-    titles = [explanation.title(image) for image in range(len(explanation.names))]
-    longest = max(len(json.dumps(title)) for title in titles)  # twice: the name and the title
+    longest = max(len(json.dumps(title)) for title in explanation.titles)  # and a name is no longer
     bytes_each += of_map * n_maps + 4 * (n_classes + 1) + 2 * longest
     room = max(1, (PACKED_BYTES - taken) * 3 // 4 // bytes_each)  # base64 makes 4 bytes of 3
     chosen = _choose(explanation, min(room, MOST_IMAGES))
@@ -88,9 +85,7 @@ def pack(explanation: Explanation, summary: Summary, block: int, taken: int = 0)
         "baseValues": explanation.base_values.astype(np.float32),
         "labels": explanation.labels[chosen].astype(np.int32),
     }
-    names = [str(name) for name in explanation.names[chosen]]
-    kept = [titles[image] for image in chosen]
-    return Packed(arrays, names, kept, size, block, (maps.rounding, errors.rounding))
+    return Packed(chosen, arrays, size, block, (maps.rounding, errors.rounding))
 
 
 class _PackedMaps:

@@ -83,9 +83,7 @@ class Run:
     @cached_property
     def titles(self) -> list[str]:
         """What to call each explained image, as the font can draw it."""
-        explanation = self.explanation
-        titles = [explanation.title(image) for image in range(len(explanation.names))]
-        return printable(titles, explanation.indices)
+        return printable(self.explanation.titles, self.explanation.indices)
 
     @cached_property
     def dark(self) -> bool:

@@ -224,7 +224,7 @@ def _rank_style(rank: int, right: bool) -> TextStyle:
 
 def _caption(run: Run, layout: SheetLayout) -> str:
     parts = [
-        captions.map_sentences(run, layout.fit.block),
+        captions.map_sentences(run, layout.fit.block, run.grain),
         captions.scale_sentence(run),
         "Under each map: its sum over all pixels, the image's largest in bold.",
         captions.frame_sentence(run),

@@ -54,21 +54,19 @@ def summarise(explanation: Explanation, grains: Sequence[int] = (1,)) -> Summary
         UserError: A value is not finite; names the image.
     """
     n_images, _, height, width, n_maps = explanation.values.shape
-    sizes = {grain: (-(-height // grain), -(-width // grain)) for grain in grains}
     classes, labels, n_classes = (
         explanation.classes,
         explanation.labels,
         len(explanation.class_names),
     )
     of_true = explanation.places(labels)
-    highest = {
-        grain: _Highest(PERCENTILE, n_images * rows * columns * n_maps)
-        for grain, (rows, columns) in sizes.items()
-    }
+    limits = _Limits(explanation.values.shape, grains)
     sums, totals = np.empty((2, n_images, n_maps))
     strengths = np.zeros(n_classes)
     counts = np.bincount(labels[of_true >= 0], minlength=n_classes)
-    means, mean_strengths = np.zeros((2, n_classes, *sizes[grains[0]]))
+    means, mean_strengths = np.zeros(
+        (2, n_classes, -(-height // grains[0]), -(-width // grains[0]))
+    )
     images = tqdm(
         explanation.values, desc="read values", unit="image", leave=False, delay=1, disable=None
     )
@@ -87,15 +85,33 @@ def summarise(explanation: Explanation, grains: Sequence[int] = (1,)) -> Summary
             means[label] += of_blocks / counts[label]
             mean_strengths[label] += np.abs(of_blocks) / counts[label]
         strengths[classes[image]] += np.abs(maps).sum(axis=(1, 2))
-        for grain, strongest in highest.items():
-            strongest.add(np.abs(block_sums(maps, grain)))
+        limits.add(maps)
     n_of_class = np.bincount(classes.ravel(), minlength=n_classes)
     strengths = np.where(n_of_class > 0, strengths, np.nan) / n_of_class.clip(min=1)
-    limits = {
-        grain: strongest.percentile() or strongest.maximum() or 1.0
-        for grain, strongest in highest.items()
-    }
-    return Summary(limits, sums, totals, strengths, counts, means, mean_strengths)
+    return Summary(limits.by_grain(), sums, totals, strengths, counts, means, mean_strengths)
+
+
+class _Limits:
+    """The limit of each grain, from maps that come image by image."""
+
+    def __init__(self, shape: tuple[int, ...], grains: Sequence[int]) -> None:
+        n_images, _, height, width, n_maps = shape
+        self.highest = {
+            grain: _Highest(
+                PERCENTILE, n_images * n_maps * -(-height // grain) * -(-width // grain)
+            )
+            for grain in grains
+        }
+
+    def add(self, maps: NDArray[np.float64]) -> None:
+        for grain, highest in self.highest.items():
+            highest.add(np.abs(block_sums(maps, grain)))
+
+    def by_grain(self) -> dict[int, float]:
+        return {
+            grain: highest.percentile() or highest.maximum() or 1.0
+            for grain, highest in self.highest.items()
+        }
 
 
 class _Highest:

@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Iterator
 
 from stages.core.errors import UserError
-from stages.core.memory import is_out_of_memory
+from stages.core.plugins import failures_of_plugin
 
 
 @contextlib.contextmanager
@@ -20,20 +20,14 @@ def failures_in_training(architecture: str, n_images: int, batch_size: int) -> I
         batch_size: `train.batch_size`.
     """
     file = f"stages/architectures/{architecture}.py"
-    try:
-        yield
-    except UserError:
-        raise
-    except Exception as error:  # a network is a user's code: it may fail in any way
-        if is_out_of_memory(error):
-            raise
-        if "more than 1 value per channel" in str(error):
+    with failures_of_plugin("architectures", architecture, "fails in training"):
+        try:
+            yield
+        except ValueError as error:
+            if "more than 1 value per channel" not in str(error):
+                raise
             raise UserError(
                 f"train.batch_size: batch norm of {file} needs two images in every batch, and of "
                 f"{n_images:,} images in batches of {batch_size} one is left for the last; choose "
                 "another"
             ) from error
-        raise UserError(
-            f"{file}: fails in training: {type(error).__name__}: {error}; fix the network, or "
-            "change model.options"
-        ) from error

@@ -148,7 +148,7 @@ def test_coloured_images_of_two_classes_without_a_test_split(
     explanation = Explanation.load(here / "data/shap")
     assert explanation.values.shape == (4, 3, 8, 10, 2)
     assert all((here / "images" / name).is_file() for name in explanation.names)
-    assert explanation.title(0).startswith("rote Äpfel/Bild ")
+    assert explanation.titles[0].startswith("rote Äpfel/Bild ")
     change = explanation.outputs - explanation.base_values
     np.testing.assert_allclose(explanation.sums, change, atol=2e-3 * np.ptp(explanation.outputs))
 

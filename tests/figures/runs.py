@@ -15,6 +15,23 @@ from stages.figures.run import Run
 
 N_TRAIN = 600
 N_BACKGROUND = 100
+ABOUT_DIGITS: dict[str, Any] = {
+    "class_names": [str(number) for number in range(10)],
+    "dataset": "digits",
+    "network": "linear",
+    "output": "logits",
+    "method": "linear",
+    "n_background": N_BACKGROUND,
+    "background": "random",
+    "n_train": N_TRAIN,
+    "n_groups": 10,
+    "parameters": {
+        "seed": 7,
+        "data": {"dataset": "image_folder", "options": {}},
+        "train": {"learning_rate": 0.001, "note": "<b>bold</b>"},
+    },
+    "versions": {"numpy": "2"},
+}
 
 
 @cache
@@ -43,7 +60,6 @@ def digits_run() -> Run:
     errors = by_group.std(axis=1, ddof=1) * np.sqrt(share / 10)
     of_predicted = by_group[np.arange(len(indices)), ..., logits[indices].argmax(axis=1)]
     values = (test[indices] - background)[:, :, None] * weights
-    names = [str(number) for number in range(10)]
     explanation = Explanation(
         values=values.reshape(-1, 1, 8, 8, 10).astype(np.float32),
         errors=errors.reshape(-1, 8, 8, 10).astype(np.float32),
@@ -58,27 +74,15 @@ def digits_run() -> Run:
         indices=indices,
         background=images[:N_BACKGROUND],
         background_indices=np.arange(N_BACKGROUND),
-        about={
-            "class_names": names,
-            "dataset": "digits",
-            "network": "linear",
-            "output": "logits",
-            "method": "linear",
-            "n_background": N_BACKGROUND,
-            "background": "random",
-            "n_train": N_TRAIN,
-            "n_groups": 10,
-            "parameters": {
-                "seed": 7,
-                "data": {"dataset": "image_folder", "options": {}},
-                "train": {"learning_rate": 0.001, "note": "<b>bold</b>"},
-            },
-            "versions": {"numpy": "2"},
-        },
+        about=ABOUT_DIGITS,
     )
     numbers = np.arange(N_TRAIN, len(images))
     predictions = Predictions(
-        probabilities, test_labels, numbers, tuple(names), {"accuracy": 0.9123456789}
+        probabilities,
+        test_labels,
+        numbers,
+        tuple(ABOUT_DIGITS["class_names"]),
+        {"accuracy": 0.9123456789},
     )
     training = Split(images[:N_TRAIN], labels[:N_TRAIN])
     return Run(explanation, predictions, training, "red_blue")

@@ -72,7 +72,7 @@ class Findings:
         dots = []
         for number, (i, j) in enumerate(zip(pairs.old_images, pairs.new_images, strict=True)):
             says = (
-                f"{new.title(j)}: {names[old.predicted[i]]} → "
+                f"{new.titles[j]}: {names[old.predicted[i]]} → "
                 f"{names[new.predicted[j]]}, similarity {pearson[number]:.3f}"
             )
             dots.append(Dot(pearson[number], says, f"#image-{number}" if number in linked else ""))

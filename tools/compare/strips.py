@@ -67,7 +67,7 @@ def _image_strip(pairs: Pairs, painter: Painter, image: int) -> Strip:
     old, new = pairs.old.explanation, pairs.new.explanation
     i, j = pairs.old_images[image], pairs.new_images[image]
     names = printable(old.class_names)
-    (called,) = printable([new.title(j)], [new.indices[j]])  # old versions may lack names
+    (called,) = printable([new.titles[j]], [new.indices[j]])  # old versions may lack names
     before, after = old.predicted[i], new.predicted[j]
     title = (
         f"{called}, true {names[old.labels[i]]}: "

@@ -1,7 +1,7 @@
 // The classes of the image on show: probability, base value + sum, and the pixel pointed at.
 
 import { byId, element, minus, signed } from "./dom.js";
-import { digits, summedOverBlocks } from "./maps.js";
+import { digits, plusMinus, summedOverBlocks } from "./maps.js";
 import { arrays, errorsOf, images, largest, mapOf, names, nClasses, nMaps, probability, run, sum } from "./run.js";
 import { onSelect, select, selection, shownClass } from "./selection.js";
 
@@ -27,11 +27,6 @@ export function showClasses() {
     if (!("pixel" in changes)) rows.forEach(markChosen);
     rows.forEach(showPixel);
   });
-}
-
-/** Value for the mark of a pixel, such as "±0.012", on one line. */
-export function plusMinus(error) {
-  return `±\u00a0${error.toFixed(digits())}`;
 }
 
 function output(image, number) {

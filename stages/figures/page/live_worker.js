@@ -8,8 +8,8 @@ const PIECE_MS = 15; // between looks for a newer picture
 let content = null; // what the page sent, until it is loaded
 let network = null;
 let background = null;
-let probable = null; // from outputs to probabilities
-const seen = []; // what the network made of the background images so far
+let toProbabilities = null; // from outputs to probabilities
+const backgroundRuns = []; // what the network made of the background images so far
 let asked = null;
 let working = false;
 
@@ -46,17 +46,17 @@ function load({ shape, operations, background: images, output }) {
   const pixels = bytesOf(images);
   const size = shape[0] * shape[1] * shape[2];
   background = Array.from({ length: pixels.length / size }, (_, i) => pixels.subarray(i * size, (i + 1) * size));
-  probable = output === "probabilities" ? (outputs) => outputs : softmax;
+  toProbabilities = output === "probabilities" ? (outputs) => outputs : softmax;
 }
 
 function backgroundRun(place) {
-  seen[place] ??= network.run(background[place]);
-  return seen[place];
+  backgroundRuns[place] ??= network.run(background[place]);
+  return backgroundRuns[place];
 }
 
 async function answer({ id, pixels, wanted }) {
   const image = network.run(pixels);
-  const probabilities = probable(image.outputs);
+  const probabilities = toProbabilities(image.outputs);
   postMessage({ id, probabilities });
   const number = wanted ?? probabilities.indexOf(Math.max(...probabilities));
   const [, height, width] = network.shape;

@@ -1,9 +1,8 @@
 // The map of the image on show, its controls, its colour bar, and the pixel pointed at.
 
-import { plusMinus } from "./classes.js";
 import { byId, element, signed } from "./dom.js";
 import { mapColor, paintMap, paleColor } from "./drawing.js";
-import { digits, limit, mapOnShow, perWhat } from "./maps.js";
+import { digits, limit, mapOnShow, perWhat, plusMinus } from "./maps.js";
 import { arrays, hasErrors, height, names, nChannels, pixelColor, run, width } from "./run.js";
 import { onSelect, select, selection, shownClass, subtractedClass } from "./selection.js";
 
@@ -84,7 +83,8 @@ function fillBar() {
   const words = [`−${end} ${run.cool} ${lowers}`, "0", `${run.warm} ${raises} +${end}`];
   byId("ends").childNodes.forEach((part, place) => (part.textContent = words[place]));
   byId("grain-note").textContent =
-    selection.grain === 1 ? "" : `Colours reach to ±${end} ${perWhat()}, the 99.9th percentile of |sum|.`;
+    `Colours reach to ±${end} ${perWhat()}, the 99.9th percentile over all explained images and classes; ` +
+    "stronger ones keep the end's colour.";
   bar.setAttribute("aria-label", `Colours from ${words[0]} to ${words[2]}, ${perWhat()}`);
 }
 

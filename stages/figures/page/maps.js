@@ -13,7 +13,12 @@ export function digits() {
   return Math.min(12, Math.max(1, 3 - Math.floor(Math.log10(limit()))));
 }
 
-/** What a value on show belongs to. */
+/** A standard error, such as "± 0.012", on one line. */
+export function plusMinus(error) {
+  return `±\u00a0${error.toFixed(digits())}`;
+}
+
+/** The unit of a value on show. */
 export function perWhat() {
   const side = selection.grain * run.block;
   return `${run.unit} per ${selection.grain === 1 ? "pixel" : `${side} × ${side} pixels`}`;
