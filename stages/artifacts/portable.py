@@ -44,4 +44,4 @@ class PortableNetwork:
     def load(cls, folder: Path = FOLDER) -> Self:
         """Read what `save` wrote."""
         content = read_json(folder / _DESCRIPTION)
-        return cls(content["operations"], load_file(folder / _ARRAYS), content["reason"])
+        return cls(tuple(content["operations"]), load_file(folder / _ARRAYS), content["reason"])
