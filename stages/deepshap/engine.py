@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from .arguments import check_background, check_images, check_network, chosen_outputs
-from .blocks import Block, cut, n_cores, workers
+from .blocks import Block, cut, one_thread, workers
 from .faithful import check_faithful, sample
 from .first_layer import first_convolutions
 from .linear import Dense
@@ -83,7 +83,8 @@ class DeepShap:
             image_bytes = max(1, self._program.run(self._background[:1]).n_bytes())
             self._image_limit = max(1, chunk_mib * _MIB // image_bytes)
             keep = image_bytes * len(background) <= keep_mib * _MIB
-            outputs, self._kept = self._remember(keep)
+            with one_thread():
+                outputs, self._kept = self._remember(keep)
             mean = outputs.cpu().double().mean(0)  # there, since not every device has float64
             self.base_values = mean.to(background.dtype).to(self._device)
 
@@ -226,7 +227,7 @@ class DeepShap:
         largest = self._pair_limit(n_outputs)
         if self._kept is None:
             largest = min(largest, self._image_limit)
-        return cut(len(self._background), n_groups, largest, n_cores(self._device))
+        return cut(len(self._background), n_groups, largest)
 
     def _remember(self, keep: bool) -> tuple[Tensor, Tile | None]:
         """The outputs of the background, and its activations if they are to be kept."""
