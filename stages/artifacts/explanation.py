@@ -1,15 +1,17 @@
 """SHAP values of test images, `data/shap`: explain writes them, report reads them."""
 
 import contextlib
-from collections.abc import Iterable, Mapping
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from stages.artifacts.npy import AppendRows, new_npy
 from stages.artifacts.splits import Names
 from stages.core.files import new_folder, read_json, write_json
 
@@ -96,6 +98,12 @@ class ExplainedImages:
         return np.where(belongs.any(axis=1), belongs.argmax(axis=1), -1)
 
     @cached_property
+    def output_ranges(self) -> NDArray[np.float64]:
+        """The largest minus the smallest of each image's outputs and the base values (n,)."""
+        highest = self.outputs.max(axis=1).clip(min=self.base_values.max())
+        return np.asarray(highest - self.outputs.min(axis=1).clip(max=self.base_values.min()))
+
+    @cached_property
     def output_range(self) -> float:
         """The largest minus the smallest output, over images and classes, base values included."""
         outputs = np.concatenate([self.outputs.ravel(), self.base_values])
@@ -103,6 +111,7 @@ class ExplainedImages:
 
 
 _ARRAYS = [field.name for field in fields(ExplainedImages) if field.name != "about"]
+_SHARED = ["base_values", "background", "background_indices"]  # by all images
 
 
 class AttributionSlice(NamedTuple):
@@ -139,14 +148,13 @@ class Explanation(ExplainedImages):
 
     @classmethod
     def load(cls, folder: Path = FOLDER) -> Self:
-        """Read the folder; what may be larger than memory is memory-mapped."""
-        arrays = {name: np.load(folder / f"{name}.npy") for name in _ARRAYS}
-        mapped = {
-            name: np.load(path, mmap_mode="r")
-            for name in AttributionSlice._fields
-            if (path := folder / f"{name}.npy").exists()
+        """Read the folder; the arrays are memory-mapped, since they may be larger than memory."""
+        arrays = {
+            name: np.load(folder / f"{name}.npy", mmap_mode="r")
+            for name in (*_ARRAYS, *AttributionSlice._fields)
+            if name in _ARRAYS or (folder / f"{name}.npy").exists()
         }
-        return cls(**arrays, **mapped, about=read_json(folder / "about.json"))
+        return cls(**arrays, about=read_json(folder / "about.json"))
 
     def maps(self, image: int, places: NDArray[np.int64] | list[int]) -> NDArray[np.float64]:
         """Some of an image's attribution maps, channels summed (s, h, w).
@@ -205,16 +213,32 @@ def save_explanation(
     with new_folder(folder) as new, contextlib.ExitStack() as stack:
         for name in _ARRAYS:
             np.save(new / f"{name}.npy", getattr(explained, name))
-        files: dict[str, BinaryIO] = {}
+        append: dict[str, AppendRows] = {}
         for part in slices:
             for name, array in part._asdict().items():
                 if array is None:
                     continue
-                if name not in files:
-                    files[name] = stack.enter_context((new / f"{name}.npy").open("wb"))
-                    shape = (len(explained.images), *array.shape[1:])
-                    header = {"descr": "<f4", "fortran_order": False, "shape": shape}
-                    np.lib.format.write_array_header_1_0(files[name], header)
-                files[name].write(np.ascontiguousarray(array, dtype="<f4").data)
+                if name not in append:
+                    file = new_npy(new / f"{name}.npy", len(explained.images))
+                    append[name] = stack.enter_context(file)
+                append[name](array.astype("<f4"))
             n_groups = 0 if part.group_means is None else part.group_means.shape[1]
         write_json(new / "about.json", {**explained.about, "n_groups": n_groups})
+
+
+def join_explanations(parts: Sequence[Path], n_images: int, folder: Path = FOLDER) -> None:
+    """Write the explanation that is saved in parts as one; nothing is read into memory as a whole.
+
+    Args:
+        parts: Folders that `save_explanation` wrote, in the order of their images.
+        n_images: How many images all parts have.
+        folder: Where to write.
+    """
+    with new_folder(folder) as new:
+        for first in sorted(parts[0].iterdir()):
+            if first.suffix != ".npy" or first.stem in _SHARED:
+                shutil.copyfile(first, new / first.name)
+                continue
+            with new_npy(new / first.name, n_images) as append:
+                for part in parts:
+                    append(np.load(part / first.name, mmap_mode="r"))
