@@ -5,6 +5,7 @@
 # make export  the network for other programs       make explain IMAGE=photo.png   your own picture
 # make compare REV=HEAD~1           compare the explanations with those of a revision or experiment
 # make experiments   what experiments changed and reached, in 100 columns
+# make clean   remove what interrupted runs have left, which they could go on from
 # make recipe NAME=digits_lenet   run a recipe as an experiment of that name; make recipes: all
 VENV ?= .venv
 PYTHON ?= python3
@@ -13,7 +14,7 @@ PYTHON ?= python3
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 READY := $(VENV)/.ready
 
-.PHONY: repro test test-slow check bench plots compare export explain experiments recipe recipes setup
+.PHONY: repro test test-slow check bench plots compare export explain experiments recipe recipes setup clean
 
 repro: $(READY)
 	python -m stages.check
@@ -63,6 +64,10 @@ recipe: $(READY)
 
 recipes: $(READY)
 	python -m tools.recipes --all
+
+clean:
+	rm -rf data/unfinished
+	find data plots metrics -name '*.partial' -prune -exec rm -rf {} +
 
 setup: $(READY)
 

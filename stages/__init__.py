@@ -38,10 +38,10 @@ def exit_interrupted(state: str) -> NoReturn:
     while they import, Python ends with the signal whatever the exit code.
 
     Args:
-        state: What became of the results.
+        state: What became of the results, and what to do.
     """
     sys.stdout.flush()
-    print(f"interrupted: {state}; run dvc repro to start again", file=sys.stderr, flush=True)
+    print(f"interrupted: {state}", file=sys.stderr, flush=True)
     os._exit(1)
 
 
@@ -52,7 +52,7 @@ def _excepthook(
     if not was_interrupted(error):
         sys.__excepthook__(kind, error, trace)
         return
-    exit_interrupted("nothing was written")
+    exit_interrupted("nothing was written; run dvc repro to go on")
 
 
 CODE_AT_START: dict[Path, str] = {}

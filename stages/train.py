@@ -53,4 +53,4 @@ def main(params: Params) -> None:
 
 
 if __name__ == "__main__":
-    run_stage(main, Params)
+    run_stage(main, Params, in_ranks=True)

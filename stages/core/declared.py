@@ -31,8 +31,13 @@ def require_declared(plugin: str | None = None) -> None:
     if watched is None:
         return
     for file in sorted(_loaded_files()):
-        if not _watches(watched, file) and _does_anything(file):
-            raise UserError(_message(file.relative_to(_ROOT), plugin, script.stem))
+        if not _watches(watched, file) and _does_anything(_ROOT / file):
+            raise UserError(_message(file, plugin, script.stem))
+
+
+def declared_deps(stage: str) -> set[Path]:
+    """Files and folders that a stage depends on, from the root of the repository."""
+    return _read_deps()[stage]
 
 
 def _message(file: Path, plugin: str | None, stage: str) -> str:
@@ -42,8 +47,7 @@ def _message(file: Path, plugin: str | None, stage: str) -> str:
         stages = [
             name
             for name, deps in _deps().items()
-            if name == stage
-            or (_watches(deps, _ROOT / plugin) and not _watches(deps, _ROOT / file))
+            if name == stage or (_watches(deps, Path(plugin)) and not _watches(deps, file))
         ]
         base = f"move it to {Path(plugin).parent}/base, or "
     return (
@@ -57,8 +61,12 @@ def _watches(deps: set[Path], file: Path) -> bool:
     return not deps.isdisjoint({file, *file.parents})
 
 
-@cache
+@cache  # for what is asked after each epoch; the parameters may not change meanwhile
 def _deps() -> dict[str, set[Path]]:
+    return _read_deps()
+
+
+def _read_deps() -> dict[str, set[Path]]:
     """Files and folders that each stage depends on, with the parameters' values filled in."""
     params = read_yaml(PARAMS_FILE)
 
@@ -70,17 +78,21 @@ def _deps() -> dict[str, set[Path]]:
 
     stages = YAML(typ="safe").load(_ROOT / "dvc.yaml")["stages"]
     return {
-        name: {_ROOT / re.sub(r"\$\{(.+?)\}", value, dep) for dep in stage.get("deps", [])}
+        name: {Path(re.sub(r"\$\{(.+?)\}", value, dep)) for dep in stage.get("deps", [])}
         for name, stage in stages.items()
     }
 
 
 def _loaded_files() -> set[Path]:
-    """Source files of this repository that were imported; not those of installed packages."""
+    """Source files that were imported, from the root of the repository; no installed packages."""
     names = {getattr(module, "__file__", None) for module in list(sys.modules.values())}
     files = {Path(name) for name in names if name}
     installed = Path(sys.prefix)
-    return {f for f in files if f.is_relative_to(_ROOT) and not f.is_relative_to(installed)}
+    return {
+        file.relative_to(_ROOT)
+        for file in files
+        if file.is_relative_to(_ROOT) and not file.is_relative_to(installed)
+    }
 
 
 def _does_anything(file: Path) -> bool:

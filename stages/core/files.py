@@ -1,7 +1,14 @@
-"""Writes results whole or not at all; the same content always gives the same bytes."""
+"""Writes results whole or not at all; the same content always gives the same bytes.
+
+What is new is on the disk before it takes the name of what is old: a power cut, like a killed run,
+leaves one or the other.
+"""
 
 import contextlib
+import ctypes
+import errno
 import json
+import os
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -10,6 +17,9 @@ from typing import Any
 import pandas as pd
 
 from stages.core.errors import UserError
+
+_UNSUPPORTED = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP)  # by the system or a file system
+_AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # Linux
 
 
 @contextlib.contextmanager
@@ -22,7 +32,14 @@ def new_folder(path: Path) -> Iterator[Path]:
     with _partial(path) as partial:
         partial.mkdir(parents=True)
         yield partial
-        _replace_folder(path, partial)
+        for new in (*partial.rglob("*"), partial):
+            _flush(new)
+        if path.is_dir():
+            _exchange(path, partial)
+        else:
+            partial.rename(path)
+        _flush(path.parent)
+        _remove(partial)  # what was in `path`
 
 
 @contextlib.contextmanager
@@ -35,7 +52,9 @@ def new_file(path: Path) -> Iterator[Path]:
     with _partial(path) as partial:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield partial
+        _flush(partial)
         partial.replace(path)
+        _flush(path.parent)
 
 
 @contextlib.contextmanager
@@ -63,21 +82,54 @@ def _message(path: Path, partial: Path, error: OSError) -> str:
     return f"{culprit}: cannot be read: {reason}; restore it or fix its permissions"
 
 
-def _replace_folder(path: Path, new: Path) -> None:
-    """Swap folders by renaming, so that an interrupt leaves the old one or the new one, whole."""
+def _flush(path: Path) -> None:
+    """Wait until a file, or the list of files in a folder, is on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _UNSUPPORTED:  # some network file systems flush no folder
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def _exchange(path: Path, partial: Path) -> None:
+    """Swap two folders in one step; where the system cannot, rename one after the other."""
+    try:
+        renameat2 = ctypes.CDLL(None, use_errno=True).renameat2
+    except AttributeError:  # not Linux
+        failure = errno.ENOSYS
+    else:
+        names = os.fsencode(partial), os.fsencode(path)
+        failed = renameat2(_AT_FDCWD, names[0], _AT_FDCWD, names[1], _RENAME_EXCHANGE)
+        failure = ctypes.get_errno() if failed else 0
+    if failure in _UNSUPPORTED:
+        _exchange_in_turn(path, partial)
+    elif failure:
+        raise OSError(failure, os.strerror(failure), str(path))
+
+
+def _exchange_in_turn(path: Path, partial: Path) -> None:
     old = path.with_name(path.name + ".old.partial")
     _remove(old)
-    if path.is_dir():
-        path.rename(old)
-    new.rename(path)
-    _remove(old)
+    path.rename(old)
+    try:
+        partial.rename(path)
+    except BaseException:
+        old.rename(path)
+        raise
+    old.rename(partial)
 
 
 def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path)
-    elif path.exists():
-        path.unlink()
+    try:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    except OSError as error:  # names what is inside alone
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:

@@ -2,19 +2,22 @@
 
 import atexit
 import gc
+import os
 import sys
 from collections.abc import Callable
 from io import TextIOWrapper
 from pathlib import Path
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from pydantic import BaseModel
 
 from stages import CODE_AT_START, code_digests, exit_interrupted, was_interrupted
 from stages.core.declared import require_declared
 from stages.core.errors import UserError
+from stages.core.launch import fail_rank, is_rank, launch, lost_rank, start_rank, wants_ranks
 from stages.core.memory import is_out_of_memory, out_of_memory_message
 from stages.core.params import PARAMS_FILE, load_params
+from stages.core.resume import left_by_interrupt
 
 Params = TypeVar("Params", bound=BaseModel)
 
@@ -23,7 +26,7 @@ _ROOT = Path(__file__).resolve().parents[2]
 _running: BaseModel | None = None  # parameters of the stage that this process runs
 
 
-def run_stage(main: Callable[[Params], None], model: type[Params]) -> None:
+def run_stage(main: Callable[[Params], None], model: type[Params], in_ranks: bool = False) -> None:
     """Run a stage's `main` on its checked parameters; print a user's error and exit with 1.
 
     DVC hashes parameters and code after a stage has ended. What was edited during the run would be
@@ -32,31 +35,51 @@ def run_stage(main: Callable[[Params], None], model: type[Params]) -> None:
     Args:
         main: The stage.
         model: The parameters that it reads.
+        in_ranks: Whether several processes can share its work; they do if LAUNCH asks for it.
     """
     global _running
     atexit.register(gc.freeze)  # to collect what PyTorch's modules hold would take a second
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(line_buffering=True)  # so that logs show each line at once
+    if is_rank():
+        start_rank()
+    stage = Path(sys.argv[0]).stem
     try:
         _require_root()
         _running = load_params(model)
+        if in_ranks and wants_ranks():
+            launch(stage)
+            return
         main(_running)
         require_true_record()
-    except UserError as error:
-        sys.exit(f"error: {error}")
-    except FileNotFoundError as error:
-        if not str(error.filename).startswith("data/"):
-            raise
-        sys.exit(
-            f"error: {error.filename}: no such file; an earlier stage writes it: run dvc repro, "
-            "or dvc pull"
-        )
     except BaseException as error:
-        if is_out_of_memory(error):
-            sys.exit(f"error: {out_of_memory_message(error, Path(sys.argv[0]).stem)}")
+        if (message := _message(error, stage)) is not None:
+            _exit(message)
         if not was_interrupted(error):
             raise
-        exit_interrupted("unfinished results were removed")
+        if is_rank():  # its launcher says it
+            os._exit(1)
+        exit_interrupted(left_by_interrupt(stage))
+
+
+def _message(error: BaseException, stage: str) -> str | None:
+    """What to say of an error that a user can do something about; None for others."""
+    if isinstance(error, UserError):
+        return str(error)
+    if isinstance(error, FileNotFoundError) and str(error.filename).startswith("data/"):
+        return (
+            f"{error.filename}: no such file; an earlier stage writes it: run dvc repro, "
+            "or dvc pull"
+        )
+    if is_out_of_memory(error):
+        return out_of_memory_message(error, stage)
+    return lost_rank(error)
+
+
+def _exit(message: str) -> NoReturn:
+    if is_rank():
+        fail_rank(message)
+    sys.exit(f"error: {message}")
 
 
 def _require_root() -> None:

@@ -7,19 +7,39 @@ import os
 import torch
 
 from stages.core.devices import available_devices
+from stages.core.errors import UserError
+from stages.core.launch import local_rank, n_ranks
 
 
 def choose_device(name: str) -> torch.device:
-    """The device that the parameter `device` names.
+    """The device that the parameter `device` names; of several ranks, each has its own GPU.
 
     Args:
         name: `auto` (cuda, else mps, else cpu), or a device that this machine has, which reading
             `params.yaml` has made sure of.
+
+    Raises:
+        UserError: There are more ranks than GPUs.
     """
     if name == "auto":
         known = available_devices()
         name = next(kind for kind in ("cuda", "mps", "cpu") if kind in known)
+    if n_ranks() > 1 and name != "cpu":
+        return _own_gpu(name)
     return torch.device(name)
+
+
+def _own_gpu(name: str) -> torch.device:
+    own = f"cuda:{local_rank()}"
+    if name != "cuda":
+        raise UserError(f"device: must be auto, cpu or cuda for several ranks (got {name})")
+    if own not in available_devices():
+        raise UserError(
+            f"LAUNCH: needs a GPU for each rank, and this host has {torch.cuda.device_count()}; "
+            "choose a smaller --nproc-per-node, or device: cpu"
+        )
+    torch.cuda.set_device(own)
+    return torch.device(own)
 
 
 def configure_process_for(device: torch.device) -> None:

@@ -1,0 +1,153 @@
+"""Runs a stage in several processes, called ranks, under torchrun.
+
+The environment variable LAUNCH asks for it, with torchrun's options: `--nproc-per-node 2`. It is no
+parameter, since results do not depend on it but for rounding.
+"""
+
+import contextlib
+import ctypes
+import io
+import logging
+import os
+import shlex
+import signal
+import sys
+from argparse import Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from stages.core.errors import UserError
+
+if TYPE_CHECKING:
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
+
+_LOST = "lost the connection to another, which has ended; see what that said, then run dvc repro"
+_PARENT_DEATH_SIGNAL = 1  # number of the option in Linux's prctl.h
+
+
+def is_rank() -> bool:
+    """Whether torchrun started this process."""
+    return "TORCHELASTIC_RUN_ID" in os.environ
+
+
+def rank() -> int:
+    """Number of this process among all ranks of all hosts; 0 if it is the only one."""
+    return int(os.environ["RANK"]) if is_rank() else 0
+
+
+def n_ranks() -> int:
+    """Number of ranks on all hosts; 1 without torchrun."""
+    return int(os.environ["WORLD_SIZE"]) if is_rank() else 1
+
+
+def local_rank() -> int:
+    """Number of this process among the ranks of this host."""
+    return int(os.environ["LOCAL_RANK"]) if is_rank() else 0
+
+
+def wants_ranks() -> bool:
+    """Whether LAUNCH asks for ranks which this process is none of."""
+    return bool(os.environ.get("LAUNCH", "").strip()) and not is_rank()
+
+
+def launch(stage: str) -> None:
+    """Run `python -m stages.<stage>` in the ranks that LAUNCH asks for, and wait for them.
+
+    Raises:
+        UserError: LAUNCH is not as torchrun expects, or a rank failed: says what it said.
+        KeyboardInterrupt: The ranks were told to end.
+    """
+    # Takes a second, which a stage without ranks need not wait for.
+    from torch.distributed.elastic.multiprocessing import SignalException
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.run import run
+
+    options = os.environ["LAUNCH"]
+    arguments = _parsed(options, stage)
+    print(f"{stage}: under torchrun {options}")
+    if arguments.rdzv_endpoint:
+        print(f"other hosts join in this folder: LAUNCH='{options}' python -m stages.{stage}")
+    logging.disable(logging.ERROR)  # what matters is raised, and said below
+    try:
+        run(arguments)
+    except ChildFailedError as error:
+        raise UserError(_first_message(error)) from None
+    except SignalException:
+        raise KeyboardInterrupt from None
+    except (ValueError, AssertionError, RuntimeError) as error:
+        raise UserError(f"LAUNCH: torchrun {options}: {error}; change it, or unset it") from None
+
+
+def _parsed(options: str, stage: str) -> Namespace:
+    """The options as torchrun reads them, with the stage as what it starts."""
+    from torch.distributed.run import parse_args
+
+    script = ["-m", f"stages.{stage}"]
+    complaint = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(complaint), contextlib.redirect_stdout(complaint):
+            arguments: Namespace = parse_args([*shlex.split(options), *script])
+    except (SystemExit, ValueError) as error:
+        lines = complaint.getvalue().strip().splitlines() or [str(error)]
+        raise _not_options(options, lines[-1]) from None
+    if arguments.training_script != script[-1] or arguments.training_script_args:
+        raise _not_options(options, f"{arguments.training_script} is none")
+    if arguments.rdzv_endpoint and arguments.rdzv_backend == "static":
+        arguments.rdzv_backend = "c10d"  # the other one would need a number for each host
+    if arguments.rdzv_id == "none":
+        arguments.rdzv_id = stage  # so that hosts meet in the same stage
+    return arguments
+
+
+def _not_options(options: str, reason: str) -> UserError:
+    return UserError(
+        f"LAUNCH: must hold options of torchrun, such as --nproc-per-node 2 (got {options}): "
+        f"{reason}; change it, or unset it"
+    )
+
+
+def _first_message(error: "ChildFailedError") -> str:
+    """Why a rank failed; one message, whatever else it took down with it."""
+
+    def order(failure: tuple[int, "ProcessFailure"]) -> tuple[int, int]:
+        said = _said(failure[1])
+        return (2 if said.endswith(_LOST) else 0 if said else 1), failure[1].timestamp
+
+    number, failure = min(error.failures.items(), key=order)
+    if said := _said(failure):
+        return said
+    if failure.exitcode < 0:
+        name = signal.Signals(-failure.exitcode).name
+        return f"rank {number} was ended by {name}, and all of this host with it; run dvc repro"
+    return f"rank {number} failed with exit code {failure.exitcode}; what it said stands above"
+
+
+def _said(failure: "ProcessFailure") -> str:
+    """The message that a rank left with `fail_rank`; empty if it did not."""
+    message: object = failure.message  # torch says that it is a string
+    return str(message["message"]).removeprefix("UserError: ") if isinstance(message, dict) else ""
+
+
+def start_rank() -> None:
+    """Let rank 0 alone print, and end this rank if its launcher ends without a word."""
+    with contextlib.suppress(OSError, AttributeError):  # elsewhere than on Linux
+        ctypes.CDLL(None).prctl(_PARENT_DEATH_SIGNAL, signal.SIGKILL)
+    if rank() > 0:
+        with Path(os.devnull).open("w") as nothing:
+            os.dup2(nothing.fileno(), sys.stdout.fileno())
+        sys.stderr.isatty = lambda: False  # type: ignore[method-assign]  # so no progress bars
+
+
+def fail_rank(message: str) -> NoReturn:
+    """End this rank with a message that the launcher prints, once for all ranks."""
+    from torch.distributed.elastic.multiprocessing.errors import get_error_handler
+
+    get_error_handler().record_exception(UserError(message))
+    sys.exit(1)
+
+
+def lost_rank(error: BaseException) -> str | None:
+    """The message for an error that only says that another rank has ended; None for others."""
+    if is_rank() and isinstance(error, RuntimeError) and "gloo" in str(error).lower():
+        return f"rank {rank()} {_LOST}"
+    return None
