@@ -9,18 +9,21 @@ from numpy.typing import NDArray
 from sklearn.metrics import accuracy_score, f1_score, log_loss, recall_score
 from torch import Tensor
 
-from stages.artifacts.predictions import Predictions
+from stages.artifacts.predictions import ROWS_AT_ONCE, Predictions
 from stages.artifacts.splits import load_names, load_split
 from stages.core.errors import UserError
 from stages.core.files import new_file, write_csv, write_json
+from stages.core.npy import load_npy, new_npy
+from stages.core.resume import unfinished_folder
 from stages.core.sections import DeviceName, StageParams
 from stages.core.stage import run_stage
-from stages.networks.checkpoint import load_checkpoint
+from stages.networks.checkpoint import Checkpoint, load_checkpoint
 from stages.networks.device import choose_device, configure_process_for
-from stages.networks.predict import predict
+from stages.networks.predict import predict_batches
 
 METRICS = Path("metrics/evaluate.json")
 PLOTS = Path("plots")
+PROBABILITIES = unfinished_folder("evaluate") / "probabilities.npy"
 N_BINS = 15  # as in Guo et al. 2017, who made the measure popular
 N_MISTAKES = 100
 
@@ -37,9 +40,8 @@ def main(params: Params) -> None:
     configure_process_for(device)
     checkpoint = load_checkpoint(device)
     test = load_split("test")
-    logits = predict(checkpoint.network, torch.from_numpy(test.images).to(device))
-    require_finite(logits, checkpoint.architecture)
-    probabilities = logits.cpu().double().softmax(dim=1).numpy()
+    write_probabilities(checkpoint, torch.from_numpy(test.images), device)
+    probabilities = load_npy(PROBABILITIES)
     metrics = measure(probabilities, test.labels)
     predictions = Predictions(
         probabilities, test.labels, load_names("test"), checkpoint.info.class_names, metrics
@@ -53,23 +55,28 @@ def main(params: Params) -> None:
     print(f"test accuracy {metrics['accuracy']:.2%}, log loss {metrics['log_loss']:.4f}")
 
 
-def require_finite(logits: Tensor, architecture: str) -> None:
-    """Reject outputs that no measure can be taken of.
+def write_probabilities(checkpoint: Checkpoint, images: Tensor, device: torch.device) -> None:
+    """Write the classes' probabilities (n, k) in float64 to a file, since n may be large.
 
     Args:
-        logits: (n, k).
-        architecture: What gave them.
+        checkpoint: The network, on the device.
+        images: (n, c, h, w), on the processor.
+        device: Of the network.
 
     Raises:
-        UserError: Some are infinite or not a number.
+        UserError: Some of the network's outputs are infinite or not a number.
     """
-    n_wrong = int((~logits.isfinite()).any(dim=1).sum())
-    if n_wrong:
-        raise UserError(
-            f"evaluate: {architecture} gives outputs that are not finite for {n_wrong:,} of "
-            f"{len(logits):,} test images; check model.weights and the network, or lower "
-            "train.learning_rate"
-        )
+    n_wrong = 0
+    with new_file(PROBABILITIES) as partial, new_npy(partial, len(images)) as append:
+        for logits in predict_batches(checkpoint.network, images, device):
+            n_wrong += int((~logits.isfinite()).any(dim=1).sum())
+            append(logits.cpu().double().softmax(dim=1).numpy())
+        if n_wrong:
+            raise UserError(
+                f"evaluate: {checkpoint.architecture} gives outputs that are not finite for "
+                f"{n_wrong:,} of {len(images):,} test images; check model.weights and the "
+                "network, or lower train.learning_rate"
+            )
 
 
 def measure(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> dict[str, float]:
@@ -89,11 +96,20 @@ def measure(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> di
     f1 = f1_score(labels, predicted, labels=classes, average="macro", zero_division=0)
     return {
         "accuracy": float(accuracy_score(labels, predicted)),
-        "log_loss": float(log_loss(labels, probabilities, labels=classes)),
+        "log_loss": mean_log_loss(probabilities, labels),
         "expected_calibration_error": expected_calibration_error(probabilities, labels),
         "macro_f1": float(f1),
         "lowest_recall": float(recalls.min()),
     }
+
+
+def mean_log_loss(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
+    """Mean of -log of the true class's probability, in nats; rows are read some at a time."""
+    classes, total = np.arange(probabilities.shape[1]), 0.0
+    for start in range(0, len(labels), ROWS_AT_ONCE):
+        rows = slice(start, start + ROWS_AT_ONCE)
+        total += log_loss(labels[rows], probabilities[rows], labels=classes, normalize=False)
+    return float(total / len(labels))
 
 
 def expected_calibration_error(
@@ -124,9 +140,14 @@ def reliability(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -
 
 def confusion(predictions: Predictions) -> pd.DataFrame:
     """Actual and predicted class of each test image; DVC's confusion template counts them."""
-    names = np.array(predictions.class_names)
     return pd.DataFrame(
-        {"actual": names[predictions.labels], "predicted": names[predictions.predicted]}
+        {
+            name: pd.Categorical.from_codes(classes, predictions.class_names)
+            for name, classes in (
+                ("actual", predictions.labels),
+                ("predicted", predictions.predicted),
+            )
+        }
     )
 
 

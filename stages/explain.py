@@ -2,22 +2,33 @@
 
 import importlib.metadata
 from collections.abc import Iterable, Iterator
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NoReturn
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from tqdm import tqdm
 
-from stages.artifacts.explanation import AttributionSlice, ExplainedImages, save_explanation
+from stages.artifacts.explanation import (
+    AttributionSlice,
+    ExplainedImages,
+    Setup,
+    save_explanation,
+    save_shard,
+)
 from stages.artifacts.portable import PortableNetwork
 from stages.artifacts.predictions import Predictions
 from stages.artifacts.splits import SplitName, load_names, load_split
+from stages.core.launch import rank
+from stages.core.resume import progress_folder
 from stages.core.sections import DeviceName, StageParams
-from stages.core.stage import run_stage
+from stages.core.shards import Shard, n_finished, new_shard, shards_of, unfinished
+from stages.core.stage import require_true_record, run_stage
 from stages.deepshap import UnsupportedOperation, portable
-from stages.explainers.base.contract import Attributions, build_explainer
-from stages.explainers.base.slices import additive_slices, attributions
+from stages.explainers.base.contract import Attribute, Attributions, build_explainer
+from stages.explainers.base.slices import SLICE_IMAGES, additive_slices, attributions, progress_bar
 from stages.networks.build import place_in_file
 from stages.networks.checkpoint import Checkpoint, load_checkpoint
 from stages.networks.device import choose_device, configure_process_for
@@ -37,66 +48,135 @@ class Params(StageParams):
     explain: Explain
 
 
-def main(params: Params) -> None:
-    """Choose images, classes and a background, attribute, check, write."""
-    options, device = params.explain, choose_device(params.device)
-    configure_process_for(device)
-    checkpoint = load_checkpoint(device)
-    network = with_output(checkpoint.network.requires_grad_(False), options.output)
-    explained = choose(network, device, options, describe(checkpoint, params))
-    images = torch.from_numpy(explained.images).to(device).float()
-    background = torch.from_numpy(explained.background).to(device).float()
-    written = portable_network(network, background[:1])
-    attribute = build_explainer(options.method, network, background, options.seed)
-    slices = attributions(attribute, images, explained.classes, "explain")
-    additive = additive_slices(slices, explained, options.tolerance)
-    save_explanation(explained, with_errors(additive, explained))
-    written.save()
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """What it takes to explain any of the chosen images.
 
-
-def choose(
-    network: nn.Module, device: torch.device, options: Explain, about: dict[str, Any]
-) -> ExplainedImages:
-    """Choose images of the test split, their classes, and a background of the training split.
-
-    Args:
+    Attributes:
         network: Gives the explained output.
         device: Of the network.
+        attribute: The method.
+        setup: What all images share.
+        predictions: For the test split.
         options: What is asked for.
-        about: As in `ExplainedImages`, but for the size of the training split.
     """
-    predictions, test, train = Predictions.load(), load_split("test"), load_split("train")
+
+    network: nn.Module
+    device: torch.device
+    attribute: Attribute
+    setup: Setup
+    predictions: Predictions
+    options: Explain
+
+    def explained(self, indices: NDArray[np.int64]) -> ExplainedImages:
+        """Images at some positions in the test split, and the network's outputs for them."""
+        test, predictions = load_split("test"), self.predictions
+        images = test.images[indices]
+        on_device = torch.from_numpy(images).to(self.device).float()
+        probabilities = predictions.probabilities[indices]
+        wanted, names = self.options.outputs, predictions.class_names
+        return ExplainedImages(
+            **vars(self.setup),
+            outputs=predict(self.network, on_device, SLICE_IMAGES).cpu().double().numpy(),
+            probabilities=probabilities,
+            classes=choose_classes(wanted, probabilities, names),
+            images=images,
+            labels=test.labels[indices],
+            names=predictions.names[indices],
+            indices=indices,
+        )
+
+    def slices(
+        self, explained: ExplainedImages, progress: "tqdm[NoReturn]"
+    ) -> Iterator[AttributionSlice]:
+        """Their attributions, which add up, with error bars."""
+        images = torch.from_numpy(explained.images).to(self.device)
+        found = attributions(self.attribute, images, explained.classes, progress)
+        return with_errors(additive_slices(found, explained, self.options.tolerance), explained)
+
+
+def main(params: Params) -> None:
+    """Choose images, classes and a background; attribute, check and write, a shard at a time."""
+    options, device = params.explain, choose_device(params.device)
+    configure_process_for(device)
+    checkpoint, predictions = load_checkpoint(device), Predictions.load()
+    network = with_output(checkpoint.network.requires_grad_(False), options.output)
+    indices = chosen_images(options, predictions)
+    setup = setup_of(network, device, options, describe(checkpoint, params))
+    background = torch.from_numpy(setup.background).to(device).float()
+    written = portable_network(network, background[:1])
+    task = Task(
+        network=network,
+        device=device,
+        attribute=build_explainer(options.method, network, background, options.seed),
+        setup=setup,
+        predictions=predictions,
+        options=options,
+    )
+    shards = shards_of(len(indices), progress_folder("explain", params))
+    explain_shards(task, shards, indices)
+    if rank() == 0:
+        if save_explanation(setup, [shard.folder for shard in shards]) == 0:
+            print(f"no error bars: {_why_none(setup)}")
+        written.save()
+
+
+def explain_shards(task: Task, shards: list[Shard], indices: NDArray[np.int64]) -> None:
+    """Explain the images of all shards that are not finished, with other processes if there are.
+
+    Args:
+        task: What it takes.
+        shards: All of them.
+        indices: Positions of their images in the test split (n,).
+    """
+    if done := n_finished(shards):
+        print(f"explain: going on after {done:,} of {len(indices):,} images, kept from another run")
+    with progress_bar("explain", len(indices)) as progress:
+        for shard in unfinished(shards):
+            progress.n = n_finished(shards)  # by other processes too
+            explained = task.explained(indices[shard.rows])
+            with new_shard(shard) as folder:
+                save_shard(explained, task.slices(explained, progress), folder)
+                require_true_record()
+
+
+def chosen_images(options: Explain, predictions: Predictions) -> NDArray[np.int64]:
+    """Positions of the images to explain in the test split (n,)."""
     not_tested: tuple[SplitName, ...] = ("train", "validation")
-    indices = choose_images(
+    return choose_images(
         options.images,
         options.n_images,
         options.seed,
         predictions,
         {split: load_names(split) for split in not_tested},
     )
-    probabilities = predictions.probabilities[indices]
+
+
+def setup_of(
+    network: nn.Module, device: torch.device, options: Explain, about: dict[str, Any]
+) -> Setup:
+    """Draw a background from the training split, and what all images share.
+
+    Args:
+        network: Gives the explained output.
+        device: Of the network.
+        options: What is asked for.
+        about: As in `Setup`, but for the size of the training split.
+    """
+    train = load_split("train")
     drawn = choose_background(train.labels, options.n_background, options.background, options.seed)
-
-    def outputs(images: NDArray[np.uint8]) -> NDArray[np.float64]:
-        return predict(network, torch.from_numpy(images).to(device).float()).cpu().double().numpy()
-
-    return ExplainedImages(
-        base_values=outputs(train.images[drawn]).mean(axis=0),
-        outputs=outputs(test.images[indices]),
-        probabilities=probabilities,
-        classes=choose_classes(options.outputs, probabilities, predictions.class_names),
-        images=test.images[indices],
-        labels=test.labels[indices],
-        names=predictions.names[indices],
-        indices=indices,
-        background=train.images[drawn],
+    background = train.images[drawn]
+    outputs = predict(network, torch.from_numpy(background).to(device).float())
+    return Setup(
+        base_values=outputs.cpu().double().numpy().mean(axis=0),
+        background=background,
         background_indices=drawn,
         about={**about, "n_train": len(train.labels)},
     )
 
 
 def describe(checkpoint: Checkpoint, params: Params) -> dict[str, Any]:
-    """What was explained and how, as in `ExplainedImages.about`."""
+    """What was explained and how, as in `Setup.about`."""
     options = params.explain
     return {
         "class_names": checkpoint.info.class_names,
@@ -138,10 +218,10 @@ def portable_network(network: nn.Module, image: Tensor) -> PortableNetwork:
 def with_errors(
     slices: Iterable[Attributions], explained: ExplainedImages
 ) -> Iterator[AttributionSlice]:
-    """Add the error bars that follow from the groups; say so once where there are none.
+    """Add the error bars that follow from the groups, where there are any.
 
     Args:
-        slices: Attributions of all images, in order.
+        slices: Attributions of the images, in order.
         explained: The images.
     """
     n_background, n_train = len(explained.background), explained.about["n_train"]
@@ -149,8 +229,6 @@ def with_errors(
     done = 0
     for values, groups in slices:
         if groups is None:
-            if done == 0:
-                print(f"no error bars: {_why_none(explained)}")
             yield AttributionSlice(values)
         else:
             of_predicted = places[done : done + len(values), None, None, None, None]
@@ -163,11 +241,11 @@ def with_errors(
         done += len(values)
 
 
-def _why_none(explained: ExplainedImages) -> str:
-    if len(explained.background) < 2:
+def _why_none(setup: Setup) -> str:
+    if len(setup.background) < 2:
         return "they need two background images or more (explain.n_background)"
-    return f"explain.method {explained.about['method']} has no groups of the background"
+    return f"explain.method {setup.about['method']} has no groups of the background"
 
 
 if __name__ == "__main__":
-    run_stage(main, Params)
+    run_stage(main, Params, in_ranks=True)

@@ -42,7 +42,7 @@ def main(params: Params) -> None:
     model, explain = params.model, params.explain
     network = build_network(model.architecture, load_info(), model.options)
     network = network.to(device).eval().requires_grad_(False)
-    pixels = load_split("train", mmap_mode="r").images[: N_BACKGROUND + 1]
+    pixels = load_split("train").images[: N_BACKGROUND + 1]
     images = torch.tensor(pixels, device=device).float()
     background, image = images[:-1], images[-1:]
     attribute = build_explainer(

@@ -25,7 +25,7 @@ from stages.core.params import load_params
 from stages.core.sections import StageParams
 from stages.datasets.base.decode import UnusableImage, decode
 from stages.explainers.base.contract import build_explainer
-from stages.explainers.base.slices import additive_slices, attributions
+from stages.explainers.base.slices import additive_slices, attributions, progress_bar
 from stages.figures.captions import UNITS, signed
 from stages.figures.run import Run
 from stages.figures.scale import luma
@@ -207,8 +207,9 @@ def explain(pictures: Sequence[Picture], checkpoint: Checkpoint, last: Explanati
     }
     explained = ExplainedImages(**content)
     attribute = build_explainer(about["method"], network, background, options["seed"])
-    slices = attributions(attribute, images, explained.classes, "explain")
-    parts = [part.values for part in additive_slices(slices, explained, options["tolerance"])]
+    with progress_bar("explain", len(pixels)) as progress:
+        slices = attributions(attribute, images, explained.classes, progress)
+        parts = [part.values for part in additive_slices(slices, explained, options["tolerance"])]
     return Explanation(**content, values=np.concatenate(parts).astype(np.float32))
 
 

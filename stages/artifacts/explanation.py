@@ -1,7 +1,6 @@
 """SHAP values of test images, `data/shap`: explain writes them, report reads them."""
 
 import contextlib
-import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
@@ -11,9 +10,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.artifacts.npy import AppendRows, new_npy
 from stages.artifacts.splits import Names
 from stages.core.files import new_folder, read_json, write_json
+from stages.core.npy import AppendRows, load_npy, new_npy
 
 if TYPE_CHECKING:
     import shap
@@ -23,23 +22,14 @@ UNKNOWN = -1  # instead of a true class
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExplainedImages:
-    """Some test images, with everything needed to interpret their SHAP values.
+class Setup:
+    """What all explained images of a run share.
 
-    n images, c channels, h height, w width, k classes, m maps of each image (m = k where all
-    classes are explained), b background images. Each array is saved as `<name>.npy`, `about` as
-    `about.json`.
+    k classes, b background images, c channels, h height, w width. Each array is saved as
+    `<name>.npy`, `about` as `about.json`.
 
     Attributes:
         base_values: Mean output over the background (k,), float64.
-        outputs: The network's outputs (n, k), float64: logits or probabilities, as explained.
-        probabilities: Predicted class probabilities (n, k), float32, whichever was explained.
-        classes: The class that each map of an image belongs to (n, m), int64.
-        images: The explained images (n, c, h, w), uint8.
-        labels: True classes (n,), int64; `UNKNOWN` for pictures that are of no data set.
-        names: What the data set calls the images (n,): paths within its source, or their numbers
-            (int64) where they were published.
-        indices: Positions in the test split (n,), int64.
         background: The background images (b, c, h, w), uint8, group after group.
         background_indices: Their positions in the training split (b,), int64.
         about: What was explained and how: `class_names` (k strings), `dataset` and `network` (their
@@ -51,13 +41,6 @@ class ExplainedImages:
     """
 
     base_values: NDArray[np.float64]
-    outputs: NDArray[np.float64]
-    probabilities: NDArray[np.float32]
-    classes: NDArray[np.int64]
-    images: NDArray[np.uint8]
-    labels: NDArray[np.int64]
-    names: Names
-    indices: NDArray[np.int64]
     background: NDArray[np.uint8]
     background_indices: NDArray[np.int64]
     about: Mapping[str, Any]
@@ -66,6 +49,33 @@ class ExplainedImages:
     def class_names(self) -> list[str]:
         """Names of the k classes, in class order."""
         return list(self.about["class_names"])
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExplainedImages(Setup):
+    """Some test images, with everything needed to interpret their SHAP values.
+
+    n images, m maps of each image (m = k where all classes are explained). Each array is saved as
+    `<name>.npy`.
+
+    Attributes:
+        outputs: The network's outputs (n, k), float64: logits or probabilities, as explained.
+        probabilities: Predicted class probabilities (n, k), float32, whichever was explained.
+        classes: The class that each map of an image belongs to (n, m), int64.
+        images: The explained images (n, c, h, w), uint8.
+        labels: True classes (n,), int64; `UNKNOWN` for pictures that are of no data set.
+        names: What the data set calls the images (n,): paths within its source, or their numbers
+            (int64) where they were published.
+        indices: Positions in the test split (n,), int64.
+    """
+
+    outputs: NDArray[np.float64]
+    probabilities: NDArray[np.float32]
+    classes: NDArray[np.int64]
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+    names: Names
+    indices: NDArray[np.int64]
 
     @cached_property
     def titles(self) -> list[str]:
@@ -110,8 +120,12 @@ class ExplainedImages:
         return float(outputs.max() - outputs.min())
 
 
-_ARRAYS = [field.name for field in fields(ExplainedImages) if field.name != "about"]
-_SHARED = ["base_values", "background", "background_indices"]  # by all images
+def _arrays_of(kind: type[Setup]) -> list[str]:
+    return [field.name for field in fields(kind) if field.name != "about"]
+
+
+_SHARED = _arrays_of(Setup)
+_BY_IMAGE = [name for name in _arrays_of(ExplainedImages) if name not in _SHARED]
 
 
 class AttributionSlice(NamedTuple):
@@ -126,6 +140,9 @@ class AttributionSlice(NamedTuple):
     values: NDArray[np.floating]
     errors: NDArray[np.floating] | None = None
     group_means: NDArray[np.floating] | None = None
+
+
+_OPTIONAL = list(AttributionSlice._field_defaults)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,9 +167,9 @@ class Explanation(ExplainedImages):
     def load(cls, folder: Path = FOLDER) -> Self:
         """Read the folder; the arrays are memory-mapped, since they may be larger than memory."""
         arrays = {
-            name: np.load(folder / f"{name}.npy", mmap_mode="r")
-            for name in (*_ARRAYS, *AttributionSlice._fields)
-            if name in _ARRAYS or (folder / f"{name}.npy").exists()
+            name: load_npy(folder / f"{name}.npy")
+            for name in (*_SHARED, *_BY_IMAGE, *AttributionSlice._fields)
+            if name not in _OPTIONAL or (folder / f"{name}.npy").exists()
         }
         return cls(**arrays, about=read_json(folder / "about.json"))
 
@@ -199,46 +216,53 @@ class Explanation(ExplainedImages):
         )
 
 
-def save_explanation(
-    explained: ExplainedImages, slices: Iterable[AttributionSlice], folder: Path = FOLDER
+def save_shard(
+    explained: ExplainedImages, slices: Iterable[AttributionSlice], folder: Path
 ) -> None:
-    """Write an explanation; attributions are written slice by slice and need not fit into memory.
+    """Write a shard of an explanation: what belongs to some of its images.
 
     Args:
-        explained: Everything but the attributions.
-        slices: Those of all images, in order.
-        folder: Where to write.
+        explained: The images of the shard.
+        slices: Their attributions, in order; written slice by slice.
+        folder: An empty one.
     """
-    n_groups = 0
-    with new_folder(folder) as new, contextlib.ExitStack() as stack:
-        for name in _ARRAYS:
-            np.save(new / f"{name}.npy", getattr(explained, name))
+    for name in _BY_IMAGE:
+        np.save(folder / f"{name}.npy", getattr(explained, name))
+    with contextlib.ExitStack() as stack:
         append: dict[str, AppendRows] = {}
         for part in slices:
             for name, array in part._asdict().items():
                 if array is None:
                     continue
                 if name not in append:
-                    file = new_npy(new / f"{name}.npy", len(explained.images))
+                    file = new_npy(folder / f"{name}.npy", len(explained.images))
                     append[name] = stack.enter_context(file)
                 append[name](array.astype("<f4"))
-            n_groups = 0 if part.group_means is None else part.group_means.shape[1]
-        write_json(new / "about.json", {**explained.about, "n_groups": n_groups})
 
 
-def join_explanations(parts: Sequence[Path], n_images: int, folder: Path = FOLDER) -> None:
-    """Write the explanation that is saved in parts as one; nothing is read into memory as a whole.
+def save_explanation(setup: Setup, shards: Sequence[Path], folder: Path = FOLDER) -> int:
+    """Write an explanation from its shards; no array is read into memory as a whole.
 
     Args:
-        parts: Folders that `save_explanation` wrote, in the order of their images.
-        n_images: How many images all parts have.
+        setup: What all images share.
+        shards: Folders that `save_shard` wrote, in the order of their images.
         folder: Where to write.
+
+    Returns:
+        How many groups the attributions have, 0 if there are no error bars.
     """
+    n_groups = 0
     with new_folder(folder) as new:
-        for first in sorted(parts[0].iterdir()):
-            if first.suffix != ".npy" or first.stem in _SHARED:
-                shutil.copyfile(first, new / first.name)
+        for name in _SHARED:
+            np.save(new / f"{name}.npy", getattr(setup, name))
+        for name in (*_BY_IMAGE, *AttributionSlice._fields):
+            if not (shards[0] / f"{name}.npy").exists():
                 continue
-            with new_npy(new / first.name, n_images) as append:
+            parts = [load_npy(shard / f"{name}.npy") for shard in shards]
+            with new_npy(new / f"{name}.npy", sum(map(len, parts))) as append:
                 for part in parts:
-                    append(np.load(part / first.name, mmap_mode="r"))
+                    append(part)
+            if name == "group_means":
+                n_groups = parts[0].shape[1]
+        write_json(new / "about.json", {**setup.about, "n_groups": n_groups})
+    return n_groups

@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 
 from stages.artifacts.splits import Names
 from stages.core.files import new_folder, read_json, write_json
+from stages.core.npy import load_npy, new_npy
 
 FOLDER = Path("data/predictions")
+ROWS_AT_ONCE = 100_000  # in memory, of images by classes
 
 
 @dataclass(frozen=True)
@@ -47,19 +49,21 @@ class Predictions:
         """Write the arrays, and the rest as JSON."""
         about = {"class_names": self.class_names, "metrics": self.metrics}
         with new_folder(folder) as new:
-            np.save(new / "probabilities.npy", self.probabilities.astype(np.float32))
+            n_images = len(self.labels)
+            with new_npy(new / "probabilities.npy", n_images) as append:
+                for start in range(0, n_images, ROWS_AT_ONCE):
+                    rows = self.probabilities[start : start + ROWS_AT_ONCE]
+                    append(rows.astype(np.float32))
             np.save(new / "labels.npy", self.labels)
             np.save(new / "names.npy", self.names)
             write_json(new / "predictions.json", about)
 
     @classmethod
     def load(cls, folder: Path = FOLDER) -> "Predictions":
-        """Read what `save` wrote."""
+        """Read what `save` wrote; the arrays only as far as they are looked at."""
         about: dict[str, Any] = read_json(folder / "predictions.json")
         return cls(
-            np.load(folder / "probabilities.npy"),
-            np.load(folder / "labels.npy"),
-            np.load(folder / "names.npy", mmap_mode="r"),
+            *(load_npy(folder / f"{name}.npy") for name in ("probabilities", "labels", "names")),
             tuple(about["class_names"]),
             about["metrics"],
         )

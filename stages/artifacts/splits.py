@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.core.files import new_folder, read_json, write_json
+from stages.core.npy import load_npy
 
 FOLDER = Path("data/prepared")
 
@@ -83,17 +84,11 @@ def load_info(folder: Path = FOLDER) -> DatasetInfo:
     return DatasetInfo.from_json(read_json(folder / "dataset.json"))
 
 
-def load_split(
-    name: SplitName, folder: Path = FOLDER, mmap_mode: Literal["r"] | None = None
-) -> Split:
-    """Read one split; with mmap_mode "r", as in `numpy.load`, only what is looked at."""
-    images, labels = (
-        np.load(folder / f"{name}_{part}.npy", mmap_mode) for part in ("images", "labels")
-    )
-    return Split(images, labels)
+def load_split(name: SplitName, folder: Path = FOLDER) -> Split:
+    """One split; only what is looked at is read, since it may be larger than memory."""
+    return Split(*(load_npy(folder / f"{name}_{part}.npy") for part in Split._fields))
 
 
 def load_names(name: SplitName, folder: Path = FOLDER) -> Names:
-    """The names of a split's images; memory-mapped, since few are looked at."""
-    names: Names = np.load(folder / f"{name}_names.npy", mmap_mode="r")
-    return names
+    """The names of a split's images; only what is looked at is read."""
+    return load_npy(folder / f"{name}_names.npy")

@@ -17,7 +17,7 @@ from stages.core.errors import UserError
 from stages.core.launch import fail_rank, is_rank, launch, lost_rank, start_rank, wants_ranks
 from stages.core.memory import is_out_of_memory, out_of_memory_message
 from stages.core.params import PARAMS_FILE, load_params
-from stages.core.resume import left_by_interrupt
+from stages.core.resume import forget_progress, left_by_interrupt
 
 Params = TypeVar("Params", bound=BaseModel)
 
@@ -49,9 +49,11 @@ def run_stage(main: Callable[[Params], None], model: type[Params], in_ranks: boo
         _running = load_params(model)
         if in_ranks and wants_ranks():
             launch(stage)
-            return
-        main(_running)
-        require_true_record()
+        else:
+            main(_running)
+            require_true_record()
+        if not is_rank():  # whose launcher does it, once all ranks have ended
+            forget_progress(stage)
     except BaseException as error:
         if (message := _message(error, stage)) is not None:
             _exit(message)

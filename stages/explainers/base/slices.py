@@ -1,6 +1,7 @@
 """Attributions of many images, slice by slice: memory stays small, and progress shows."""
 
 from collections.abc import Iterable, Iterator
+from typing import NoReturn
 
 import numpy as np
 import torch
@@ -18,25 +19,34 @@ SLICE_MIB = 128  # of attributions, those by group included; a single image may 
 ROUNDING = 2e-6  # share of Σ|attribution| that float32 may lose, over thousands of pixels
 
 
+def progress_bar(name: str, n_images: int) -> "tqdm[NoReturn]":
+    """A bar for attributing n images."""
+    return tqdm(total=n_images, desc=name, unit="image", leave=False, disable=None)
+
+
 def attributions(
-    attribute: Attribute, images: Tensor, classes: NDArray[np.int64], name: str
+    attribute: Attribute,
+    images: Tensor,
+    classes: NDArray[np.int64],
+    progress: "tqdm[NoReturn]",
 ) -> Iterator[Attributions]:
     """Attribute images, a slice at a time.
 
     Args:
         attribute: A method, from `build_explainer`.
-        images: (n, c, h, w), float, on the network's device.
+        images: (n, c, h, w), on the network's device.
         classes: The class of each of their maps (n, m).
-        name: Shown beside the progress bar.
+        progress: Counts the images.
     """
     _, channels, height, width = images.shape
     floats = (channels + MOST_GROUPS) * height * width * classes.shape[1]  # of an image
-    size = int(np.clip(SLICE_MIB * 2**20 // (4 * floats), 1, SLICE_IMAGES))
+    fitting = max(1, SLICE_MIB * 2**20 // (4 * floats))
+    # A power of two, so that shards consist of the slices that all images at once would make.
+    size = min(2 ** (fitting.bit_length() - 1), SLICE_IMAGES)
     wanted = torch.from_numpy(classes)
-    with tqdm(total=len(images), desc=name, unit="image", leave=False, disable=None) as progress:
-        for some, their_classes in zip(images.split(size), wanted.split(size), strict=True):
-            yield attribute(some, their_classes)
-            progress.update(len(some))
+    for some, their_classes in zip(images.split(size), wanted.split(size), strict=True):
+        yield attribute(some.float(), their_classes)
+        progress.update(len(some))
 
 
 def additive_slices(
@@ -44,14 +54,15 @@ def additive_slices(
 ) -> Iterator[Attributions]:
     """Yield slices unchanged; stop at the first that is not additive.
 
-    An error is judged against the range of the outputs, and against Σ|attribution|: where pixels
-    cancel, a sum in float32 cannot be exact to more than a share of its terms.
+    An error is judged against the range of the image's outputs and the base values, and against
+    Σ|attribution|: where pixels cancel, a sum in float32 cannot be exact to more than a share of
+    its terms.
 
     Args:
         slices: Attributions of all images, in order.
         explained: The images and the network's outputs for them.
-        tolerance: Largest error that passes, as a share of the range of the outputs. An error of
-            at most `ROUNDING` of Σ|attribution| passes too, unless the tolerance is lower still.
+        tolerance: Largest error that passes, as a share of that range. An error of at most
+            `ROUNDING` of Σ|attribution| passes too, unless the tolerance is lower still.
 
     Raises:
         UserError: The attributions of an image do not sum to the change of its outputs.
@@ -68,7 +79,7 @@ def _require_additive(
     values: NDArray[np.floating], explained: ExplainedImages, rows: slice, tolerance: float
 ) -> None:
     errors = np.abs(values.sum(axis=(1, 2, 3), dtype=np.float64) - explained.changes[rows])
-    of_range = errors / explained.output_range
+    of_range = errors / explained.output_ranges[rows, None]
     of_total = errors / np.abs(values).sum(axis=(1, 2, 3), dtype=np.float64).clip(min=1e-300)
     excess = np.where(of_total <= min(ROUNDING, tolerance), 0, of_range)
     if excess.max() > tolerance or not np.isfinite(errors).all():

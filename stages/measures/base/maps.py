@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from stages.artifacts.explanation import Explanation
 from stages.explainers.base.contract import build_explainer
-from stages.explainers.base.slices import attributions
+from stages.explainers.base.slices import attributions, progress_bar
 from stages.measures.base.subject import Subject
 
 TIMED_IMAGES = 8
@@ -72,8 +72,9 @@ def _two_classes(subject: Subject) -> NDArray[np.int64]:
 def _explain(name: str, subject: Subject, classes: NDArray[np.int64]) -> NDArray[np.float64]:
     """Attributions to classes (n, m), channels summed: (n, h, w, m)."""
     attribute = build_explainer(name, subject.explained, subject.background, subject.seed)
-    slices = attributions(attribute, subject.images, classes, name)
-    return np.concatenate([part.values.sum(axis=1, dtype=np.float64) for part in slices])
+    with progress_bar(name, len(classes)) as progress:
+        slices = attributions(attribute, subject.images, classes, progress)
+        return np.concatenate([part.values.sum(axis=1, dtype=np.float64) for part in slices])
 
 
 def maps_of_baseline(maps: NDArray[np.float64], changes: NDArray[np.float64]) -> Maps:

@@ -1,4 +1,4 @@
-"""`.npy` files that are written some rows at a time, so that they may be larger than memory."""
+"""`.npy` files that may be larger than memory."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -30,3 +30,8 @@ def new_npy(path: Path, n_rows: int) -> Iterator[AppendRows]:
             np.ascontiguousarray(rows).tofile(file)
 
         yield append
+
+
+def load_npy(path: Path) -> NDArray[Any]:
+    """An array of which only what is looked at is read; what is assigned to it stays in memory."""
+    return np.asarray(np.load(path, mmap_mode="c"))
