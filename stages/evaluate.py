@@ -1,5 +1,6 @@
 """Measure the network on the test split: `python -m stages.evaluate`."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,7 @@ from stages.artifacts.predictions import ROWS_AT_ONCE, Predictions
 from stages.artifacts.splits import load_names, load_split
 from stages.core.errors import UserError
 from stages.core.files import new_file, write_csv, write_json
-from stages.core.npy import load_npy, new_npy
-from stages.core.resume import unfinished_folder
+from stages.core.npy import concatenate_on_disk
 from stages.core.sections import DeviceName, StageParams
 from stages.core.stage import run_stage
 from stages.networks.checkpoint import Checkpoint, load_checkpoint
@@ -23,7 +23,6 @@ from stages.networks.predict import predict_batches
 
 METRICS = Path("metrics/evaluate.json")
 PLOTS = Path("plots")
-PROBABILITIES = unfinished_folder("evaluate") / "probabilities.npy"
 N_BINS = 15  # as in Guo et al. 2017, who made the measure popular
 N_MISTAKES = 100
 
@@ -40,8 +39,8 @@ def main(params: Params) -> None:
     configure_process_for(device)
     checkpoint = load_checkpoint(device)
     test = load_split("test")
-    write_probabilities(checkpoint, torch.from_numpy(test.images), device)
-    probabilities = load_npy(PROBABILITIES)
+    images = torch.from_numpy(test.images)
+    probabilities = concatenate_on_disk(probabilities_of(checkpoint, images, device))
     metrics = measure(probabilities, test.labels)
     predictions = Predictions(
         probabilities, test.labels, load_names("test"), checkpoint.info.class_names, metrics
@@ -55,28 +54,29 @@ def main(params: Params) -> None:
     print(f"test accuracy {metrics['accuracy']:.2%}, log loss {metrics['log_loss']:.4f}")
 
 
-def write_probabilities(checkpoint: Checkpoint, images: Tensor, device: torch.device) -> None:
-    """Write the classes' probabilities (n, k) in float64 to a file, since n may be large.
+def probabilities_of(
+    checkpoint: Checkpoint, images: Tensor, device: torch.device
+) -> Iterator[NDArray[np.float64]]:
+    """Yield the probabilities of the classes, some images (some, k) at a time.
 
     Args:
         checkpoint: The network, on the device.
-        images: (n, c, h, w), on the processor.
+        images: (n, c, h, w), anywhere.
         device: Of the network.
 
     Raises:
         UserError: Some of the network's outputs are infinite or not a number.
     """
     n_wrong = 0
-    with new_file(PROBABILITIES) as partial, new_npy(partial, len(images)) as append:
-        for logits in predict_batches(checkpoint.network, images, device):
-            n_wrong += int((~logits.isfinite()).any(dim=1).sum())
-            append(logits.cpu().double().softmax(dim=1).numpy())
-        if n_wrong:
-            raise UserError(
-                f"evaluate: {checkpoint.architecture} gives outputs that are not finite for "
-                f"{n_wrong:,} of {len(images):,} test images; check model.weights and the "
-                "network, or lower train.learning_rate"
-            )
+    for logits in predict_batches(checkpoint.network, images, device):
+        n_wrong += int((~logits.isfinite()).any(dim=1).sum())
+        yield logits.cpu().double().softmax(dim=1).numpy()
+    if n_wrong:
+        raise UserError(
+            f"evaluate: {checkpoint.architecture} gives outputs that are not finite for "
+            f"{n_wrong:,} of {len(images):,} test images; check model.weights and the network, or "
+            "lower train.learning_rate"
+        )
 
 
 def measure(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> dict[str, float]:
@@ -140,15 +140,9 @@ def reliability(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -
 
 def confusion(predictions: Predictions) -> pd.DataFrame:
     """Actual and predicted class of each test image; DVC's confusion template counts them."""
-    return pd.DataFrame(
-        {
-            name: pd.Categorical.from_codes(classes, predictions.class_names)
-            for name, classes in (
-                ("actual", predictions.labels),
-                ("predicted", predictions.predicted),
-            )
-        }
-    )
+    names = pd.Index(predictions.class_names)
+    codes = {"actual": predictions.labels, "predicted": predictions.predicted}
+    return pd.DataFrame({key: pd.Categorical.from_codes(of, names) for key, of in codes.items()})
 
 
 def mistakes(predictions: Predictions) -> pd.DataFrame:

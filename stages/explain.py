@@ -90,7 +90,7 @@ class Task:
         self, explained: ExplainedImages, progress: "tqdm[NoReturn]"
     ) -> Iterator[AttributionSlice]:
         """Their attributions, which add up, with error bars."""
-        images = torch.from_numpy(explained.images).to(self.device)
+        images = torch.from_numpy(explained.images)
         found = attributions(self.attribute, images, explained.classes, progress)
         return with_errors(additive_slices(found, explained, self.options.tolerance), explained)
 

@@ -72,15 +72,11 @@ def main(params: Params) -> None:
 def subject_of(explanation: Explanation, network: nn.Module, device: torch.device) -> Subject:
     """What was explained, and how the network's outputs are to be read."""
     predicted, runner_up = two_most_probable(explanation.probabilities)
-    images, background = (
-        torch.from_numpy(part).to(device).float()
-        for part in (explanation.images, explanation.background)
-    )
     return Subject(
         network=network,
         explained=with_output(network, explanation.about["output"]),
-        images=images,
-        background=background,
+        images=torch.from_numpy(explanation.images),
+        background=torch.from_numpy(explanation.background).to(device).float(),
         predicted=predicted,
         runner_up=runner_up,
         seed=explanation.about["parameters"]["explain"]["seed"],
@@ -91,8 +87,8 @@ def maps_of(name: str, subject: Subject, game: Subject, values: NDArray[np.float
     """Those of a baseline or of a method."""
     if name not in BASELINES:
         return maps_of_method(name, subject, game)
-    images = subject.images.byte().cpu().numpy()
-    return maps_of_baseline(BASELINES[name](images), values[:, -1] - values[:, 0])
+    maps = BASELINES[name](subject.images.numpy())
+    return maps_of_baseline(maps, values[:, -1] - values[:, 0])
 
 
 def report_missing(own: Maps) -> None:

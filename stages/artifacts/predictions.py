@@ -62,8 +62,7 @@ class Predictions:
     def load(cls, folder: Path = FOLDER) -> "Predictions":
         """Read what `save` wrote; the arrays only as far as they are looked at."""
         about: dict[str, Any] = read_json(folder / "predictions.json")
-        return cls(
-            *(load_npy(folder / f"{name}.npy") for name in ("probabilities", "labels", "names")),
-            tuple(about["class_names"]),
-            about["metrics"],
-        )
+        arrays = {
+            name: load_npy(folder / f"{name}.npy") for name in ("probabilities", "labels", "names")
+        }
+        return cls(**arrays, class_names=tuple(about["class_names"]), metrics=about["metrics"])

@@ -1,6 +1,7 @@
-"""`.npy` files that may be larger than memory."""
+"""Arrays that may be larger than memory: in `.npy` files, and in files without a name."""
 
-from collections.abc import Callable, Iterator
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,11 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
+from stages.core.errors import UserError
+
 AppendRows = Callable[[NDArray[Any]], None]
+
+_FOLDER = Path("data")
 
 
 @contextmanager
@@ -27,7 +32,7 @@ def new_npy(path: Path, n_rows: int) -> Iterator[AppendRows]:
                 shape = (n_rows, *rows.shape[1:])
                 header = {"descr": npy.dtype_to_descr(rows.dtype), "fortran_order": False}
                 npy.write_array_header_1_0(file, {**header, "shape": shape})
-            np.ascontiguousarray(rows).tofile(file)
+            file.write(np.ascontiguousarray(rows).data)
 
         yield append
 
@@ -35,3 +40,30 @@ def new_npy(path: Path, n_rows: int) -> Iterator[AppendRows]:
 def load_npy(path: Path) -> NDArray[Any]:
     """An array of which only what is looked at is read; what is assigned to it stays in memory."""
     return np.asarray(np.load(path, mmap_mode="c"))
+
+
+def concatenate_on_disk(parts: Iterable[NDArray[Any]]) -> NDArray[Any]:
+    """As `np.concatenate`, but into a file, of which only what is looked at is in memory.
+
+    The file has no name and goes with the array.
+
+    Args:
+        parts: At least one row together, all rows of one dtype and shape.
+
+    Raises:
+        UserError: The disk is full.
+    """
+    n_rows = 0
+    try:
+        _FOLDER.mkdir(exist_ok=True)
+        with tempfile.TemporaryFile(dir=_FOLDER) as file:
+            for part in parts:
+                file.write(np.ascontiguousarray(part).data)
+                n_rows += len(part)
+            file.flush()
+            return np.asarray(np.memmap(file, part.dtype, "c", shape=(n_rows, *part.shape[1:])))
+    except OSError as error:
+        raise UserError(
+            f"{_FOLDER}: cannot be written: {error.strerror}; free some space or fix the "
+            "permissions, then run again"
+        ) from error

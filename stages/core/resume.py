@@ -21,11 +21,6 @@ _FOLDER = Path("data/unfinished")
 _LIBRARIES = ("numpy", "shap", "timm", "torch", "torchvision")
 
 
-def unfinished_folder(stage: str) -> Path:
-    """What a stage writes for itself alone; it is removed once its results are written."""
-    return _FOLDER / stage
-
-
 def progress_folder(stage: str, params: BaseModel) -> Path:
     """The folder for what a stage has finished so far; folders of other keys are removed.
 
@@ -36,7 +31,7 @@ def progress_folder(stage: str, params: BaseModel) -> Path:
         stage: Its name in `dvc.yaml`.
         params: All that it reads of `params.yaml`.
     """
-    folder = unfinished_folder(stage) / _key(stage, params)
+    folder = _FOLDER / stage / _key(stage, params)
     folder.mkdir(parents=True, exist_ok=True)
     if rank() == 0:
         for other in folder.parent.iterdir():
@@ -47,12 +42,12 @@ def progress_folder(stage: str, params: BaseModel) -> Path:
 
 def forget_progress(stage: str) -> None:
     """Remove what a stage has kept; to be called once its results are written."""
-    shutil.rmtree(unfinished_folder(stage), ignore_errors=True)
+    shutil.rmtree(_FOLDER / stage, ignore_errors=True)
 
 
 def left_by_interrupt(stage: str) -> str:
     """What an interrupted stage has left, and what to do, said to the user."""
-    kept = unfinished_folder(stage).rglob("*")
+    kept = (_FOLDER / stage).rglob("*")
     if any(path.is_file() and path.suffix != ".partial" for path in kept):
         return "what was finished is kept; run dvc repro to go on"
     return "unfinished results were removed; run dvc repro to start again"

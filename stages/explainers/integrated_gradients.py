@@ -7,12 +7,13 @@ Source: Sundararajan et al. 2017, arXiv:1703.01365; the mean over the background
 2021, arXiv:1906.10670.
 """
 
-import numpy as np
+from functools import partial
+
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from stages.explainers.base.contract import Attribute, Attributions
+from stages.networks.cores import one_core_each
 
 STEPS = 20  # points of a path, in the middle of as many equal parts
 BATCH_SIZE = 100  # paths at once; limits memory, changes nothing else
@@ -22,18 +23,16 @@ def build(network: nn.Module, background: Tensor, seed: int) -> Attribute:
     """Prepare the method; it does not sample, so `seed` is not used."""
 
     def attribute(images: Tensor, classes: Tensor) -> Attributions:
-        values = [
-            _of_image(network, background, image, of_image)
-            for image, of_image in zip(images, classes, strict=True)
-        ]
-        return Attributions(np.stack(values))
+        with one_core_each(images.device) as run:
+            values = torch.stack(
+                list(run(partial(_of_image, network, background), images, classes))
+            )
+        return Attributions(values.cpu().numpy())
 
     return attribute
 
 
-def _of_image(
-    network: nn.Module, background: Tensor, image: Tensor, classes: Tensor
-) -> NDArray[np.float32]:
+def _of_image(network: nn.Module, background: Tensor, image: Tensor, classes: Tensor) -> Tensor:
     """Attributions (c, h, w, m) of an image (c, h, w) to classes (m,)."""
     totals = torch.zeros((len(classes), *image.shape), dtype=image.dtype, device=image.device)
     for start in background.split(BATCH_SIZE):
@@ -45,4 +44,4 @@ def _of_image(
                 (gradients,) = torch.autograd.grad(output, points, retain_graph=True)
                 total += (change * gradients).sum(dim=0)
     means = totals / (STEPS * len(background))
-    return means.movedim(0, -1).cpu().numpy()
+    return means.movedim(0, -1)

@@ -17,6 +17,10 @@ def background_error(
         (n,): root mean square over the pixels of the one over that of the other; lower is better;
         NaN where all attributions are 0 or there are none.
     """
-    variance, power = ((part.astype(np.float64) ** 2).mean(axis=(1, 2)) for part in (errors, maps))
+    # One by one, since all may be larger than memory.
+    variance, power = (
+        np.array([(image.astype(np.float64) ** 2).mean() for image in part])
+        for part in (errors, maps)
+    )
     known = power > 0
     return np.sqrt(np.where(known, variance / np.where(known, power, 1), np.nan))

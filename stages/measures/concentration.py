@@ -19,9 +19,11 @@ def concentration(maps: NDArray[np.floating]) -> NDArray[np.float64]:
     Source: Hurley & Rickard 2009, arXiv:0811.4706; for attributions Chalasani et al. 2020,
     arXiv:1810.06583.
     """
-    strengths = np.sort(np.abs(maps.reshape(len(maps), -1).astype(np.float64)), axis=1)
-    n_pixels = strengths.shape[1]
+    n_pixels = maps[0].size
     weights = 2 * np.arange(1, n_pixels + 1) - n_pixels - 1
-    total = strengths.sum(axis=1)
-    known = total > 0
-    return np.where(known, strengths @ weights / np.where(known, n_pixels * total, 1), np.nan)
+    found = np.full(len(maps), np.nan)
+    for i, image in enumerate(maps):  # one by one, since all may be larger than memory
+        strengths = np.sort(np.abs(image.ravel().astype(np.float64)))
+        if (total := strengths.sum()) > 0:
+            found[i] = strengths @ weights / (n_pixels * total)
+    return found

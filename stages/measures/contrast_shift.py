@@ -37,7 +37,7 @@ def contrast_shift(subject: Subject, contrasts: NDArray[np.floating]) -> NDArray
     ):
         keep = np.stack([np.ones_like(contrasts[i], bool), _kept(contrasts[i])])
         masks = torch.from_numpy(keep).to(references.device)
-        logits = masked_outputs(subject.network, subject.images[i], masks, references)
+        logits = masked_outputs(subject.network, subject.image(i), masks, references)
         margin = logits[:, subject.predicted[i]] - logits[:, subject.runner_up[i]]
         margins[i], losses[i] = margin[0].item(), (margin[0] - margin[1]).item()
     known = margins[~np.isnan(margins)]

@@ -41,7 +41,7 @@ def removal_curves(subject: Subject, maps: NDArray[np.floating]) -> NDArray[np.f
         measurable(maps), desc="removal", unit="image", leave=False, delay=1, disable=None
     ):
         keep = torch.from_numpy(_kept(maps[i])).to(references.device)
-        outputs = masked_outputs(network, subject.images[i], keep.flatten(0, 1), references)
+        outputs = masked_outputs(network, subject.image(i), keep.flatten(0, 1), references)
         curves[i] = outputs[:, subject.predicted[i]].view(len(ORDERS), -1).cpu().numpy()
     return curves
 

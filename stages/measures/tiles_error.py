@@ -52,10 +52,10 @@ def play_tiles(game: Subject) -> NDArray[np.float64]:
         (t, 512): explained output of an image's predicted class, mean over the background.
     """
     numbers = torch.from_numpy(tile_numbers(*game.images.shape[2:]))
-    keep = torch.from_numpy(COALITIONS)[:, numbers].to(game.images.device)  # (512, h, w)
+    keep = torch.from_numpy(COALITIONS)[:, numbers].to(game.background.device)  # (512, h, w)
     values = np.empty((len(game.images), len(COALITIONS)))
     for i in trange(len(values), desc="tiles", unit="image", leave=False, delay=1, disable=None):
-        outputs = masked_outputs(game.explained, game.images[i], keep, game.background)
+        outputs = masked_outputs(game.explained, game.image(i), keep, game.background)
         values[i] = outputs[:, game.predicted[i]].cpu().numpy()
     return values
 

@@ -4,14 +4,14 @@ PyTorch shares a single operation among cores instead, and where it cuts the sum
 digits. Here results are the same on any number of cores.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import torch
 from torch import Tensor
 
-Map = Callable[[Callable[..., Tensor], Iterable[Tensor]], Iterator[Tensor]]
+Map = Callable[..., Iterator[Tensor]]
 
 
 @contextmanager

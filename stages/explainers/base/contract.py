@@ -55,6 +55,9 @@ class Explainer(Protocol):
 def build_explainer(name: str, network: nn.Module, background: Tensor, seed: int) -> Attribute:
     """Import `stages/explainers/<name>.py` and call its `build`, as in `Explainer.build`.
 
+    Returns:
+        What it returned, which here takes images of any type, on any device.
+
     Raises:
         UserError: The method failed, in `build` or in the function that it returned.
     """
@@ -66,7 +69,7 @@ def build_explainer(name: str, network: nn.Module, background: Tensor, seed: int
 
     def guarded(images: Tensor, classes: Tensor) -> Attributions:
         with _failures_as_user_errors(name):
-            found = attribute(images, classes)
+            found = attribute(images.to(background), classes)
         _require_shapes(name, found, (*images.shape, classes.shape[1]), n_groups)
         return found
 

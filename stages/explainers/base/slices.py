@@ -34,7 +34,7 @@ def attributions(
 
     Args:
         attribute: A method, from `build_explainer`.
-        images: (n, c, h, w), on the network's device.
+        images: (n, c, h, w).
         classes: The class of each of their maps (n, m).
         progress: Counts the images.
     """
@@ -45,7 +45,7 @@ def attributions(
     size = min(2 ** (fitting.bit_length() - 1), SLICE_IMAGES)
     wanted = torch.from_numpy(classes)
     for some, their_classes in zip(images.split(size), wanted.split(size), strict=True):
-        yield attribute(some.float(), their_classes)
+        yield attribute(some, their_classes)
         progress.update(len(some))
 
 

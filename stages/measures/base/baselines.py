@@ -1,7 +1,13 @@
 """Maps that know nothing of the network, to hold a measure against."""
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
+
+from stages.core.npy import concatenate_on_disk
+
+AT_ONCE = 1024  # images in memory
 
 
 def edges(images: NDArray[np.uint8]) -> NDArray[np.float64]:
@@ -10,6 +16,10 @@ def edges(images: NDArray[np.uint8]) -> NDArray[np.float64]:
     The magnitude of the Sobel filters' responses over both directions and all channels; beyond its
     border an image goes on as its border pixels.
     """
+    return concatenate_on_disk(map(_edges, _parts(images)))
+
+
+def _edges(images: NDArray[np.uint8]) -> NDArray[np.float64]:
     padded = np.pad(images.astype(np.float64), ((0, 0), (0, 0), (1, 1), (1, 1)), mode="edge")
     down = padded[..., 2:, :] - padded[..., :-2, :]  # (n, c, h, w + 2)
     across = padded[..., 2:] - padded[..., :-2]  # (n, c, h + 2, w)
@@ -20,8 +30,15 @@ def edges(images: NDArray[np.uint8]) -> NDArray[np.float64]:
 
 def noise(images: NDArray[np.uint8]) -> NDArray[np.float64]:
     """Independent normal numbers, the same at each call: (n, h, w) for images (n, c, h, w)."""
-    n_images, _, height, width = images.shape
-    return np.random.default_rng(0).standard_normal((n_images, height, width))
+    draw = np.random.default_rng(0)
+    return concatenate_on_disk(
+        draw.standard_normal((len(part), *part.shape[2:])) for part in _parts(images)
+    )
+
+
+def _parts(images: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
+    for start in range(0, len(images), AT_ONCE):
+        yield images[start : start + AT_ONCE]
 
 
 BASELINES = {"edges": edges, "random": noise}

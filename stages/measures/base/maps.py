@@ -1,6 +1,7 @@
 """The maps that are measured: those of the run, of another method, or of no method at all."""
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from stages.artifacts.explanation import Explanation
+from stages.core.npy import concatenate_on_disk
 from stages.explainers.base.contract import build_explainer
 from stages.explainers.base.slices import attributions, progress_bar
 from stages.measures.base.subject import Subject
@@ -18,6 +20,8 @@ TIMED_IMAGES = 8
 @dataclass(frozen=True, kw_only=True)
 class Maps:
     """Attributions by one method, channels summed. n images, h height, w width.
+
+    Those of all images may be larger than memory.
 
     Attributes:
         predicted: To the predicted class (n, h, w); NaN for an image without a map of it.
@@ -36,45 +40,57 @@ class Maps:
 def maps_of_run(explanation: Explanation, subject: Subject, game: Subject) -> Maps:
     """The maps that were explained, as far as there are any; those of the game are new."""
     places, places_of_runner_up = map(explanation.places, (subject.predicted, subject.runner_up))
-    predicted = _stored(explanation.values, places)
-    errors = explanation.errors
+    values, errors = explanation.values, explanation.errors
+    predicted = concatenate_on_disk(_stored(values, places))
+    runner_up = _stored(values, places_of_runner_up)
     return Maps(
         predicted=predicted,
-        contrast=predicted - _stored(explanation.values, places_of_runner_up),
-        errors=None if errors is None else _stored(errors[:, None], places),
-        game=_explain(explanation.about["method"], game, game.predicted[:, None])[..., 0],
+        contrast=concatenate_on_disk(
+            own[None] - other for own, other in zip(predicted, runner_up, strict=True)
+        ),
+        errors=None if errors is None else concatenate_on_disk(_stored(errors[:, None], places)),
+        game=_of_game(explanation.about["method"], game),
     )
 
 
-def _stored(values: NDArray[np.floating], places: NDArray[np.int64]) -> NDArray[np.float64]:
-    """The map of each image at its place among the m of (n, c, h, w, m); NaN for place -1."""
-    n_images, _, height, width, _ = values.shape
-    maps = np.full((n_images, height, width), np.nan)
-    for i in np.flatnonzero(places >= 0):
-        maps[i] = values[i, ..., places[i]].sum(axis=0, dtype=np.float64)
-    return maps
+def _stored(
+    values: NDArray[np.floating], places: NDArray[np.int64]
+) -> Iterator[NDArray[np.float64]]:
+    """The map (1, h, w) of each image at its place among the m of (n, c, h, w, m); else NaN."""
+    for image, place in zip(values, places, strict=True):
+        if place < 0:
+            yield np.full((1, *image.shape[1:3]), np.nan)
+        else:
+            yield image[..., place].sum(axis=0, dtype=np.float64)[None]
 
 
 def maps_of_method(name: str, subject: Subject, game: Subject) -> Maps:
     """Those of a file in `stages/explainers/`, against the run's background."""
-    predicted, runner_up = np.moveaxis(_explain(name, subject, _two_classes(subject)), -1, 0)
-    return Maps(
-        predicted=predicted,
-        contrast=predicted - runner_up,
-        game=_explain(name, game, game.predicted[:, None])[..., 0],
+    pairs = concatenate_on_disk(
+        np.stack([predicted, predicted - runner_up], axis=1)
+        for predicted, runner_up in (
+            np.moveaxis(part, -1, 0) for part in _explain(name, subject, _two_classes(subject))
+        )
     )
+    return Maps(predicted=pairs[:, 0], contrast=pairs[:, 1], game=_of_game(name, game))
 
 
 def _two_classes(subject: Subject) -> NDArray[np.int64]:
     return np.stack([subject.predicted, subject.runner_up], axis=1)
 
 
-def _explain(name: str, subject: Subject, classes: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Attributions to classes (n, m), channels summed: (n, h, w, m)."""
+def _of_game(name: str, game: Subject) -> NDArray[np.float64]:
+    return np.concatenate(list(_explain(name, game, game.predicted[:, None])))[..., 0]
+
+
+def _explain(
+    name: str, subject: Subject, classes: NDArray[np.int64]
+) -> Iterator[NDArray[np.float64]]:
+    """Attributions to classes (n, m), channels summed, some images (some, h, w, m) at a time."""
     attribute = build_explainer(name, subject.explained, subject.background, subject.seed)
     with progress_bar(name, len(classes)) as progress:
-        slices = attributions(attribute, subject.images, classes, progress)
-        return np.concatenate([part.values.sum(axis=1, dtype=np.float64) for part in slices])
+        for part in attributions(attribute, subject.images, classes, progress):
+            yield part.values.sum(axis=1, dtype=np.float64)
 
 
 def maps_of_baseline(maps: NDArray[np.float64], changes: NDArray[np.float64]) -> Maps:

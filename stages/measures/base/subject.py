@@ -15,8 +15,9 @@ class Subject:
     Attributes:
         network: Maps images to logits (n, k).
         explained: Maps images to the outputs that were explained (n, k): logits or probabilities.
-        images: (n, c, h, w), float, on the network's device.
-        background: Images that stand for "no information" (b, c, h, w), likewise.
+        images: (n, c, h, w), of any type, anywhere; they may be larger than memory.
+        background: Images that stand for "no information" (b, c, h, w), float, on the network's
+            device.
         predicted: The class of the highest probability (n,).
         runner_up: The class of the second highest (n,).
         seed: For methods that sample.
@@ -29,6 +30,10 @@ class Subject:
     predicted: NDArray[np.int64]
     runner_up: NDArray[np.int64]
     seed: int
+
+    def image(self, number: int) -> Tensor:
+        """One of the images (c, h, w), as the network takes it."""
+        return self.images[number].to(self.background)
 
     def references(self, size: int) -> Tensor:
         """Some of the background images, the same at each call; all if there are no more."""
@@ -56,4 +61,4 @@ def two_most_probable(
 
 def measurable(maps: NDArray[np.floating]) -> NDArray[np.int64]:
     """Numbers of the images that have a map: those of (n, h, w) without NaN."""
-    return np.flatnonzero(~np.isnan(maps).any(axis=(1, 2)))
+    return np.flatnonzero([not np.isnan(image).any() for image in maps])
