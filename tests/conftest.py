@@ -133,6 +133,7 @@ def run_stages(changes: Mapping[str, Any], stages: Sequence[ModuleType] = STAGES
     """Run stages, by default all, in this process and folder, with changes to the defaults."""
     params = merged(read_yaml(ROOT / "params.yaml"), changes)
     check_params(params, AllParams, Path("params.yaml"))
+    Path("params.yaml").write_text(yaml.safe_dump(params))
     for stage in stages:
         stage.main(stage.Params.model_validate(params))
 
