@@ -2,10 +2,14 @@
 
 from pathlib import Path
 
+import pandas as pd
 import torch
+from torch import nn
 
 from stages.artifacts.splits import load_info, load_split
 from stages.core.files import write_csv
+from stages.core.launch import rank
+from stages.core.resume import forget_progress, progress_folder
 from stages.core.sections import DeviceName, Seed, StageParams
 from stages.core.stage import require_true_record, run_stage
 from stages.networks.build import build_network
@@ -14,7 +18,9 @@ from stages.networks.device import choose_device, configure_process_for
 from stages.params.model import WEIGHTS, Model
 from stages.params.train import TrainOrWeights
 from stages.training.failures import failures_in_training
-from stages.training.fitting import fit, to_device
+from stages.training.fitting import COLUMNS, DeviceSplit, Training, fit, to_device
+from stages.training.progress import go_on, keep_progress
+from stages.training.ranks import joined_ranks
 from stages.training.start import first_layer, load_weights
 
 CURVES = Path("plots/training.csv")
@@ -30,7 +36,7 @@ class Params(StageParams):
 
 
 def main(params: Params) -> None:
-    """Build, train, write; after each epoch the curves grow, and edits made meanwhile stop it."""
+    """Build, train, write; of several ranks the first writes."""
     device = choose_device(params.device)
     configure_process_for(device)
     info = load_info()
@@ -44,12 +50,30 @@ def main(params: Params) -> None:
     network = network.to(device).to(memory_format=torch.channels_last)
     n_parameters = sum(parameter.numel() for parameter in network.parameters())
     print(f"{model.architecture}: {n_parameters:,} parameters on {device}")
-    with failures_in_training(model.architecture, len(train.labels), params.train.batch_size):
-        for history in fit(network, train, validation, params.train, params.seed):
-            write_csv(CURVES, history)
-            require_true_record()
-    parameters = {**info.parameters, **params.model_dump()}
-    save_checkpoint(Checkpoint(network, model.architecture, model.options, info, parameters))
+    failures = failures_in_training(model.architecture, len(train.labels), params.train.batch_size)
+    with failures, joined_ranks(device):
+        learn(network, train, validation, params)
+    if rank() == 0:
+        parameters = {**info.parameters, **params.model_dump()}
+        save_checkpoint(Checkpoint(network, model.architecture, model.options, info, parameters))
+    forget_progress("train")
+
+
+def learn(network: nn.Module, train: DeviceSplit, validation: DeviceSplit, params: Params) -> None:
+    """Train the network; after each epoch the curves grow, and edits made meanwhile stop it."""
+    if params.train.epochs == 0:
+        write_csv(CURVES, pd.DataFrame(columns=COLUMNS))
+        return
+    training = Training(network, params.train, len(train.labels), params.seed)
+    kept = progress_folder("train", params) / "epoch.pt"
+    go_on(training, kept)
+    if rank() == 0:
+        write_csv(CURVES, training.history())
+    for _ in fit(training, train, validation):
+        require_true_record()
+        if rank() == 0:
+            write_csv(CURVES, training.history())
+        keep_progress(training, kept)
 
 
 if __name__ == "__main__":

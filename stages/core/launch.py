@@ -21,7 +21,8 @@ from stages.core.errors import UserError
 if TYPE_CHECKING:
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
 
-_LOST = "lost the connection to another, which has ended; see what that said, then run dvc repro"
+# The end of a message that says nothing but that another rank has ended.
+LOST = "lost the connection to another, which has ended; see what that said, then run dvc repro"
 _PARENT_DEATH_SIGNAL = 1  # number of the option in Linux's prctl.h
 
 
@@ -111,7 +112,7 @@ def _first_message(error: "ChildFailedError") -> str:
 
     def order(failure: tuple[int, "ProcessFailure"]) -> tuple[int, int]:
         said = _said(failure[1])
-        return (2 if said.endswith(_LOST) else 0 if said else 1), failure[1].timestamp
+        return (2 if said.endswith(LOST) else 0 if said else 1), failure[1].timestamp
 
     number, failure = min(error.failures.items(), key=order)
     if said := _said(failure):
@@ -144,10 +145,3 @@ def fail_rank(message: str) -> NoReturn:
 
     get_error_handler().record_exception(UserError(message))
     sys.exit(1)
-
-
-def lost_rank(error: BaseException) -> str | None:
-    """The message for an error that only says that another rank has ended; None for others."""
-    if is_rank() and isinstance(error, RuntimeError) and "gloo" in str(error).lower():
-        return f"rank {rank()} {_LOST}"
-    return None

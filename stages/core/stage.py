@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from stages import CODE_AT_START, code_digests, exit_interrupted, was_interrupted
 from stages.core.declared import require_declared
 from stages.core.errors import UserError
-from stages.core.launch import fail_rank, is_rank, launch, lost_rank, start_rank, wants_ranks
+from stages.core.launch import fail_rank, is_rank, launch, start_rank, wants_ranks
 from stages.core.memory import is_out_of_memory, out_of_memory_message
 from stages.core.params import PARAMS_FILE, load_params
 from stages.core.resume import forget_progress, left_by_interrupt
@@ -75,7 +75,7 @@ def _message(error: BaseException, stage: str) -> str | None:
         )
     if is_out_of_memory(error):
         return out_of_memory_message(error, stage)
-    return lost_rank(error)
+    return None
 
 
 def _exit(message: str) -> NoReturn:

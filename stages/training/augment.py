@@ -16,7 +16,11 @@ MAX_ERASED = 0.4  # of the side
 
 
 def augment(
-    images: Tensor, augmentations: Collection[Augmentation], generator: torch.Generator
+    images: Tensor,
+    augmentations: Collection[Augmentation],
+    generator: torch.Generator,
+    n_batch: int | None = None,
+    start: int = 0,
 ) -> Tensor:
     """Transform each image at random, independently of the others.
 
@@ -26,17 +30,22 @@ def augment(
             up to 10°, `scale` by up to 10 %, `flip` half of the images left to right, `erase` a
             rectangle of up to 40 % of each side (with the image's mean) in half of the images.
         generator: On the CPU, so that every device draws the same numbers.
+        n_batch: If they are part of a batch, its size: numbers are drawn for all of it.
+        start: Where in the batch they start.
 
     Returns:
         Float images of the same shape and range. Pixels from outside repeat the edge.
     """
     images = images.float()
+    n, *chw = images.shape
+    shape, own = torch.Size([n_batch or n, *chw]), slice(start, start + n)
     if set(augmentations) - {"erase"}:
-        matrices = _affine_matrices(images.shape, augmentations, generator).to(images.device)
-        grid = affine_grid(matrices, list(images.shape), align_corners=False)
-        images = grid_sample(images, grid, padding_mode="border", align_corners=False)
+        matrices = _affine_matrices(shape, augmentations, generator)[own].to(images.device)
+        if n > 0:
+            grid = affine_grid(matrices, list(images.shape), align_corners=False)
+            images = grid_sample(images, grid, padding_mode="border", align_corners=False)
     if "erase" in augmentations:
-        erased = _rectangles(images.shape, generator).to(images.device)
+        erased = _rectangles(shape, generator)[own].to(images.device)
         images = torch.where(erased, images.mean(dim=(2, 3), keepdim=True), images)
     return images
 

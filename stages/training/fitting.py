@@ -14,15 +14,17 @@ from tqdm import tqdm
 
 from stages.artifacts.splits import LabelledImages, Split
 from stages.core.errors import UserError
+from stages.core.launch import n_ranks
 from stages.networks.predict import predict
 from stages.params.train import Augmentation, Train
 from stages.training.augment import augment
 from stages.training.optimizers import build_optimizer, build_schedule
+from stages.training.ranks import in_step, part, total
 
 DeviceSplit = LabelledImages[Tensor, Tensor]
 """A split on the device: images (n, c, h, w) in uint8, labels (n,) in int64."""
 
-_COLUMNS = (
+COLUMNS = (
     "epoch",
     "train_loss",
     "train_accuracy",
@@ -30,6 +32,14 @@ _COLUMNS = (
     "validation_accuracy",
     "learning_rate",
 )
+
+
+class Batch(NamedTuple):
+    """A rank's part of a batch: images and labels as in `DeviceSplit`, and the whole's size."""
+
+    images: Tensor
+    labels: Tensor
+    n_images: int
 
 
 class Score(NamedTuple):
@@ -45,58 +55,91 @@ def to_device(split: Split, device: torch.device) -> DeviceSplit:
     return DeviceSplit(images, torch.from_numpy(split.labels).to(device))
 
 
-def fit(
-    network: nn.Module, train: DeviceSplit, validation: DeviceSplit, options: Train, seed: int
-) -> Iterator[pd.DataFrame]:
-    """Train `network` in place; in the end it has the weights that `train.keep` names.
+class Training:
+    """A training between two epochs: the network, and all else that the next epoch depends on.
 
     Args:
-        network: Maps uint8 images (n, c, h, w) to logits (n, k).
+        network: Maps uint8 images (n, c, h, w) to logits (n, k); trained in place.
+        options: Section `train` of `params.yaml`, with at least one epoch.
+        n_images: In the training split.
+        seed: Of the order of the images and of their augmentation.
+    """
+
+    def __init__(self, network: nn.Module, options: Train, n_images: int, seed: int) -> None:
+        self.network = network
+        self.options = options
+        self.steps_an_epoch = math.ceil(n_images / options.batch_size)
+        self.optimizer = build_optimizer(network, options)
+        n_steps = options.epochs * self.steps_an_epoch
+        self.schedule = build_schedule(self.optimizer, options, n_steps)
+        self.generator = torch.Generator().manual_seed(seed)
+        self.rows: list[tuple[float, ...]] = []
+        self.best_loss = math.inf
+        self.kept_weights: dict[str, Tensor] = {}
+
+    def history(self) -> pd.DataFrame:
+        """One row an epoch: loss and accuracy on both splits, learning rate.
+
+        Those on the training split are means over the epoch, while the weights changed and dropout
+        was on.
+        """
+        return pd.DataFrame(self.rows, columns=COLUMNS)
+
+
+def fit(training: Training, train: DeviceSplit, validation: DeviceSplit) -> Iterator[int]:
+    """Train from where `training` is; in the end the network has the weights of `train.keep`.
+
+    Args:
+        training: Changed in place.
         train: Images to learn from.
         validation: Images to choose the best epoch by.
-        options: Section `train` of `params.yaml`.
-        seed: Of the order of the images and of their augmentation.
 
     Yields:
-        The history after each epoch, one row an epoch: loss and accuracy on both splits, learning
-        rate. Those on the training split are means over the epoch, while the weights changed and
-        dropout was on. Without an epoch, once, an empty one: the network stays as it is.
+        The number of each epoch, from 1, once it is over.
 
     Raises:
         UserError: The loss is no longer finite.
     """
-    if options.epochs == 0:
-        yield pd.DataFrame(columns=_COLUMNS)
-        return
-    n_steps = options.epochs * math.ceil(len(train.labels) / options.batch_size)
-    optimizer = build_optimizer(network, options)
-    schedule = build_schedule(optimizer, options, n_steps)
-    generator = torch.Generator().manual_seed(seed)
-    rows = []
-    best_loss, kept_weights = math.inf, {}
-    with tqdm(total=n_steps, desc="train", unit="step", mininterval=1, disable=None) as progress:
-        for epoch in range(1, options.epochs + 1):
-            rate = optimizer.param_groups[0]["lr"]
-            batches = shuffled_batches(train, options.batch_size, options.augment, generator)
-            counted = _counted(batches, progress)
-            on_train = train_epoch(network, counted, optimizer, schedule, options.precision)
+    network, options = training.network, training.options
+    done, per_epoch = len(training.rows), training.steps_an_epoch
+    parallel = in_step(network, train.images.device)
+    with tqdm(
+        total=options.epochs * per_epoch,
+        initial=done * per_epoch,
+        desc="train",
+        unit="step",
+        mininterval=1,
+        disable=None,
+    ) as progress:
+        for epoch in range(done + 1, options.epochs + 1):
+            rate = training.optimizer.param_groups[0]["lr"]
+            batches = shuffled_batches(
+                train, options.batch_size, options.augment, training.generator
+            )
+            on_train = train_epoch(
+                parallel,
+                _counted(batches, progress),
+                training.optimizer,
+                training.schedule,
+                options.precision,
+            )
             on_validation = score(network, validation)
             if not (math.isfinite(on_train.loss) and math.isfinite(on_validation.loss)):
                 raise UserError(
                     f"train: the loss is no longer finite in epoch {epoch}; lower "
                     f"train.learning_rate (got {options.learning_rate})"
                 )
-            rows.append((epoch, *on_train, *on_validation, rate))
+            training.rows.append((epoch, *on_train, *on_validation, rate))
             progress.write(
                 f"epoch {epoch}: loss {on_train.loss:.4f}, accuracy {on_train.accuracy:.2%}; "
                 f"validation loss {on_validation.loss:.4f}, accuracy {on_validation.accuracy:.2%}"
             )
-            if options.keep == "last" or on_validation.loss < best_loss:
-                best_loss = on_validation.loss
+            if options.keep == "last" or on_validation.loss < training.best_loss:
+                training.best_loss = on_validation.loss
                 weights = network.state_dict().items()
-                kept_weights = {name: tensor.clone() for name, tensor in weights}
-            yield pd.DataFrame(rows, columns=_COLUMNS)
-    network.load_state_dict(kept_weights)
+                training.kept_weights = {name: tensor.clone() for name, tensor in weights}
+            yield epoch
+    network.load_state_dict(training.kept_weights)
 
 
 def shuffled_batches(
@@ -104,17 +147,19 @@ def shuffled_batches(
     size: int,
     augmentations: Collection[Augmentation],
     generator: torch.Generator,
-) -> Iterator[DeviceSplit]:
+) -> Iterator[Batch]:
     """Batches of all images in random order, augmented; the last batch may be smaller."""
     order = torch.randperm(len(split.labels), generator=generator).to(split.labels.device)
-    for chosen in order.split(size):
+    for batch in order.split(size):
+        own = part(len(batch))
+        chosen = batch[own]
         images = split.images[chosen]
         if augmentations:
-            images = augment(images, augmentations, generator)
-        yield DeviceSplit(images, split.labels[chosen])
+            images = augment(images, augmentations, generator, len(batch), own.start)
+        yield Batch(images, split.labels[chosen], len(batch))
 
 
-def _counted(batches: Iterator[DeviceSplit], progress: "tqdm[Never]") -> Iterator[DeviceSplit]:
+def _counted(batches: Iterator[Batch], progress: "tqdm[Never]") -> Iterator[Batch]:
     for batch in batches:
         yield batch
         progress.update()
@@ -122,7 +167,7 @@ def _counted(batches: Iterator[DeviceSplit], progress: "tqdm[Never]") -> Iterato
 
 def train_epoch(
     network: nn.Module,
-    batches: Iterator[DeviceSplit],
+    batches: Iterator[Batch],
     optimizer: Optimizer,
     schedule: LRScheduler,
     precision: str,
@@ -130,25 +175,31 @@ def train_epoch(
     """Take one optimiser step for each batch; the score is the mean over their images."""
     network.train()
     losses, n_correct = [], []
-    n_images = 0
-    for images, labels in batches:
+    n_seen = 0
+    for images, labels, n_images in batches:
         with torch.autocast(images.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
             logits = network(images)
         loss = cross_entropy(logits.float(), labels, reduction="sum")
         optimizer.zero_grad()
-        (loss / len(labels)).backward()
+        (loss / (n_images / n_ranks())).backward()  # the ranks' gradients are averaged
         optimizer.step()
         schedule.step()
         losses.append(loss.detach())
         n_correct.append((logits.argmax(dim=1) == labels).sum())
-        n_images += len(labels)
-    return Score(
-        torch.stack(losses).sum().item() / n_images, torch.stack(n_correct).sum().item() / n_images
-    )
+        n_seen += n_images
+    return _mean(torch.stack(losses).sum(), torch.stack(n_correct).sum(), n_seen)
 
 
 def score(network: nn.Module, split: DeviceSplit) -> Score:
     """Loss and accuracy of the network as later stages use it: without dropout, in float32."""
-    logits = predict(network.eval(), split.images)
-    accuracy = (logits.argmax(dim=1) == split.labels).float().mean()
-    return Score(cross_entropy(logits, split.labels).item(), accuracy.item())
+    own = part(len(split.labels))
+    labels = split.labels[own]
+    logits = predict(network.eval(), split.images[own])
+    n_correct = (logits.argmax(dim=1) == labels).sum()
+    return _mean(cross_entropy(logits, labels, reduction="sum"), n_correct, len(split.labels))
+
+
+def _mean(loss: Tensor, n_correct: Tensor, n_images: int) -> Score:
+    """The score of all ranks' images, from sums over this rank's."""
+    loss_of_all, n_correct_of_all = total(torch.stack([loss, n_correct])).tolist()
+    return Score(loss_of_all / n_images, n_correct_of_all / n_images)

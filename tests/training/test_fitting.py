@@ -2,6 +2,7 @@
 
 import itertools
 
+import pandas as pd
 import pytest
 import torch
 from torch import nn
@@ -11,7 +12,7 @@ from stages.artifacts.splits import DatasetInfo
 from stages.core.errors import UserError
 from stages.networks.build import build_network
 from stages.params.train import Train
-from stages.training.fitting import DeviceSplit, fit, score
+from stages.training.fitting import DeviceSplit, Training, fit, score
 
 from .options import options
 
@@ -26,6 +27,15 @@ def images() -> DeviceSplit:
     labels = torch.arange(200) % 2
     pixels[labels == 1, :, :14] += 120
     return DeviceSplit(pixels, labels)
+
+
+def trained(
+    network: nn.Module, train: DeviceSplit, validation: DeviceSplit, options: Train, seed: int = 0
+) -> pd.DataFrame:
+    """Train a network; the history."""
+    training = Training(network, options, len(train.labels), seed)
+    assert len(list(fit(training, train, validation))) == options.epochs
+    return training.history()
 
 
 def literal_training(network: nn.Module, images: DeviceSplit, options: Train, seed: int) -> None:
@@ -54,7 +64,7 @@ def test_fit_is_the_usual_loop(images: DeviceSplit) -> None:
     fitted = without_dropout("convnet")
     literal = without_dropout("convnet")
     literal.load_state_dict(fitted.state_dict())
-    *_, history = fit(fitted, images, images, options(), seed=3)
+    history = trained(fitted, images, images, options(), seed=3)
     literal_training(literal.train(), images, options(), seed=3)
     for ours, theirs in zip(fitted.parameters(), literal.parameters(), strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-5)
@@ -70,7 +80,7 @@ def test_the_best_epoch_is_kept(images: DeviceSplit) -> None:
     upside_down = DeviceSplit(images.images, 1 - images.labels)
     torch.manual_seed(0)
     network = build_network("lenet", INFO, {})
-    *_, history = fit(network, images, upside_down, options(epochs=4, keep="best"), seed=0)
+    history = trained(network, images, upside_down, options(epochs=4, keep="best"))
     best = history["validation_loss"].min()
     assert best < history["validation_loss"].iloc[-1]
     assert score(network, upside_down).loss == pytest.approx(best)
@@ -90,13 +100,14 @@ def test_every_optimiser_learns_in_every_precision(
         epochs=8,
         schedule="one_cycle",
     )
-    *_, history = fit(build_network("lenet", INFO, {}), images, images, changed, seed=0)
+    history = trained(build_network("lenet", INFO, {}), images, images, changed)
     assert history["validation_accuracy"].iloc[-1] > 0.95
 
 
 def test_each_epoch_shows_the_curves_so_far(images: DeviceSplit) -> None:
     torch.manual_seed(0)
-    histories = list(fit(build_network("lenet", INFO, {}), images, images, options(epochs=3), 0))
+    training = Training(build_network("lenet", INFO, {}), options(epochs=3), len(images.labels), 0)
+    histories = [training.history() for _ in fit(training, images, images)]
     assert [history["epoch"].tolist() for history in histories] == [[1], [1, 2], [1, 2, 3]]
     for earlier, later in itertools.pairwise(histories):
         assert later[:-1].equals(earlier)
@@ -106,4 +117,4 @@ def test_a_loss_that_is_not_finite_stops_the_run(images: DeviceSplit) -> None:
     network = build_network("lenet", INFO, {})
     message = r"no longer finite in epoch 1; lower train\.learning_rate \(got 1e\+30\)"
     with pytest.raises(UserError, match=message):
-        list(fit(network, images, images, options(learning_rate=1e30), seed=0))
+        trained(network, images, images, options(learning_rate=1e30))

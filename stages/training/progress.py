@@ -1,0 +1,91 @@
+"""Keeps a training between two epochs in a file, and goes on from it."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from stages.core.errors import UserError
+from stages.core.files import new_file
+from stages.core.launch import rank
+from stages.training.fitting import Training
+from stages.training.ranks import of_all_ranks, of_first_rank
+
+
+def keep_progress(training: Training, file: Path) -> None:
+    """Write all that the next epoch depends on; `go_on` in a later process reads it."""
+    draws = of_all_ranks(_draws())
+    if rank() > 0:
+        return
+    state = {
+        "network": training.network.state_dict(),
+        "optimizer": training.optimizer.state_dict(),
+        "schedule": training.schedule.state_dict(),
+        "order": training.generator.get_state(),
+        "draws": draws,
+        "rows": training.rows,
+        "best_loss": training.best_loss,
+        "kept_weights": training.kept_weights,
+    }
+    with new_file(file) as partial, partial.open("wb") as stream:
+        torch.save(state, stream)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def go_on(training: Training, file: Path) -> None:
+    """Bring a fresh training to where an interrupted one was, if that has kept anything.
+
+    Args:
+        training: As it was made for the interrupted run.
+        file: Where that run kept its progress.
+
+    Raises:
+        UserError: The file is damaged.
+    """
+    state = of_first_rank(lambda: _load(file) if file.exists() else None)
+    if state is None:
+        return
+    training.network.load_state_dict(state["network"])
+    training.optimizer.load_state_dict(state["optimizer"])
+    training.schedule.load_state_dict(state["schedule"])
+    training.generator.set_state(state["order"])
+    training.rows = state["rows"]
+    training.best_loss = state["best_loss"]
+    training.kept_weights = state["kept_weights"]
+    if rank() < len(state["draws"]):  # the interrupted run may have had fewer ranks
+        _restore_draws(state["draws"][rank()])
+    print(
+        f"train: going on after epoch {len(training.rows)} of {training.options.epochs}, "
+        "kept from an interrupted run"
+    )
+
+
+def _load(file: Path) -> dict[str, Any]:
+    try:
+        state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
+    except Exception as error:  # whatever a damaged file brings up
+        raise UserError(
+            f"{file}: damaged: {error}; run make clean, and training starts again"
+        ) from error
+    return state
+
+
+def _draws() -> dict[str, Tensor]:
+    """Where this rank's generators of dropout stand."""
+    states = {"cpu": torch.get_rng_state()}
+    if torch.cuda.is_available():
+        states["cuda"] = torch.cuda.get_rng_state()
+    if torch.backends.mps.is_available():
+        states["mps"] = torch.mps.get_rng_state()
+    return states
+
+
+def _restore_draws(states: dict[str, Tensor]) -> None:
+    torch.set_rng_state(states["cpu"])
+    if "cuda" in states and torch.cuda.is_available():
+        torch.cuda.set_rng_state(states["cuda"])
+    if "mps" in states and torch.backends.mps.is_available():
+        torch.mps.set_rng_state(states["mps"])
