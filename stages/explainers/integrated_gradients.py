@@ -24,10 +24,8 @@ def build(network: nn.Module, background: Tensor, seed: int) -> Attribute:
 
     def attribute(images: Tensor, classes: Tensor) -> Attributions:
         with one_core_each(images.device) as run:
-            values = torch.stack(
-                list(run(partial(_of_image, network, background), images, classes))
-            )
-        return Attributions(values.cpu().numpy())
+            values = list(run(partial(_of_image, network, background), images, classes))
+        return Attributions(torch.stack(values).cpu().numpy())
 
     return attribute
 

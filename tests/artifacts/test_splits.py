@@ -25,7 +25,7 @@ def test_the_splits_are_those_of_the_archive(ran_project: Project) -> None:
 def test_a_split_can_be_read_without_loading_it(ran_project: Project) -> None:
     prepared = ran_project.root / "data/prepared"
     mapped = load_split("train", prepared)
-    assert isinstance(mapped.images, np.memmap)
+    assert isinstance(mapped.images.base, np.memmap)
     assert np.array_equal(mapped.images, load_split("train", prepared).images)
     assert np.array_equal(mapped.labels, load_split("train", prepared).labels)
 

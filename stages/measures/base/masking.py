@@ -30,7 +30,8 @@ def masked_outputs(
         images = torch.where(masks, image, background).flatten(0, 1)  # s × b images
         images = images.to(memory_format=torch.channels_last)  # as in training: twice as fast
         outputs = torch.cat([network(batch) for batch in images.split(BATCH_SIZE)])
-        return outputs.double().unflatten(0, (len(masks), -1)).mean(dim=1)
+        of_masks: Tensor = torch.unflatten(outputs.double(), 0, (len(masks), -1))
+        return of_masks.mean(1)
 
     masks_at_once = max(1, BATCH_SIZE // len(background))
     with one_core_each(background.device) as run:

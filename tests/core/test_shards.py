@@ -1,0 +1,70 @@
+"""Work that processes take from a folder, whichever of them end early."""
+
+from itertools import chain
+from pathlib import Path
+
+import pytest
+
+from stages.core import shards
+from stages.core.shards import n_finished, new_shard, shards_of, unfinished
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shards, "SHARD_SIZE", 4)
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize("n_images", [1, 3, 4, 5, 12])
+def test_every_image_lies_in_one_shard(n_images: int, tmp_path: Path) -> None:
+    rows = [range(n_images)[shard.rows] for shard in shards_of(n_images, tmp_path)]
+    assert list(chain.from_iterable(rows)) == list(range(n_images))
+    assert all(len(some) <= 4 for some in rows)
+
+
+@pytest.mark.usefixtures("small")
+def test_processes_share_the_shards_and_each_is_done_once(tmp_path: Path) -> None:
+    all_shards = shards_of(12, tmp_path)
+    first, second = unfinished(all_shards), unfinished(all_shards)
+    done = []
+    for worker in (first, second, first):
+        shard = next(worker)
+        with new_shard(shard) as folder:
+            (folder / "values").touch()
+        done.append(shard)
+    assert sorted(done) == sorted(all_shards)
+    assert list(first) == list(second) == []
+    assert n_finished(all_shards) == 12
+
+
+@pytest.mark.usefixtures("small")
+def test_the_shard_of_a_dead_process_is_done_last_by_another(tmp_path: Path) -> None:
+    all_shards = shards_of(12, tmp_path)
+    dead = next(unfinished(all_shards))
+    done = []
+    for shard in unfinished(all_shards):
+        done.append(shard)
+        with new_shard(shard):
+            pass
+    assert done == [*all_shards[1:], dead]
+
+
+@pytest.mark.usefixtures("small")
+def test_of_two_processes_that_finish_a_shard_the_first_keeps_its_own(tmp_path: Path) -> None:
+    (shard,) = shards_of(4, tmp_path)
+    with new_shard(shard) as slow:
+        (slow / "values").write_text("slow")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(shards.os, "getpid", lambda: 1)
+            with new_shard(shard) as fast:
+                (fast / "values").write_text("fast")
+    assert (shard.folder / "values").read_text() == "fast"
+    assert [path.name for path in tmp_path.iterdir()] == [shard.folder.name]
+
+
+@pytest.mark.usefixtures("small")
+def test_a_shard_that_fails_leaves_nothing(tmp_path: Path) -> None:
+    (shard,) = shards_of(4, tmp_path)
+    with pytest.raises(RuntimeError), new_shard(shard):
+        raise RuntimeError
+    assert list(tmp_path.iterdir()) == []

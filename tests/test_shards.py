@@ -1,0 +1,164 @@
+"""Explaining in shards: any sizes, threads, processes and deaths give the same bytes."""
+
+import hashlib
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Project, assert_refused, copy, environment
+
+N_IMAGES = 40
+SIZE = "SHARD_SIZE = 1024"
+
+
+@pytest.fixture(scope="module")
+def explained(ran_project: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """Forty images are explained, by one process with one thread, in one shard."""
+    project = copy(ran_project, tmp_path_factory.mktemp("explained") / "clone")
+    project.set({"explain.n_images": N_IMAGES})
+    result = project.run("python", "-m", "stages.explain", OMP_NUM_THREADS="1")
+    assert result.returncode == 0, result.stderr
+    return project
+
+
+@pytest.fixture
+def another(explained: Project, tmp_path: Path) -> Project:
+    return copy(explained, tmp_path / "clone")
+
+
+def set_shard_size(project: Project, size: int) -> None:
+    path = project.root / "stages/core/shards.py"
+    assert SIZE in path.read_text()
+    path.write_text(path.read_text().replace(SIZE, f"SHARD_SIZE = {size}"))
+
+
+def digests(project: Project, *folders: str) -> dict[str, str]:
+    return {
+        str(path.relative_to(project.root)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for folder in folders
+        for path in sorted((project.root / folder).rglob("*"))
+        if path.is_file()
+    }
+
+
+def assert_same_explanation(project: Project, other: Project) -> None:
+    found = digests(project, "data/shap", "data/portable")
+    assert found
+    assert found == digests(other, "data/shap", "data/portable")
+    assert not (project.root / "data/unfinished/explain").exists()
+
+
+@pytest.mark.parametrize(
+    ("size", "threads", "launch"),
+    [
+        (8, "2", ""),
+        (16, "3", ""),
+        (8, "1", "--nproc-per-node 2"),
+        (16, "1", "--nproc-per-node 3"),
+    ],
+)
+def test_neither_shards_nor_threads_nor_processes_change_a_byte(
+    explained: Project, another: Project, size: int, threads: str, launch: str
+) -> None:
+    set_shard_size(another, size)
+    (another.root / "data/shap/values.npy").unlink()
+    result = another.run("python", "-m", "stages.explain", OMP_NUM_THREADS=threads, LAUNCH=launch)
+    assert result.returncode == 0, result.stderr
+    assert_same_explanation(another, explained)
+
+
+@pytest.mark.parametrize("stage", ["evaluate", "quality"])
+def test_threads_do_not_change_a_byte(explained: Project, another: Project, stage: str) -> None:
+    another.set({"quality.methods": ["edges", "random", "integrated_gradients"]})
+    explained.set({"quality.methods": ["edges", "random", "integrated_gradients"]})
+    folders = {"evaluate": "data/predictions", "quality": "data/quality"}
+    for project, threads in ((explained, "1"), (another, "3")):
+        result = project.run("python", "-m", f"stages.{stage}", OMP_NUM_THREADS=threads)
+        assert result.returncode == 0, result.stderr
+    found = digests(another, folders[stage])
+    assert found
+    assert found == digests(explained, folders[stage])
+
+
+def started(project: Project, **env: str) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        ["python", "-m", "stages.explain"],
+        cwd=project.root,
+        env=environment(OMP_NUM_THREADS="1", **env),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_for_shards(process: "subprocess.Popen[str]", project: Project, count: int) -> None:
+    folder = project.root / "data/unfinished/explain"
+    while process.poll() is None and len(list(folder.glob("*/*[0-9]/labels.npy"))) < count:
+        time.sleep(0.01)
+    assert process.poll() is None, process.communicate()
+
+
+def process_of_rank(launcher: int, rank: int) -> int:
+    for children in Path(f"/proc/{launcher}/task").glob("*/children"):
+        for child in children.read_text().split():
+            variables = Path(f"/proc/{child}/environ").read_text().split("\0")
+            if f"RANK={rank}" in variables:
+                return int(child)
+    raise AssertionError(f"no process of rank {rank}")
+
+
+def slowed(project: Project) -> None:
+    """So that there is time to kill it: shards of one slice, and many of them."""
+    set_shard_size(project, 8)
+    source = project.root / "stages/explainers/deep.py"
+    source.write_text(
+        source.read_text().replace(
+            "        alike =", "        __import__('time').sleep(0.5)\n        alike ="
+        )
+    )
+
+
+def test_after_a_kill_it_goes_on_where_it_was(explained: Project, another: Project) -> None:
+    slowed(another)
+    process = started(another)
+    wait_for_shards(process, another, 2)
+    process.kill()
+    process.communicate()
+    result = another.stage("explain")
+    assert result.returncode == 0, result.stderr
+    assert f"explain: going on after 16 of {N_IMAGES} images" in result.stdout
+    assert_same_explanation(another, explained)
+
+
+def test_after_a_kill_other_parameters_start_anew(another: Project) -> None:
+    slowed(another)
+    process = started(another)
+    wait_for_shards(process, another, 1)
+    process.kill()
+    process.communicate()
+    another.set({"explain.tolerance": 0.5})
+    result = another.stage("explain")
+    assert result.returncode == 0, result.stderr
+    assert "going on" not in result.stdout
+    assert not (another.root / "data/unfinished/explain").exists()
+
+
+@pytest.mark.parametrize("restarts", [0, 1])
+def test_a_rank_that_is_killed(explained: Project, another: Project, restarts: int) -> None:
+    slowed(another)
+    launch = f"--nproc-per-node 3 --max-restarts {restarts}"
+    process = started(another, LAUNCH=launch)
+    wait_for_shards(process, another, 1)
+    os.kill(process_of_rank(process.pid, 1), signal.SIGKILL)
+    out, err = process.communicate(timeout=120)
+    result = subprocess.CompletedProcess(process.args, process.returncode, out, err)
+    if restarts == 0:
+        assert_refused(result, "rank 1 was ended by SIGKILL")
+        result = another.run("python", "-m", "stages.explain", LAUNCH=launch)
+    assert result.returncode == 0, result.stderr
+    assert "explain: going on after" in result.stdout
+    assert_same_explanation(another, explained)
