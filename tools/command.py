@@ -5,7 +5,7 @@ import gc
 import sys
 from collections.abc import Callable, Sequence
 
-from stages.core.errors import UserError
+from stages.core.errors import UserError, unusable_file_message
 
 
 def run_command(main: Callable[[Sequence[str]], None], interrupted: str = "run it again") -> None:
@@ -22,5 +22,9 @@ def run_command(main: Callable[[Sequence[str]], None], interrupted: str = "run i
         main(sys.argv[1:])
     except UserError as error:
         sys.exit(f"error: {error}")
+    except OSError as error:
+        if message := unusable_file_message(error):
+            sys.exit(f"error: {message}")
+        raise
     except KeyboardInterrupt:
         sys.exit(f"interrupted: {interrupted}")

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 
 from stages.core.files import new_folder, read_json, write_json
 
@@ -38,7 +38,7 @@ class PortableNetwork:
         with new_folder(folder) as new:
             content = {"operations": list(self.operations), "reason": self.reason}
             write_json(new / _DESCRIPTION, content)
-            save_file(dict(self.arrays), new / _ARRAYS)
+            (new / _ARRAYS).write_bytes(save(dict(self.arrays)))
 
     @classmethod
     def load(cls, folder: Path = FOLDER) -> Self:

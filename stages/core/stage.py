@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from stages import CODE_AT_START, code_digests, exit_interrupted, was_interrupted
 from stages.core.declared import require_declared
-from stages.core.errors import UserError
+from stages.core.errors import UserError, unusable_file_message
 from stages.core.memory import is_out_of_memory, out_of_memory_message
 from stages.core.params import PARAMS_FILE, load_params
 
@@ -54,9 +54,11 @@ def run_stage(main: Callable[[Params], None], model: type[Params]) -> None:
     except BaseException as error:
         if is_out_of_memory(error):
             sys.exit(f"error: {out_of_memory_message(error, Path(sys.argv[0]).stem)}")
-        if not was_interrupted(error):
-            raise
-        exit_interrupted("unfinished results were removed")
+        if was_interrupted(error):
+            exit_interrupted("unfinished results were removed")
+        if message := unusable_file_message(error):
+            sys.exit(f"error: {message}")
+        raise
 
 
 def _require_root() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import nn
 
 from stages.artifacts.splits import DatasetInfo
@@ -52,7 +52,7 @@ def save_checkpoint(checkpoint: Checkpoint, folder: Path = FOLDER) -> None:
         "parameters": checkpoint.parameters,
     }
     with new_folder(folder) as new:
-        save_file(weights, new / _WEIGHTS)
+        (new / _WEIGHTS).write_bytes(save(weights))  # save_file's errors are none of Python's
         write_json(new / _RECORD, record)
 
 
