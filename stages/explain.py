@@ -13,6 +13,7 @@ from stages.artifacts.explanation import AttributionSlice, ExplainedImages, save
 from stages.artifacts.portable import PortableNetwork
 from stages.artifacts.predictions import Predictions
 from stages.artifacts.splits import SplitName, load_names, load_split
+from stages.core.memory import is_out_of_memory
 from stages.core.sections import DeviceName, StageParams
 from stages.core.stage import run_stage
 from stages.deepshap import UnsupportedOperation, portable
@@ -123,6 +124,8 @@ def portable_network(network: nn.Module, image: Tensor) -> PortableNetwork:
     try:
         operations = portable(network, image)
     except UnsupportedOperation as error:
+        if is_out_of_memory(error):
+            raise
         return PortableNetwork(
             reason=f"this page cannot compute {error.operation}, "
             f"{place_in_file(network, error.place)}"

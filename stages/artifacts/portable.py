@@ -10,7 +10,7 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import load_file, save
+from safetensors.numpy import load, save
 
 from stages.core.files import new_folder, read_json, write_json
 
@@ -44,4 +44,6 @@ class PortableNetwork:
     def load(cls, folder: Path = FOLDER) -> Self:
         """Read what `save` wrote."""
         content = read_json(folder / _DESCRIPTION)
-        return cls(tuple(content["operations"]), load_file(folder / _ARRAYS), content["reason"])
+        return cls(
+            tuple(content["operations"]), load((folder / _ARRAYS).read_bytes()), content["reason"]
+        )

@@ -76,6 +76,8 @@ class Writer:
 
 def problems(writer: Writer, chosen: Callable[[int], Sequence[Fault]]) -> Iterator[str]:
     """What is wrong after a fault, for every call; at last, how many calls there were."""
+    if not all(result.exists() for result in writer.results):  # a tool, which nothing has run yet
+        run(writer, None)
     alter(writer.results)
     old = contents(writer.results)
     message, n_calls = run(writer, None)
