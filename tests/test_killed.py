@@ -64,8 +64,9 @@ def run_killed_and_run_again(fresh: Project, ran: Project, root: Path, after_s: 
     assert set(project.repro().values()) == {"unchanged"}
 
 
-def kill_a_stage(project: Project, name: str, n_moments: int) -> None:
-    """Kill a stage that has older results, again and again; at last let DVC run it."""
+@pytest.mark.slow
+@pytest.mark.parametrize("name", STAGES)
+def test_each_stage_killed_at_twenty_moments(project: Project, name: str) -> None:
     new = results(project, name)
     for output in new:
         path = project.root / output
@@ -73,7 +74,7 @@ def kill_a_stage(project: Project, name: str, n_moments: int) -> None:
     old = results(project, name)
     moments, command = random.Random(name), ("python", "-m", f"stages.{name}")
     lived = killed(copy(project, project.root.with_name("another")), 600, *command)
-    for _ in range(n_moments):
+    for _ in range(N_MOMENTS):
         killed(project, moments.uniform(0, lived), *command)
         for output, content in results(project, name).items():
             grows = output == Path("plots/training.csv")  # after each epoch
@@ -82,16 +83,6 @@ def kill_a_stage(project: Project, name: str, n_moments: int) -> None:
     assert results(project, name) == new
     assert unfinished(project) == []
     assert set(project.repro().values()) == {"unchanged"}
-
-
-def test_a_stage_killed_at_some_moments(project: Project) -> None:
-    kill_a_stage(project, "evaluate", n_moments=3)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", STAGES)
-def test_each_stage_killed_at_twenty_moments(project: Project, name: str) -> None:
-    kill_a_stage(project, name, N_MOMENTS)
 
 
 def test_the_pipeline_killed_at_one_moment(

@@ -12,7 +12,7 @@ from stages.core.memory import (
     out_of_memory_message,
     require_free_memory,
 )
-from tests.conftest import Project, assert_refused, environment
+from tests.conftest import Project, assert_refused, environment, unfinished
 
 
 @pytest.mark.parametrize("allocate", [np.ones, torch.ones])
@@ -58,36 +58,35 @@ from stages.core.stage import run_stage
 
 sys.argv = ["stages/{stage}.py"]
 taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-resource.setrlimit(resource.RLIMIT_AS, (taken + ({more_mib} << 20),) * 2)
+resource.setrlimit(resource.RLIMIT_AS, (taken + (30 << 20),) * 2)
 run_stage({stage}.main, {stage}.Params)
 """
 
 
 @pytest.mark.parametrize(
-    ("stage", "more_mib", "told"),
+    ("stage", "told"),
     [
-        ("download", 30, "data.source"),
-        ("preprocess", 30, "preprocess.limit"),
-        ("rehearse", 30, "model.options"),
-        ("train", 30, "train.batch_size"),
-        ("evaluate", 30, "preprocess.image_size"),
-        ("explain", 30, "explain.n_background"),
-        ("quality", 30, "explain.n_images"),
-        ("report", 5, "explain.n_images"),
+        pytest.param("download", "data.source", marks=pytest.mark.slow),
+        ("preprocess", "preprocess.limit"),
+        pytest.param("rehearse", "model.options", marks=pytest.mark.slow),
+        ("train", "train.batch_size"),
+        pytest.param("evaluate", "preprocess.image_size", marks=pytest.mark.slow),
+        ("explain", "explain.n_background"),
+        pytest.param("quality", "explain.n_images", marks=pytest.mark.slow),
+        # Not report: for so few images it needs so little that OpenBLAS fails first, and exits.
     ],
 )
-def test_a_stage_that_finds_no_memory(
-    ran_project: Project, stage: str, more_mib: int, told: str
-) -> None:
-    code = LIMITED.format(stage=stage, more_mib=more_mib)
+def test_a_stage_that_finds_no_memory(project: Project, stage: str, told: str) -> None:
+    code = LIMITED.format(stage=stage)
     result = subprocess.run(
         ["python", "-c", code],
-        cwd=ran_project.root,
+        cwd=project.root,
         env=environment(),
         capture_output=True,
         text=True,
     )
     assert_refused(result, rf"error: not enough memory .*{told}")
+    assert unfinished(project) == []
 
 
 def test_images_that_memory_cannot_hold_are_refused_beforehand(project: Project) -> None:
