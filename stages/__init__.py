@@ -48,11 +48,13 @@ def exit_interrupted(state: str) -> NoReturn:
 def _excepthook(
     kind: type[BaseException], error: BaseException, trace: TracebackType | None
 ) -> None:
-    """Handles Ctrl-C during the imports, which take seconds and end before `run_stage` starts."""
-    if not was_interrupted(error):
+    """Handles what goes wrong during the imports, which end before `run_stage` starts."""
+    if was_interrupted(error):
+        exit_interrupted("nothing was written; run dvc repro to go on")
+    elif isinstance(error, MemoryError) or "failed to map segment" in str(error):
+        print("error: not enough memory to load the libraries; free some", file=sys.stderr)
+    else:
         sys.__excepthook__(kind, error, trace)
-        return
-    exit_interrupted("nothing was written; run dvc repro to go on")
 
 
 CODE_AT_START: dict[Path, str] = {}

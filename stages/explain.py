@@ -22,6 +22,7 @@ from stages.artifacts.portable import PortableNetwork
 from stages.artifacts.predictions import Predictions
 from stages.artifacts.splits import SplitName, load_names, load_split
 from stages.core.launch import rank
+from stages.core.memory import is_out_of_memory
 from stages.core.resume import progress_folder
 from stages.core.sections import DeviceName, StageParams
 from stages.core.shards import Shard, n_finished, new_shard, shards_of, unfinished
@@ -203,6 +204,8 @@ def portable_network(network: nn.Module, image: Tensor) -> PortableNetwork:
     try:
         operations = portable(network, image)
     except UnsupportedOperation as error:
+        if is_out_of_memory(error):
+            raise
         return PortableNetwork(
             reason=f"this page cannot compute {error.operation}, "
             f"{place_in_file(network, error.place)}"

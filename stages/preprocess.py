@@ -1,8 +1,11 @@
 """Turn raw files into training, validation and test arrays: `python -m stages.preprocess`."""
 
+import math
+
 import numpy as np
 
 from stages.artifacts.splits import DatasetInfo, Split, save_splits
+from stages.core.memory import require_free_memory
 from stages.core.sections import Seed, StageParams
 from stages.core.stage import run_stage
 from stages.datasets.base.raw import RawInfo, read_dataset
@@ -25,6 +28,12 @@ def main(params: Params) -> None:
     require_sound(dataset)
     parts = split_dataset(dataset, params.preprocess, params.seed)
     shape = shape_of_first(parts["train"], params.preprocess)
+    n_images = {name: len(part.positions) for name, part in parts.items()}
+    # A byte a pixel, and for the standard deviation eight more of those of the training split.
+    n_bytes = math.prod(shape) * (sum(n_images.values()) + 8 * n_images["train"])
+    require_free_memory(
+        n_bytes, f"{sum(n_images.values()):,} images of {shape[1]}×{shape[2]} pixels"
+    )
     splits = {name: to_arrays(part, params.preprocess, shape) for name, part in parts.items()}
     info = describe(raw, splits["train"], dataset.class_names, params)
     save_splits(info, splits, {name: part.names for name, part in parts.items()})

@@ -5,7 +5,8 @@ import gc
 import sys
 from collections.abc import Callable, Sequence
 
-from stages.core.errors import UserError
+from stages.core.errors import UserError, unusable_file_message
+from stages.core.memory import is_out_of_memory
 
 
 def run_command(main: Callable[[Sequence[str]], None], interrupted: str = "run it again") -> None:
@@ -24,3 +25,9 @@ def run_command(main: Callable[[Sequence[str]], None], interrupted: str = "run i
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
         sys.exit(f"interrupted: {interrupted}")
+    except Exception as error:
+        if is_out_of_memory(error):
+            sys.exit("error: not enough memory; give it fewer pictures, or a run with fewer images")
+        if message := unusable_file_message(error):
+            sys.exit(f"error: {message}")
+        raise

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import nn
 
 from stages.artifacts.splits import DatasetInfo
@@ -46,7 +46,7 @@ def main(arguments: Sequence[str]) -> None:
     with new_file(folder / "model.safetensors") as file:
         weights = as_published(checkpoint.network).state_dict()
         contiguous = {name: tensor.contiguous().clone() for name, tensor in weights.items()}
-        save_file(contiguous, file, {"network": describe(checkpoint)})
+        file.write_bytes(save(contiguous, {"network": describe(checkpoint)}))
     with new_file(folder / "model.onnx") as file:
         file.write_bytes(onnx)
     print(f"{folder}/model.safetensors: {len(weights)} entries")

@@ -5,9 +5,14 @@ contains Vega, from the bundle inside vl-convert, and sets it in this clone's `.
 """
 
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import vl_convert
+
+from stages.core.errors import UserError
+from stages.core.files import new_file
+from tools.command import run_command
 
 TEMPLATE = Path(".dvc/plots_page.html")
 
@@ -34,16 +39,22 @@ _PAGE = """<!DOCTYPE html>
 """
 
 
-def main() -> None:
+def main(_: Sequence[str]) -> None:
     """Write the template and have DVC use it."""
     vega = vl_convert.javascript_bundle(
         "window.vegaEmbed = vegaEmbed;",
         vl_version="5.20",  # DVC's own templates are written in version 5 of Vega-Lite
     )
-    TEMPLATE.write_text(_PAGE.format(vega=vega.replace("</script", "<\\/script")), encoding="utf-8")
+    with new_file(TEMPLATE) as file:
+        file.write_text(_PAGE.format(vega=vega.replace("</script", "<\\/script")), encoding="utf-8")
     command = ["dvc", "config", "--local", "plots.html_template", TEMPLATE.name]
-    subprocess.run(command, check=True)
+    try:
+        subprocess.run(command, check=True)
+    except FileNotFoundError:
+        raise UserError("dvc: not found; activate the environment, or use make") from None
+    except subprocess.CalledProcessError:
+        raise UserError("plots_page: dvc config failed; see above") from None
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load, save
 
 from stages.core.files import new_folder, read_json, write_json
 
@@ -38,10 +38,12 @@ class PortableNetwork:
         with new_folder(folder) as new:
             content = {"operations": list(self.operations), "reason": self.reason}
             write_json(new / _DESCRIPTION, content)
-            save_file(dict(self.arrays), new / _ARRAYS)
+            (new / _ARRAYS).write_bytes(save(dict(self.arrays)))
 
     @classmethod
     def load(cls, folder: Path = FOLDER) -> Self:
         """Read what `save` wrote."""
         content = read_json(folder / _DESCRIPTION)
-        return cls(tuple(content["operations"]), load_file(folder / _ARRAYS), content["reason"])
+        return cls(
+            tuple(content["operations"]), load((folder / _ARRAYS).read_bytes()), content["reason"]
+        )

@@ -6,7 +6,7 @@ from typing import Self
 
 import pandas as pd
 
-from stages.core.files import new_folder, write_csv
+from stages.core.files import new_folder, write_table
 
 FOLDER = Path("data/quality")
 _TABLE = "measures.csv"
@@ -36,7 +36,7 @@ class Quality:
     def save(self, folder: Path = FOLDER) -> None:
         """Write the table as `measures.csv`, six significant digits."""
         with new_folder(folder) as new:
-            write_csv(new / _TABLE, self.measures)
+            write_table(new / _TABLE, self.measures)
 
     @classmethod
     def load(cls, folder: Path = FOLDER) -> Self:

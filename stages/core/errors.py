@@ -1,4 +1,4 @@
-"""The exception for errors that a user can fix."""
+"""Errors that a user can fix."""
 
 
 class UserError(Exception):
@@ -6,3 +6,15 @@ class UserError(Exception):
 
     The message says where, what was got, what was expected, and what to do.
     """
+
+
+def unusable_file_message(error: BaseException) -> str | None:
+    """What to say of a file that is there but cannot be opened; None for any other error."""
+    if not isinstance(error, OSError) or isinstance(error, FileNotFoundError):
+        return None
+    if error.filename is None:
+        return None
+    return (
+        f"{error.filename}: {error.strerror}; check its permissions, and the disk it is on, then "
+        "run again"
+    )

@@ -30,16 +30,17 @@ def new_folder(path: Path) -> Iterator[Path]:
         UserError: A file could not be written, say on a full disk; nothing is left behind.
     """
     with _partial(path) as partial:
-        partial.mkdir(parents=True)
-        yield partial
-        for new in (*partial.rglob("*"), partial):
-            _flush(new)
+        new = partial / "new"
+        new.mkdir(parents=True)
+        yield new
+        for written in (*new.rglob("*"), new):
+            _flush(written)
         if path.is_dir():
-            _exchange(path, partial)
+            _exchange(path, new)
         else:
-            partial.rename(path)
+            new.rename(path)
         _flush(path.parent)
-        _remove(partial)  # what was in `path`
+        _remove(partial)  # with what was in `path`
 
 
 @contextlib.contextmanager
@@ -94,32 +95,25 @@ def _flush(path: Path) -> None:
         os.close(descriptor)
 
 
-def _exchange(path: Path, partial: Path) -> None:
+def _exchange(path: Path, new: Path) -> None:
     """Swap two folders in one step; where the system cannot, rename one after the other."""
     try:
         renameat2 = ctypes.CDLL(None, use_errno=True).renameat2
     except AttributeError:  # not Linux
         failure = errno.ENOSYS
     else:
-        names = os.fsencode(partial), os.fsencode(path)
+        names = os.fsencode(new), os.fsencode(path)
         failed = renameat2(_AT_FDCWD, names[0], _AT_FDCWD, names[1], _RENAME_EXCHANGE)
         failure = ctypes.get_errno() if failed else 0
     if failure in _UNSUPPORTED:
-        _exchange_in_turn(path, partial)
+        old = path.rename(new.with_name("old"))
+        try:
+            new.rename(path)
+        except BaseException:
+            old.rename(path)
+            raise
     elif failure:
         raise OSError(failure, os.strerror(failure), str(path))
-
-
-def _exchange_in_turn(path: Path, partial: Path) -> None:
-    old = path.with_name(path.name + ".old.partial")
-    _remove(old)
-    path.rename(old)
-    try:
-        partial.rename(path)
-    except BaseException:
-        old.rename(path)
-        raise
-    old.rename(partial)
 
 
 def _remove(path: Path) -> None:
@@ -145,12 +139,17 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def write_csv(path: Path, table: pd.DataFrame) -> None:
-    """Write a table for `dvc plots`: no index, six significant digits."""
+    """Write a table for `dvc plots`, as a new file."""
     with new_file(path) as partial:
-        table.to_csv(
-            partial,
-            index=False,
-            float_format="%.6g",
-            lineterminator="\n",
-            errors="backslashreplace",  # names of files need not be UTF-8
-        )
+        write_table(partial, table)
+
+
+def write_table(path: Path, table: pd.DataFrame) -> None:
+    """Write a table as CSV: no index, six significant digits."""
+    table.to_csv(
+        path,
+        index=False,
+        float_format="%.6g",
+        lineterminator="\n",
+        errors="backslashreplace",  # names of files need not be UTF-8
+    )

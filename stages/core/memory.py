@@ -1,22 +1,74 @@
 """Recognises out-of-memory errors of any library, and says what needs less."""
 
+from pathlib import Path
+
 _SMALLER_DATA = "fewer or smaller images (preprocess.limit, preprocess.image_size)"
+_LESS_EXPLAINED = "fewer images or fewer outputs of each (explain.n_images, explain.outputs)"
 _NEEDS_LESS = {  # by stage
+    "download": "a smaller data set (data.dataset, data.source)",
+    "rehearse": "smaller images (preprocess.image_size) or a smaller network (model.architecture, "
+    "model.options)",
     "train": f"a smaller train.batch_size, or {_SMALLER_DATA}",
     "explain": "fewer images or background images (explain.n_images, explain.n_background), or "
     "fewer outputs of each (explain.outputs)",
+    "quality": f"{_LESS_EXPLAINED}, or fewer methods to compare with (quality.methods)",
+    "report": _LESS_EXPLAINED,
 }
+_WORDS = (
+    "out of memory",
+    "can't allocate memory",
+    "Cannot allocate memory",
+    "bad_alloc",
+    "failed to map segment from shared object",
+)
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether NumPy, Python or PyTorch found no memory; PyTorch says so in words alone."""
-    return isinstance(error, MemoryError) or (
-        isinstance(error, RuntimeError)
-        and any(words in str(error) for words in ("out of memory", "can't allocate memory"))
-    )
+    """Whether NumPy, Python or PyTorch found no memory; libraries may wrap their error."""
+    return _cause(error) is not None
 
 
 def out_of_memory_message(error: BaseException, stage: str) -> str:
     """The message for it, and what makes the stage need less."""
-    reason = str(error).splitlines()[0] if str(error) else "no more is said"
+    cause = _cause(error) or error
+    reason = str(cause).splitlines()[0] if str(cause) else "no more is said"
     return f"not enough memory ({reason}); use {_NEEDS_LESS.get(stage, _SMALLER_DATA)}"
+
+
+def _cause(error: BaseException | None) -> BaseException | None:
+    """The first error of a chain that is for want of memory; some say so in words alone."""
+    while error is not None:
+        in_words = isinstance(error, RuntimeError | OSError | ImportError)
+        if isinstance(error, MemoryError) or (in_words and any(w in str(error) for w in _WORDS)):
+            return error
+        error = error.__cause__ or error.__context__
+    return None
+
+
+def require_free_memory(n_bytes: int, what: str) -> None:
+    """Stop before the system would kill the process, as it does when all memory is full.
+
+    Args:
+        n_bytes: How much will be needed at once.
+        what: Needs it.
+
+    Raises:
+        MemoryError: There is less.
+    """
+    free = free_memory()
+    if free is not None and n_bytes > free:
+        needed, there = (f"{number / (1 << 30):,.1f} GiB" for number in (n_bytes, free))
+        raise MemoryError(f"{what} need {needed}, and {there} are free")
+
+
+def free_memory() -> int | None:
+    """Bytes of memory and swap that are free; None where the system does not say, as Linux does."""
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        kib = {name: int(rest.split()[0]) for name, rest in (line.split(":") for line in lines)}
+        free = (kib["MemAvailable"] + kib["SwapFree"]) << 10
+        container = Path("/sys/fs/cgroup/memory.max")
+        limit = container.read_text(encoding="ascii").strip() if container.exists() else "max"
+    except (OSError, KeyError, ValueError):
+        return None
+    return free if limit == "max" else min(free, int(limit))

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from stages import CODE_AT_START, code_digests, exit_interrupted, was_interrupted
 from stages.core.declared import require_declared
-from stages.core.errors import UserError
+from stages.core.errors import UserError, unusable_file_message
 from stages.core.launch import fail_rank, is_rank, launch, start_rank, wants_ranks
 from stages.core.memory import is_out_of_memory, out_of_memory_message
 from stages.core.params import PARAMS_FILE, load_params
@@ -68,14 +68,9 @@ def _message(error: BaseException, stage: str) -> str | None:
     """What to say of an error that a user can do something about; None for others."""
     if isinstance(error, UserError):
         return str(error)
-    if isinstance(error, FileNotFoundError) and str(error.filename).startswith("data/"):
-        return (
-            f"{error.filename}: no such file; an earlier stage writes it: run dvc repro, "
-            "or dvc pull"
-        )
     if is_out_of_memory(error):
         return out_of_memory_message(error, stage)
-    return None
+    return None if was_interrupted(error) else unusable_file_message(error)
 
 
 def _exit(message: str) -> NoReturn:

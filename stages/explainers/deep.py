@@ -3,6 +3,7 @@
 from torch import Tensor, nn
 
 from stages.core.errors import UserError
+from stages.core.memory import is_out_of_memory
 from stages.deepshap import DeepShap, UnsupportedOperation
 from stages.explainers.base.contract import Attribute, Attributions
 from stages.networks.build import place_in_file
@@ -14,6 +15,8 @@ def build(network: nn.Module, background: Tensor, seed: int) -> Attribute:
     try:
         explainer = DeepShap(network, background)
     except UnsupportedOperation as error:
+        if is_out_of_memory(error):
+            raise
         raise UserError(
             f"{place_in_file(network, error.place)}: {error.operation}: {error.advice}; or choose "
             "another explain.method (got deep)"

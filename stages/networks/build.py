@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from stages.architectures.base.library import GreyAsColor
 from stages.artifacts.splits import DatasetInfo
 from stages.core.errors import UserError
+from stages.core.memory import is_out_of_memory
 from stages.core.plugins import load_plugin
 
 _LARGEST_SIDE_PX = 512  # where the search for a size that works ends
@@ -87,6 +88,8 @@ def build_network(
     try:
         body, logits = build_and_run(info.image_size)
     except Exception as error:  # a network is a user's code: it may fail in any way
+        if is_out_of_memory(error):
+            raise
         raise UserError(_failure_message(error, architecture, info, build_and_run)) from error
     if getattr(logits, "shape", None) != (1, n_classes):
         got = (

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load, save
 from torch import nn
 
 from stages.artifacts.splits import DatasetInfo
@@ -52,7 +52,7 @@ def save_checkpoint(checkpoint: Checkpoint, folder: Path = FOLDER) -> None:
         "parameters": checkpoint.parameters,
     }
     with new_folder(folder) as new:
-        save_file(weights, new / _WEIGHTS)
+        (new / _WEIGHTS).write_bytes(save(weights))  # save_file raises no OSError
         write_json(new / _RECORD, record)
 
 
@@ -61,5 +61,5 @@ def load_checkpoint(device: torch.device, folder: Path = FOLDER) -> Checkpoint:
     record = read_json(folder / _RECORD)
     record["info"] = DatasetInfo.from_json(record["info"])
     network = build_network(record["architecture"], record["info"], record["options"])
-    network.load_state_dict(load_file(folder / _WEIGHTS))
+    network.load_state_dict(load((folder / _WEIGHTS).read_bytes()))
     return Checkpoint(network.to(device).eval(), **record)

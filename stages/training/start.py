@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors.torch import load
 from torch import Tensor, nn
 
 from stages.artifacts.splits import DatasetInfo
@@ -74,9 +74,12 @@ def load_weights(network: nn.Sequential, file: Path, skip: Sequence[str]) -> Non
 
 def _read(file: Path) -> dict[str, Tensor]:
     try:
-        return load_file(file)
+        return load(file.read_bytes())
     except OSError as error:  # a folder, or what DVC has not put there yet
-        raise UserError(f"{file}: cannot be read: {error}; run dvc checkout, or dvc pull") from None
+        reason = error.strerror or error
+        raise UserError(
+            f"{file}: cannot be read: {reason}; run dvc checkout, or dvc pull"
+        ) from None
     except SafetensorError as error:
         raise UserError(
             f"{file}: not a .safetensors file, or damaged: {error}; write it again"

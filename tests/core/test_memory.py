@@ -1,10 +1,18 @@
 """What a user is told who runs out of memory."""
 
+import subprocess
+
 import numpy as np
 import pytest
 import torch
 
-from stages.core.memory import is_out_of_memory, out_of_memory_message
+from stages.core.memory import (
+    free_memory,
+    is_out_of_memory,
+    out_of_memory_message,
+    require_free_memory,
+)
+from tests.conftest import Project, assert_refused, environment, unfinished
 
 
 @pytest.mark.parametrize("allocate", [np.ones, torch.ones])
@@ -12,6 +20,19 @@ def test_real_libraries_out_of_memory(allocate: object) -> None:
     with pytest.raises((MemoryError, RuntimeError)) as caught:
         allocate(1 << 55)  # type: ignore[operator]  # more than any address space
     assert is_out_of_memory(caught.value)
+
+
+def test_an_error_that_another_hides() -> None:
+    def wrapped() -> None:
+        try:
+            torch.ones(1 << 55)
+        except RuntimeError as error:
+            raise ValueError("the network cannot be run") from error
+
+    with pytest.raises(ValueError, match="cannot be run") as caught:
+        wrapped()
+    assert is_out_of_memory(caught.value)
+    assert "allocate memory" in out_of_memory_message(caught.value, "train")
 
 
 @pytest.mark.parametrize(
@@ -26,3 +47,62 @@ def test_the_advice_fits_the_stage(stage: str, told: str, not_told: str) -> None
     message = out_of_memory_message(MemoryError(), stage)
     assert told in message
     assert not_told not in message
+
+
+# Runs a stage that gets few more bytes than its libraries have taken.
+LIMITED = """
+import resource, sys
+from pathlib import Path
+from stages import {stage}
+from stages.core.stage import run_stage
+
+sys.argv = ["stages/{stage}.py"]
+taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (taken + (30 << 20),) * 2)
+run_stage({stage}.main, {stage}.Params)
+"""
+
+
+@pytest.mark.parametrize(
+    ("stage", "told"),
+    [
+        pytest.param("download", "data.source", marks=pytest.mark.slow),
+        ("preprocess", "preprocess.limit"),
+        pytest.param("rehearse", "model.options", marks=pytest.mark.slow),
+        ("train", "train.batch_size"),
+        pytest.param("evaluate", "preprocess.image_size", marks=pytest.mark.slow),
+        ("explain", "explain.n_background"),
+        pytest.param("quality", "explain.n_images", marks=pytest.mark.slow),
+        # Not report: for so few images it needs so little that OpenBLAS fails first, and exits.
+    ],
+)
+def test_a_stage_that_finds_no_memory(project: Project, stage: str, told: str) -> None:
+    code = LIMITED.format(stage=stage)
+    result = subprocess.run(
+        ["python", "-c", code],
+        cwd=project.root,
+        env=environment(),
+        capture_output=True,
+        text=True,
+    )
+    assert_refused(result, rf"error: not enough memory .*{told}")
+    assert unfinished(project) == []
+
+
+def test_images_that_memory_cannot_hold_are_refused_beforehand(project: Project) -> None:
+    project.set({"preprocess.image_size": 5000})
+    result = project.stage("preprocess")
+    assert_refused(
+        result,
+        r"not enough memory \(1,200 images of 5000×5000 pixels need \d{3}\.\d GiB, and \d+\.\d GiB "
+        r"are free\); use fewer or smaller images \(preprocess\.limit, preprocess\.image_size\)",
+    )
+
+
+def test_what_is_free_suffices_and_more_does_not() -> None:
+    free = free_memory()
+    if free is None:
+        pytest.skip("this system does not say how much memory is free")
+    require_free_memory(free // 2, "some images")
+    with pytest.raises(MemoryError, match=r"some images need .* GiB, and .* GiB are free"):
+        require_free_memory(2 * free, "some images")

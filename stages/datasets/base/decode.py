@@ -39,6 +39,8 @@ def decode(content: bytes) -> NDArray[np.uint8]:
         raise UnusableImage(f"not a {known} image" if content else "empty") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise UnusableImage(f"decompression bomb: {error}") from None
+    except MemoryError:
+        raise
     except Exception as error:  # Pillow lets through whatever a format's decoder raises
         raise UnusableImage(f"cut short or damaged: {error}") from None
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from stages.core.errors import UserError
+from stages.core.memory import is_out_of_memory
 from stages.core.plugins import load_plugin
 from stages.sampling.background import group_sizes
 
@@ -110,6 +111,8 @@ def _failures_as_user_errors(name: str) -> Iterator[None]:
     except UserError:
         raise
     except Exception as error:  # a method may be a user's code, and so may the network
+        if is_out_of_memory(error):
+            raise
         raise UserError(
             f"explain.method {name}: failed on this network: {type(error).__name__}: {error}; "
             "choose another explain.method, or fix the network"
