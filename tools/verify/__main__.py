@@ -6,7 +6,7 @@ What was never fetched is said, and is no error. Changes nothing.
 """
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -16,7 +16,7 @@ from tools.command import run_command
 from tools.verify.arrays import Damage, opened
 from tools.verify.digests import Found, check_digests
 from tools.verify.explained import check_explanation
-from tools.verify.records import cache_folder, contradictions, read_records
+from tools.verify.records import cache_folder, read_records, stale_stages
 from tools.verify.results import (
     check_network,
     check_portable,
@@ -48,31 +48,32 @@ def main(arguments: Sequence[str]) -> None:
     """Check digests, then the arrays of what is as recorded; print."""
     parser = argparse.ArgumentParser(prog="python -m tools.verify", description=__doc__)
     parser.parse_args(arguments)
-    records = read_records()
+    records, stale = read_records(), stale_stages()
     found = check_digests(records, cache_folder())
-    stages = {record.path: record.source for record in records}
-    missing = {record.path for record in found.missing}
-    arrays = check_arrays({path: stages[path] for path in stages.keys() - missing - found.damaged})
-    lines = [*contradictions(), *found.damage, *arrays.damage]
-    print_sound(found, arrays)
-    if lines:
-        count = "1 fault" if len(lines) == 1 else f"{len(lines)} faults"
-        raise UserError("\n".join([f"verify: {count}", *lines]))
+    left_out = found.damaged | {record.path for record in found.missing}
+    stages = {record.path: record.source for record in records if record.path not in left_out}
+    arrays = check_arrays(stages, stale)
+    print_sound(found, arrays, stale)
+    faults = [*found.damage, *arrays.damage]
+    if faults:
+        count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
+        raise UserError("\n".join([f"verify: {count}", *faults]))
 
 
-def check_arrays(stages: dict[Path, str]) -> Arrays:
-    """Check the arrays of all artifacts.
+def check_arrays(stages: Mapping[Path, str], stale: Set[str] = frozenset()) -> Arrays:
+    """Check the arrays of all artifacts, each beside those that it was made from.
 
     Args:
         stages: What wrote each folder that is there and as recorded.
+        stale: Stages whose results were made from others than those that are there.
     """
     damage, checked = [], []
 
-    def attempt(folder: Path, check: Callable[[], T]) -> T | None:
+    def attempt(folder: Path, check: Callable[[bool], T]) -> T | None:
         if folder not in stages:
             return None
         try:
-            result = check()
+            result = check(stages[folder] not in stale)
         except Damage as error:
             again = f"dvc repro --force {stages[folder]}"
             damage.append(f"{error}; its digest is as recorded, so the run wrote it so: {again}")
@@ -80,22 +81,25 @@ def check_arrays(stages: dict[Path, str]) -> Arrays:
         checked.append(folder)
         return result
 
-    def explained() -> tuple[explanation.Explanation, float]:
+    def explained(fresh: bool) -> tuple[explanation.Explanation, float]:
         path = predictions.FOLDER / "probabilities.npy"
-        known = opened(path, "float32", (None, None)) if predictions.FOLDER in checked else None
-        return check_explanation(prepared and prepared[1], known)
+        there = fresh and predictions.FOLDER in checked
+        known = opened(path, "float32", (None, None)) if there else None
+        return check_explanation(prepared[1] if fresh and prepared else None, known)
 
-    prepared = attempt(splits.FOLDER, check_splits)
-    attempt(NETWORK, lambda: check_network(prepared and prepared[0]))
-    attempt(predictions.FOLDER, lambda: check_predictions(prepared and prepared[1]["test"]))
+    prepared = attempt(splits.FOLDER, lambda _: check_splits())
+    info, test = (prepared[0], prepared[1]["test"]) if prepared else (None, None)
+    attempt(NETWORK, lambda fresh: check_network(info if fresh else None))
+    attempt(predictions.FOLDER, lambda fresh: check_predictions(test if fresh else None))
     result = attempt(explanation.FOLDER, explained)
-    attempt(portable.FOLDER, check_portable)
-    attempt(quality.FOLDER, lambda: check_quality(result and result[0].indices))
-    return Arrays(damage, checked, result and result[1])
+    indices, additivity = (result[0].indices, result[1]) if result else (None, None)
+    attempt(portable.FOLDER, lambda _: check_portable())
+    attempt(quality.FOLDER, lambda fresh: check_quality(indices if fresh else None))
+    return Arrays(damage, checked, additivity)
 
 
-def print_sound(found: Found, arrays: Arrays) -> None:
-    """Say what was checked and is right, and what is not here."""
+def print_sound(found: Found, arrays: Arrays, stale: Set[str]) -> None:
+    """Say what was checked and is right, what is stale, and what is not here."""
     if found.damage:
         print(f"read {found.n_files:,} files of results and {found.n_objects:,} of the cache")
     else:
@@ -107,6 +111,11 @@ def print_sound(found: Found, arrays: Arrays) -> None:
         print(f"arrays fit each other and are finite: {', '.join(map(str, arrays.checked))}")
     if arrays.additivity is not None:
         print(f"attributions add up to within {arrays.additivity:.1e} of the outputs' range")
+    if stale:
+        print(
+            f"stale, since read before what they read was made anew: {', '.join(sorted(stale))}; "
+            "run dvc repro"
+        )
     if found.missing:
         listed = ", ".join(str(record.path) for record in found.missing)
         print(f"not here, and not checked: {listed}; dvc pull fetches it, dvc repro makes it")

@@ -28,12 +28,14 @@ class Found:
         damage: A line for each file that is not what was recorded.
         damaged: The recorded files and folders that these lines are about.
         missing: Those that are not there at all.
+        damaged_objects: Files of the cache that these lines are about.
         n_files: How many files of outputs were read.
         n_objects: How many files of the cache were read.
     """
 
     damage: list[str] = field(default_factory=list)
     damaged: set[Path] = field(default_factory=set)
+    damaged_objects: set[Path] = field(default_factory=set)
     missing: list[Recorded] = field(default_factory=list)
     n_files: int = 0
     n_objects: int = 0
@@ -47,6 +49,8 @@ def check_digests(records: list[Recorded], cache: Path) -> Found:
     with tqdm(
         total=total, desc="digests", unit="B", unit_scale=True, delay=1, leave=False, disable=None
     ) as bar:
+        found.damage += _check_objects(cache, found, bar)
+        found.damage += _check_runs(cache / "runs", found)
         for record in records:
             if not record.path.exists():
                 found.missing.append(record)
@@ -54,8 +58,6 @@ def check_digests(records: list[Recorded], cache: Path) -> Found:
             lines = list(_check_record(record, cache, found, bar))
             found.damage += lines
             found.damaged |= {record.path} if lines else set()
-        found.damage += _check_objects(cache / "files/md5", found, bar)
-        found.damage += _check_runs(cache / "runs", found)
     return found
 
 
@@ -84,38 +86,41 @@ def _opened(path: Path) -> Any:
 
 
 def _check_record(record: Recorded, cache: Path, found: Found, bar: Bar) -> Iterator[str]:
-    path, restore = record.path, record.restore
+    path = record.path
+
+    def differs(file: Path, got: str, expected: str) -> str:
+        remove, restore = "it", record.restore
+        if (copy := _object(cache, expected)) in found.damaged_objects:
+            remove, restore = f"it and {copy}", "dvc pull, or dvc repro"
+        return f"{file}: MD5 is {got}, expected {expected}; remove {remove}, then {restore}"
+
     files = files_in(path)
     digests = {file: md5_of(file, bar) for file in files}
     found.n_files += len(files)
     if path.is_file():
         if digests[path] != record.digest:
-            yield _differs(path, digests[path], record.digest, restore)
+            yield differs(path, digests[path], record.digest)
         return
     got = {file.relative_to(path).as_posix(): digest for file, digest in digests.items()}
     digest = manifest_digest(got)
     if digest == record.digest:
         return
-    expected = _manifest(cache, record.digest)
+    expected = _manifest(_object(cache, record.digest), found)
     if expected is None:
         yield (
             f"{path}: MD5 of its {len(files)} files is {digest}, expected {record.digest}; "
             "which of them differs cannot be told, since the folder's manifest is not in the "
-            f"cache; remove it, then {restore}"
+            f"cache; remove it, then {record.restore}"
         )
         return
     for name in sorted(got.keys() | expected.keys()):
         file = path / name
         if name not in got:
-            yield f"{file}: no such file, expected MD5 {expected[name]}; {restore}"
+            yield f"{file}: no such file, expected MD5 {expected[name]}; {record.restore}"
         elif name not in expected:
             yield f"{file}: a file of {path} that is not recorded; remove it"
         elif got[name] != expected[name]:
-            yield _differs(file, got[name], expected[name], restore)
-
-
-def _differs(path: Path, got: str, expected: str, restore: str) -> str:
-    return f"{path}: MD5 is {got}, expected {expected}; remove it, then {restore}"
+            yield differs(file, got[name], expected[name])
 
 
 def manifest_digest(digests: dict[str, str]) -> str:
@@ -125,35 +130,39 @@ def manifest_digest(digests: dict[str, str]) -> str:
     return hashlib.md5(content, usedforsecurity=False).hexdigest() + ".dir"
 
 
-def _manifest(cache: Path, digest: str) -> dict[str, str] | None:
+def _object(cache: Path, digest: str) -> Path:
+    """Where DVC keeps content of this digest."""
+    return cache / "files/md5" / digest[:2] / digest[2:]
+
+
+def _manifest(path: Path, found: Found) -> dict[str, str] | None:
     """Digests by relative path; None if the manifest is not there, or is damaged itself."""
-    path = cache / "files/md5" / digest[:2] / digest[2:]
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
+    if path in found.damaged_objects or not path.exists():
         return None
-    if hashlib.md5(content, usedforsecurity=False).hexdigest() != digest.removesuffix(".dir"):
-        return None
-    return {item["relpath"]: item["md5"] for item in json.loads(content)}
+    return {item["relpath"]: item["md5"] for item in json.loads(path.read_bytes())}
 
 
-def _check_objects(folder: Path, found: Found, bar: Bar) -> Iterator[str]:
+def _check_objects(cache: Path, found: Found, bar: Bar) -> Iterator[str]:
     """Files of the cache whose name is not the digest of their content."""
-    for file in files_in(folder):
+    for file in files_in(cache / "files/md5"):
         name = file.parent.name + file.name
         if not re.fullmatch(r"[0-9a-f]{32}(\.dir)?", name):
             continue  # what DVC had not finished, and never reads
         found.n_objects += 1
         digest = md5_of(file, bar)
         if digest != name.removesuffix(".dir"):
+            found.damaged_objects.add(file)
             yield (
                 f"{file}: MD5 is {digest}, expected {name.removesuffix('.dir')}, its name; remove "
-                "it, then dvc repro, or dvc pull: a result that was taken from it is as wrong"
+                "it, then dvc pull, or dvc repro"
             )
 
 
 def _check_runs(folder: Path, found: Found) -> Iterator[str]:
-    """Entries of the run cache whose name is not the digest of their content."""
+    """Entries of the run cache whose name is not the digest of their content.
+
+    Of sizes DVC takes no digest, and makes no use.
+    """
     for file in files_in(folder):
         if not re.fullmatch(r"[0-9a-f]{64}", file.name):
             continue

@@ -1,7 +1,6 @@
 """What DVC has recorded of the outputs: `dvc.lock`, and the `.dvc` files of data that was added."""
 
 import subprocess
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,22 +57,21 @@ def read_records() -> list[Recorded]:
     return list(records.values())
 
 
-def contradictions() -> Iterator[str]:
-    """Stages that read something else than what the stage before wrote, as after a merge."""
+def stale_stages() -> set[str]:
+    """Stages that read something else than what the stage before wrote, as after a merge.
+
+    Their results are those of another run, and prove nothing about this one.
+    """
     stages = _stages(LOCK)
     wrote = {
-        item["path"]: (stage, item["md5"])
-        for stage, content in stages.items()
-        for item in content.get("outs", [])
+        item["path"]: item["md5"] for content in stages.values() for item in content.get("outs", [])
     }
-    for stage, content in stages.items():
-        for item in content.get("deps", []):
-            writer, digest = wrote.get(item["path"], (stage, item["md5"]))
-            if digest != item["md5"]:
-                yield (
-                    f"{LOCK}: {stage} read {item['path']} with MD5 {item['md5']}, expected "
-                    f"{digest}, which {writer} wrote; run dvc repro"
-                )
+    return {
+        stage
+        for stage, content in stages.items()
+        for item in content.get("deps", [])
+        if wrote.get(item["path"], item["md5"]) != item["md5"]
+    }
 
 
 def cache_folder() -> Path:
