@@ -19,8 +19,11 @@ VERIFY = ("python", "-m", "tools.verify")
 IN_2100, IN_1971 = 4102444800, 31536000
 
 
-# Under which `make` takes this environment for the one that it has set up.
-READY = {"MAKEFLAGS": f"VENV={sys.prefix} -o {sys.prefix}/.ready"}
+def make(project: Project, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """`make` with this environment, which it must not set up: that would install packages."""
+    command = ("-o", f"{sys.prefix}/.ready", f"VENV={sys.prefix}", *arguments)
+    assert "pip install" not in project.succeed("make", "--dry-run", *command)
+    return project.run("make", *command)
 
 
 @contextlib.contextmanager
@@ -49,8 +52,7 @@ def training(project: Project) -> Iterator["subprocess.Popen[str]"]:
 def test_two_runs_at_once_in_one_clone(project: Project) -> None:
     """The second says which process is in the way, also under make; the first ends well."""
     with training(project) as first:
-        for command in (["dvc", "repro", "train"], ["make", "repro"]):
-            second = project.run(*command, **READY)
+        for second in (project.run("dvc", "repro", "train"), make(project, "repro")):
             assert second.returncode != 0
             assert re.search(
                 rf"(is busy, it is being blocked by:\s+\(PID {first.pid}\))|Unable to acquire lock",
@@ -173,7 +175,7 @@ def test_a_path_with_spaces_and_letters(ran_project: Project, tmp_path: Path) ->
         ["experiments"],
         ["verify"],
     ):
-        result = project.run("make", *command, **READY)
+        result = make(project, *command)
         assert result.returncode == 0, result.stdout + result.stderr
     for written in ("explained/sheet_000.png", "export/model.onnx", "plots/comparison/index.html"):
         assert (project.root / written).is_file()
