@@ -16,6 +16,7 @@ from tests.conftest import Project, assert_refused
 from tests.damage import flip
 from tools.verify.records import read_records
 
+SLOW = pytest.mark.slow  # the other remote's run
 RESULT = Path("plots/classes.csv")  # of the stage report
 ENV = {"AWS_ACCESS_KEY_ID": "none", "AWS_SECRET_ACCESS_KEY": "none", "NO_PROXY": "127.0.0.1"}
 
@@ -63,7 +64,7 @@ def s3(_: Path) -> Iterator[Remote]:
     server.stop()
 
 
-@pytest.fixture(params=[a_folder, s3])
+@pytest.fixture
 def remote(
     request: pytest.FixtureRequest, project: Project, tmp_path: Path
 ) -> Iterator[tuple[Project, Remote, str]]:
@@ -89,6 +90,7 @@ def lose(key: str) -> None:
     Path(".dvc/cache", key).unlink()
 
 
+@pytest.mark.parametrize("remote", [a_folder, pytest.param(s3, marks=SLOW)], indirect=True)
 def test_a_pull_that_verifies_stops_at_a_damaged_file(
     remote: tuple[Project, Remote, str], ran_project: Project
 ) -> None:
@@ -111,6 +113,7 @@ def test_a_pull_that_verifies_stops_at_a_damaged_file(
     assert RESULT.read_bytes() == expected
 
 
+@pytest.mark.parametrize("remote", [pytest.param(a_folder, marks=SLOW), s3], indirect=True)
 def test_what_a_trusting_pull_brought_is_named(remote: tuple[Project, Remote, str]) -> None:
     project, _, key = remote
     assert project.run("dvc", "pull", "report", **ENV).returncode == 0
