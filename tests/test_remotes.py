@@ -56,22 +56,21 @@ def s3(_: Path) -> Iterator[Remote]:
         content[len(content) // 2] ^= 1
         client.put_object(Bucket=bucket, Key=key, Body=bytes(content))
 
-    yield Remote(
-        {"url": f"s3://{bucket}", "endpointurl": address, "region": "us-east-1"},
-        flip_there,
-        lambda key: client.delete_object(Bucket=bucket, Key=key),
-    )
-    server.stop()
+    try:
+        yield Remote(
+            {"url": f"s3://{bucket}", "endpointurl": address, "region": "us-east-1"},
+            flip_there,
+            lambda key: client.delete_object(Bucket=bucket, Key=key),
+        )
+    finally:
+        server.stop()
 
 
 @pytest.fixture
 def remote(
     request: pytest.FixtureRequest, project: Project, tmp_path: Path
 ) -> Iterator[tuple[Project, Remote, str]]:
-    """A checkout whose report was pushed, flipped in one bit there, and lost here; the file's key.
-
-    The remote's files are read anew: DVC keeps no index of a remote that it fetched nothing from.
-    """
+    """A checkout whose report was pushed, one table flipped there and lost here; its key."""
     with request.param(tmp_path) as opened, contextlib.chdir(project.root):
         project.succeed("dvc", "remote", "add", "--default", "shared", opened.options.pop("url"))
         for option, value in opened.options.items():

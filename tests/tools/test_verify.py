@@ -256,6 +256,16 @@ def test_before_the_first_run() -> None:
 
 
 @pytest.mark.usefixtures("there")
+def test_a_bit_in_a_key_of_the_lock() -> None:
+    lock = Path("dvc.lock")
+    lock.write_text(lock.read_text().replace("md5: ", "md4: ", 1))
+    with pytest.raises(
+        UserError, match=r"^dvc\.lock: not as DVC writes it \(KeyError\('md5'\)\); "
+    ):
+        main([])
+
+
+@pytest.mark.usefixtures("there")
 def test_a_lock_in_conflict() -> None:
     lock = Path("dvc.lock")
     lock.write_text(f"<<<<<<< ours\n{lock.read_text()}=======\n>>>>>>> theirs\n")
@@ -439,6 +449,10 @@ FORGED: dict[str, tuple[Callable[[], None], str]] = {
         edit_weights(ARRAYS, lambda arrays: arrays[largest(arrays)].fill(np.nan)),
         r"arrays\.safetensors: \d+_weight \(float32\), expected finite numbers",
     ),
+    "explanation, its description": (
+        lambda: Path("data/shap/about.json").write_text("{}") and None,
+        r"data/shap: its JSON file is not as stage_shap writes it \(KeyError\('class_names'\)\)",
+    ),
     "measures": (edit_table, r"measures\.csv: a measure is infinite"),
 }
 
@@ -456,7 +470,7 @@ def test_arrays_that_are_not_right_by_themselves(
     forge()
     (line,) = check_arrays({Path("data", name): f"stage_{name}" for name in names}).damage
     assert re.search(message, line), line
-    assert re.search(r"so the run wrote it so: dvc repro --force stage_\w+$", line)
+    assert re.search(r"; .*dvc repro --force stage_\w+$", line)
 
 
 def test_attributions_that_do_not_add_up_though_dvc_has_recorded_them(there: Project) -> None:

@@ -78,6 +78,12 @@ def check_arrays(stages: Mapping[Path, str], stale: Set[str] = frozenset()) -> A
             again = f"dvc repro --force {stages[folder]}"
             damage.append(f"{error}; its digest is as recorded, so the run wrote it so: {again}")
             return None
+        except (KeyError, TypeError) as error:
+            damage.append(
+                f"{folder}: its JSON file is not as {stages[folder]} writes it ({error!r}); "
+                f"dvc repro --force {stages[folder]}"
+            )
+            return None
         checked.append(folder)
         return result
 

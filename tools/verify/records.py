@@ -1,6 +1,8 @@
 """What DVC has recorded of the outputs: `dvc.lock`, and the `.dvc` files of data that was added."""
 
+import contextlib
 import subprocess
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,22 +40,26 @@ def read_records() -> list[Recorded]:
     stages = _stages(LOCK)
     in_git = _outputs_in_git()
     records = {}
-    for stage, content in stages.items():
-        for item in content.get("outs", []):
-            path = item["path"]
-            brings = f"git checkout -- {path}" if path in in_git else f"dvc checkout {path}"
-            records[path] = Recorded(Path(path), item["md5"], stage, f"{brings}, or dvc repro")
+    with _as_dvc_writes(LOCK):
+        for stage, content in stages.items():
+            for item in content.get("outs", []):
+                path = item["path"]
+                brings = f"git checkout -- {path}" if path in in_git else f"dvc checkout {path}"
+                restore = f"{brings}, or dvc repro"
+                records[path] = Recorded(Path(path), item["md5"], stage, restore)
     for file in _added():
-        for item in read_yaml(file).get("outs", []):
-            path = file.parent / item["path"]
-            brings = f"dvc checkout {file}, or dvc pull {file}"
-            records[str(path)] = Recorded(path, item["md5"], str(file), brings)
-    for stage, content in stages.items():
-        for item in content.get("deps", []):
-            path = Path(item["path"])
-            if path.parts[0] != CODE and item["path"] not in records:
-                brings = f"git checkout -- {path} if it lies in Git, else your copy of it"
-                records[item["path"]] = Recorded(path, item["md5"], stage, brings)
+        with _as_dvc_writes(file):
+            for item in read_yaml(file).get("outs", []):
+                path = str(file.parent / item["path"])
+                restore = f"dvc checkout {file}, or dvc pull {file}"
+                records[path] = Recorded(Path(path), item["md5"], str(file), restore)
+    with _as_dvc_writes(LOCK):
+        for stage, content in stages.items():
+            for item in content.get("deps", []):
+                path = item["path"]
+                if Path(path).parts[0] != CODE and path not in records:
+                    restore = f"git checkout -- {path} if it lies in Git, else your copy of it"
+                    records[path] = Recorded(Path(path), item["md5"], stage, restore)
     return list(records.values())
 
 
@@ -94,24 +100,35 @@ def cache_folder() -> Path:
 def _stages(path: Path) -> dict[str, Any]:
     if not path.exists():
         raise UserError(f"{path}: no such file; run dvc repro first")
-    try:
+    with _as_dvc_writes(path):
         stages: dict[str, Any] = read_yaml(path)["stages"]
-    except KeyError:
-        raise UserError(f"{path}: no stages (got other keys); run git checkout -- {path}") from None
     return stages
+
+
+@contextlib.contextmanager
+def _as_dvc_writes(path: Path) -> Iterator[None]:
+    """Name the file where a key is missing or holds something else."""
+    try:
+        yield
+    except (KeyError, TypeError, AttributeError) as error:
+        raise UserError(
+            f"{path}: not as DVC writes it ({error!r}); git checkout -- {path} brings back that of "
+            "the last commit"
+        ) from None
 
 
 def _outputs_in_git() -> set[str]:
     """Paths of the outputs with `cache: false`."""
-    return {
-        path
-        for stage in _stages(PIPELINE).values()
-        for kind in ("outs", "metrics", "plots")
-        for item in stage.get(kind, [])
-        if isinstance(item, dict)
-        for path, options in item.items()
-        if options.get("cache") is False
-    }
+    with _as_dvc_writes(PIPELINE):
+        return {
+            path
+            for stage in _stages(PIPELINE).values()
+            for kind in ("outs", "metrics", "plots")
+            for item in stage.get(kind, [])
+            if isinstance(item, dict)
+            for path, options in item.items()
+            if options.get("cache") is False
+        }
 
 
 def _added() -> list[Path]:
