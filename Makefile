@@ -4,6 +4,7 @@
 # make bench   time training and explaining         make setup   set up only
 # make export  the network for other programs       make explain IMAGE=photo.png   your own picture
 # make compare REV=HEAD~1           compare the explanations with those of a revision or experiment
+# make verify  results against dvc.lock, arrays against each other
 # make experiments   what experiments changed and reached, in 100 columns
 # make clean   remove what interrupted runs have left, which they could go on from
 # make recipe NAME=digits_lenet   run a recipe as an experiment of that name; make recipes: all
@@ -14,7 +15,7 @@ PYTHON ?= python3
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 READY := $(VENV)/.ready
 
-.PHONY: repro test test-slow check bench plots compare export explain experiments recipe recipes setup clean
+.PHONY: repro test test-slow check bench plots compare export explain experiments recipe recipes setup clean verify
 
 repro: $(READY)
 	python -m stages.check
@@ -55,6 +56,9 @@ explain: $(READY)
 
 compare: $(READY)
 	python -m tools.compare $(REV) $(REV2)
+
+verify: $(READY)
+	python -m tools.verify
 
 experiments: $(READY)
 	python -m tools.experiments

@@ -68,6 +68,11 @@ def _message(error: BaseException, stage: str) -> str | None:
     """What to say of an error that a user can do something about; None for others."""
     if isinstance(error, UserError):
         return str(error)
+    if isinstance(error, FileNotFoundError) and str(error.filename).startswith("data/"):
+        return (
+            f"{error.filename}: no such file; an earlier stage writes it: run dvc repro, "
+            "or dvc pull"
+        )
     if is_out_of_memory(error):
         return out_of_memory_message(error, stage)
     return None if was_interrupted(error) else unusable_file_message(error)

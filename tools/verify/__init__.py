@@ -1,0 +1,1 @@
+"""Whether results are what was recorded, and right by themselves."""

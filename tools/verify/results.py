@@ -1,0 +1,176 @@
+"""Checks artifacts by their arrays alone: splits, predictions, the network and its measures."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from stages.artifacts import explanation, portable, predictions, quality, splits
+from stages.artifacts.portable import PortableNetwork
+from stages.artifacts.quality import MEASURES, Quality
+from stages.artifacts.splits import DatasetInfo, load_info
+from stages.core.errors import UserError
+from stages.core.files import read_json
+from tools.verify.arrays import (
+    Array,
+    Damage,
+    opened,
+    require_equal,
+    require_probabilities,
+    require_within,
+)
+
+SPLITS = ("train", "validation", "test")
+
+
+class Split(NamedTuple):
+    """The arrays of one split, memory-mapped."""
+
+    images: Array
+    labels: Array
+    names: Array
+
+
+def described(path: Path) -> dict[str, Any]:
+    """A JSON file of an artifact.
+
+    Raises:
+        Damage: It cannot be read.
+    """
+    try:
+        return read_json(path)
+    except (OSError, ValueError) as error:
+        raise Damage(f"{path}: {error}; expected a JSON object") from None
+
+
+def check_splits(folder: Path = splits.FOLDER) -> tuple[DatasetInfo, Mapping[str, Split]]:
+    """Images, labels and names of each split, against each other and the parameters.
+
+    Raises:
+        Damage: Something does not fit.
+    """
+    described(folder / "dataset.json")
+    info = load_info(folder)
+    found = {}
+    for split in SPLITS:
+        images, labels, names = (folder / f"{split}_{part}.npy" for part in Split._fields)
+        shape = (None, info.channels, *info.image_size)
+        its_images = opened(images, "uint8", shape)
+        n = len(its_images)
+        its_labels = opened(labels, "int64", (n,))
+        require_within(labels, its_labels, len(info.class_names))
+        found[split] = Split(its_images, its_labels, opened(names, "str int64", (n,)))
+    limit = info.parameters["preprocess"]["limit"]
+    for parts in (("train", "validation"), ("test",)):
+        n = sum(len(found[part].labels) for part in parts)
+        if limit is not None and n > limit:
+            raise Damage(
+                f"{folder}/{parts[0]}_images.npy: {' and '.join(parts)} have {n:,} images, "
+                f"expected at most {limit:,} (preprocess.limit)"
+            )
+    return info, found
+
+
+def check_predictions(test: Split | None, folder: Path = predictions.FOLDER) -> None:
+    """Probabilities of the test split, and whose they are.
+
+    Args:
+        test: The split; None if it is not there.
+        folder: What to check.
+
+    Raises:
+        Damage: Something does not fit.
+    """
+    about = described(folder / "predictions.json")
+    path = folder / "probabilities.npy"
+    probabilities = opened(path, "float32", (None, len(about["class_names"])))
+    require_probabilities(path, probabilities)
+    n = len(probabilities)
+    labels = opened(folder / "labels.npy", "int64", (n,))
+    names = opened(folder / "names.npy", "str int64", (n,))
+    require_within(folder / "labels.npy", labels, probabilities.shape[1])
+    if test is not None:
+        require_equal(folder / "labels.npy", labels, "the test split", test.labels)
+        require_equal(folder / "names.npy", names, "the test split", test.names)
+
+
+def check_network(info: DatasetInfo | None) -> None:
+    """The weights: those of the network that the parameters ask for, all finite.
+
+    Args:
+        info: Of the splits; None if they are not there.
+
+    Raises:
+        Damage: They cannot be loaded into it, or one is not finite.
+    """
+    import torch  # here, since it takes seconds that no other check needs
+    from safetensors import SafetensorError
+
+    from stages.networks import checkpoint
+
+    path = checkpoint.FOLDER / "weights.safetensors"
+    described(checkpoint.FOLDER / "network.json")
+    try:
+        loaded = checkpoint.load_checkpoint(torch.device("cpu"))
+    except (SafetensorError, RuntimeError, OSError, KeyError, TypeError, UserError) as error:
+        raise Damage(f"{path}: {error}; expected the weights of its network.json") from None
+    for name, tensor in loaded.network.state_dict().items():
+        if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
+            raise Damage(f"{path}: {name} has values that are not finite, expected numbers")
+    if info is not None and info != loaded.info:
+        raise Damage(
+            f"{checkpoint.FOLDER}/network.json: it was trained on other data than that of "
+            f"{splits.FOLDER}/dataset.json"
+        )
+
+
+def check_portable(folder: Path = portable.FOLDER) -> None:
+    """The arrays that the operations name, no more and no fewer, all finite.
+
+    Raises:
+        Damage: Something does not fit.
+    """
+    from safetensors import SafetensorError
+
+    path = folder / "arrays.safetensors"
+    described(folder / "network.json")
+    try:
+        network = PortableNetwork.load(folder)
+    except (SafetensorError, OSError, KeyError) as error:
+        raise Damage(f"{path}: {error}; expected arrays") from None
+    named = {name for part in network.operations for name in part["arrays"].values()}
+    if named != network.arrays.keys():
+        other = sorted(named ^ network.arrays.keys())
+        raise Damage(f"{path}: {', '.join(other)} is not in both, expected what network.json names")
+    for name, array in network.arrays.items():
+        if array.dtype != np.float32 or not np.isfinite(array).all():
+            raise Damage(f"{path}: {name} ({array.dtype}), expected finite numbers in float32")
+
+
+def check_quality(indices: Array | None, folder: Path = quality.FOLDER) -> None:
+    """A row for each method and explained image.
+
+    Args:
+        indices: Of the explained images in the test split (n,); None if they are not there.
+        folder: What to check.
+
+    Raises:
+        Damage: Something does not fit.
+    """
+    path = folder / "measures.csv"
+    try:
+        table = Quality.load(folder).measures
+        measures = table[list(MEASURES)].to_numpy(np.float64)
+    except (ValueError, KeyError, OSError) as error:
+        raise Damage(f"{path}: {error}; expected a table of {', '.join(MEASURES)}") from None
+    if np.isinf(measures).any():
+        raise Damage(f"{path}: a measure is infinite, expected a number or none")
+    if indices is None:
+        return
+    for method, rows in table.groupby("method", sort=False):
+        if not np.isin(rows["index"], indices).all() or len(rows) > len(indices):
+            raise Damage(
+                f"{path}: {method} is measured on images {rows['index'].tolist()[:5]} …, expected "
+                f"those of {explanation.FOLDER}/indices.npy"
+            )
