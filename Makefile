@@ -27,7 +27,7 @@ test: $(READY)
 	pytest -m "not slow" --numprocesses logical --maxprocesses 4 --dist worksteal
 
 test-slow: $(READY)
-	pytest -m slow
+	pytest -m "slow or fuzz" --hypothesis-profile many
 
 # deptry twice: over everything, then over what users run, which must not need the dev packages.
 check: $(READY)

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import yaml
+from hypothesis import HealthCheck, Phase, settings
 from playwright.sync_api import Browser, Error, sync_playwright
 
 from stages import download, evaluate, explain, preprocess, quality, rehearse, report, train
@@ -24,6 +25,20 @@ from tools.recipes import merged
 ROOT = Path(__file__).resolve().parents[1]
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+
+# Fuzzing: the same few cases each time, or many and new ones (make test-slow). A case has its own
+# limit, which stops it: see tests/fuzz/cases.py.
+settings.register_profile(
+    "few",
+    max_examples=40,
+    derandomize=True,
+    deadline=None,
+    print_blob=True,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],  # to shrink files takes minutes
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+settings.register_profile("many", settings.get_profile("few"), max_examples=2000, derandomize=False)
+settings.load_profile("few")
 
 SMALL = {
     "preprocess": {"limit": 600},

@@ -9,6 +9,7 @@ stages that have not changed come from DVC's run cache.
 import argparse
 import contextlib
 import json
+import re
 import subprocess
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -107,11 +108,36 @@ def require_versioned(paths: Collection[str]) -> None:
 
 
 def override(key: str, value: Any) -> str:
-    """One change in Hydra's syntax, where quoted strings and lists are as in JSON.
+    """One change in Hydra's syntax.
 
     `++` also adds keys that `params.yaml` does not have, namely those of `options`.
+
+    Raises:
+        UserError: The value cannot be said in that syntax.
     """
-    return f"++{key}={json.dumps(value, ensure_ascii=False)}"
+    return f"++{key}={_said(key, value)}"
+
+
+def _said(key: str, value: Any) -> str:
+    """A value: numbers, true, false and null are as in JSON, and so is what is empty."""
+    if isinstance(value, str):
+        return _quoted(key, value)
+    if isinstance(value, list):
+        return f"[{','.join(_said(key, item) for item in value)}]"
+    if isinstance(value, Mapping) and value:
+        raise UserError(f"recipes: {key}: a list of keys and values; set it in {PARAMS_FILE}")
+    return json.dumps(value)
+
+
+def _quoted(key: str, text: str) -> str:
+    r"""A string, where \ escapes only ", ${ and each \ right before these and before the end."""
+    if text == "???" or not re.fullmatch(r"[^\0\x85\ud800-\udfff]*", text):
+        raise UserError(
+            f"recipes: {key}: {text!r} cannot be handed to dvc exp run; set it in {PARAMS_FILE}"
+        )
+    text = re.sub(r"(\\*)\$\{", r"\1\1\\${", text)  # or OmegaConf replaces it by another value
+    text = re.sub(r'(\\*)"', r'\1\1\\"', text)
+    return '"' + re.sub(r"(\\+)\Z", r"\1\1", text) + '"'
 
 
 def merged(defaults: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

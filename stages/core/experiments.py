@@ -22,7 +22,7 @@ def left_behind(path: Path, command: str) -> str:
         command: What makes it known: `git add` or `dvc add`.
     """
     workspace = workspace_of_experiment()
-    if workspace is None or not (workspace / path).exists():
+    if workspace is None or not _exists(workspace / path):
         return ""
     return f"{path} lies in the workspace, but {SEES}: run {command} {path}, then try again"
 
@@ -30,4 +30,11 @@ def left_behind(path: Path, command: str) -> str:
 def will_be_there(path: Path) -> bool:
     """Whether a file or folder exists, or DVC puts it there before the stage that depends on it."""
     within = [path, *path.parents]
-    return path.exists() or any(Path(f"{part}.dvc").is_file() for part in within if part.name)
+    return any(map(_exists, (path, *(Path(f"{part}.dvc") for part in within if part.name))))
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a name that is too long, or a folder that may not be read
+        return False

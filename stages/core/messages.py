@@ -7,6 +7,8 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+LONGEST = 500  # characters of a value, or of a line
+
 _MESSAGES = {
     "model_type": "must be a section of keys and values",
     "int_type": "must be a whole number",
@@ -24,6 +26,19 @@ def did_you_mean(name: str, known: Sequence[str]) -> str:
     return f"; did you mean {closest[0]}?" if closest else ""
 
 
+def shortened(text: str) -> str:
+    """Text for a message, cut where nobody would read on."""
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]} …"
+
+
+def _got(value: Any) -> str:
+    """A value for a message."""
+    try:
+        return shortened(repr(value))
+    except ValueError:  # Python does not write whole numbers of thousands of digits
+        return "a huge number"
+
+
 def error_lines(error: ValidationError, model: type[BaseModel]) -> list[str]:
     """One line for each error: `  section.key: what is wrong (got …)`.
 
@@ -39,7 +54,7 @@ def error_lines(error: ValidationError, model: type[BaseModel]) -> list[str]:
             lines += [f"  {where}.{line.strip()}" for line in option_lines]
         else:
             lines.append(f"  {where}: {_message(details, model)}")
-    return lines
+    return [shortened(line) for line in lines]
 
 
 def _message(details: ErrorDetails, model: type[BaseModel]) -> str:
@@ -56,7 +71,7 @@ def _message(details: ErrorDetails, model: type[BaseModel]) -> str:
     message = _MESSAGES.get(details["type"], details["msg"].replace("Input should", "must"))
     if "suggestion" in details.get("ctx", {}):  # the message already says what it got
         return message
-    return f"{message[0].lower()}{message[1:]} (got {details['input']!r})"
+    return f"{message[0].lower()}{message[1:]} (got {_got(details['input'])})"
 
 
 def _section_at(model: type[BaseModel], parents: Sequence[int | str]) -> type[BaseModel]:

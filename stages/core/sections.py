@@ -1,6 +1,7 @@
 """Base classes and field types for the sections of `params.yaml`."""
 
 import inspect
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -112,6 +113,7 @@ def plugin_options(kind: str, field: str, function: str) -> AfterValidator:
     """
 
     def check(options: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        _require_json(options)
         name = info.data.get(field)
         if name is None:  # an unknown name has its own error
             return options
@@ -127,6 +129,16 @@ def plugin_options(kind: str, field: str, function: str) -> AfterValidator:
         return options
 
     return AfterValidator(check)
+
+
+def _require_json(options: dict[str, Any]) -> None:
+    """Results hold the parameters as JSON, which knows no dates and no infinity, for example."""
+    try:
+        json.dumps(options, allow_nan=False)
+    except (TypeError, ValueError):
+        raise PydanticCustomError(
+            "json", "must hold finite numbers, strings, true, false, null, and lists of them"
+        ) from None
 
 
 def option_errors(function: Callable[..., Any], options: dict[str, Any]) -> list[str]:

@@ -5,10 +5,11 @@ It holds `x_train` and `x_test`, images in uint8 (n, height, width), (n, height,
 optionally `class_names`, one string for each class. Objects in it are never unpickled.
 """
 
+import math
+import warnings
 import zipfile
-import zlib
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,35 +52,63 @@ def fetch(origin: Origin, folder: Path) -> str:
 def _load(source: Path) -> dict[str, NDArray[Any]]:
     try:
         with zipfile.ZipFile(source) as archive:
-            size = sum(member.file_size for member in archive.infolist())
-        if size > MAX_UNPACKED_BYTES:
-            raise UserError(
-                f"{source}: would unpack to {size / (1 << 30):.1f} GiB, more than the "
-                f"{MAX_UNPACKED_BYTES >> 30} GiB allowed; is it the right file?"
-            )
-        with np.load(source, allow_pickle=False) as archive:
-            return {name: _array(archive, name, source) for name in archive.files}
+            members = {
+                member.filename.removesuffix(".npy"): member
+                for member in archive.infolist()
+                if member.filename.endswith(".npy")
+            }
+            size = sum(member.file_size for member in members.values())
+            if size > MAX_UNPACKED_BYTES:
+                raise UserError(
+                    f"{source}: would unpack to {size / (1 << 30):.1f} GiB, more than the "
+                    f"{MAX_UNPACKED_BYTES >> 30} GiB allowed; is it the right file?"
+                )
+            return {
+                name: _array(archive, member, f"{source}: {name}")
+                for name, member in members.items()
+            }
+    except (UserError, MemoryError):
+        raise
     except FileNotFoundError:
         raise UserError(
             f"data.source: {source}: no such file; dataset arrays needs an .npz file"
         ) from None
-    except (OSError, EOFError, ValueError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
+    except Exception as error:  # zipfile and NumPy let through whatever damaged bytes lead to
         raise UserError(
             f"{source}: cannot be read as an .npz file ({error}); write it with numpy.savez"
         ) from None
 
 
-def _array(archive: Any, name: str, source: Path) -> NDArray[Any]:
-    try:
-        array: NDArray[Any] = archive[name]
-    except ValueError as error:
-        if "allow_pickle" not in str(error):
-            raise
-        raise UserError(
-            f"{source}: {name} is an array of objects, which could run code when read and is "
-            "never unpickled; save numbers: uint8 images of one size, integer labels"
-        ) from None
+def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo, where: str) -> NDArray[Any]:
+    """Read an array, if it is as large as the archive says; NumPy would believe the array."""
+    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise ValueError("packed in another way than NumPy does")  # which may take gigabytes
+    with archive.open(member) as file, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about old ways to write the same
+        shape, dtype = _header(file)
+        if dtype.hasobject:
+            raise UserError(
+                f"{where} is an array of objects, which could run code when read and is never "
+                "unpickled; save numbers: uint8 images of one size, integer labels"
+            )
+        stated, held = math.prod(shape) * dtype.itemsize, member.file_size - file.tell()
+        if stated != held or dtype.itemsize == 0:
+            raise UserError(
+                f"{where} is {dtype} of shape {shape}, {stated:,} bytes, by its header, but holds "
+                f"{held:,}; the file is cut short or damaged: write it with numpy.savez"
+            )
+        file.seek(0)
+        array: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
     return array
+
+
+def _header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    version = np.lib.format.read_magic(file)
+    if version == (1, 0):
+        shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+    else:  # which refuses what it is not
+        shape, _, dtype = np.lib.format.read_array_header_2_0(file)
+    return shape, dtype
 
 
 def _images(arrays: dict[str, NDArray[Any]], name: str, errors: list[str]) -> NDArray[np.uint8]:
@@ -129,4 +158,16 @@ def _class_names(
         return tuple(map(str, range(highest + 1)))
     if names.ndim != 1 or names.dtype.kind != "U":
         errors.append(f"class_names is {names.dtype} of shape {names.shape}, expected strings (k,)")
-    return tuple(map(str, names.ravel()))
+    elif not _is_text(names):
+        errors.append("class_names holds what are no characters of Unicode")
+    else:
+        return tuple(map(str, names))
+    return ()
+
+
+def _is_text(strings: NDArray[np.str_]) -> bool:
+    try:
+        "".join(strings.tolist()).encode()
+    except (ValueError, SystemError):  # the latter for numbers beyond Unicode
+        return False
+    return True

@@ -1,5 +1,6 @@
 """Section `model`: which network, and the weights it starts from."""
 
+import math
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -60,7 +61,8 @@ def _standardization(value: Any) -> Any:
         isinstance(value, dict)
         and set(value) == {"mean", "std"}
         and all(
-            isinstance(numbers, list) and all(type(number) in (int, float) for number in numbers)
+            isinstance(numbers, list)
+            and all(type(number) in (int, float) and abs(number) < math.inf for number in numbers)
             for numbers in value.values()
         )
     )

@@ -159,5 +159,25 @@ def test_a_header_that_promises_too_much(tmp_path: Path) -> None:
     file = tmp_path / "own.npz"
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr("x_train.npy", buffer.getvalue())
-    with pytest.raises(UserError, match=r"own\.npz: cannot be read as an \.npz file"):
+    with pytest.raises(UserError, match=r"x_train is uint8 of .*, by its header, but holds 0"):
         from_file(file)
+
+
+def test_items_of_no_size(tmp_path: Path) -> None:
+    """They take no room in the file, and NumPy would make room for one character each."""
+    buffer = io.BytesIO()
+    header = {"descr": "<U0", "fortran_order": False, "shape": (1 << 40,)}
+    np.lib.format.write_array_header_1_0(buffer, header)
+    file = tmp_path / "own.npz"
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("class_names.npy", buffer.getvalue())
+    with pytest.raises(UserError, match=r"class_names is <U0 of shape \(1099511627776,\), 0 bytes"):
+        from_file(file)
+
+
+@pytest.mark.parametrize(
+    "names", [np.array(["a", "\ud800"]), np.array([97, 1 << 24], "<u4").view("<U1")]
+)
+def test_names_that_are_no_text(tmp_path: Path, names: NDArray[np.str_]) -> None:
+    with pytest.raises(UserError, match="class_names holds what are no characters of Unicode"):
+        fetched(tmp_path, **SOUND, class_names=names)

@@ -180,6 +180,28 @@ def test_a_truncated_archive(source: Path, raw: Path) -> None:
         TINY.fetch(Origin(source), raw)
 
 
+@pytest.mark.parametrize("suffix", ["", ".xz", ".gz"])
+def test_an_archive_that_unpacks_to_too_much(
+    source: Path, raw: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    monkeypatch.setattr("stages.datasets.base.idx.MAX_UNPACKED_BYTES", 1 << 20)
+    pack = {"": bytes, ".xz": lzma.compress, ".gz": gzip.compress}[suffix]
+    (source / "tiny/train-images-idx3-ubyte.xz").unlink()
+    archive = source / f"tiny/train-images-idx3-ubyte{suffix}"
+    archive.write_bytes(pack(bytes(1 + (1 << 20))))
+    with pytest.raises(UserError, match=r"unpacks to more than 1 MiB; the file is damaged or a "):
+        TINY.fetch(Origin(source), raw)
+    assert list(raw.iterdir()) == []
+
+
+def test_an_archive_that_demands_too_much_memory_to_unpack(source: Path, raw: Path) -> None:
+    dictionary = {"id": lzma.FILTER_LZMA2, "dict_size": 1 << 30, "mf": lzma.MF_HC3}
+    content = lzma.compress(CONTENT["train-images-idx3-ubyte"], filters=[dictionary])
+    (source / "tiny/train-images-idx3-ubyte.xz").write_bytes(content)
+    with pytest.raises(UserError, match=r"after 0 bytes \(Memory usage limit exceeded\); the file"):
+        TINY.fetch(Origin(source), raw)
+
+
 def test_a_changed_byte_of_the_archive(source: Path, raw: Path) -> None:
     path = source / "tiny/train-images-idx3-ubyte.xz"
     content = bytearray(path.read_bytes())

@@ -1,7 +1,12 @@
 """Decodes image files with Pillow."""
 
+import contextlib
 import io
+import os
+import sys
 import warnings
+from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,8 +37,10 @@ def decode(content: bytes) -> NDArray[np.uint8]:
             warnings.simplefilter("ignore")  # about odd metadata, which do not matter here
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(content), formats=FORMATS) as image:
-                image.load()
-                return _pixels(ImageOps.exif_transpose(image))
+                with _libtiff_kept_quiet() if image.format == "TIFF" else contextlib.nullcontext():
+                    image.load()
+                ImageOps.exif_transpose(image, in_place=True)
+                return _pixels(image)
     except UnidentifiedImageError:
         known = "PNG, JPEG, BMP, WebP, GIF or TIFF"
         raise UnusableImage(f"not a {known} image" if content else "empty") from None
@@ -45,6 +52,20 @@ def decode(content: bytes) -> NDArray[np.uint8]:
         raise UnusableImage(f"cut short or damaged: {error}") from None
 
 
+@contextlib.contextmanager
+def _libtiff_kept_quiet() -> Iterator[None]:
+    """It writes to standard error by itself, about a file that it calls tempfile.tif."""
+    sys.stderr.flush()
+    screen = os.dup(2)
+    try:
+        with Path(os.devnull).open("wb") as nothing:
+            os.dup2(nothing.fileno(), 2)
+        yield
+    finally:
+        os.dup2(screen, 2)
+        os.close(screen)
+
+
 def _pixels(image: Image.Image) -> NDArray[np.uint8]:
     if image.mode.startswith(("I", "F")):
         image = _from_16_bits(image)
@@ -53,10 +74,8 @@ def _pixels(image: Image.Image) -> NDArray[np.uint8]:
         background = Image.new("RGBA", image.size, "white")
         background.alpha_composite(image.convert("RGBA"))
         image = background.convert("RGB" if in_colour else "L")
-    elif image.mode in ("1", "L"):
-        image = image.convert("L")
-    else:
-        image = image.convert("RGB")
+    elif image.mode not in ("L", "RGB"):
+        image = image.convert("L" if image.mode == "1" else "RGB")
     pixels = np.asarray(image)
     return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
 

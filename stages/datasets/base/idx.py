@@ -6,14 +6,12 @@ The format (http://yann.lecun.com/exdb/mnist): big-endian, two zero bytes, the t
 
 import gzip
 import hashlib
-import io
 import lzma
 import math
 import struct
 import tempfile
 import zlib
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
@@ -31,7 +29,10 @@ from stages.datasets.base.torchvision import (
     restoring,
 )
 
-_CHUNK = 1 << 20
+MAX_UNPACKED_BYTES = 1 << 30  # of one file; the largest published one has 47 million
+
+_MAX_XZ_BYTES = 80 << 20  # what xz -9 needs is 65 MiB
+_CHUNK = 1 << 16
 _SUFFIXES = ("", ".xz", ".gz")
 
 
@@ -109,45 +110,72 @@ def _local_paths(folder: Path, name: str) -> list[Path]:
 
 
 def _extract_checked(archive: Path, target: Path, name: str, sha256: str, advice: str) -> None:
-    """Decompress `archive` to `target` after checking the SHA-256 that goes with `name`."""
-    content = _decompress(archive, advice)
-    of_archive = name.endswith(".gz")
-    digest = hashlib.sha256(archive.read_bytes() if of_archive else content).hexdigest()
-    if digest != sha256:
-        raise UserError(
-            f"{archive}: SHA-256 is {digest}, expected {sha256}; the file is damaged or a "
-            f"different one: {advice}"
-        )
-    target.write_bytes(content)
-
-
-def _decompress(archive: Path, advice: str) -> bytes:
-    content = io.BytesIO()
-    size = archive.stat().st_size
+    """Decompress `archive` to `target`, if its SHA-256 is the one that goes with `name`."""
     try:
-        with (
-            archive.open("rb") as file,
-            tqdm.wrapattr(
-                file, "read", total=size, desc=archive.name, unit="B", leave=False, delay=1
-            ) as compressed,
-            _open(archive.suffix, cast(IO[bytes], compressed)) as plain,
-        ):
-            while chunk := plain.read(_CHUNK):
-                content.write(chunk)
-    except (EOFError, lzma.LZMAError, zlib.error, gzip.BadGzipFile) as error:
-        raise UserError(
-            f"{archive}: cannot be decompressed after {content.tell():,} bytes ({error}); the "
-            f"file is cut short or damaged: {advice}"
-        ) from None
-    return content.getvalue()
+        of_content = _decompress(archive, target, advice)
+        digest = _sha256(archive) if name.endswith(".gz") else of_content
+        if digest != sha256:
+            raise UserError(
+                f"{archive}: SHA-256 is {digest}, expected {sha256}; the file is damaged or a "
+                f"different one: {advice}"
+            )
+    except UserError:
+        target.unlink()
+        raise
 
 
-def _open(suffix: str, file: IO[bytes]) -> AbstractContextManager[IO[bytes]]:
+def _sha256(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def _decompress(archive: Path, target: Path, advice: str) -> str:
+    """Decompress piece by piece, since what a damaged archive unpacks to may not fit into memory.
+
+    Returns:
+        SHA-256 of the content.
+    """
+    digest, size = hashlib.sha256(), archive.stat().st_size
+    with (
+        target.open("wb") as content,
+        archive.open("rb") as file,
+        tqdm.wrapattr(
+            file, "read", total=size, desc=archive.name, unit="B", leave=False, delay=1
+        ) as compressed,
+    ):
+        try:
+            for piece in _pieces(archive.suffix, cast(IO[bytes], compressed)):
+                if content.tell() + len(piece) > MAX_UNPACKED_BYTES:
+                    raise UserError(
+                        f"{archive}: unpacks to more than {MAX_UNPACKED_BYTES >> 20:,} MiB; the "
+                        f"file is damaged or a different one: {advice}"
+                    )
+                digest.update(piece)
+                content.write(piece)
+        except (EOFError, lzma.LZMAError, zlib.error, gzip.BadGzipFile) as error:
+            raise UserError(
+                f"{archive}: cannot be decompressed after {content.tell():,} bytes ({error}); the "
+                f"file is cut short or damaged: {advice}"
+            ) from None
+    return digest.hexdigest()
+
+
+def _pieces(suffix: str, file: IO[bytes]) -> Iterator[bytes]:
+    """What an archive holds, piece by piece."""
     if suffix == ".xz":
-        return cast(IO[bytes], lzma.open(file))
-    if suffix == ".gz":
-        return cast(IO[bytes], gzip.open(file))
-    return nullcontext(file)
+        return _pieces_of_xz(file)
+    plain = cast(IO[bytes], gzip.GzipFile(fileobj=file)) if suffix == ".gz" else file
+    return iter(lambda: plain.read(_CHUNK), b"")
+
+
+def _pieces_of_xz(file: IO[bytes]) -> Iterator[bytes]:
+    """As `lzma.open`, which takes no limit, although a file can demand gigabytes of memory."""
+    decompressor = lzma.LZMADecompressor(memlimit=_MAX_XZ_BYTES)
+    while not decompressor.eof:
+        compressed = file.read(_CHUNK) if decompressor.needs_input else b""
+        if decompressor.needs_input and not compressed:
+            raise EOFError("it ends before its end mark")
+        yield decompressor.decompress(compressed, _CHUNK)
 
 
 def read_idx(path: Path, n_dimensions: int) -> NDArray[np.uint8]:
