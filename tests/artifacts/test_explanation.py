@@ -159,3 +159,19 @@ def test_maps_sum_over_channels_in_the_order_asked_for() -> None:
         np.testing.assert_array_equal(of_error, errors[2, :, :, 1 - place])
     np.testing.assert_allclose(whole.sums, exact.sum(axis=(1, 2, 3)), rtol=1e-12)
     assert replace(whole, errors=None).map_errors(0, [0]) is None
+
+
+def test_shap_s_axes_and_names() -> None:
+    values = RNG.normal(size=(N, C, H, W, M)).astype(np.float32)
+    own = Explanation(**vars(explained()), values=values)
+    alike = replace(own, classes=np.tile([3, 1], (N, 1)))
+    for given in (own, alike):
+        rebuilt = given.to_shap()
+        assert rebuilt.values.shape == (N, H, W, C, M)
+        assert rebuilt.values[1, 2, 3, 0, 1] == values[1, 0, 2, 3, 1]
+        assert rebuilt.data.shape == (N, H, W, C)
+        assert rebuilt.data[1, 2, 3, 0] == given.images[1, 0, 2, 3]
+        for i, classes in enumerate(given.classes):
+            assert rebuilt.base_values[i].tolist() == [given.base_values[c] for c in classes]
+    assert alike.to_shap().output_names == ["ü", "b"]
+    assert own.to_shap().output_names[2].tolist() == ["ü", "c"]

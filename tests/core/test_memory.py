@@ -26,3 +26,9 @@ def test_the_advice_fits_the_stage(stage: str, told: str, not_told: str) -> None
     message = out_of_memory_message(MemoryError(), stage)
     assert told in message
     assert not_told not in message
+
+
+def test_the_first_line_of_the_error_is_told() -> None:
+    error = MemoryError("no room for 3 GiB\nat address 0")
+    assert "not enough memory (no room for 3 GiB); use" in out_of_memory_message(error, "train")
+    assert "not enough memory (no more is said)" in out_of_memory_message(MemoryError(), "train")
