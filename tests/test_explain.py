@@ -132,6 +132,10 @@ def test_additive_attributions_pass_unchanged(error: float) -> None:
     assert all(a is b for a, b in zip(given, passed, strict=True))
 
 
+def test_an_error_of_the_tolerance_itself_passes() -> None:
+    assert list(additive_slices(slices(0.75), explained(0.5, 0.0), tolerance=0.25))
+
+
 def test_what_float32_loses_where_pixels_cancel_is_no_error() -> None:
     """0.003 of a range of 1 is too much, but little of the 2000 that cancel."""
     assert list(additive_slices(slices(0.503), explained(0.5, 0.0), tolerance=1e-3))

@@ -48,6 +48,18 @@ def test_another_method_explains_the_predicted_class_and_the_runner_up(measured:
     assert found.errors is None
 
 
+def test_sums_over_the_channels_are_in_float64(measured: Subject) -> None:
+    single = replace(
+        measured,
+        network=small_network(2, K).float(),
+        explained=small_network(2, K).float(),
+        images=measured.images.float(),
+        background=measured.background.float(),
+    )
+    found = maps.maps_of_method("deep", single, single.part(4, 3))
+    assert {found.predicted.dtype, found.contrast.dtype, found.game.dtype} == {np.dtype(float)}
+
+
 def stored(classes: NDArray[np.int64], rng: np.random.Generator) -> Explanation:
     """Random maps of these classes (n, m)."""
     n_maps = classes.shape[1]
