@@ -5,6 +5,7 @@
 # make export  the network for other programs       make explain IMAGE=photo.png   your own picture
 # make compare REV=HEAD~1           compare the explanations with those of a revision or experiment
 # make experiments   what experiments changed and reached, in 100 columns
+# make mutants ONLY='stages.sampling.*'   change the code bit by bit: does a test fail each time?
 # make recipe NAME=digits_lenet   run a recipe as an experiment of that name; make recipes: all
 VENV ?= .venv
 PYTHON ?= python3
@@ -13,7 +14,7 @@ PYTHON ?= python3
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 READY := $(VENV)/.ready
 
-.PHONY: repro test test-slow check bench plots compare export explain experiments recipe recipes setup
+.PHONY: repro test test-slow mutants check bench plots compare export explain experiments recipe recipes setup
 
 repro: $(READY)
 	python -m stages.check
@@ -26,6 +27,12 @@ test: $(READY)
 
 test-slow: $(READY)
 	pytest -m slow
+
+# Runs all fast tests once, to learn which functions each one calls, then a second or so a mutant.
+mutants: export OMP_NUM_THREADS = 1
+mutants: $(READY)
+	mutmut run $(if $(ONLY),'$(ONLY)')
+	mutmut results
 
 # deptry twice: over everything, then over what users run, which must not need the dev packages.
 check: $(READY)
