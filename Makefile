@@ -7,6 +7,7 @@
 # make verify  results against dvc.lock, arrays against each other
 # make experiments   what experiments changed and reached, in 100 columns
 # make clean   remove what interrupted runs have left, which they could go on from
+# make mutants ONLY='stages.sampling.*'   change the code bit by bit: does a test fail each time?
 # make recipe NAME=digits_lenet   run a recipe as an experiment of that name; make recipes: all
 VENV ?= .venv
 PYTHON ?= python3
@@ -15,7 +16,7 @@ PYTHON ?= python3
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 READY := $(VENV)/.ready
 
-.PHONY: repro test test-slow check bench plots compare export explain experiments recipe recipes setup clean verify
+.PHONY: repro test test-slow check bench plots compare export explain experiments recipe recipes setup clean verify mutants
 
 repro: $(READY)
 	python -m stages.check
@@ -28,6 +29,12 @@ test: $(READY)
 
 test-slow: $(READY)
 	pytest -m "slow or fuzz" --hypothesis-profile many
+
+# Runs all fast tests once, to learn which functions each one calls, then a second or so a mutant.
+mutants: export OMP_NUM_THREADS = 1
+mutants: $(READY)
+	mutmut run $(if $(ONLY),'$(ONLY)')
+	mutmut results
 
 # deptry twice: over everything, then over what users run, which must not need the dev packages.
 check: $(READY)

@@ -130,8 +130,13 @@ def tracked_files() -> list[Path]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Start the longest test first, so that workers side by side end together."""
+    """Start the longest test first, so that workers side by side end together; mark `outside`."""
     items.sort(key=lambda item: item.name != "test_recipes_run_beside_the_workspace")
+    for item in items:
+        if {"fresh_project", "browser", "small_disks"}.intersection(
+            getattr(item, "fixturenames", ())
+        ):
+            item.add_marker("outside")
 
 
 @pytest.fixture

@@ -1,13 +1,21 @@
 """Metrics of the test split: in closed form, and of a real run."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.special
+import torch
+from numpy.typing import NDArray
 
 from stages import evaluate
 from stages.artifacts.predictions import Predictions
+from stages.artifacts.splits import DatasetInfo, Split, save_splits
+from stages.core.errors import UserError
+from stages.networks.build import build_network
+from stages.networks.checkpoint import Checkpoint, save_checkpoint
 from tests.conftest import Project
 
 
@@ -55,3 +63,105 @@ def test_metrics_follow_from_the_predictions(ran_project: Project) -> None:
     confusion = pd.read_csv(ran_project.root / "plots/confusion.csv")
     assert len(confusion) == 600
     assert (confusion["actual"] == confusion["predicted"]).mean() == metrics["accuracy"]
+
+
+@pytest.fixture
+def evaluated(here: Path) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """The stage has run on 30 images; the probabilities it should find, and the true classes."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 3, 30)
+    part = Split(rng.integers(0, 256, (30, 1, 8, 8), np.uint8), labels)
+    names = np.array([f"{number}.png" for number in range(30)])
+    info = DatasetInfo("Own", ("a", "b", "c"), 1, (8, 8), (0.5,), (0.3,), {})
+    save_splits(info, {"test": part}, {"test": names})
+    torch.manual_seed(0)
+    network = build_network("single_conv", info, {})
+    save_checkpoint(Checkpoint(network, "single_conv", {}, info, {}))
+    evaluate.main(evaluate.Params(device="cpu"))
+    with torch.no_grad():
+        logits = network.eval()(torch.from_numpy(part.images)).double().numpy()
+    return scipy.special.softmax(logits, axis=1), labels
+
+
+def test_predictions_are_kept_in_float32(
+    evaluated: tuple[NDArray[np.float64], NDArray[np.int64]], here: Path
+) -> None:
+    probabilities, labels = evaluated
+    folder = here / "data/predictions"
+    stored = np.load(folder / "probabilities.npy")
+    assert stored.dtype == np.float32
+    np.testing.assert_allclose(stored, probabilities, rtol=1e-5)
+    np.testing.assert_array_equal(np.load(folder / "labels.npy"), labels)
+    assert np.load(folder / "names.npy").tolist() == [f"{number}.png" for number in range(30)]
+    about = json.loads((folder / "predictions.json").read_text())
+    metrics = json.loads((here / "metrics/evaluate.json").read_text())
+    assert about == {"class_names": ["a", "b", "c"], "metrics": metrics}
+    assert {path.name for path in folder.iterdir()} == {
+        *("probabilities.npy", "labels.npy", "names.npy", "predictions.json"),
+    }
+    loaded = Predictions.load()
+    np.testing.assert_array_equal(loaded.probabilities, stored)
+    np.testing.assert_array_equal(loaded.labels, labels)
+    assert isinstance(loaded.names, np.memmap)
+    assert (loaded.class_names, loaded.metrics) == (("a", "b", "c"), metrics)
+
+
+def test_tables_of_the_test_split(
+    evaluated: tuple[NDArray[np.float64], NDArray[np.int64]], here: Path
+) -> None:
+    """The bins and the order of mistakes written out once more, image by image."""
+    probabilities, labels = evaluated
+    predicted, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
+    confusion = pd.read_csv(here / "plots/confusion.csv")
+    expected = {
+        "actual": [*map("abc".__getitem__, labels)],
+        "predicted": [*map("abc".__getitem__, predicted)],
+    }
+    assert confusion.to_dict("list") == expected
+
+    table = pd.read_csv(here / "plots/reliability.csv")
+    inside = [(confidence >= n / 15) & (confidence < (n + 1) / 15) for n in range(15)]
+    inside = [which for which in inside if which.any()]
+    assert table.columns.tolist() == ["confidence", "accuracy", "images", "perfect"]
+    assert table["images"].tolist() == [which.sum() for which in inside]
+    means = [confidence[which].mean() for which in inside]
+    right = [(predicted == labels)[which].mean() for which in inside]
+    for column, values in (("confidence", means), ("perfect", means), ("accuracy", right)):
+        assert table[column].tolist() == pytest.approx(values, rel=1e-5)
+
+    table = pd.read_csv(here / "plots/mistakes.csv")
+    wrong = sorted(np.flatnonzero(predicted != labels), key=lambda row: -confidence[row])
+    assert table.columns.tolist() == [
+        *("index", "name", "actual", "predicted", "probability", "probability_of_actual"),
+    ]
+    assert table["index"].tolist() == wrong
+    assert table["name"].tolist() == [f"{row}.png" for row in wrong]
+    assert table["predicted"].tolist() == ["abc"[predicted[row]] for row in wrong]
+    actual = [probabilities[row, labels[row]] for row in wrong]
+    assert table["probability_of_actual"].tolist() == pytest.approx(actual, rel=1e-5)
+
+
+def test_a_confidence_of_1_lies_in_the_last_bin() -> None:
+    probabilities = np.array([[1.0, 0.0], [0.99, 0.01], [0.5, 0.5], [0.0, 1.0]])
+    table = evaluate.reliability(probabilities, np.array([0, 1, 0, 1]))
+    assert table["images"].tolist() == [1, 3]
+    assert table["accuracy"].tolist() == pytest.approx([1, 2 / 3])
+    assert table["confidence"].tolist() == pytest.approx([0.5, 2.99 / 3])
+
+
+def test_at_most_a_hundred_mistakes_are_listed() -> None:
+    probabilities = np.tile([0.6, 0.4], (120, 1))
+    names = np.arange(120)
+    predictions = Predictions(probabilities, np.ones(120, np.int64), names, ("a", "b"), {})
+    table = evaluate.mistakes(predictions)
+    assert table["index"].tolist() == list(range(100))  # equal ones in the order of the split
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
+def test_outputs_that_are_not_finite_are_counted_by_image(wrong: float) -> None:
+    logits = torch.zeros(5, 3)
+    evaluate.require_finite(logits, "own")
+    logits[1] = wrong
+    logits[4, 0] = wrong
+    with pytest.raises(UserError, match=r"own gives outputs that are not finite for 2 of 5 test"):
+        evaluate.require_finite(logits, "own")

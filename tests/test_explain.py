@@ -1,21 +1,29 @@
 """SHAP values of a real run, held against the shap package."""
 
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 import shap
 import torch
 from torch import nn
 
+from stages import evaluate, explain
 from stages.artifacts.explanation import ExplainedImages, Explanation
-from stages.artifacts.splits import load_split
+from stages.artifacts.portable import PortableNetwork
+from stages.artifacts.splits import DatasetInfo, Split, SplitName, load_split, save_splits
 from stages.core.errors import UserError
 from stages.core.params import read_yaml
 from stages.explainers.base.contract import Attributions
 from stages.explainers.base.slices import additive_slices, attributions, progress_bar
-from stages.networks.checkpoint import load_checkpoint
+from stages.networks.build import build_network
+from stages.networks.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from stages.params.explain import Explain
 from stages.sampling.background import choose_background
-from tests.conftest import Project
+from tests.conftest import Project, run_stages
 
 
 def rebuilt(project: Project, output: str) -> nn.Module:
@@ -129,6 +137,10 @@ def test_additive_attributions_pass_unchanged(error: float) -> None:
     assert all(a is b for a, b in zip(given, passed, strict=True))
 
 
+def test_an_error_of_the_tolerance_itself_passes() -> None:
+    assert list(additive_slices(slices(0.625), explained(0.5, 0.0), tolerance=0.25))
+
+
 def test_what_float32_loses_where_pixels_cancel_is_no_error() -> None:
     """0.003 of a range of 0.5 is too much, but little of the 2000 that cancel."""
     assert list(additive_slices(slices(0.503), explained(0.5, 0.0), tolerance=1e-3))
@@ -139,3 +151,128 @@ def test_attributions_that_do_not_add_up_are_named(last: float, output: str) -> 
     message = rf"of image cats/7\.jpg for output 0 miss its change by {output} the outputs' range"
     with pytest.raises(UserError, match=message):
         list(additive_slices(slices(last), explained(0.5, 0.0), tolerance=1e-3))
+
+
+MEASURED = {"class_names": ["a", "b", "c"], "dataset": "Own", "network": "single_conv"}
+PARAMETERS = {"data": {"dataset": "own"}, "seed": 7}
+
+
+@pytest.fixture
+def explain_small(here: Path) -> Callable[..., Explanation]:
+    """Runs the stage on ten test images of 8×9 pixels, with a network that is not trained."""
+    rng = np.random.default_rng(0)
+    sizes: dict[SplitName, int] = {"train": 30, "validation": 4, "test": 10}
+    splits = {
+        name: Split(rng.integers(0, 256, (n, 1, 8, 9), np.uint8), np.arange(n) % 3)
+        for name, n in sizes.items()
+    }
+    names = {name: np.array([f"{name}/{i}.png" for i in range(n)]) for name, n in sizes.items()}
+    info = DatasetInfo("Own", ("a", "b", "c"), 1, (8, 9), (0.5,), (0.3,), PARAMETERS)
+    save_splits(info, splits, names)
+    torch.manual_seed(0)
+    network = build_network("single_conv", info, {})
+    save_checkpoint(Checkpoint(network, "single_conv", {}, info, PARAMETERS))
+    evaluate.main(evaluate.Params(device="cpu"))
+
+    def run(**changes: Any) -> Explanation:
+        options = {"n_background": 6, "n_images": 4, **changes}
+        run_stages({"data": {"source": "data"}, "explain": options}, (explain,))
+        return Explanation.load()
+
+    return run
+
+
+@pytest.mark.parametrize("output", ["logits", "probabilities"])
+@pytest.mark.filterwarnings("ignore:unrecognized nn.Module. Standardize:UserWarning")
+def test_what_is_explained_lies_in_the_splits(
+    explain_small: Callable[..., Explanation], output: str
+) -> None:
+    found = explain_small(output=output, images=[9, "test/2.png", "first"])
+    test, train = load_split("test"), load_split("train")
+    assert found.indices.tolist() == [9, 2, 0, 1, 2, 3]
+    assert found.names.tolist() == [f"test/{i}.png" for i in found.indices]
+    np.testing.assert_array_equal(found.images, test.images[found.indices])
+    np.testing.assert_array_equal(found.labels, test.labels[found.indices])
+    np.testing.assert_array_equal(found.background, train.images[found.background_indices])
+    of_class = np.bincount(train.labels[found.background_indices])
+    assert of_class.tolist() == [2, 2, 2]
+
+    network = load_checkpoint(torch.device("cpu")).network.double()
+    layers = [network] if output == "logits" else [network, nn.Softmax(dim=1)]
+    network = nn.Sequential(*layers).eval()
+    images, background = (
+        torch.from_numpy(pixels).double() for pixels in (found.images, found.background)
+    )
+    with torch.no_grad():
+        outputs, base_values = network(images), network(background).mean(dim=0)
+        probabilities = outputs.softmax(dim=1) if output == "logits" else outputs
+    np.testing.assert_allclose(found.outputs, outputs, rtol=1e-5)
+    np.testing.assert_allclose(found.base_values, base_values, rtol=1e-5)
+    np.testing.assert_allclose(found.probabilities, probabilities, rtol=1e-5)
+    assert found.classes.tolist() == [[0, 1, 2]] * 6
+    values = shap.DeepExplainer(network, background).shap_values(images, check_additivity=False)
+    np.testing.assert_allclose(found.values, values, rtol=0, atol=1e-5 * np.abs(values).max())
+
+
+def test_an_explanation_says_what_it_is_of(explain_small: Callable[..., Explanation]) -> None:
+    options = {"outputs": "predicted", "images": [5], "background": "random", "seed": 3}
+    found = explain_small(**options)
+    assert found.classes.tolist() == [[found.probabilities[0].argmax()]]
+    about = dict(found.about)
+    assert about.pop("versions") == {name: version(name) for name in ("torch", "shap", "numpy")}
+    parameters = about.pop("parameters")
+    explained = parameters.pop("explain")
+    assert {name: explained[name] for name in options} == options
+    assert parameters == {**PARAMETERS, "device": "auto"}
+    assert about == {
+        **MEASURED,
+        "method": "deep",
+        "output": "logits",
+        "n_background": 6,
+        "background": "random",
+        "n_train": 30,
+        "n_groups": 6,
+    }
+    drawn = choose_background(load_split("train").labels, 6, "random", 3)
+    np.testing.assert_array_equal(found.background_indices, drawn)
+
+
+def test_a_network_is_written_down_up_to_a_number_of_weights(
+    explain_small: Callable[..., Explanation], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights = sum(
+        weights.numel() for weights in load_checkpoint(torch.device("cpu")).network.parameters()
+    )
+    monkeypatch.setattr(explain, "MOST_WEIGHTS", weights)
+    explain_small()
+    written = PortableNetwork.load()
+    assert written.reason == ""
+    assert sum(array.size for array in written.arrays.values()) >= weights
+    for place, operation in enumerate(written.operations, 1):
+        for role, name in operation["arrays"].items():
+            assert name == f"{place}_{role}"
+            assert name in written.arrays
+    monkeypatch.setattr(explain, "MOST_WEIGHTS", weights - 1)
+    explain_small()
+    assert f"it has {weights:,} weights" in PortableNetwork.load().reason
+    assert PortableNetwork.load().operations == ()
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"n_background": 1}, "no error bars: they need two background images or more"),
+        ({"method": "shap_deep"}, "no error bars: explain.method shap_deep has no groups of the"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:unrecognized nn.Module. Standardize:UserWarning")
+def test_where_there_are_no_error_bars_it_says_why_once(
+    explain_small: Callable[..., Explanation],
+    capsys: pytest.CaptureFixture[str],
+    changes: dict[str, Any],
+    why: str,
+) -> None:
+    found = explain_small(images="all", **changes)
+    assert len(found.images) == 10  # two slices
+    assert (found.errors, found.group_means, found.about["n_groups"]) == (None, None, 0)
+    assert capsys.readouterr().out.count(why) == 1

@@ -157,10 +157,12 @@ def test_constant_images_of_two_classes_in_colour(here: Path) -> None:
             "model": {"architecture": "single_conv"},
             "train": {"epochs": 2, "batch_size": 16},
             "explain": {"n_background": 6, "images": "first", "n_images": 3},
+            "quality": {"methods": ["edges", "integrated_gradients"]},
         }
     )
     table = pd.read_csv(here / "plots/methods.csv", index_col="method")
     assert table.loc["edges", "removal_gain"] == 0
     assert np.isnan(table.loc["edges", "concentration"])
+    assert (table["seconds"] > 0).tolist() == [True, False, True, False]
     assert table.loc["edges", "tiles_error"] == pytest.approx(1)
     assert metrics(here).keys() >= METRICS

@@ -15,6 +15,7 @@ from stages.artifacts.splits import DatasetInfo
 from stages.core.errors import UserError
 from stages.core.plugins import plugin_names
 from stages.explainers import deep, shap_deep
+from stages.networks import build as build_module
 from stages.networks.build import build_network
 from stages.networks.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from stages.networks.predict import predict
@@ -97,6 +98,32 @@ def test_a_network_with_another_number_of_outputs(monkeypatch: pytest.MonkeyPatc
         UserError, match=r"output of shape \(1, 7\), expected shape \(1, 10\), a logit for each"
     ):
         build_network(use(monkeypatch, build), info(1, (28, 28), 10), {})
+
+
+def test_a_network_whose_output_is_no_tensor(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Two(nn.Module):
+        def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            return images, images
+
+    with pytest.raises(
+        UserError, match=r"own\.py: .* an output of type tuple, expected shape \(1, 1"
+    ):
+        build_network(use(monkeypatch, lambda *_: Two()), info(1, (28, 28), 10), {})
+
+
+@pytest.mark.parametrize(("largest", "told"), [(20, True), (19, False)])
+def test_the_smallest_size_is_sought_up_to_a_largest_one(
+    monkeypatch: pytest.MonkeyPatch, largest: int, told: bool
+) -> None:
+    def build(channels: int, image_size: tuple[int, int], n_classes: int) -> nn.Module:
+        return nn.Sequential(
+            nn.Conv2d(channels, n_classes, 20), nn.AdaptiveAvgPool2d(1), nn.Flatten()
+        )
+
+    monkeypatch.setattr(build_module, "_LARGEST_SIDE_PX", largest)
+    message = "smallest that work are 20×20" if told else "does not work for images of 1×9×9"
+    with pytest.raises(UserError, match=message):
+        build_network(use(monkeypatch, build), info(1, (9, 9), 10), {})
 
 
 def test_options_come_back_from_the_checkpoint(tmp_path: Any) -> None:

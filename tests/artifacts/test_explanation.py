@@ -1,14 +1,23 @@
-"""An explanation of a real run, in other people's hands."""
+"""An explanation: its files, and that of a real run in other people's hands."""
 
+import json
+from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import shap
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
-from stages.artifacts.explanation import Explanation
+from stages.artifacts.explanation import (
+    AttributionSlice,
+    ExplainedImages,
+    Explanation,
+    save_explanation,
+)
 from tests.conftest import Project
 
 
@@ -61,3 +70,108 @@ def test_where_each_image_has_classes_of_its_own(stored: Explanation) -> None:
     outputs = np.take_along_axis(stored.outputs, classes, axis=1)
     np.testing.assert_allclose(sums, outputs, rtol=1e-3, atol=1e-3)
     assert titles(plotted(two)) == [stored.class_names[c] for c in classes.ravel()]
+
+
+RNG = np.random.default_rng(0)
+N, C, H, W, K, M, B, G = 5, 3, 4, 6, 4, 2, 8, 3
+
+
+def explained(names: list[str] | range = range(N)) -> ExplainedImages:
+    """Two maps of each of five images, four classes, eight background images."""
+    return ExplainedImages(
+        base_values=RNG.normal(size=K),
+        outputs=RNG.normal(size=(N, K)),
+        probabilities=RNG.random((N, K), np.float32),
+        classes=np.array([[0, 1], [1, 0], [3, 2], [2, 1], [0, 3]]),
+        images=RNG.integers(0, 256, (N, C, H, W), np.uint8),
+        labels=np.array([0, 1, 2, 3, 0]),
+        names=np.array(names),
+        indices=np.array([3, 1, 4, 0, 5]),
+        background=RNG.integers(0, 256, (B, C, H, W), np.uint8),
+        background_indices=np.arange(B) * 2,
+        about={"class_names": ["a", "b", "c", "ü"], "method": "own", "n_train": 40},
+    )
+
+
+def slices_of(arrays: dict[str, NDArray[np.float64]]) -> Iterator[AttributionSlice]:
+    for part in (slice(0, 2), slice(2, 5)):
+        yield AttributionSlice(**{name: array[part] for name, array in arrays.items()})
+
+
+@pytest.mark.parametrize("with_groups", [True, False])
+def test_the_files_are_what_numpy_and_json_read(tmp_path: Path, with_groups: bool) -> None:
+    given, folder = explained(), tmp_path / "shap"
+    arrays = {"values": RNG.normal(size=(N, C, H, W, M))}
+    if with_groups:
+        arrays["errors"] = RNG.random((N, H, W, M))
+        arrays["group_means"] = RNG.normal(size=(N, G, H, W))
+    save_explanation(given, slices_of(arrays), folder)
+    stored = vars(given) | {name: array.astype(np.float32) for name, array in arrays.items()}
+    about = {**stored.pop("about"), "n_groups": G if with_groups else 0}
+    assert json.loads((folder / "about.json").read_text(encoding="utf-8")) == about
+    files = {path.stem: path for path in folder.glob("*.npy")}
+    assert files.keys() == stored.keys()
+    for name, array in stored.items():
+        read = np.load(files[name])
+        assert read.dtype == array.dtype
+        np.testing.assert_array_equal(read, array)
+        with files[name].open("rb") as file:
+            assert np.lib.format.read_magic(file) == (1, 0)
+    loaded = Explanation.load(folder)
+    for name in ("values", *(("errors", "group_means") if with_groups else ())):
+        assert isinstance(getattr(loaded, name), np.memmap)
+        np.testing.assert_array_equal(getattr(loaded, name), stored[name])
+    assert (loaded.errors is None) == (loaded.group_means is None) == (not with_groups)
+    assert loaded.about == about
+
+
+def test_places_and_changes_belong_to_the_classes_of_each_image() -> None:
+    given = explained()
+    assert given.places(given.labels).tolist() == [0, 0, 1, -1, 0]
+    assert given.places(1).tolist() == [1, 0, -1, 1, -1]
+    expected = [
+        [given.outputs[i, c] - given.base_values[c] for c in classes]
+        for i, classes in enumerate(given.classes)
+    ]
+    np.testing.assert_allclose(given.changes, expected)
+    assert not given.explains_all_classes
+    every = replace(given, classes=np.tile(np.arange(K), (N, 1)))
+    assert every.explains_all_classes
+    numbers = [*given.outputs.ravel(), *given.base_values]
+    assert given.output_range == max(numbers) - min(numbers)
+
+
+def test_an_image_is_called_by_its_path_or_its_number() -> None:
+    assert explained(range(7, 7 + N)).titles[:2] == ["Test image 7", "Test image 8"]
+    paths = [f"cats/{i}.jpg" for i in range(N)]
+    assert explained(paths).titles == paths
+
+
+def test_maps_sum_over_channels_in_the_order_asked_for() -> None:
+    values = RNG.normal(size=(N, C, H, W, M)).astype(np.float32)
+    errors = RNG.random((N, H, W, M), np.float32)
+    whole = Explanation(**vars(explained()), values=values, errors=errors)
+    exact = values.astype(np.float64)
+    for place, (of_map, of_error) in enumerate(
+        zip(whole.maps(2, [1, 0]), whole.map_errors(2, [1, 0]), strict=True)
+    ):
+        np.testing.assert_allclose(of_map, exact[2, :, :, :, 1 - place].sum(axis=0), rtol=1e-12)
+        np.testing.assert_array_equal(of_error, errors[2, :, :, 1 - place])
+    np.testing.assert_allclose(whole.sums, exact.sum(axis=(1, 2, 3)), rtol=1e-12)
+    assert replace(whole, errors=None).map_errors(0, [0]) is None
+
+
+def test_shap_s_axes_and_names() -> None:
+    values = RNG.normal(size=(N, C, H, W, M)).astype(np.float32)
+    own = Explanation(**vars(explained()), values=values)
+    alike = replace(own, classes=np.tile([3, 1], (N, 1)))
+    for given in (own, alike):
+        rebuilt = given.to_shap()
+        assert rebuilt.values.shape == (N, H, W, C, M)
+        assert rebuilt.values[1, 2, 3, 0, 1] == values[1, 0, 2, 3, 1]
+        assert rebuilt.data.shape == (N, H, W, C)
+        assert rebuilt.data[1, 2, 3, 0] == given.images[1, 0, 2, 3]
+        for i, classes in enumerate(given.classes):
+            assert rebuilt.base_values[i].tolist() == [given.base_values[c] for c in classes]
+    assert alike.to_shap().output_names == ["ü", "b"]
+    assert own.to_shap().output_names[2].tolist() == ["ü", "c"]

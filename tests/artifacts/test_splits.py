@@ -1,11 +1,21 @@
-"""The prepared images of a real run."""
+"""The prepared images: their files, and those of a real run."""
 
+import json
 import lzma
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from stages.artifacts.splits import SplitName, load_info, load_names, load_split
+from stages.artifacts.splits import (
+    DatasetInfo,
+    Split,
+    SplitName,
+    load_info,
+    load_names,
+    load_split,
+    save_splits,
+)
 from tests.conftest import Project
 
 HALVES: tuple[SplitName, ...] = ("train", "validation")
@@ -42,3 +52,35 @@ def test_an_image_is_named_by_its_number_in_the_published_file(
     archive = ran_project.root / f"data/embedded/mnist/{file}-images-idx3-ubyte.xz"
     published = np.frombuffer(lzma.decompress(archive.read_bytes()), np.uint8, offset=16)
     assert np.array_equal(published.reshape(-1, 1, 28, 28)[names], images)
+
+
+def test_the_files_are_what_numpy_and_json_read(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    shapes: dict[SplitName, int] = {"train": 5, "validation": 2, "test": 3}
+    splits = {
+        name: Split(rng.integers(0, 256, (n, 3, 8, 9), np.uint8), rng.integers(0, 2, n))
+        for name, n in shapes.items()
+    }
+    names = {name: np.array([f"{name}/{i}.png" for i in range(n)]) for name, n in shapes.items()}
+    parameters = {"seed": 0, "preprocess": {"image_size": None}}
+    info = DatasetInfo("Öwn", ("a", "b"), 3, (8, 9), (0.1, 0.2, 0.3), (1.0, 2.0, 3.0), parameters)
+    folder = tmp_path / "prepared"
+    save_splits(info, splits, names, folder)
+    kinds = ("images", "labels", "names")
+    files = {f"{name}_{kind}.npy" for name in shapes for kind in kinds}
+    assert {path.name for path in folder.iterdir()} == {"dataset.json", *files}
+    for name, split in splits.items():
+        for kind, array in zip(kinds, (*split, names[name]), strict=True):
+            np.testing.assert_array_equal(np.load(folder / f"{name}_{kind}.npy"), array)
+        np.testing.assert_array_equal(load_split(name, folder).images, split.images)
+        assert isinstance(load_names(name, folder), np.memmap)
+    assert json.loads((folder / "dataset.json").read_text()) == {
+        "name": "Öwn",
+        "class_names": ["a", "b"],
+        "channels": 3,
+        "image_size": [8, 9],
+        "mean": [0.1, 0.2, 0.3],
+        "std": [1, 2, 3],
+        "parameters": parameters,
+    }
+    assert load_info(folder) == info

@@ -106,3 +106,9 @@ def test_what_is_free_suffices_and_more_does_not() -> None:
     require_free_memory(free // 2, "some images")
     with pytest.raises(MemoryError, match=r"some images need .* GiB, and .* GiB are free"):
         require_free_memory(2 * free, "some images")
+
+
+def test_the_first_line_of_the_error_is_told() -> None:
+    error = MemoryError("no room for 3 GiB\nat address 0")
+    assert "not enough memory (no room for 3 GiB); use" in out_of_memory_message(error, "train")
+    assert "not enough memory (no more is said)" in out_of_memory_message(MemoryError(), "train")

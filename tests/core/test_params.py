@@ -15,7 +15,7 @@ from tests.conftest import ROOT
 DEFAULTS = (ROOT / "params.yaml").read_text()
 
 
-def check(tmp_path: Path, changes: dict[str, Any], drop: str | None = None) -> None:
+def check(tmp_path: Path, changes: dict[str, Any], drop: str | None = None) -> Params:
     params = yaml.safe_load(DEFAULTS.replace("3e-3", "0.003").replace("1e-3", "0.001"))
     for key, value in changes.items():
         section, _, name = key.rpartition(".")
@@ -25,7 +25,7 @@ def check(tmp_path: Path, changes: dict[str, Any], drop: str | None = None) -> N
         del (params[section] if section else params)[name]
     path = tmp_path / "params.yaml"
     path.write_text(yaml.safe_dump(params))
-    load_params(Params, path)
+    return load_params(Params, path)
 
 
 def test_the_defaults_are_in_order() -> None:
@@ -73,6 +73,23 @@ def test_the_defaults_are_in_order() -> None:
         ),
         ({"explain.images": [True]}, r"explain\.images: must be first, .*\(got \[True\]\)"),
         ({"explain.images": [-1]}, r"explain\.images: .*positions, 0 or more \(got \[-1\]\)"),
+        ({"explain.outputs": "some"}, r"outputs: must be all, predicted, .*\(got 'some'\)"),
+        ({"explain.outputs": {"top": 0}}, r"explain\.outputs: must be all, .*\(got \{'top': 0\}\)"),
+        ({"explain.outputs": {"top": True}}, r"explain\.outputs: must be all, predicted, \{top"),
+        ({"explain.outputs": {"best": 1}}, r"explain\.outputs: must be all, predicted, \{top"),
+        ({"explain.outputs": {"top": 1, "best": 1}}, r"explain\.outputs: must be all, predicted"),
+        ({"explain.outputs": []}, r"explain\.outputs: must be all, predicted, .*\(got \[\]\)"),
+        ({"explain.outputs": ["a", -1]}, r"explain\.outputs: must be all, .*\(got \['a', -1\]\)"),
+        ({"explain.outputs": [True]}, r"explain\.outputs: must be all, predicted, \{top"),
+        ({"preprocess.image_size": 7}, r"preprocess\.image_size: must be null, .*\(got 7\)"),
+        ({"preprocess.image_size": [28]}, r"preprocess\.image_size: must be null, a side or \["),
+        ({"preprocess.image_size": [28, 28, 28]}, r"preprocess\.image_size: must be null, a side"),
+        (
+            {"preprocess.image_size": [28, 7]},
+            r"preprocess\.image_size: .* at least 8 \(got \[28, 7",
+        ),
+        ({"preprocess.image_size": [28.0, 28]}, r"preprocess\.image_size: must be null, a side"),
+        ({"preprocess.image_size": True}, r"preprocess\.image_size: must be null, a side"),
         ({"data": 3}, r"data: must be a section of keys and values \(got 3\)"),
         ({"data.mirrors": ["mirror"]}, r"data\.mirrors\.0: must be a URL"),
     ],
@@ -80,6 +97,35 @@ def test_the_defaults_are_in_order() -> None:
 def test_an_error_is_named(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError, match=message):
         check(tmp_path, changes)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "read"),
+    [
+        ("explain.outputs", "all", "all"),
+        ("explain.outputs", "predicted", "predicted"),
+        ("explain.outputs", {"top": 1}, {"top": 1}),
+        ("explain.outputs", ["a"], ["a"]),
+        ("explain.outputs", [0, "a"], [0, "a"]),
+        ("explain.images", [0], [0]),
+        ("explain.images", ["a/1.png", 3, "first"], ["a/1.png", 3, "first"]),
+        ("preprocess.image_size", None, None),
+        ("preprocess.image_size", 8, (8, 8)),
+        ("preprocess.image_size", [8, 30], (8, 30)),
+        ("model.standardize", "training", "training"),
+        ("model.standardize", "none", "none"),
+        ("model.standardize", {"mean": [0], "std": [0.5]}, {"mean": [0], "std": [0.5]}),
+    ],
+)
+def test_what_may_take_several_forms(tmp_path: Path, key: str, value: Any, read: Any) -> None:
+    section, _, name = key.partition(".")
+    assert getattr(getattr(check(tmp_path, {key: value}), section), name) == read
+
+
+def test_what_was_got_is_told_once(tmp_path: Path) -> None:
+    with pytest.raises(UserError) as caught:
+        check(tmp_path, {"model.architecture": "lenett"})
+    assert str(caught.value).count("(got ") == 1
 
 
 @pytest.mark.parametrize("missing", ["seed", "train.epochs", "explain"])

@@ -1,6 +1,17 @@
 """Options of a plug-in: what its function takes, and nothing else."""
 
-from stages.core.sections import option_errors
+from typing import Annotated, Any
+
+import pytest
+
+from stages.architectures import lenet
+from stages.core.errors import UserError
+from stages.core.sections import Section, option_errors, plugin_options
+
+
+class Chosen(Section):
+    architecture: str
+    options: Annotated[dict[str, Any], plugin_options("architectures", "architecture", "build")]
 
 
 def build_with_options(
@@ -18,3 +29,17 @@ def test_every_wrong_option_is_named() -> None:
     assert "names: missing" in text
     assert "widht: unknown key; did you mean width?" in text
     assert option_errors(build_with_options, {"names": ["a"], "rate": 0.5}) == []
+
+
+def unreadable(channels: int, *, width: "Unknown" = 3) -> None:  # noqa: F821
+    """An annotation that names nothing."""
+
+
+def test_a_signature_that_cannot_be_read_is_that_of_the_plugin_s_file(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(lenet, "build", unreadable)
+    model = {"architecture": "lenet", "options": {"width": 3}}
+    message = r"architectures/lenet\.py: the signature of build\(\) cannot be read: NameError: "
+    with pytest.raises(UserError, match=message):
+        Chosen.model_validate(model)

@@ -73,6 +73,10 @@ def test_names_of_the_classes(tmp_path: Path) -> None:
         ),
         ({"y_test": LABELS / 2}, [r"y_test is float64 of shape \(6,\), expected whole numbers"]),
         ({"y_test": np.eye(6, dtype=int)}, [r"y_test is int64 of shape \(6, 6\), expected whole"]),
+        (
+            {"y_train": np.array([0, 1, 2, 0, 1, 6])},
+            ["y_train goes up to 6 with 6 labels; expected classes 0 … k - 1, each with an image"],
+        ),
         ({"class_names": LABELS}, [r"class_names is int64 of shape \(6,\), expected strings"]),
         (
             {"x_train": None, "x_test": GREY[0], "y_test": LABELS / 2},

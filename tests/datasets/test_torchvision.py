@@ -1,5 +1,6 @@
 """Data sets that torchvision downloads and reads: its real code, a server on this machine."""
 
+import tempfile
 from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -53,6 +54,7 @@ def test_downloaded_and_read_by_torchvision(
     folder, url = served
     for file, content in files.items():
         (folder / file).write_bytes(content)
+    monkeypatch.setattr(tempfile, "tempdir", "/nowhere")  # scratch lies beside the result
     module.fetch(Origin(tmp_path / "nothing", [f"{url}gone/", url]), raw, **options)
     stored = {path.name: path.read_bytes() for path in raw.iterdir()}
     assert len(stored) == 5

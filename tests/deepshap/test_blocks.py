@@ -2,9 +2,11 @@
 
 import pytest
 import torch
+from torch import nn
 
 from stages.deepshap import DeepShap, engine
 from stages.deepshap.blocks import cut
+from stages.deepshap.program import Program, Tile
 
 from .networks import OURS_ALONE, SHAP_IS_RIGHT, build, images
 
@@ -94,3 +96,49 @@ def test_tiles_do_not_matter(name: str, monkeypatch: pytest.MonkeyPatch) -> None
     tiled = DeepShap(network, background, chunk_mib=1, keep_mib=0)
     assert len(tiled._blocks(3, 1)) > 2
     assert torch.allclose(tiled.attribute(x), values, atol=1e-13)
+
+
+@pytest.fixture
+def passes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many images each forward pass of the engine takes."""
+    sizes: list[int] = []
+    run = Program.run
+
+    def counted(program: Program, images: torch.Tensor) -> Tile:
+        sizes.append(len(images))
+        return run(program, images)
+
+    monkeypatch.setattr(Program, "run", counted)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
+    return sizes
+
+
+def a_mebibyte_an_image() -> nn.Sequential:
+    """What goes into the ReLU, of an image of 64×64 pixels in float32."""
+    torch.manual_seed(0)
+    layers = [nn.Conv2d(1, 64, 3, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(64**3, 2)]
+    return nn.Sequential(*layers).eval()
+
+
+@pytest.mark.parametrize(("keep_mib", "anew"), [(16, 0), (3, 4), (0, 4)])
+def test_the_background_is_computed_anew_only_beyond_keep_mib(
+    passes: list[int], keep_mib: int, anew: int
+) -> None:
+    """Four background images need 4 MiB, and less than 16."""
+    background = torch.rand(4, 1, 64, 64)
+    explainer = DeepShap(a_mebibyte_an_image(), background, keep_mib=keep_mib)
+    passes.clear()
+    explainer.attribute(torch.rand(1, 1, 64, 64), [0])
+    assert sum(passes) == 1 + anew
+
+
+@pytest.mark.parametrize(("chunk_mib", "most"), [(2, 1), (8, 1), (17, 2), (24, 3), (48, 6)])
+def test_a_tile_holds_as_many_images_as_chunk_mib_has_room_for(
+    passes: list[int], chunk_mib: int, most: int
+) -> None:
+    """For each of the four background images the ReLU reads 1 MiB and writes 1 MiB."""
+    explainer = DeepShap(a_mebibyte_an_image(), torch.rand(4, 1, 64, 64), chunk_mib=chunk_mib)
+    passes.clear()
+    explainer.attribute(torch.rand(6, 1, 64, 64), [0])
+    assert max(passes) == most
+    assert sum(passes) == 6

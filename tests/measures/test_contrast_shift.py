@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from stages.measures.contrast_shift import contrast_shift
+from stages.measures.contrast_shift import _kept, contrast_shift
 from tests.measures.subjects import Outputs, small_images, subject
 
 
@@ -44,3 +44,13 @@ def test_no_map_at_all_has_no_shift() -> None:
     network = Outputs(lambda pixels: pixels.flatten(1)[:, :2])
     measured = subject(network, small_images(2), small_images(3))
     assert np.isnan(contrast_shift(measured, np.full((2, 12, 14), np.nan))).all()
+
+
+def test_of_equal_pixels_the_first_are_replaced() -> None:
+    """Six of 28 parts of 28×28, of which half are equally high."""
+    contrast = np.zeros((28, 28))
+    contrast[::2] = 1
+    kept = _kept(contrast)
+    rows = [row for row in range(28) if not kept[row].all()]
+    assert rows == [0, 2, 4, 6, 8, 10]
+    assert not kept[rows].any()

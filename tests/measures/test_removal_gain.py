@@ -1,5 +1,7 @@
 """Removal curves, held against shap's benchmark."""
 
+import math
+
 import numpy as np
 import pytest
 import shap
@@ -7,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from shap.benchmark import SequentialMasker
 
-from stages.measures.removal_gain import REMOVED, removal_curves, removal_gain
+from stages.measures.removal_gain import REMOVED, _kept, removal_curves, removal_gain
 from tests.measures.subjects import Outputs, small_images, small_network, subject
 
 STEP = 1 / 28 + 1e-9  # shap rounds down the pixels of a step
@@ -77,6 +79,17 @@ def test_all_pixels_are_gone_at_the_end_whatever_their_number() -> None:
         for i, predicted in enumerate(measured.predicted):
             assert curves[i, :, 0] == pytest.approx(2 * [intact[i, predicted].item()])
             assert curves[i, :, -1] == pytest.approx(2 * [references[predicted].item()])
+
+
+def test_the_pixels_removed_after_each_step_are_rounded_down() -> None:
+    """Of 35, in both orders; half of them are equal, and go by their position."""
+    map_ = np.arange(35.0).clip(max=17).reshape(5, 7)
+    kept = _kept(map_)
+    orders = [[*range(17, 35), *range(16, -1, -1)], range(35)]  # highest first, lowest first
+    for order, steps in zip(orders, kept.reshape(2, 29, 35), strict=True):
+        for step, of_step in enumerate(steps):
+            gone = list(order)[: math.floor(35 * step / 28)]
+            assert sorted(gone) == np.flatnonzero(~of_step).tolist()
 
 
 def test_an_image_without_a_map_has_no_curve() -> None:

@@ -1,11 +1,15 @@
-"""A checkpoint of a real run is enough to rebuild the network."""
+"""A checkpoint is enough to rebuild the network."""
+
+import json
+from pathlib import Path
 
 import numpy as np
 import torch
 from safetensors.numpy import load_file
 
-from stages.artifacts.splits import load_info, load_split
-from stages.networks.checkpoint import load_checkpoint
+from stages.artifacts.splits import DatasetInfo, load_info, load_split
+from stages.networks.build import build_network
+from stages.networks.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from tests.conftest import Project
 
 
@@ -23,3 +27,26 @@ def test_the_checkpoint_rebuilds_the_network(ran_project: Project) -> None:
     stored = np.load(ran_project.root / "data/predictions/probabilities.npy")
     np.testing.assert_allclose(logits.softmax(dim=1).numpy(), stored, atol=1e-6)
     assert checkpoint.info == load_info(ran_project.root / "data/prepared")
+
+
+def test_the_files_are_what_safetensors_and_json_read(tmp_path: Path) -> None:
+    info = DatasetInfo("Own", ("a", "b", "c"), 3, (8, 9), (0.1, 0.2, 0.3), (1.0, 2.0, 3.0), {})
+    torch.manual_seed(0)
+    network = build_network("vit", info, {"depth": 1}).to(memory_format=torch.channels_last)
+    folder, parameters = tmp_path / "model", {"seed": 0, "train": {"epochs": 2}}
+    save_checkpoint(Checkpoint(network, "vit", {"depth": 1}, info, parameters), folder)
+    assert {path.name for path in folder.iterdir()} == {"weights.safetensors", "network.json"}
+    weights = load_file(folder / "weights.safetensors")
+    assert weights.keys() == network.state_dict().keys()
+    for name, tensor in network.state_dict().items():
+        np.testing.assert_array_equal(weights[name], tensor)
+    record = json.loads((folder / "network.json").read_text())
+    of_info = record.pop("info")
+    assert record == {"architecture": "vit", "options": {"depth": 1}, "parameters": parameters}
+    assert DatasetInfo.from_json(of_info) == info
+    loaded = load_checkpoint(torch.device("cpu"), folder)
+    assert not any(module.training for module in loaded.network.modules())
+    assert (loaded.architecture, loaded.options) == ("vit", {"depth": 1})
+    assert (loaded.info, loaded.parameters) == (info, parameters)
+    for name, tensor in loaded.network.state_dict().items():
+        assert torch.equal(tensor, network.state_dict()[name])

@@ -34,6 +34,15 @@ def test_images_of_one_form_stay_as_they_are() -> None:
     assert np.array_equal(arrays_of(images, image_size=[9, 8], color="rgb"), images)
 
 
+def test_labels_are_those_of_the_positions_chosen() -> None:
+    images = images_of((1, 8, 9), (1, 8, 9), (1, 8, 9))
+    for raw in (images, np.stack(images)):
+        part = Part(RawImages(raw, np.array([4, 5, 6])), np.array([0, 2]))
+        found = to_arrays(part, options(), shape_of_first(part, options()))
+        assert found.labels.tolist() == [4, 6]
+        np.testing.assert_array_equal(found.images, np.stack(images)[[0, 2]])
+
+
 def test_grey_is_the_brightness_of_television() -> None:
     """ITU-R BT.601, the weights that Pillow names in its documentation."""
     (image,) = images_of((3, 9, 8))

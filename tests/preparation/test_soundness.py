@@ -61,3 +61,44 @@ def test_images_without_labels() -> None:
     images = RawImages(np.zeros((3, 1, 8, 8), np.uint8), np.array([0, 1]))
     with pytest.raises(UserError, match="3 train images but 2 labels; each image needs"):
         require_sound(Dataset(images, None, ("a", "b")))
+
+
+@pytest.mark.parametrize(
+    ("images", "got"),
+    [
+        (np.zeros((2, 1, 8, 8)), r"float64 of shape \(1, 8, 8\)"),
+        (np.zeros((2, 8, 8), np.uint8), r"uint8 of shape \(8, 8\)"),
+        (np.zeros((2, 2, 8, 8), np.uint8), r"uint8 of shape \(2, 8, 8\)"),
+        (np.zeros((2, 3, 0, 8), np.uint8), r"uint8 of shape \(3, 0, 8\)"),
+        (["a.png", "b.png"], "str"),
+    ],
+)
+def test_what_is_no_image(images: Any, got: str) -> None:
+    labelled = RawImages(images, np.array([0, 1]))
+    message = rf"train images must be arrays .* in uint8 \(the first is {got}\); fix read\(\)"
+    with pytest.raises(UserError, match=message):
+        require_sound(Dataset(labelled, None, ("a", "b")))
+
+
+@pytest.mark.parametrize(
+    ("labels", "got"),
+    [
+        ([0, 1], "list"),
+        (np.array([0.0, 1.0]), r"float64 of shape \(2,\)"),
+        (np.array([[0], [1]]), r"int64 of shape \(2, 1\)"),
+        (np.array(["a", "b"]), r"<U1 of shape \(2,\)"),
+    ],
+)
+def test_what_is_no_label(labels: Any, got: str) -> None:
+    labelled = RawImages(np.zeros((2, 1, 8, 8), np.uint8), labels)
+    message = rf"train labels must be an array \(n,\) of whole numbers \(got {got}\); fix read"
+    with pytest.raises(UserError, match=message):
+        require_sound(Dataset(labelled, None, ("a", "b")))
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.int32, np.int64])
+def test_sound_data_passes(kind: type[np.integer]) -> None:
+    for channels in (1, 3):
+        images = np.zeros((3, channels, 8, 8), np.uint8)
+        labelled = RawImages(images, np.array([0, 1, 1], kind), ["a", "b", "c"])
+        require_sound(Dataset(labelled, labelled, ("a", "b")))

@@ -51,7 +51,9 @@ def choose(
     ],
 )
 def test_images(wanted: str | list[str | int], n_images: int, expected: list[int]) -> None:
-    assert choose(wanted, n_images).tolist() == expected
+    chosen = choose(wanted, n_images)
+    assert chosen.dtype == np.int64
+    assert chosen.tolist() == expected
 
 
 def test_random_images_are_distinct_and_follow_the_seed() -> None:

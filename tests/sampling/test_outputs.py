@@ -67,3 +67,8 @@ def test_digits_are_the_same_by_name_and_by_number() -> None:
 def test_a_class_that_is_none_is_refused(wanted: Any, message: str) -> None:
     with pytest.raises(UserError, match=message):
         choose_classes(wanted, PROBABILITIES, NAMES)
+
+
+@pytest.mark.parametrize("names", [("1", "0"), ("10", "1")])
+def test_all_classes_are_told_apart_by_number_whatever_their_names(names: tuple[str, ...]) -> None:
+    assert choose_classes("all", np.array([[0.3, 0.7]]), names).tolist() == [[0, 1]]

@@ -37,6 +37,12 @@ def test_of_many_maps_the_most_probable_and_the_true_one_are_shown() -> None:
     np.testing.assert_array_equal(of_shown[::2, 9], labels[::2])
 
 
+def test_the_true_class_may_have_the_first_map() -> None:
+    chances = np.arange(13)[None] / 78
+    shown = shown_maps(explained(chances, np.zeros(1, int), np.arange(13)[None]))
+    np.testing.assert_array_equal(shown, [[12, 11, 10, 9, 8, 7, 6, 5, 4, 0]])
+
+
 def test_a_true_class_without_a_map_takes_no_place() -> None:
     chances = np.random.default_rng(0).dirichlet(np.ones(200), size=5)
     order = np.argsort(-chances, axis=1)

@@ -6,9 +6,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from stages.artifacts.quality import MEASURES, Quality
 from stages.core.errors import UserError
 from stages.figures.run import Run
-from stages.summary.metrics import QUALITY, diagonal_by_class, explanation_metrics
+from stages.summary.metrics import (
+    QUALITY,
+    diagonal_by_class,
+    explanation_metrics,
+    quality_metrics,
+)
 from stages.summary.tables import class_table, write_attribution_table
 from stages.summary.totals import summarise
 from tests.figures.runs import random_run, with_images, with_maps, with_names
@@ -77,6 +83,37 @@ def test_the_additivity_error_is_the_one_put_in(digits: Run) -> None:
     total = np.abs(explanation.values[middle[0], ..., middle[1]]).sum(dtype=np.float64)
     share = np.ptp(every) / 100 / total
     assert metrics["additivity_l1_log10"] == pytest.approx(np.log10(share), abs=1e-3)
+
+
+def test_a_map_of_zeros_misses_its_whole_change(digits: Run) -> None:
+    """Its share of Σ|attribution| would be infinite; it counts in output units."""
+    explanation = digits.explanation
+    values = explanation.values.copy()
+    values[0, ..., 1] = 0
+    without = replace(explanation, values=values)
+    expected = np.log10(np.abs(explanation.changes[0, 1]))
+    metrics = explanation_metrics(without, summarise(without))
+    assert metrics["additivity_l1_log10"] == pytest.approx(expected, abs=1e-6)
+
+
+def test_metrics_of_quality_are_those_that_are_known() -> None:
+    """Two images by the run's method; the edges are a method that may be missing."""
+    table = pd.DataFrame(
+        {"method": ["own", "own", "edges", "edges"], "index": 0, "name": ""}
+        | {name: [1.0, 3.0, 5.0, 7.0] for name in MEASURES}
+        | {"background_error": np.nan}
+    )
+    found = quality_metrics(Quality(table))
+    assert found == {
+        name: 6.0 if name.endswith("_edges") else 1.0 if name.endswith("_se") else 2.0
+        for name in QUALITY
+        if name != "background_error"
+    }
+    without = quality_metrics(Quality(table[:2]))
+    assert without == {k: v for k, v in found.items() if not k.endswith("_edges")}
+    alone = quality_metrics(Quality(table[1:2]))
+    assert set(alone.values()) == {3.0}
+    assert not [name for name in alone if name.endswith("_se")]
 
 
 def test_metrics_are_few_and_flat(digits: Run) -> None:

@@ -2,17 +2,18 @@
 
 import itertools
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from stages.artifacts.splits import DatasetInfo
+from stages.artifacts.splits import DatasetInfo, Split
 from stages.core.errors import UserError
 from stages.networks.build import build_network
 from stages.params.train import Train
-from stages.training.fitting import DeviceSplit, Training, fit, score
+from stages.training.fitting import DeviceSplit, Training, fit, score, to_device
 
 from .options import options
 
@@ -118,3 +119,59 @@ def test_a_loss_that_is_not_finite_stops_the_run(images: DeviceSplit) -> None:
     message = r"no longer finite in epoch 1; lower train\.learning_rate \(got 1e\+30\)"
     with pytest.raises(UserError, match=message):
         trained(network, images, images, options(learning_rate=1e30))
+
+
+def still_network() -> nn.Module:
+    """One that computes the same in training; at this rate float32 does not move its weights."""
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Flatten(), nn.Linear(28 * 28, 2)).requires_grad_()
+
+
+def test_the_score_of_an_epoch_is_the_mean_over_its_images(images: DeviceSplit) -> None:
+    """Also where the last batch is smaller, of 200 images one of 8."""
+    network = still_network()
+    images = DeviceSplit(images.images.float() / 255, images.labels)
+    history = trained(network, images, images, options(epochs=1, learning_rate=1e-30))
+    with torch.no_grad():
+        logits = network(images.images)
+    log_probabilities = logits.double().log_softmax(dim=1)
+    loss = -log_probabilities[torch.arange(200), images.labels].mean().item()
+    accuracy = (logits.argmax(dim=1) == images.labels).double().mean().item()
+    assert 0 < accuracy < 1
+    assert history.columns.tolist() == [
+        *("epoch", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy"),
+        "learning_rate",
+    ]
+    (row,) = history.to_numpy()
+    assert row.tolist() == pytest.approx([1, loss, accuracy, loss, accuracy, 1e-30], rel=1e-5)
+
+
+def test_the_last_epoch_is_kept_though_an_earlier_one_was_better(images: DeviceSplit) -> None:
+    upside_down = DeviceSplit(images.images, 1 - images.labels)
+    torch.manual_seed(0)
+    network = build_network("lenet", INFO, {})
+    history = trained(network, images, upside_down, options(epochs=3, keep="last"))
+    assert history["validation_loss"].min() < history["validation_loss"].iloc[-1]
+    assert score(network, upside_down).loss == pytest.approx(history["validation_loss"].iloc[-1])
+
+
+def test_a_split_keeps_its_values_on_the_device_channels_last() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 3, 8, 9), np.uint8)
+    images, labels = to_device(Split(pixels, np.arange(4)), torch.device("cpu"))
+    assert (images.dtype, labels.dtype) == (torch.uint8, torch.int64)
+    assert images.is_contiguous(memory_format=torch.channels_last)
+    np.testing.assert_array_equal(images, pixels)
+    assert labels.tolist() == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_the_network_computes_in_the_precision_asked_for(
+    images: DeviceSplit, precision: str
+) -> None:
+    seen = []
+    network = build_network("lenet", INFO, {})
+    network[1].register_forward_hook(lambda module, given, output: seen.append(output.dtype))
+    trained(network, images, images, options(epochs=1, precision=precision))
+    *in_training, in_validation = seen
+    assert set(in_training) == {getattr(torch, precision)}
+    assert in_validation == torch.float32

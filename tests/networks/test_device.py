@@ -1,0 +1,21 @@
+"""Which device `auto` means."""
+
+import pytest
+
+from stages.networks import device
+
+
+@pytest.mark.parametrize(
+    ("known", "chosen"),
+    [
+        (["cpu", "cuda", "cuda:0", "mps"], "cuda"),
+        (["cpu", "mps"], "mps"),
+        (["cpu"], "cpu"),
+    ],
+)
+def test_auto_is_the_fastest_kind_there_is(
+    monkeypatch: pytest.MonkeyPatch, known: list[str], chosen: str
+) -> None:
+    monkeypatch.setattr(device, "available_devices", lambda: known)
+    assert device.choose_device("auto").type == chosen
+    assert str(device.choose_device("cuda:3")) == "cuda:3"

@@ -1,0 +1,89 @@
+"""The stage train: what it starts from, and what it writes."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from stages import train
+from stages.artifacts.splits import DatasetInfo, Split, SplitName, save_splits
+from stages.networks.build import build_network
+from tests.conftest import run_stages
+
+INFO = DatasetInfo("Own", ("a", "b"), 1, (8, 9), (0.25,), (0.5,), {"data": {"dataset": "own"}})
+
+
+@pytest.fixture
+def prepared(here: Path) -> Path:
+    rng = np.random.default_rng(0)
+    sizes: dict[SplitName, int] = {"train": 20, "validation": 6}
+    splits = {
+        name: Split(rng.integers(0, 256, (n, 1, 8, 9), np.uint8), np.arange(n) % 2)
+        for name, n in sizes.items()
+    }
+    save_splits(INFO, splits, {name: np.arange(n) for name, n in sizes.items()})
+    return here
+
+
+def run(model: dict[str, object], **options: object) -> None:
+    changes = {"architecture": "single_conv", **model}
+    run_stages({"data": {"source": "data"}, "model": changes, "train": options}, (train,))
+
+
+def test_curves_and_checkpoint(prepared: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run({}, epochs=3, batch_size=8)
+    curves = pd.read_csv(prepared / "plots/training.csv")
+    assert curves.columns.tolist() == [
+        *("epoch", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy"),
+        "learning_rate",
+    ]
+    assert curves["epoch"].tolist() == [1, 2, 3]
+    record = json.loads((prepared / "data/model/network.json").read_text())
+    assert (record["architecture"], record["options"]) == ("single_conv", {})
+    assert DatasetInfo.from_json(record["info"]) == INFO
+    parameters = record["parameters"]
+    assert parameters.keys() == {"data", "device", "seed", "model", "train"}
+    assert (parameters["data"], parameters["train"]["epochs"]) == ({"dataset": "own"}, 3)
+    weights = load_file(prepared / "data/model/weights.safetensors")
+    count = sum(w.numel() for n, w in weights.items() if n not in ("0.mean", "0.scale"))
+    assert f"single_conv: {count:,} parameters on cpu" in capsys.readouterr().out
+
+
+def test_the_first_layer_standardises_as_asked_for(prepared: Path) -> None:
+    for standardize, mean, scale in (
+        ("training", 0.25 * 255, 1 / (0.5 * 255)),
+        ("none", 0, 1 / 255),
+    ):
+        run({"standardize": standardize}, epochs=1)
+        weights = load_file(prepared / "data/model/weights.safetensors")
+        assert weights["0.mean"].item() == pytest.approx(mean)
+        assert weights["0.scale"].item() == pytest.approx(scale)
+
+
+def test_a_run_follows_its_seed(prepared: Path) -> None:
+    found = []
+    for seed in (0, 0, 1):
+        changes = {
+            "seed": seed,
+            "data": {"source": "data"},
+            "model": {"architecture": "single_conv"},
+        }
+        run_stages({**changes, "train": {"epochs": 1, "batch_size": 8}}, (train,))
+        found.append((prepared / "data/model/weights.safetensors").read_bytes())
+    assert found[0] == found[1] != found[2]
+
+
+def test_weights_of_a_file_are_where_it_starts(prepared: Path) -> None:
+    torch.manual_seed(5)
+    network = build_network("single_conv", INFO, {})
+    body = network[1].state_dict()
+    (prepared / "weights").mkdir()
+    save_file(body, prepared / "weights/own.safetensors")
+    run({"weights": "own.safetensors"}, epochs=0)
+    weights = load_file(prepared / "data/model/weights.safetensors")
+    for name, tensor in body.items():
+        assert torch.equal(weights[f"1.{name}"], tensor)
