@@ -76,7 +76,8 @@ def test_ctrl_c_ends_calmly_also_where_a_library_wraps_it(monkeypatch: pytest.Mo
     wrapped = RuntimeError("wrapped")
     wrapped.__cause__ = KeyboardInterrupt()
     for error in (KeyboardInterrupt(), wrapped):
-        assert ended_by(error) == "ended: unfinished results were removed"
+        again = "unfinished results were removed; run dvc repro to start again"
+        assert ended_by(error) == f"ended: {again}"
 
 
 def test_a_stage_elsewhere_names_the_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
