@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -17,6 +18,7 @@ from stages.artifacts.explanation import (
     ExplainedImages,
     Explanation,
     save_explanation,
+    save_shard,
 )
 from tests.conftest import Project
 
@@ -93,9 +95,22 @@ def explained(names: list[str] | range = range(N)) -> ExplainedImages:
     )
 
 
-def slices_of(arrays: dict[str, NDArray[np.float64]]) -> Iterator[AttributionSlice]:
-    for part in (slice(0, 2), slice(2, 5)):
-        yield AttributionSlice(**{name: array[part] for name, array in arrays.items()})
+def shards_of(
+    given: ExplainedImages, arrays: dict[str, NDArray[np.float64]], folder: Path
+) -> Iterator[Path]:
+    """A shard of one slice, and one of two slices."""
+    by_image = ["outputs", "probabilities", "classes", "images", "labels", "names", "indices"]
+    for at, cuts in enumerate(([0, 2], [2, 3, 5])):
+        shard = folder / str(at)
+        shard.mkdir()
+        rows = slice(cuts[0], cuts[-1])
+        some = replace(given, **{name: getattr(given, name)[rows] for name in by_image})
+        slices = [
+            AttributionSlice(**{name: array[start:stop] for name, array in arrays.items()})
+            for start, stop in pairwise(cuts)
+        ]
+        save_shard(some, slices, shard)
+        yield shard
 
 
 @pytest.mark.parametrize("with_groups", [True, False])
@@ -105,7 +120,7 @@ def test_the_files_are_what_numpy_and_json_read(tmp_path: Path, with_groups: boo
     if with_groups:
         arrays["errors"] = RNG.random((N, H, W, M))
         arrays["group_means"] = RNG.normal(size=(N, G, H, W))
-    save_explanation(given, slices_of(arrays), folder)
+    save_explanation(given, list(shards_of(given, arrays, tmp_path)), folder)
     stored = vars(given) | {name: array.astype(np.float32) for name, array in arrays.items()}
     about = {**stored.pop("about"), "n_groups": G if with_groups else 0}
     assert json.loads((folder / "about.json").read_text(encoding="utf-8")) == about
@@ -119,7 +134,7 @@ def test_the_files_are_what_numpy_and_json_read(tmp_path: Path, with_groups: boo
             assert np.lib.format.read_magic(file) == (1, 0)
     loaded = Explanation.load(folder)
     for name in ("values", *(("errors", "group_means") if with_groups else ())):
-        assert isinstance(getattr(loaded, name), np.memmap)
+        assert isinstance(getattr(loaded, name).base, np.memmap)
         np.testing.assert_array_equal(getattr(loaded, name), stored[name])
     assert (loaded.errors is None) == (loaded.group_means is None) == (not with_groups)
     assert loaded.about == about
@@ -139,6 +154,9 @@ def test_places_and_changes_belong_to_the_classes_of_each_image() -> None:
     assert every.explains_all_classes
     numbers = [*given.outputs.ravel(), *given.base_values]
     assert given.output_range == max(numbers) - min(numbers)
+    for outputs, found in zip(given.outputs, given.output_ranges, strict=True):
+        numbers = [*outputs, *given.base_values]
+        assert found == max(numbers) - min(numbers)
 
 
 def test_an_image_is_called_by_its_path_or_its_number() -> None:

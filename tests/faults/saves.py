@@ -50,7 +50,10 @@ def saves() -> Iterator[tuple[str, Callable[[], None]]]:
     content = {f.name: getattr(e, f.name) for f in fields(explanation.ExplainedImages)}
     explained = explanation.ExplainedImages(**content)
     part = explanation.AttributionSlice(e.values, e.errors, e.group_means)
-    yield "data/shap", lambda: explanation.save_explanation(explained, [part])
+    shard = Path("shard")
+    shard.mkdir()
+    explanation.save_shard(explained, [part], shard)
+    yield "data/shap", lambda: explanation.save_explanation(explained, [shard])
     yield "data/portable", portable.PortableNetwork.load().save
 
     measures = quality.Quality.load()

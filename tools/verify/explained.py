@@ -154,7 +154,8 @@ def _check_additivity(folder: Path, explanation: Explanation, rows: slice) -> fl
     sums = values.sum(axis=(1, 2, 3), dtype=np.float64)
     totals = np.abs(values).sum(axis=(1, 2, 3), dtype=np.float64)
     errors = np.abs(sums - explanation.changes[rows])
-    of_range = errors / (explanation.output_range or 1)
+    ranges = explanation.output_ranges[rows, None]
+    of_range = errors / np.where(ranges > 0, ranges, 1)
     fails = (of_range > tolerance) & (errors > min(ROUNDING, tolerance) * totals)
     if fails.any():
         image, place = np.argwhere(fails)[0]

@@ -1,0 +1,114 @@
+"""Measure how time, memory and disk grow with the images explained, and say what more would take.
+
+Usage:
+    python -m benchmarks.scale
+
+It works in a copy of the repository, on the results of the last `dvc repro`: a thousand and ten
+thousand test images, the map of the predicted class alone. What a million and ten million take is
+a straight line through both, on one machine.
+
+Memory is what a process holds beside files: mapped files, which the system drops as it needs, are
+not counted.
+"""
+
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from stages.core.params import PARAMS_FILE, read_yaml
+from tools.recipes import merged
+
+MEASURED = (1_000, 10_000)
+ASKED = (1_000_000, 10_000_000)
+STAGES = {  # and the folders that they write
+    "evaluate": ("data/predictions",),
+    "explain": ("data/shap", "data/portable"),
+    "quality": ("data/quality",),
+    "report": ("plots",),
+}
+NEEDED = ("data/prepared", "data/model")
+GIB = 2**30
+
+
+class Cost(NamedTuple):
+    """What a stage takes."""
+
+    seconds: float
+    memory: float  # bytes, at most
+    disk: float  # bytes
+
+
+def main() -> None:
+    """Copy, run, measure, print."""
+    with tempfile.TemporaryDirectory(prefix="scale-") as folder:
+        root = Path(folder) / "clone"
+        copy_repository(root)
+        costs = {n: {stage: measured(root, n, stage) for stage in STAGES} for n in MEASURED}
+    for stage in STAGES:
+        few, many = (costs[n][stage] for n in MEASURED)
+        print_costs(stage, {**dict(zip(MEASURED, (few, many), strict=True)), **more(few, many)})
+
+
+def copy_repository(root: Path) -> None:
+    """Copy the code, and the results that explaining starts from."""
+    ignore = shutil.ignore_patterns(".git", ".dvc", ".venv", "*cache*", "data", "plots")
+    shutil.copytree(Path.cwd(), root, ignore=ignore)
+    for name in NEEDED:
+        shutil.copytree(name, root / name)
+
+
+def measured(root: Path, n_images: int, stage: str) -> Cost:
+    """Run a stage on its own, with n images to explain."""
+    import yaml
+
+    explain = {"images": "first", "n_images": n_images, "outputs": "predicted"}
+    params = merged(read_yaml(PARAMS_FILE), {"explain": explain})
+    (root / PARAMS_FILE).write_text(yaml.safe_dump(params), encoding="utf-8")
+    print(f"{stage}, {n_images:,} images", file=sys.stderr, flush=True)
+    start, most = time.perf_counter(), 0
+    process = subprocess.Popen([sys.executable, "-m", f"stages.{stage}"], cwd=root)
+    while process.poll() is None:
+        most = max(most, held(process.pid))
+        time.sleep(0.05)
+    if process.returncode != 0:
+        sys.exit(f"{stage} failed; see above")
+    files = [path for name in STAGES[stage] for path in (root / name).rglob("*") if path.is_file()]
+    disk = sum(path.stat().st_size for path in files)
+    return Cost(time.perf_counter() - start, most, disk)
+
+
+def held(pid: int) -> int:
+    """Memory that a process holds beside mapped files, bytes; 0 once it has ended."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return 0
+    fields = dict(line.split(":", 1) for line in status.splitlines())
+    return int(fields.get("RssAnon", "0").split()[0]) * 1024
+
+
+def more(few: Cost, many: Cost) -> dict[int, Cost]:
+    """What more images take, on the line through what was measured."""
+    low, high = MEASURED
+    return {
+        n: Cost(*(a + (b - a) / (high - low) * (n - low) for a, b in zip(few, many, strict=True)))
+        for n in ASKED
+    }
+
+
+def print_costs(stage: str, costs: dict[int, Cost]) -> None:
+    """Print a row for each number of images."""
+    for n, cost in costs.items():
+        print(
+            f"{stage:9} {n:>11,} images: {cost.seconds / 3600:8.3f} h, "
+            f"{cost.memory / GIB:6.2f} GiB of memory, {cost.disk / GIB:8.2f} GiB on disk",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()
