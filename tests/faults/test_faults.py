@@ -1,6 +1,7 @@
 """Whichever call to the system fails, results are the old or the new, and the user is told."""
 
 import re
+import resource
 import shutil
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.conftest import ROOT, Project, environment
+from tests.conftest import ROOT, Project, assert_refused, environment, unfinished
 
 COMMANDS = [
     "stages.check",
@@ -93,3 +94,43 @@ def test_each_call_of_a_command_fails(project: Project, shim: Path, command: str
     lines = printed(project, shim, "tests.faults.commands", command)
     assert len(lines) == 1, "\n".join(lines)
     assert re.fullmatch(r"\d+ calls", lines[0])
+
+
+def run_where_files_stay_small(project: Project, stage: str) -> subprocess.CompletedProcess[str]:
+    """A stage in a process of its own that cannot write more than a kilobyte into a file."""
+    return subprocess.run(
+        ["python", "-m", f"stages.{stage}"],
+        cwd=project.root,
+        env=environment(),
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1024, 1024)),
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_a_stage_that_cannot_write_leaves_results_that_dvc_knows(project: Project) -> None:
+    result = run_where_files_stay_small(project, "evaluate")
+    assert_refused(result, r"error: data/predictions: cannot be written: ")
+    assert unfinished(project) == []
+    assert set(project.repro().values()) == {"unchanged"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("stage", "changes"),
+    [
+        ("preprocess", {"preprocess.limit": 500}),
+        ("train", {"train.epochs": 1}),
+        ("explain", {"explain.n_images": 2}),
+        ("quality", {"quality.methods": ["edges"]}),
+        ("report", {"report.colormap": "orange_purple"}),
+    ],
+)
+def test_dvc_runs_a_stage_again_that_could_not_write(
+    project: Project, stage: str, changes: dict[str, object]
+) -> None:
+    project.set(changes)
+    result = run_where_files_stay_small(project, stage)
+    assert_refused(result, r"error: (data|plots)/\w+: cannot be written: ")
+    assert unfinished(project) == []
+    assert project.repro()[stage] == "ran"
