@@ -1,5 +1,7 @@
 """Results are whole or not there."""
 
+import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -23,6 +25,38 @@ def test_a_folder_appears_whole_and_replaces_the_old_one(tmp_path: Path) -> None
         assert [p.name for p in path.iterdir()] == ["old"]
     assert [p.name for p in path.iterdir()] == ["new"]
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+def test_what_is_new_is_on_the_disk_before_it_takes_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, fsync = tmp_path / "out", os.fsync
+    flushed: list[tuple[int, bool]] = []
+
+    def noting(descriptor: int) -> None:
+        flushed.append((os.fstat(descriptor).st_ino, path.exists()))
+        fsync(descriptor)
+
+    monkeypatch.setattr("os.fsync", noting)
+    for write in (write_folder, write_file):
+        write(path)
+        new = {file.stat().st_ino for file in (path, *path.rglob("*"))}
+        assert {number for number, in_place in flushed if not in_place} == new
+        assert flushed[-1] == (tmp_path.stat().st_ino, True)
+        flushed.clear()
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def write_folder(path: Path) -> None:
+    with new_folder(path) as folder:
+        (folder / "inner").mkdir()
+        (folder / "inner/file").touch()
+        (folder / "file").touch()
+
+
+def write_file(path: Path) -> None:
+    with new_file(path) as file:
+        file.touch()
 
 
 def write_half(path: Path, error: type[BaseException]) -> None:

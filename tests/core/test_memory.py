@@ -67,9 +67,9 @@ run_stage({stage}.main, {stage}.Params)
     ("stage", "told"),
     [
         pytest.param("download", "data.source", marks=pytest.mark.slow),
-        ("preprocess", "preprocess.limit"),
+        pytest.param("preprocess", "preprocess.limit", marks=pytest.mark.slow),
         pytest.param("rehearse", "model.options", marks=pytest.mark.slow),
-        ("train", "train.batch_size"),
+        pytest.param("train", "train.batch_size", marks=pytest.mark.slow),
         pytest.param("evaluate", "preprocess.image_size", marks=pytest.mark.slow),
         ("explain", "explain.n_background"),
         pytest.param("quality", "explain.n_images", marks=pytest.mark.slow),

@@ -36,14 +36,14 @@ def stage(name: str) -> Writer:
 
 
 def tool(name: str) -> Writer:
-    """A tool; of what it reads it can fail to open what it has copied to a temporary folder."""
+    """A tool."""
     from tools.command import run_command
 
     arguments, written = TOOLS[name]
     sys.argv = [name, *arguments]
     command = partial(run_command, import_module(name).main)
     results = [Path(path) for path in written.split()]
-    return Writer(command, results, [*{str(path.parent) for path in results}, "temporary"])
+    return Writer(command, results, written.split())
 
 
 if __name__ == "__main__":

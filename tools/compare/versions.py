@@ -1,6 +1,7 @@
 """A version of the results: the workspace, or what Git and DVC keep of a revision."""
 
 import contextlib
+import errno
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -110,12 +111,36 @@ def _fetch(rev: str, scratch: Path) -> str:
             f"{name}: has no {wanted}, since dvc.lock records none there; choose another "
             f"revision, or make it: git switch --detach {rev}, dvc repro, and commit dvc.lock"
         )
-    with _missing_named(name, rev):
+    with _missing_named(name, rev), _full_disk_named(scratch):
         files.get(wanted, str(scratch / wanted), recursive=True)
     for path in (predictions.FOLDER, MEASURES, *METRICS):
-        with contextlib.suppress(Exception):  # any remote's error: these can be done without
+        with _done_without(scratch / path), _full_disk_named(scratch):
             files.get(str(path), str(scratch / path), recursive=True)
     return name
+
+
+@contextlib.contextmanager
+def _full_disk_named(scratch: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise UserError(
+            f"{scratch.parent}: cannot be written: {error.strerror}; free some space, or set "
+            "TMPDIR to a folder on a larger disk"
+        ) from error
+
+
+@contextlib.contextmanager
+def _done_without(copy: Path) -> Iterator[None]:
+    """Leave nothing of what a remote does not have, in whichever way it says so."""
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception:
+        shutil.rmtree(copy) if copy.is_dir() else copy.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
@@ -123,6 +148,8 @@ def _missing_named(name: str, rev: str) -> Iterator[None]:
     """Say what to do where an explanation lies neither in the cache nor in a remote."""
     try:
         yield
+    except UserError:
+        raise
     except Exception as error:  # DVC's remotes fail in ways of their own
         raise UserError(
             f"{name}: {explanation.FOLDER} is neither in DVC's cache nor in a remote "
