@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from safetensors.torch import save
 from torch import Tensor, nn
@@ -84,10 +84,15 @@ def headers(draw: st.DrawFn) -> bytes:
     return stated.to_bytes(8, "little") + text + data
 
 
+DOUBLE = save(ENTRIES | {name: ENTRIES[name].double() for name in ("0.mean", "0.scale")})
+BYTES = save({name: tensor.to(torch.int8) for name, tensor in ENTRIES.items()})
 WEIGHTS = files() | headers() | damaged(SOUND) | st.binary() | st.just(b"\x80\x04K\x01.")
 
 
 @given(WEIGHTS)
+@example(DOUBLE)
+@example(BYTES)
+@example(SOUND[:-1])
 def test_weights_of_ones_own_are_those_of_the_file_or_refused(here: Path, content: bytes) -> None:
     file = here / "own.safetensors"
     file.write_bytes(content)
@@ -98,6 +103,9 @@ def test_weights_of_ones_own_are_those_of_the_file_or_refused(here: Path, conten
 
 
 @given(WEIGHTS)
+@example(DOUBLE)
+@example(BYTES)
+@example(SOUND[:-1])
 def test_a_checkpoint_is_that_of_the_file_or_refused(here: Path, content: bytes) -> None:
     save_checkpoint(Checkpoint(network(), "resnet", OPTIONS, INFO, {}), FOLDER)
     (FOLDER / "weights.safetensors").write_bytes(content)

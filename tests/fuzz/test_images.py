@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
@@ -105,10 +105,17 @@ def pngs(draw: st.DrawFn) -> bytes:
     return png([(b"IHDR", header), *extra, (b"IDAT", pixels), (b"IEND", b"")])
 
 
+FAX = encoded(Image.fromarray(np.eye(64, dtype=bool)), "TIFF", compression="group4")
+NOISY = FAX[:8] + bytes([77] * 40) + FAX[48:]  # about which libtiff complains
+BITMAP = encoded(RGB.convert("1"), "BMP")
+MANY_COLOURS = BITMAP[:46] + b"\x02\xff" + BITMAP[48:]
+
 FILES = st.sampled_from(SOUND).flatmap(damaged) | pngs() | st.sampled_from(SOUND) | st.binary()
 
 
 @given(FILES)
+@example(NOISY)
+@example(MANY_COLOURS)
 def test_decoded_as_pillow_decodes_it_or_refused(
     capfd: pytest.CaptureFixture[str], content: bytes
 ) -> None:

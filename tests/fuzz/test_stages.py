@@ -2,16 +2,12 @@
 
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from tests.conftest import Project, copy
 
-from .test_images import RGB, encoded
+from .test_images import NOISY, RGB, encoded
 from .test_params import MERGES, TEXT
-
-FAX = encoded(Image.fromarray(np.eye(64, dtype=bool)), "TIFF", compression="group4")
 
 WORST = {
     "aliases": f"seed: *a11\n{MERGES}",
@@ -47,7 +43,7 @@ def test_parameters_that_check_refuses(clone: Project) -> None:
 
 def test_images_that_download_refuses(clone: Project) -> None:
     (clone.root / "own/a").mkdir(parents=True)
-    files = {"fax.tif": FAX[:8] + bytes([77] * 40) + FAX[48:], "cut.png": encoded(RGB, "PNG")[:-60]}
+    files = {"fax.tif": NOISY, "cut.png": encoded(RGB, "PNG")[:-60]}
     for name, content in files.items():
         (clone.root / "own/a" / name).write_bytes(content)
     clone.set({"data.dataset": "image_folder", "data.source": "own"})
