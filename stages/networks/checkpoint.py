@@ -9,11 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import TypeAdapter, ValidationError
 from safetensors.torch import load, save
-from torch import nn
+from torch import Tensor, nn
 
 from stages.artifacts.splits import DatasetInfo
-from stages.core.files import new_folder, read_json, write_json
+from stages.core.errors import UserError
+from stages.core.files import new_folder, write_json
+from stages.core.messages import shortened
+from stages.core.plugins import plugin_names
 from stages.networks.build import build_network
 
 FOLDER = Path("data/model")
@@ -39,6 +43,16 @@ class Checkpoint:
     parameters: Mapping[str, Any]
 
 
+@dataclass(frozen=True)
+class _Record:
+    """A `Checkpoint` but for its network."""
+
+    architecture: str
+    options: Mapping[str, Any]
+    info: DatasetInfo
+    parameters: Mapping[str, Any]
+
+
 def save_checkpoint(checkpoint: Checkpoint, folder: Path = FOLDER) -> None:
     """Write the weights, and the rest as JSON."""
     weights = {
@@ -57,9 +71,49 @@ def save_checkpoint(checkpoint: Checkpoint, folder: Path = FOLDER) -> None:
 
 
 def load_checkpoint(device: torch.device, folder: Path = FOLDER) -> Checkpoint:
-    """Read a checkpoint and rebuild its network on `device`, in eval mode."""
-    record = read_json(folder / _RECORD)
-    record["info"] = DatasetInfo.from_json(record["info"])
-    network = build_network(record["architecture"], record["info"], record["options"])
-    network.load_state_dict(load((folder / _WEIGHTS).read_bytes()))
-    return Checkpoint(network.to(device).eval(), **record)
+    """Read a checkpoint and rebuild its network on `device`, in eval mode.
+
+    Raises:
+        UserError: A file is damaged, or does not fit the network's code; says which.
+    """
+    record = _read_record(folder / _RECORD)
+    network = build_network(record.architecture, record.info, record.options)
+    network.load_state_dict(_read_weights(folder / _WEIGHTS, network.state_dict()))
+    return Checkpoint(network.to(device).eval(), **vars(record))
+
+
+def _read_record(file: Path) -> _Record:
+    try:
+        record = TypeAdapter(_Record).validate_json(file.read_bytes(), strict=True)
+    except ValidationError as error:
+        details = error.errors()[0]
+        reason = ": ".join([*map(str, details["loc"]), details["msg"]])
+        raise _damaged(file, reason) from None
+    if record.architecture not in plugin_names("architectures"):
+        raise _damaged(file, f"architecture is {shortened(record.architecture)!r}")
+    return record
+
+
+def _read_weights(file: Path, wanted: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    try:
+        stored = load(file.read_bytes())
+    except (OSError, MemoryError):
+        raise
+    except Exception as error:  # a damaged header leads to errors of any kind
+        raise _damaged(file, shortened(str(error))) from None
+    for name in sorted(stored.keys() | wanted.keys()):
+        kinds = [
+            f"{tensor.dtype} of shape {tuple(tensor.shape)}" if tensor is not None else "missing"
+            for tensor in (stored.get(name), wanted.get(name))
+        ]
+        if kinds[0] != kinds[1]:
+            of_network = f"{kinds[0]}, in the network {kinds[1]}"
+            raise _damaged(file, f"{shortened(name)} is {of_network}")
+    return stored
+
+
+def _damaged(file: Path, reason: str) -> UserError:
+    return UserError(
+        f"{file}: damaged, or not of this version of the code: {reason}; run dvc checkout "
+        f"{file.parent}, or dvc repro"
+    )

@@ -5,12 +5,12 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import Tensor, nn
 
 from stages.artifacts.splits import DatasetInfo
 from stages.core.errors import UserError
+from stages.core.messages import shortened
 from stages.networks.build import Statistics, as_published
 from stages.params.model import Standardization
 
@@ -80,9 +80,12 @@ def _read(file: Path) -> dict[str, Tensor]:
         raise UserError(
             f"{file}: cannot be read: {reason}; run dvc checkout, or dvc pull"
         ) from None
-    except SafetensorError as error:
+    except MemoryError:
+        raise
+    except Exception as error:  # a damaged header leads to errors of any kind
+        reason = shortened(str(error))
         raise UserError(
-            f"{file}: not a .safetensors file, or damaged: {error}; write it again"
+            f"{file}: not a .safetensors file, or damaged: {reason}; write it again"
         ) from None
 
 
@@ -100,9 +103,14 @@ def _without_wrappers(entries: Entries, wanted: Entries) -> dict[str, Tensor]:
 
 def _tell_of_another_first_layer(stored: Entries, network: Entries, file: Path) -> None:
     """Weights that saw other pixels in training may not do well on these; say it."""
-    layer = {name: stored.get(name, network[name]) for name in ("0.mean", "0.scale")}
-    if any(not torch.allclose(layer[name].flatten(), network[name].flatten()) for name in layer):
-        mean, std = layer["0.mean"].flatten() / 255, 1 / layer["0.scale"].flatten() / 255
+    layer = {name: stored.get(name, network[name]).flatten() for name in ("0.mean", "0.scale")}
+    if any(
+        not values.is_floating_point() or len(values) not in (1, 3) for values in layer.values()
+    ):
+        return  # not of a first layer like ours
+    layer = {name: values.float() for name, values in layer.items()}
+    if any(not torch.allclose(layer[name], network[name].flatten()) for name in layer):
+        mean, std = layer["0.mean"] / 255, 1 / layer["0.scale"] / 255
         numbers = (", ".join(f"{value:.9g}" for value in values.tolist()) for values in (mean, std))
         given = "{{mean: [{}], std: [{}]}}".format(*numbers)
         print(f"{file}: was trained with model.standardize: {given}, not with what it is here")
@@ -124,9 +132,10 @@ def _require_fit(entries: Entries, wanted: Entries, file: Path) -> None:
     ]
     unexpected = entries.keys() - wanted.keys()
     differing = [
-        f"{name} ({_shape(entries[name])}, the network's is {_shape(wanted[name])})"
+        f"{name} ({_kind(entries[name])}, the network's is {_kind(wanted[name])})"
         for name in entries.keys() & wanted.keys()
         if entries[name].shape != wanted[name].shape
+        or entries[name].is_floating_point() != wanted[name].is_floating_point()
     ]
     kinds = {"missing": missing, "unexpected": unexpected, "differing": differing}
     lines = [f"\n  {kind}: {_listed(sorted(names))}" for kind, names in kinds.items() if names]
@@ -140,8 +149,9 @@ def _require_fit(entries: Entries, wanted: Entries, file: Path) -> None:
 
 def _listed(names: Collection[str]) -> str:
     more = f" and {len(names) - MOST_LISTED:,} more" if len(names) > MOST_LISTED else ""
-    return ", ".join(list(names)[:MOST_LISTED]) + more
+    return ", ".join(map(shortened, list(names)[:MOST_LISTED])) + more
 
 
-def _shape(tensor: Tensor) -> str:
-    return "×".join(map(str, tensor.shape)) or "a number"
+def _kind(tensor: Tensor) -> str:
+    shape = "×".join(map(str, tensor.shape)) or "a number"
+    return shape if tensor.is_floating_point() else f"{shape} in {tensor.dtype}"

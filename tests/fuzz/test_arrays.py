@@ -2,6 +2,7 @@
 
 import io
 import zipfile
+from collections.abc import Mapping
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as drawn
 from numpy.typing import NDArray
@@ -78,23 +79,38 @@ def with_header(header: str, array: NDArray[Any]) -> bytes:
     return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text + array.tobytes()
 
 
+def zipped(
+    content: Mapping[str, bytes],
+    method: int = zipfile.ZIP_STORED,
+    other: Mapping[str, bytes] | None = None,
+) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", method) as archive:
+        for name, part in content.items():
+            archive.writestr(f"{name}.npy", part)
+        for name, part in (other or {}).items():
+            archive.writestr(name, part)
+    return buffer.getvalue()
+
+
+PARTS = {name: npy(array) for name, array in SOUND.items()}
+NO_SIZE = with_header(
+    repr({"descr": "<U0", "fortran_order": False, "shape": (1 << 28,)}), np.array(0)
+)
+
+
 @st.composite
 def archives(draw: st.DrawFn) -> bytes:
     """The bytes of an `.npz` file."""
-    content = {name: npy(array) for name, array in SOUND.items()}
+    content = dict(PARTS)
     for name in draw(st.lists(st.sampled_from(sorted(SOUND)), max_size=2, unique=True)):
         content[name] = draw(members(name))
     for name in draw(st.sets(st.sampled_from(sorted(SOUND)), max_size=1)):
         del content[name]
     methods = [zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2]
     method = draw(st.just(zipfile.ZIP_STORED) | st.sampled_from(methods))
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", method) as archive:
-        for name, part in content.items():
-            archive.writestr(f"{name}.npy", part)
-        if draw(st.booleans()):
-            archive.writestr(draw(st.sampled_from(["readme.txt", "extra.npy", "x/y"])), b"text")
-    whole = buffer.getvalue()
+    other = draw(st.dictionaries(st.sampled_from(["readme.txt", "extra.npy"]), st.just(b"text")))
+    whole = zipped(content, method, other)
     at = max(0, whole.find(b"PK\x01\x02"))  # the directory, which says what the archive holds
     return draw(
         st.just(whole) | damaged(whole) | damaged(whole[at:]).map(lambda end: whole[:at] + end)
@@ -102,6 +118,10 @@ def archives(draw: st.DrawFn) -> bytes:
 
 
 @given(archives() | st.binary())
+@example(b"P" + zipped(PARTS))  # zipfile looks for the end of an archive, NumPy at its start
+@example(zipped(PARTS, zipfile.ZIP_LZMA))  # unpacks with 8 MiB whatever the size
+@example(zipped(PARTS | {"class_names": NO_SIZE}))
+@example(zipped(PARTS | {"y_train": with_header("-" * 5000, LABELS)}))
 def test_read_as_numpy_reads_it_or_refused(here: Path, content: bytes) -> None:
     Path("own.npz").write_bytes(content)
     run = partial(run_stages, SETTINGS, [download, preprocess])

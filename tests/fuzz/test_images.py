@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
@@ -79,6 +79,7 @@ def png(chunks: list[tuple[bytes, bytes]]) -> bytes:
 
 # Of a transparent pixel Pillow has three copies with four bytes at times, and then there are ours.
 PIXEL_BYTES = 20
+PALETTE_BYTES = 2 << 20  # a BMP file may say that it has 65,536 colours
 
 SIDES = st.sampled_from([0, 1, 7, 12, 500, 9000, 65535, (1 << 31) - 1])
 
@@ -104,16 +105,23 @@ def pngs(draw: st.DrawFn) -> bytes:
     return png([(b"IHDR", header), *extra, (b"IDAT", pixels), (b"IEND", b"")])
 
 
+FAX = encoded(Image.fromarray(np.eye(64, dtype=bool)), "TIFF", compression="group4")
+NOISY = FAX[:8] + bytes([77] * 40) + FAX[48:]  # about which libtiff complains
+BITMAP = encoded(RGB.convert("1"), "BMP")
+MANY_COLOURS = BITMAP[:46] + b"\x02\xff" + BITMAP[48:]
+
 FILES = st.sampled_from(SOUND).flatmap(damaged) | pngs() | st.sampled_from(SOUND) | st.binary()
 
 
 @given(FILES)
+@example(NOISY)
+@example(MANY_COLOURS)
 def test_decoded_as_pillow_decodes_it_or_refused(
     capfd: pytest.CaptureFixture[str], content: bytes
 ) -> None:
     capfd.readouterr()
     with resident_growth(PIXEL_BYTES * n_pixels(content)):
-        decoded = refusal_or(lambda: read(content), PIXEL_BYTES * n_pixels(content))
+        decoded = refusal_or(lambda: read(content), PALETTE_BYTES + PIXEL_BYTES * n_pixels(content))
     assert capfd.readouterr().err == ""  # libraries in C write there without asking
     if not isinstance(decoded, UserError):
         assert decoded.dtype == np.uint8

@@ -77,6 +77,9 @@ FILES = (
 
 
 @given(FILES)
+@example(rb'explain: {images: ["C:\\a\\", "\e\t\"", "${a}", "\\${a}"]}')
+@example(b'explain: {images: ["???"]}')
+@example(b'explain: {images: ["\\0"]}')
 @example(LAUGHS.encode())
 @example(MERGES.encode())
 def test_handed_to_dvc_as_it_says_or_refused(here: Path, content: bytes) -> None:
