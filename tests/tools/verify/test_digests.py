@@ -1,0 +1,259 @@
+"""A run that proves itself, and faults that DVC does not notice."""
+
+import json
+import re
+import shlex
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from stages.core.errors import UserError
+from tests.conftest import Project
+from tests.damage import flip
+from tools.verify.__main__ import main
+from tools.verify.digests import check_digests
+from tools.verify.records import cache_folder, read_records
+
+VERIFY = ("python", "-m", "tools.verify")
+
+
+def faults() -> list[str]:
+    """The lines about what is not right, without the line that counts them."""
+    with pytest.raises(UserError) as error:
+        main([])
+    first, *lines = str(error.value).splitlines()
+    assert first == f"verify: {len(lines)} fault{'s' if len(lines) > 1 else ''}"
+    return lines
+
+
+def files_of(*folders: str) -> list[Path]:
+    return [file for name in folders for file in Path(name).rglob("*") if file.is_file()]
+
+
+def cached(output: str) -> Path:
+    """The file of the cache that holds an output, of a folder its manifest."""
+    (digest,) = [record.digest for record in read_records() if str(record.path) == output]
+    return Path(".dvc/cache/files/md5", digest[:2], digest[2:])
+
+
+def cached_file(folder: str, name: str) -> Path:
+    """The file of the cache that holds a file of an output."""
+    manifest = json.loads(cached(folder).read_bytes())
+    (digest,) = [item["md5"] for item in manifest if item["relpath"] == name]
+    return Path(".dvc/cache/files/md5", digest[:2], digest[2:])
+
+
+def test_a_sound_run(ran_project: Project) -> None:
+    printed = ran_project.succeed(*VERIFY)
+    assert "are as recorded" in printed
+    checked = re.search(r"arrays fit each other and are finite: (.*)", printed)
+    assert checked is not None
+    folders = "prepared model predictions shap portable quality"
+    assert checked[1].split(", ") == [f"data/{name}" for name in folders.split()]
+    additivity = re.search(r"attributions add up to within (\S+) of the outputs' range", printed)
+    assert additivity is not None
+    metrics = json.loads((ran_project.root / "metrics/explain.json").read_text())
+    assert np.log10(float(additivity[1])) == pytest.approx(metrics["additivity_log10"], abs=0.03)
+    assert "stale" not in printed
+    assert "not here" not in printed
+
+
+def test_a_bit_in_any_result_is_named(there: Project) -> None:
+    """In every file, each of the size and time that it had, so that DVC sees nothing."""
+    outputs = [file for file in files_of("data", "plots", "metrics") if "embedded" not in str(file)]
+    assert len(outputs) > 50
+    for damage in (lambda _: None, flip):
+        for file in outputs:
+            damage(file)
+        assert there.succeed("dvc", "status") == "Data and pipelines are up to date.\n"
+    lines = faults()
+    assert sorted(line.split(": ")[0] for line in lines) == sorted(map(str, outputs))
+    assert all(re.search(r"MD5 is \w{32}, expected \w{32}; remove it, then", it) for it in lines)
+
+
+def test_each_bit_alone(there: Project) -> None:
+    """One file of every kind, one after the other, at another bit: that file and no other."""
+    cache = cache_folder()
+    for bit, file in enumerate(
+        (
+            "data/raw/dataset.json",
+            "data/prepared/train_images.npy",
+            "data/model/weights.safetensors",
+            "data/shap/values.npy",
+            "data/portable/network.json",
+            "plots/training.csv",
+            "plots/shap/sheet_000.png",
+            "metrics/evaluate.json",
+        )
+    ):
+        flip(Path(file), bit)
+        (line,) = check_digests(read_records(), cache).damage
+        assert line.startswith(f"{file}: ")
+        flip(Path(file), bit)
+
+
+@pytest.mark.usefixtures("there")
+def test_a_bit_in_any_file_of_the_cache_is_named() -> None:
+    objects = files_of(".dvc/cache/files", ".dvc/cache/runs")
+    assert len(objects) > 60
+    for file in objects:
+        flip(file, at=file.read_bytes().find(b"stages") if "runs" in file.parts else None)
+    lines = faults()
+    assert sorted(line.split(": ")[0] for line in lines) == sorted(map(str, objects))
+    assert all("its name; remove it" in line for line in lines)
+
+
+def test_what_the_message_says_brings_results_back(there: Project) -> None:
+    """A file of a folder, a file of its own, and one that Git has."""
+    files = ("data/shap/values.npy", "plots/explorer.html", "metrics/explain.json")
+    contents = [Path(file).read_bytes() for file in files]
+    for file in files:
+        flip(Path(file))
+    lines = {line.split(": ")[0]: line for line in faults()}
+    for file in files:
+        advice = re.search(r"; remove it, then (.*), or dvc repro$", lines[file])
+        assert advice is not None
+        Path(file).unlink()
+        there.succeed(*shlex.split(advice[1]))
+    assert [Path(file).read_bytes() for file in files] == contents
+    main([])
+
+
+def test_what_the_message_says_brings_a_file_of_the_cache_back(there: Project) -> None:
+    """From the result, which is right."""
+    file = cached("plots/classes.csv")
+    content = file.read_bytes()
+    flip(file)
+    (line,) = faults()
+    assert line.startswith(f"{file}: MD5 is ")
+    assert "its name; remove it, then dvc pull, or dvc repro" in line
+    file.unlink()
+    there.repro()
+    assert file.read_bytes() == content
+    main([])
+
+
+@pytest.mark.slow
+def test_what_the_message_says_brings_a_manifest_back(there: Project) -> None:
+    file = cached("data/shap")
+    content = file.read_bytes()
+    flip(file)
+    assert [line.split(": ")[0] for line in faults()] == [str(file)]
+    file.unlink()
+    there.repro()
+    assert file.read_bytes() == content
+    main([])
+
+
+@pytest.mark.slow
+def test_a_result_and_its_only_copy_are_made_anew(there: Project) -> None:
+    """Both wrong, as after a pull from a damaged remote: removed, DVC runs the stage again."""
+    result, copy_of_it = Path("plots/classes.csv"), cached("plots/classes.csv")
+    content = result.read_bytes()
+    for file in (result, copy_of_it):
+        flip(file)
+    of_copy, of_result = faults()
+    assert of_copy.startswith(f"{copy_of_it}: MD5 is")
+    assert re.search(rf"remove it and {copy_of_it}, then dvc pull, or dvc repro$", of_result)
+    result.unlink()
+    copy_of_it.unlink()
+    assert there.repro()["report"] == "ran"
+    assert result.read_bytes() == content
+    main([])
+
+
+@pytest.mark.usefixtures("there")
+def test_files_that_a_folder_lacks_and_has_too_many() -> None:
+    Path("data/shap/labels.npy").rename("data/shap/labels2.npy")
+    lost, extra = faults()
+    assert re.match(r"data/shap/labels\.npy: no such file, expected MD5 \w{32}; dvc checkout", lost)
+    assert extra == "data/shap/labels2.npy: a file of data/shap that is not recorded; remove it"
+
+
+@pytest.mark.usefixtures("there")
+def test_without_the_manifest_the_folder_is_named() -> None:
+    cached("data/shap").unlink()
+    flip(Path("data/shap/values.npy"))
+    (line,) = faults()
+    assert re.match(r"data/shap: MD5 of its 14 files is \w{32}\.dir, expected \w{32}\.dir; ", line)
+    assert "which of them differs cannot be told" in line
+
+
+def test_what_was_never_fetched_is_no_fault(fresh_project: Project) -> None:
+    printed = fresh_project.succeed(*VERIFY)
+    assert re.search(r"not here, and not checked: .*data/shap, .*dvc pull fetches it", printed)
+    assert "arrays" not in printed
+
+
+@pytest.mark.usefixtures("there")
+def test_some_results_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    """As after `dvc pull explain`: arrays are compared with what is there."""
+    for name in ("prepared", "model", "predictions", "quality", "raw"):
+        shutil.rmtree(f"data/{name}")
+    shutil.rmtree(".dvc/cache")
+    main([])
+    printed = capsys.readouterr().out
+    assert "arrays fit each other and are finite: data/shap, data/portable\n" in printed
+
+
+def test_data_that_was_added(there: Project) -> None:
+    """Under names that JSON escapes, in DVC's order."""
+    folder = Path("data/own")
+    for name in ("ä ö.txt", "b/ü.txt", "b.txt", "B.txt", "b/a/€.txt", 'q"uote'):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(name)
+    there.succeed("dvc", "add", "--quiet", "data/own")
+    main([])
+    flip(folder / "b/a/€.txt")
+    (line,) = faults()
+    assert re.match(
+        r"data/own/b/a/€\.txt: MD5 .*then dvc checkout data/own\.dvc, or dvc pull", line
+    )
+
+
+@pytest.mark.usefixtures("there")
+def test_data_that_the_run_read() -> None:
+    flip(Path("data/embedded/mnist/t10k-labels-idx1-ubyte.xz"))
+    (line,) = faults()
+    assert re.match(r"data/embedded: MD5 of its \d+ files .*git checkout -- data/embedded", line)
+
+
+@pytest.mark.usefixtures("there")
+def test_a_lock_that_git_has_merged(capsys: pytest.CaptureFixture[str]) -> None:
+    """One branch's explain beside another's evaluate: no conflict, and no run that was made."""
+    lock = Path("dvc.lock")
+    content = yaml.safe_load(lock.read_text())
+    for item in content["stages"]["explain"]["deps"]:
+        if item["path"] == "data/predictions":
+            item["md5"] = "0" * 32 + ".dir"
+    lock.write_text(yaml.safe_dump(content))
+    main([])
+    assert re.search(r"^stale, .*: explain; run dvc repro$", capsys.readouterr().out, re.MULTILINE)
+
+
+@pytest.mark.usefixtures("there")
+def test_before_the_first_run() -> None:
+    Path("dvc.lock").unlink()
+    with pytest.raises(UserError, match=r"^dvc\.lock: no such file; run dvc repro first$"):
+        main([])
+
+
+@pytest.mark.usefixtures("there")
+def test_a_bit_in_a_key_of_the_lock() -> None:
+    lock = Path("dvc.lock")
+    lock.write_text(lock.read_text().replace("md5: ", "md4: ", 1))
+    with pytest.raises(
+        UserError, match=r"^dvc\.lock: not as DVC writes it \(KeyError\('md5'\)\); "
+    ):
+        main([])
+
+
+@pytest.mark.usefixtures("there")
+def test_a_lock_in_conflict() -> None:
+    lock = Path("dvc.lock")
+    lock.write_text(f"<<<<<<< ours\n{lock.read_text()}=======\n>>>>>>> theirs\n")
+    with pytest.raises(UserError, match=r"dvc\.lock, line \d+, column \d+: not valid YAML"):
+        main([])
