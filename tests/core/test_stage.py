@@ -96,10 +96,13 @@ def test_parameters_edited_meanwhile_stop_it(monkeypatch: pytest.MonkeyPatch) ->
         stage.run_stage(main, Params)
 
 
+@pytest.mark.parametrize("name", ["core/files.py", "figures/page/explorer.css"])
 @pytest.mark.parametrize("change", ["edited", "new", "gone"])
-def test_code_edited_meanwhile_stops_it(monkeypatch: pytest.MonkeyPatch, change: str) -> None:
-    """Only code that is loaded counts."""
-    loaded, unloaded = ROOT / "stages/core/files.py", ROOT / "stages/README.md"
+def test_code_edited_meanwhile_stops_it(
+    monkeypatch: pytest.MonkeyPatch, change: str, name: str
+) -> None:
+    """Only code that is loaded counts, and what lies in the folder `page` beside it."""
+    loaded, unloaded = ROOT / "stages" / name, ROOT / "stages/README.md"
 
     def main(_: Params) -> None:
         for file in (unloaded, loaded):
@@ -114,7 +117,5 @@ def test_code_edited_meanwhile_stops_it(monkeypatch: pytest.MonkeyPatch, change:
             if file == unloaded:
                 stage.require_true_record()
 
-    with pytest.raises(
-        SystemExit, match=r"^error: stages/core/files\.py: edited while the stage r"
-    ):
+    with pytest.raises(SystemExit, match=rf"^error: stages/{name}: edited while the stage r"):
         stage.run_stage(main, Params)
