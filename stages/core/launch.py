@@ -69,6 +69,7 @@ def launch(stage: str) -> None:
     if arguments.rdzv_endpoint:
         print(f"other hosts join in this folder: LAUNCH='{options}' python -m stages.{stage}")
     logging.disable(logging.ERROR)  # what matters is raised, and said below
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # hints on speed, from every rank
     try:
         run(arguments)
     except ChildFailedError as error:

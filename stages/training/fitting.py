@@ -179,7 +179,8 @@ def train_epoch(
     for images, labels, n_images in batches:
         with torch.autocast(images.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
             logits = network(images)
-        loss = cross_entropy(logits.float(), labels, reduction="sum")
+        wide = torch.promote_types(logits.dtype, torch.float32)
+        loss = cross_entropy(logits.to(wide), labels, reduction="sum")
         optimizer.zero_grad()
         (loss / (n_images / n_ranks())).backward()  # the ranks' gradients are averaged
         optimizer.step()

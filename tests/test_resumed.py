@@ -1,0 +1,197 @@
+"""Runs that were killed, alone and in ranks: the real `dvc repro` goes on, to the same bytes."""
+
+import os
+import re
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.conftest import Project, assert_refused, environment
+from tests.test_interrupted import finish, interruptible, started
+
+EPOCHS = 6
+LAUNCH = "--nproc-per-node 2"
+
+
+@pytest.fixture
+def project(project: Project) -> Project:
+    """A project with everything to do from training on, all that is drawn included."""
+    project.set({"train": {"epochs": EPOCHS, "augment": ["shift", "rotate", "flip", "erase"]}})
+    return project
+
+
+def kill_in_epoch(project: Project, epoch: int, **env: str) -> str:
+    """Start `dvc repro train` and kill it with all it started; what it had printed."""
+    process = subprocess.Popen(
+        ["dvc", "repro", "train"],
+        cwd=project.root,
+        env=environment(PYTHONUNBUFFERED="1", **env),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    printed = ""
+    for line in process.stdout:
+        printed += line
+        if line.startswith(f"epoch {epoch - 1}:"):
+            break
+    os.killpg(process.pid, signal.SIGKILL)
+    rest, _ = process.communicate(timeout=60)
+    return printed + rest
+
+
+def repro(project: Project, **env: str) -> str:
+    """What `dvc repro train` prints, and it succeeds."""
+    result = project.run("dvc", "repro", "train", **env)
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
+
+
+def epochs(printed: str) -> list[int]:
+    return [int(number) for number in re.findall(r"^epoch (\d+):", printed, re.MULTILINE)]
+
+
+def results(project: Project) -> dict[str, bytes]:
+    files = [project.root / "plots/training.csv", *(project.root / "data/model").iterdir()]
+    return {str(file.relative_to(project.root)): file.read_bytes() for file in files}
+
+
+def unfinished(project: Project) -> list[str]:
+    """Keys of what train has kept."""
+    folder = project.root / "data/unfinished/train"
+    return [path.name for path in folder.iterdir()] if folder.exists() else []
+
+
+def assert_goes_on_to_the_same(project: Project, killed: str, **env: str) -> None:
+    """Run to the end, then once more from the start: nothing differs."""
+    done = epochs(killed)
+    assert len(unfinished(project)) == 1
+    printed = repro(project, **env)
+    said = re.findall(r"^train: going on after epoch (\d+) of 6", printed, re.MULTILINE)
+    (last,) = map(int, said)
+    assert last >= done[-1] - 1  # the last one may have been printed and not yet kept
+    assert epochs(printed) == list(range(last + 1, EPOCHS + 1))
+    assert unfinished(project) == []
+    resumed, lock = results(project), (project.root / "dvc.lock").read_bytes()
+    result = project.run("dvc", "repro", "--single-item", "--force", "train", **env)
+    assert epochs(result.stdout) == list(range(1, EPOCHS + 1))
+    assert results(project) == resumed
+    assert (project.root / "dvc.lock").read_bytes() == lock
+
+
+@pytest.mark.parametrize(
+    "epoch", [2, *(pytest.param(epoch, marks=pytest.mark.slow) for epoch in (3, 4, 5, 6))]
+)
+def test_killed_in_an_epoch(project: Project, epoch: int) -> None:
+    killed = kill_in_epoch(project, epoch)
+    assert epochs(killed) == list(range(1, epochs(killed)[-1] + 1))
+    assert_goes_on_to_the_same(project, killed)
+
+
+def test_killed_in_ranks(project: Project) -> None:
+    killed = kill_in_epoch(project, 3, LAUNCH=LAUNCH)
+    assert_goes_on_to_the_same(project, killed, LAUNCH=LAUNCH)
+
+
+@pytest.mark.parametrize("what", ["a parameter", "code", "data"])
+def test_a_change_starts_anew(project: Project, what: str) -> None:
+    kill_in_epoch(project, 3)
+    (before,) = unfinished(project)
+    if what == "a parameter":
+        project.set({"train.learning_rate": 0.002})
+    elif what == "data":
+        project.set({"preprocess.limit": 500})
+    else:
+        with (project.root / "stages/training/fitting.py").open("a") as source:
+            source.write("# a comment\n")
+    kept = kill_in_epoch(project, 3)
+    assert "going on" not in kept
+    assert epochs(kept)[0] == 1
+    assert len(unfinished(project)) == 1
+    assert unfinished(project) != [before]
+
+
+def test_an_interrupt_says_that_it_goes_on(project: Project) -> None:
+    project.set({"train.epochs": 40})
+    process = started(project)
+    assert process.stdout is not None
+    while not process.stdout.readline().startswith("epoch 2:"):
+        pass
+    process.send_signal(signal.SIGINT)
+    assert_refused(finish(process), r"^interrupted: .* kept; run dvc repro to go on\n$")
+    assert len(unfinished(project)) == 1
+
+
+def test_ranks_change_no_more_in_the_lock_than_rounding_does(project: Project) -> None:
+    """Neither parameters nor the command know of them; dropout is drawn by each rank."""
+    alone, curves = locked(project), {}
+    for launch in ("", LAUNCH):
+        printed = repro(project, **({"LAUNCH": launch} if launch else {}))
+        assert epochs(printed) == list(range(1, EPOCHS + 1))
+        curves[launch] = (project.root / "plots/training.csv").read_bytes()
+        locks = locked(project)
+        outputs = locks["stages"]["train"].pop("outs")
+        assert [output["path"] for output in outputs] == ["data/model", "plots/training.csv"]
+        if launch:
+            assert locks == alone
+        alone = locks
+        (project.root / "dvc.lock").write_text(yaml.safe_dump(without_train(locked(project))))
+        project.run("rm", "-rf", ".dvc/cache/runs", "data/model", "plots/training.csv")
+    assert curves[""] != curves[LAUNCH]
+
+
+def locked(project: Project) -> dict:
+    content: dict = yaml.safe_load((project.root / "dvc.lock").read_text())
+    return content
+
+
+def without_train(lock: dict) -> dict:
+    return lock | {"stages": {k: v for k, v in lock["stages"].items() if k != "train"}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"train.learning_rate": -1}, r"^error: params\.yaml: 1 error\n"),
+        ({"train.learning_rate": 1e30}, r"error: train: the loss is no longer finite in epoch 1"),
+    ],
+)
+def test_a_users_error_in_ranks_is_said_once(
+    project: Project, changes: dict[str, float], message: str
+) -> None:
+    project.set(changes)
+    result = project.run("python", "-m", "stages.train", LAUNCH=LAUNCH)
+    assert_refused(result, message)
+    assert result.stderr.count("error") <= 2  # "error: params.yaml: 1 error"
+    assert len(result.stderr.splitlines()) <= 2
+
+
+def test_an_interrupt_in_ranks_is_said_once(project: Project) -> None:
+    project.set({"train.epochs": 40})
+    process = subprocess.Popen(
+        ["python", "-u", "-m", "stages.train"],
+        cwd=project.root,
+        env=environment(LAUNCH=LAUNCH),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=interruptible,
+    )
+    assert process.stdout is not None
+    while not process.stdout.readline().startswith("epoch 2:"):
+        pass
+    process.send_signal(signal.SIGINT)
+    assert_refused(finish(process), r"^interrupted: .* kept; run dvc repro to go on\n$")
+
+
+def test_make_clean_after_a_kill(project: Project) -> None:
+    kill_in_epoch(project, 3)
+    assert Path(project.root / "data/unfinished").exists()
+    project.succeed("make", "clean")
+    assert not (project.root / "data/unfinished").exists()
+    assert "going on" not in kill_in_epoch(project, 2)

@@ -1,0 +1,108 @@
+"""Two hosts, each a network namespace with one end of a cable, join through torchrun."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pandas as pd
+import pytest
+
+from tests.conftest import Project, environment
+
+PORT = 29500
+
+
+@dataclass(frozen=True)
+class Host:
+    """A network namespace.
+
+    Attributes:
+        name: Of the namespace.
+        cable: Of its only device besides lo.
+        address: Of that device.
+    """
+
+    name: str
+    cable: str
+    address: str
+
+    def start(self, project: Project, *command: str, **env: str) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
+            ["ip", "netns", "exec", self.name, *command],
+            cwd=project.root,
+            env=environment(GLOO_SOCKET_IFNAME=self.cable, OMP_NUM_THREADS="1", **env),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+
+def ip(*arguments: str) -> None:
+    result = subprocess.run(["ip", *arguments], capture_output=True, text=True)
+    if result.returncode != 0:
+        raise OSError(f"ip {' '.join(arguments)}: {result.stderr.strip()}")
+
+
+@pytest.fixture
+def hosts() -> Iterator[tuple[Host, Host]]:
+    if shutil.which("ip") is None:
+        pytest.skip("no hosts: no ip (package iproute2)")
+    number = os.getpid() % 10_000
+    pair = tuple(
+        Host(f"host{side}-{number}", f"cable{side}-{number}", f"10.77.0.{side}") for side in (1, 2)
+    )
+    first, second = pair
+    try:
+        for host in pair:
+            ip("netns", "add", host.name)
+        ip("link", "add", first.cable, "type", "veth", "peer", "name", second.cable)
+        for host in pair:
+            ip("link", "set", host.cable, "netns", host.name)
+            ip("-n", host.name, "addr", "add", f"{host.address}/24", "dev", host.cable)
+            for device in (host.cable, "lo"):
+                ip("-n", host.name, "link", "set", device, "up")
+    except OSError as error:
+        pytest.skip(f"no hosts: namespaces are not allowed here: {error}")
+    else:
+        yield first, second
+    finally:
+        for host in pair:
+            subprocess.run(["ip", "netns", "delete", host.name], capture_output=True)
+
+
+def launch_of(host: Host, first: Host) -> str:
+    """What LAUNCH is there."""
+    meeting = f"--nnodes 2 --nproc-per-node 1 --rdzv-endpoint {first.address}:{PORT}"
+    return f"{meeting} --local-addr {host.address}"
+
+
+@pytest.mark.parametrize("stage", ["train"])
+def test_two_hosts_do_what_one_does(project: Project, hosts: tuple[Host, Host], stage: str) -> None:
+    """The first runs the real `dvc repro`, the second joins in the same folder."""
+    first, second = hosts
+    # Without dropout, which each rank draws by itself.
+    project.set({"model.architecture": "single_conv", "train.augment": ["shift", "rotate"]})
+    project.succeed("dvc", "repro", stage)
+    one = outputs(project, stage)
+    repro = ["dvc", "repro", "--single-item", "--force", stage]
+    leading = first.start(project, *repro, LAUNCH=launch_of(first, first))
+    joining = second.start(
+        project, "python", "-m", f"stages.{stage}", LAUNCH=launch_of(second, first)
+    )
+    said, error = leading.communicate(timeout=300)
+    said_there, error_there = joining.communicate(timeout=60)
+    assert leading.returncode == 0, said + error
+    assert joining.returncode == 0, said_there + error_there
+    assert "other hosts join in this folder: LAUNCH=" in said
+    assert "epoch" not in said_there
+    two = outputs(project, stage)
+    for column in one:
+        # Rounding of float32 over 30 steps; the table has six digits.
+        pd.testing.assert_series_equal(one[column], two[column], rtol=1e-4, atol=1e-5)
+
+
+def outputs(project: Project, stage: str) -> pd.DataFrame:
+    """The numbers that a stage has written."""
+    return {"train": pd.read_csv(project.root / "plots/training.csv")}[stage]

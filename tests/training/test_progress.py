@@ -1,0 +1,117 @@
+"""A training that was cut off goes on and ends with the bytes of one that was not."""
+
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+import torch
+from torch import Tensor
+
+from stages.core.errors import UserError
+from stages.core.plugins import plugin_names
+from stages.params.train import Augmentation, Train
+from stages.training.fitting import DeviceSplit, Training, fit
+from stages.training.progress import go_on, keep_progress
+
+from .in_ranks import fresh, small
+
+LIBRARIES = {
+    "timm": {"name": "convnext_atto", "dims": [4, 8, 8, 8], "depths": [1, 1, 1, 1]},
+    "torchvision": {"name": "mobilenet_v3_small"},
+}
+SMALL: dict[str, dict[str, Any]] = {"resnet": {"widths": [4, 8]}, "vit": {"depth": 1}, **LIBRARIES}
+OPTIMIZERS = get_args(Train.model_fields["optimizer"].annotation)
+EPOCHS = 3
+
+
+def case(architecture: str, **changes: Any) -> dict[str, Any]:
+    """Everything random is on."""
+    train = {"epochs": EPOCHS, "keep": "best", "schedule": "one_cycle", "learning_rate": 0.01}
+    train["augment"] = list(get_args(Augmentation))
+    side = 32 if architecture in LIBRARIES else 16
+    return {
+        "architecture": architecture,
+        "options": SMALL.get(architecture, {}),
+        "n_images": 40,
+        "side": side,
+        "dropout": True,
+        "train": train | changes,
+    }
+
+
+def run(what: dict[str, Any], file: Path, until: int = EPOCHS) -> Training:
+    """What the stage does in a new process, which is cut off after an epoch."""
+    training = fresh(what)
+    train, validation = small(40, side=what["side"]), small(20, side=what["side"])
+    if what.get("upside_down"):
+        validation = DeviceSplit(validation.images, 1 - validation.labels)
+    go_on(training, file)
+    for epoch in fit(training, train, validation):
+        keep_progress(training, file)
+        if epoch == until < EPOCHS:
+            break
+    return training
+
+
+def assert_same(one: Training, other: Training) -> None:
+    assert one.rows == other.rows
+    weights: dict[str, Tensor] = other.network.state_dict()
+    for name, tensor in one.network.state_dict().items():
+        assert torch.equal(tensor, weights[name]), name
+
+
+@pytest.mark.parametrize("architecture", plugin_names("architectures"))
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_cut_off_after_any_epoch(architecture: str, optimizer: str, tmp_path: Path) -> None:
+    what = case(architecture, optimizer=optimizer)
+    whole = run(what, tmp_path / "whole")
+    for epoch in range(1, EPOCHS):
+        file = tmp_path / f"after_{epoch}"
+        run(what, file, until=epoch)
+        assert_same(whole, run(what, file))
+
+
+@pytest.mark.parametrize(
+    "changes", [{"keep": "last"}, {"schedule": "constant"}, {"precision": "bfloat16"}]
+)
+def test_cut_off_twice(changes: dict[str, Any], tmp_path: Path) -> None:
+    what = case("convnet", **changes)
+    whole = run(what, tmp_path / "whole")
+    for epoch in (1, 2):
+        run(what, tmp_path / "cut", until=epoch)
+    assert_same(whole, run(what, tmp_path / "cut"))
+
+
+def test_cut_off_after_the_last_epoch(tmp_path: Path) -> None:
+    """As when the results could not be written."""
+    what = case("convnet")
+    assert_same(run(what, tmp_path / "kept"), run(what, tmp_path / "kept"))
+
+
+def test_the_best_weights_of_earlier_epochs_are_kept(tmp_path: Path) -> None:
+    what = case("convnet") | {"upside_down": True}  # so that every epoch makes it worse
+    whole = run(what, tmp_path / "whole")
+    losses = whole.history()["validation_loss"].tolist()
+    best = losses.index(min(losses)) + 1
+    assert best < EPOCHS
+    run(what, tmp_path / "cut", until=2)
+    assert_same(whole, run(what, tmp_path / "cut"))
+
+
+def test_it_says_where_it_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    what = case("convnet")
+    run(what, tmp_path / "cut", until=2)
+    assert "going on" not in capsys.readouterr().out
+    run(what, tmp_path / "cut")
+    said = [line for line in capsys.readouterr().out.splitlines() if "epoch" in line]
+    assert said[0] == "train: going on after epoch 2 of 3, kept from an interrupted run"
+    assert [line.split(":")[0] for line in said[1:]] == ["epoch 3"]
+
+
+def test_a_damaged_file_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "epoch.pt"
+    run(case("convnet"), file, until=1)
+    for content in (b"", file.read_bytes()[:1000]):
+        file.write_bytes(content)
+        with pytest.raises(UserError, match=r"epoch\.pt: damaged: .*; run make clean"):
+            run(case("convnet"), file)
