@@ -104,9 +104,7 @@ def _without_wrappers(entries: Entries, wanted: Entries) -> dict[str, Tensor]:
 def _tell_of_another_first_layer(stored: Entries, network: Entries, file: Path) -> None:
     """Weights that saw other pixels in training may not do well on these; say it."""
     layer = {name: stored.get(name, network[name]).flatten() for name in ("0.mean", "0.scale")}
-    if any(
-        not values.is_floating_point() or len(values) not in (1, 3) for values in layer.values()
-    ):
+    if any(not _is_float(values) or len(values) not in (1, 3) for values in layer.values()):
         return  # not of a first layer like ours
     layer = {name: values.float() for name, values in layer.items()}
     if any(not torch.allclose(layer[name], network[name].flatten()) for name in layer):
@@ -135,7 +133,7 @@ def _require_fit(entries: Entries, wanted: Entries, file: Path) -> None:
         f"{name} ({_kind(entries[name])}, the network's is {_kind(wanted[name])})"
         for name in entries.keys() & wanted.keys()
         if entries[name].shape != wanted[name].shape
-        or entries[name].is_floating_point() != wanted[name].is_floating_point()
+        or _is_float(entries[name]) != _is_float(wanted[name])
     ]
     kinds = {"missing": missing, "unexpected": unexpected, "differing": differing}
     lines = [f"\n  {kind}: {_listed(sorted(names))}" for kind, names in kinds.items() if names]
@@ -154,4 +152,9 @@ def _listed(names: Collection[str]) -> str:
 
 def _kind(tensor: Tensor) -> str:
     shape = "×".join(map(str, tensor.shape)) or "a number"
-    return shape if tensor.is_floating_point() else f"{shape} in {tensor.dtype}"
+    return shape if _is_float(tensor) else f"{shape} in {tensor.dtype}"
+
+
+def _is_float(tensor: Tensor) -> bool:
+    """Of a type that PyTorch can convert to float32; two numbers in a byte are none."""
+    return tensor.is_floating_point() and tensor.dtype != torch.float4_e2m1fn_x2
