@@ -7,7 +7,8 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-LONGEST = 500  # characters of a value, or of a line
+LONGEST = 500  # characters of a value
+LONGEST_LINE = 2_000  # where the command that converts a pickle must fit
 
 _MESSAGES = {
     "model_type": "must be a section of keys and values",
@@ -26,9 +27,9 @@ def did_you_mean(name: str, known: Sequence[str]) -> str:
     return f"; did you mean {closest[0]}?" if closest else ""
 
 
-def shortened(text: str) -> str:
+def shortened(text: str, longest: int = LONGEST) -> str:
     """Text for a message, cut where nobody would read on."""
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]} …"
+    return text if len(text) <= longest else f"{text[:longest]} …"
 
 
 def _got(value: Any) -> str:
@@ -54,7 +55,7 @@ def error_lines(error: ValidationError, model: type[BaseModel]) -> list[str]:
             lines += [f"  {where}.{line.strip()}" for line in option_lines]
         else:
             lines.append(f"  {where}: {_message(details, model)}")
-    return [shortened(line) for line in lines]
+    return [shortened(line, LONGEST_LINE) for line in lines]
 
 
 def _message(details: ErrorDetails, model: type[BaseModel]) -> str:

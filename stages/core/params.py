@@ -77,7 +77,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     except (YAMLError, UnicodeDecodeError) as error:
         reason = shortened(str(error))
         raise UserError(f"{path}: not valid YAML: {reason}; save it as UTF-8 text") from None
-    except UserError:
+    except (UserError, MemoryError):
         raise
     except Exception as error:  # what Python says of a value, such as month 13 or a tag's content
         reason = shortened(str(error))
