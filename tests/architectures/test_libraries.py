@@ -113,6 +113,14 @@ def test_options_reach_the_network() -> None:
     assert network.head.fc.in_features == 24  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize(("size", "patches"), [((32, 32), 4), ((32, 48), 6)])
+def test_a_network_of_patches_is_built_for_the_size_of_the_images(
+    size: tuple[int, int], patches: int
+) -> None:
+    network = timm.build(3, size, 4, name="test_vit")  # patches of 16
+    assert network.patch_embed.num_patches == patches  # type: ignore[union-attr]
+
+
 @pytest.mark.parametrize(
     ("name", "told"),
     [
