@@ -150,11 +150,12 @@ def test_a_confidence_of_1_lies_in_the_last_bin() -> None:
 
 
 def test_at_most_a_hundred_mistakes_are_listed() -> None:
-    probabilities = np.tile([0.6, 0.4], (120, 1))
+    """Every other one is as sure as the next; equal ones are in the order of the split."""
+    probabilities = np.tile([[0.6, 0.4], [0.7, 0.3]], (60, 1))
     names = np.arange(120)
     predictions = Predictions(probabilities, np.ones(120, np.int64), names, ("a", "b"), {})
     table = evaluate.mistakes(predictions)
-    assert table["index"].tolist() == list(range(100))  # equal ones in the order of the split
+    assert table["index"].tolist() == [*range(1, 120, 2), *range(0, 80, 2)]
 
 
 @pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
 from stages.architectures import timm, torchvision
 from stages.artifacts.splits import DatasetInfo
@@ -110,6 +111,37 @@ def test_options_reach_the_network() -> None:
     network = timm.build(3, (32, 32), 4, name="convnext_atto", **options)
     assert [len(stage.blocks) for stage in network.stages] == [1, 0, 0, 1]  # type: ignore
     assert network.head.fc.in_features == 24  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(("size", "patches"), [((32, 32), 4), ((32, 48), 6)])
+def test_a_network_of_patches_is_built_for_the_size_of_the_images(
+    size: tuple[int, int], patches: int
+) -> None:
+    network = timm.build(3, size, 4, name="test_vit")  # patches of 16
+    assert network.patch_embed.num_patches == patches  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("vit_b_16", {"image_size": 96}),
+        ("maxvit_t", {"input_size": (64, 96)}),
+        ("resnet18", {}),
+    ],
+)
+def test_networks_for_one_size_are_told_it(
+    monkeypatch: pytest.MonkeyPatch, name: str, told: dict[str, Any]
+) -> None:
+    """By the argument that torchvision's builder has for it."""
+    given: dict[str, Any] = {}
+
+    def get_model(name: str, **arguments: Any) -> nn.Module:
+        given.update(arguments)
+        return nn.Sequential()
+
+    monkeypatch.setattr(torchvision.models, "get_model", get_model)
+    torchvision.build(3, (64, 96), 4, name=name)
+    assert given == {"num_classes": 4, **told}
 
 
 @pytest.mark.parametrize(("plugin", "name"), [(torchvision, "resnet18"), (timm, "test_vit")])

@@ -141,3 +141,11 @@ def test_few_images_and_a_small_background_are_all_played() -> None:
     many = game_of_tiles(subject(small_network(2, 3), small_images(50), small_images(60)))
     assert (len(many.images), len(many.background)) == (20, 10)
     assert len(torch.unique(many.background, dim=0)) == 10
+
+
+@pytest.mark.parametrize(("weight", "known"), [(1e-2, True), (1e-5, False)])
+def test_only_a_change_within_float32_s_rounding_is_none(weight: float, known: bool) -> None:
+    """Each tile adds the same weight, its Shapley value, to an output of 100."""
+    values = 100 + weight * COALITIONS.sum(axis=1)[None].astype(float)
+    (error,) = tiles_error(np.zeros((1, 9)), values)
+    assert error == pytest.approx(1 if known else np.nan, nan_ok=True)

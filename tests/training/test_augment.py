@@ -9,8 +9,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from stages.params.train import Augmentation
-from stages.training.augment import MAX_ERASED, MAX_ROTATION, MAX_SCALE, augment
+from stages.training.augment import MAX_ERASED, MAX_ROTATION, MAX_SCALE, MAX_SHIFT, augment
 from stages.training.fitting import DeviceSplit, shuffled_batches
+from tests.conftest import ROOT
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -137,3 +138,12 @@ def test_without_augmentation_images_keep_their_bytes() -> None:
     (batch,) = shuffled_batches(split, 10, [], generator())
     assert batch.images.dtype == torch.uint8
     assert torch.equal(batch.images, pixels[batch.labels])
+
+
+def test_the_limits_are_those_that_users_are_told() -> None:
+    comments = " ".join((ROOT / "params.yaml").read_text().replace("#", " ").split())
+    assert f"up to {100 * MAX_SHIFT:g} % of the side), rotate" in comments
+    assert f"rotate (up to {math.degrees(MAX_ROTATION):g}°), scale" in comments
+    assert f"scale (up to {100 * MAX_SCALE:g} %), flip" in comments
+    docstring = " ".join((augment.__doc__ or "").split())
+    assert f"rectangle of up to {100 * MAX_ERASED:g} % of each side" in docstring

@@ -1,0 +1,92 @@
+"""What is asked of a method, and what a user is told of one that fails."""
+
+import re
+import sys
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any, NoReturn
+
+import numpy as np
+import pytest
+import torch
+
+from stages.core.errors import UserError
+from stages.explainers.base.contract import Attribute, Attributions, build_explainer, of_classes
+from tests.measures.subjects import small_images, small_network
+
+
+@pytest.fixture
+def use(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], Attribute]:
+    """Makes a function a method's `build`, and builds it for two background images."""
+
+    def built(build: Any) -> Attribute:
+        module = ModuleType("stages.explainers.own")
+        module.build = build  # type: ignore[attr-defined]
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+        return build_explainer("own", small_network(2, 4), small_images(2), 0)
+
+    return built
+
+
+def fails(*_: Any) -> NoReturn:
+    raise ValueError("no gradient")
+
+
+def refuses(*_: Any) -> NoReturn:
+    raise UserError("heads: use another layer")
+
+
+CLASSES = torch.tensor([[0, 3], [2, 1], [1, 1]])
+FAILED = r"^explain\.method own: failed on this network: ValueError: no gradient; choose another"
+
+
+def test_a_method_that_fails_is_named(use: Callable[[Any], Attribute]) -> None:
+    with pytest.raises(UserError, match=FAILED):
+        use(fails)
+    with pytest.raises(UserError, match=FAILED):
+        use(lambda *_: fails)(small_images(3), CLASSES)
+
+
+def test_what_a_method_tells_its_user_is_passed_on(use: Callable[[Any], Attribute]) -> None:
+    with pytest.raises(UserError, match=r"^heads: use another layer$"):
+        use(refuses)
+    with pytest.raises(UserError, match=r"^heads: use another layer$"):
+        use(lambda *_: refuses)(small_images(3), CLASSES)
+
+
+@pytest.mark.parametrize(
+    ("found", "message"),
+    [
+        (np.zeros(3), "returned ndarray, expected Attributions"),
+        (
+            Attributions(np.zeros((3, 2, 12, 14, 4))),
+            "returned attributions of shape (3, 2, 12, 14, 4), expected (3, 2, 12, 14, 2): images",
+        ),
+        (
+            Attributions(np.zeros((3, 2, 12, 14, 2)), np.zeros((3, 3, 12, 14, 2))),
+            "returned groups of shape (3, 3, 12, 14, 2), expected (3, 2, 12, 14, 2): images, gro",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_refused(
+    use: Callable[[Any], Attribute], found: Any, message: str
+) -> None:
+    attribute = use(lambda *_: lambda *_: found)
+    with pytest.raises(
+        UserError, match=rf"explain\.method own: {re.escape(message)}.*; fix stages/e"
+    ):
+        attribute(small_images(3), CLASSES)
+
+
+@pytest.mark.parametrize("groups", [None, np.ones((3, 2, 12, 14, 2))])
+def test_what_fits_passes_unchanged(use: Callable[[Any], Attribute], groups: Any) -> None:
+    fitting = Attributions(np.zeros((3, 2, 12, 14, 2)), groups)
+    assert use(lambda *_: lambda *_: fitting)(small_images(3), CLASSES) is fitting
+
+
+def test_the_wanted_classes_are_picked_image_by_image() -> None:
+    every = np.random.default_rng(0).normal(size=(3, 2, 5, 6, 4))
+    picked = of_classes(every, CLASSES)
+    for image, classes in enumerate(CLASSES.tolist()):
+        for place, number in enumerate(classes):
+            np.testing.assert_array_equal(picked[image, ..., place], every[image, ..., number])
