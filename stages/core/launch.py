@@ -61,6 +61,7 @@ def launch(stage: str) -> None:
     # Takes a second, which a stage without ranks need not wait for.
     from torch.distributed.elastic.multiprocessing import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.elastic.rendezvous import RendezvousError
     from torch.distributed.run import run
 
     options = os.environ["LAUNCH"]
@@ -76,7 +77,7 @@ def launch(stage: str) -> None:
         raise UserError(_first_message(error)) from None
     except SignalException:
         raise KeyboardInterrupt from None
-    except (ValueError, AssertionError, RuntimeError) as error:
+    except (ValueError, AssertionError, RuntimeError, RendezvousError) as error:
         raise UserError(f"LAUNCH: torchrun {options}: {error}; change it, or unset it") from None
 
 

@@ -19,7 +19,7 @@ from stages.networks.predict import predict
 from stages.params.train import Augmentation, Train
 from stages.training.augment import augment
 from stages.training.optimizers import build_optimizer, build_schedule
-from stages.training.ranks import in_step, part, total
+from stages.training.ranks import in_step, part, require_no_empty_part, total
 
 DeviceSplit = LabelledImages[Tensor, Tensor]
 """A split on the device: images (n, c, h, w) in uint8, labels (n,) in int64."""
@@ -85,6 +85,14 @@ class Training:
         """
         return pd.DataFrame(self.rows, columns=COLUMNS)
 
+    def record(self, on_train: Score, on_validation: Score, rate: float) -> None:
+        """Add an epoch to the history, and keep its weights if `train.keep` says so."""
+        self.rows.append((len(self.rows) + 1, *on_train, *on_validation, rate))
+        if self.options.keep == "last" or on_validation.loss < self.best_loss:
+            self.best_loss = on_validation.loss
+            weights = self.network.state_dict().items()
+            self.kept_weights = {name: tensor.clone() for name, tensor in weights}
+
 
 def fit(training: Training, train: DeviceSplit, validation: DeviceSplit) -> Iterator[int]:
     """Train from where `training` is; in the end the network has the weights of `train.keep`.
@@ -98,11 +106,12 @@ def fit(training: Training, train: DeviceSplit, validation: DeviceSplit) -> Iter
         The number of each epoch, from 1, once it is over.
 
     Raises:
-        UserError: The loss is no longer finite.
+        UserError: The loss is no longer finite, or a rank would have no image.
     """
-    network, options = training.network, training.options
+    options, optimizer = training.options, training.optimizer
     done, per_epoch = len(training.rows), training.steps_an_epoch
-    parallel = in_step(network, train.images.device)
+    require_no_empty_part(training.network, train.images, options.batch_size)
+    network = in_step(training.network, train.images.device)
     with tqdm(
         total=options.epochs * per_epoch,
         initial=done * per_epoch,
@@ -112,34 +121,27 @@ def fit(training: Training, train: DeviceSplit, validation: DeviceSplit) -> Iter
         disable=None,
     ) as progress:
         for epoch in range(done + 1, options.epochs + 1):
-            rate = training.optimizer.param_groups[0]["lr"]
+            rate = optimizer.param_groups[0]["lr"]
             batches = shuffled_batches(
                 train, options.batch_size, options.augment, training.generator
             )
+            counted = _counted(batches, progress)
             on_train = train_epoch(
-                parallel,
-                _counted(batches, progress),
-                training.optimizer,
-                training.schedule,
-                options.precision,
+                network, counted, optimizer, training.schedule, options.precision
             )
-            on_validation = score(network, validation)
+            on_validation = score(training.network, validation)
             if not (math.isfinite(on_train.loss) and math.isfinite(on_validation.loss)):
                 raise UserError(
                     f"train: the loss is no longer finite in epoch {epoch}; lower "
                     f"train.learning_rate (got {options.learning_rate})"
                 )
-            training.rows.append((epoch, *on_train, *on_validation, rate))
+            training.record(on_train, on_validation, rate)
             progress.write(
                 f"epoch {epoch}: loss {on_train.loss:.4f}, accuracy {on_train.accuracy:.2%}; "
                 f"validation loss {on_validation.loss:.4f}, accuracy {on_validation.accuracy:.2%}"
             )
-            if options.keep == "last" or on_validation.loss < training.best_loss:
-                training.best_loss = on_validation.loss
-                weights = network.state_dict().items()
-                training.kept_weights = {name: tensor.clone() for name, tensor in weights}
             yield epoch
-    network.load_state_dict(training.kept_weights)
+    training.network.load_state_dict(training.kept_weights)
 
 
 def shuffled_batches(

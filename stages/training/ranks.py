@@ -54,6 +54,26 @@ def in_step(network: nn.Module, device: torch.device) -> nn.Module:
     )
 
 
+def require_no_empty_part(network: nn.Module, images: Tensor, batch_size: int) -> None:
+    """Refuse batches with fewer images than ranks, if the network cannot take none.
+
+    Raises:
+        UserError: It cannot; names the parameter to change.
+    """
+    smallest = len(images) % batch_size or batch_size
+    if smallest >= n_ranks():
+        return
+    try:
+        with torch.no_grad():
+            network.eval()(images[:0])
+    except Exception as error:  # a network is a user's code: it may fail in any way
+        raise UserError(
+            f"train.batch_size: of {len(images):,} images in batches of {batch_size} the last has "
+            f"{smallest}, so one of {n_ranks()} ranks has none, and this network cannot take none "
+            f"({type(error).__name__}: {error}); choose another, or fewer ranks"
+        ) from error
+
+
 def part(n: int) -> slice:
     """Which of n images are this rank's; parts may differ by one, and may be empty."""
     return slice(n * rank() // n_ranks(), n * (rank() + 1) // n_ranks())

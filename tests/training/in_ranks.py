@@ -38,6 +38,8 @@ def fresh(case: dict) -> Training:
     for module in network.modules():
         if isinstance(module, nn.Dropout) and not case.get("dropout", False):
             module.p = 0.0
+    if case.get("unused", False):
+        network.register_parameter("unused", nn.Parameter(torch.ones(3)))
     chosen = options(**case.get("train", {}))
     return Training(network, chosen, case["n_images"], case.get("seed", 0))
 
