@@ -85,6 +85,15 @@ def test_the_additivity_error_is_the_one_put_in(digits: Run) -> None:
     assert metrics["additivity_l1_log10"] == pytest.approx(np.log10(share), abs=1e-3)
 
 
+def test_an_error_of_nothing_is_told_as_the_smallest(digits: Run) -> None:
+    """10⁻¹², since the logarithm of 0 is no number."""
+    explanation = digits.explanation
+    outputs = np.tile(explanation.base_values, (len(explanation.outputs), 1))
+    exact = replace(explanation, values=np.zeros_like(explanation.values), outputs=outputs)
+    metrics = explanation_metrics(exact, summarise(exact))
+    assert metrics["additivity_log10"] == metrics["additivity_l1_log10"] == -12
+
+
 def test_a_map_of_zeros_misses_its_whole_change(digits: Run) -> None:
     """Its share of Σ|attribution| would be infinite; it counts in output units."""
     explanation = digits.explanation
