@@ -132,10 +132,10 @@ def _said(failure: "ProcessFailure") -> str:
 
 
 def start_rank() -> None:
-    """Let rank 0 alone print, and end this rank if its launcher ends without a word."""
+    """Let one rank of each host print, and end this rank if its launcher ends without a word."""
     with contextlib.suppress(OSError, AttributeError):  # elsewhere than on Linux
         ctypes.CDLL(None).prctl(_PARENT_DEATH_SIGNAL, signal.SIGKILL)
-    if rank() > 0:
+    if local_rank() > 0:
         with Path(os.devnull).open("w") as nothing:
             os.dup2(nothing.fileno(), sys.stdout.fileno())
         sys.stderr.isatty = lambda: False  # type: ignore[method-assign]  # so no progress bars

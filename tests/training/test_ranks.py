@@ -26,7 +26,8 @@ from .in_ranks import train
 # number, which eight steps through a batch norm of few values may amplify, though not 10,000
 # times. In float32 it is 6e-8, and the network is one that amplifies little. A wrong share of a
 # batch changes the loss by 4e-4, a batch norm of each rank's own by 1e-1 (both were tried).
-TOLERANCE = {"float64": 1e-12, "float32": 2e-6}
+# Networks of libraries have twenty to fifty batch norms one after the other, fresh from the seed.
+TOLERANCE = {"float64": 1e-12, "float32": 2e-6, "libraries": 1e-7}
 PLAIN = {"n_images": 41, "n_validation": 7, "dtype": "float64", "side": 16}
 TRAIN = {"batch_size": 13, "learning_rate": 0.02}
 OPTIONS = {"resnet": {"widths": [4, 8]}, "vit": {"depth": 1}}
@@ -85,8 +86,7 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> dict[int, dict[str, Result]
     return results_of(OWN, tmp_path_factory.mktemp("own"))
 
 
-def assert_same(one: Result, several: Result, dtype: str) -> None:
-    tolerance = TOLERANCE[dtype]
+def assert_same(one: Result, several: Result, tolerance: float) -> None:
     pd.testing.assert_frame_equal(one[0], several[0], rtol=tolerance, atol=tolerance)
     assert one[0]["train_loss"].iloc[0] != pytest.approx(one[0]["train_loss"].iloc[1], rel=0.01)
     for name, tensor in several[1].items():
@@ -98,7 +98,7 @@ def assert_same(one: Result, several: Result, dtype: str) -> None:
 def test_the_loss_curve_is_that_of_one_process(
     own: dict[int, dict[str, Result]], n_ranks: int, case: str
 ) -> None:
-    assert_same(own[1][case], own[n_ranks][case], OWN[case]["dtype"])
+    assert_same(own[1][case], own[n_ranks][case], TOLERANCE[OWN[case]["dtype"]])
 
 
 @pytest.mark.slow
@@ -107,7 +107,7 @@ def test_the_loss_curve_of_library_networks_is_that_of_one_process(tmp_path: Pat
     results = results_of(OF_LIBRARIES, tmp_path)
     for n_ranks in (2, 3):
         for case in OF_LIBRARIES:
-            assert_same(results[1][case], results[n_ranks][case], "float64")
+            assert_same(results[1][case], results[n_ranks][case], TOLERANCE["libraries"])
 
 
 @pytest.mark.parametrize("n_ranks", [2, 3])
