@@ -109,7 +109,7 @@ def run_where_files_stay_small(project: Project, stage: str) -> subprocess.Compl
 
 def test_a_stage_that_cannot_write_leaves_results_that_dvc_knows(project: Project) -> None:
     result = run_where_files_stay_small(project, "evaluate")
-    assert_refused(result, r"error: data/predictions: cannot be written: ")
+    assert_refused(result, r"error: data: cannot be written: ")
     assert unfinished(project) == []
     assert set(project.repro().values()) == {"unchanged"}
 

@@ -154,9 +154,8 @@ def _check_additivity(folder: Path, explanation: Explanation, rows: slice) -> fl
     sums = values.sum(axis=(1, 2, 3), dtype=np.float64)
     totals = np.abs(values).sum(axis=(1, 2, 3), dtype=np.float64)
     errors = np.abs(sums - explanation.changes[rows])
-    ranges = explanation.output_ranges[rows, None]
-    of_range = errors / np.where(ranges > 0, ranges, 1)
-    fails = (of_range > tolerance) & (errors > min(ROUNDING, tolerance) * totals)
+    allowed = tolerance * explanation.output_ranges[rows, None]
+    fails = (errors > allowed) & (errors > min(ROUNDING, tolerance) * totals)
     if fails.any():
         image, place = np.argwhere(fails)[0]
         raise Damage(
@@ -165,7 +164,7 @@ def _check_additivity(folder: Path, explanation: Explanation, rows: slice) -> fl
             f"{explanation.changes[rows][image, place]:.6g}, its output minus the base value "
             f"(explain.tolerance {tolerance:g})"
         )
-    return float(of_range.max())
+    return float(errors.max() / (explanation.output_range or 1))
 
 
 def _check_errors(

@@ -69,15 +69,18 @@ def stale_stages() -> set[str]:
     Their results are those of another run, and prove nothing about this one.
     """
     stages = _stages(LOCK)
-    wrote = {
-        item["path"]: item["md5"] for content in stages.values() for item in content.get("outs", [])
-    }
-    return {
-        stage
-        for stage, content in stages.items()
-        for item in content.get("deps", [])
-        if wrote.get(item["path"], item["md5"]) != item["md5"]
-    }
+    with _as_dvc_writes(LOCK):
+        wrote = {
+            item["path"]: item["md5"]
+            for content in stages.values()
+            for item in content.get("outs", [])
+        }
+        return {
+            stage
+            for stage, content in stages.items()
+            for item in content.get("deps", [])
+            if wrote.get(item["path"], item["md5"]) != item["md5"]
+        }
 
 
 def cache_folder() -> Path:

@@ -181,7 +181,7 @@ FORGED: dict[str, tuple[Callable[[], None], str]] = {
         edit_weights(
             WEIGHTS, lambda arrays: arrays.update({(n := largest(arrays)): arrays[n][1:].copy()})
         ),
-        r"weights\.safetensors: (?s:.*)size mismatch(?s:.*); expected the weights of its network",
+        r"weights\.safetensors: damaged.* of shape \(63, .*, in the network .* of shape \(64, ",
     ),
     "network, cut off": (
         lambda: Path(WEIGHTS).write_bytes(Path(WEIGHTS).read_bytes()[:-1]) and None,
