@@ -79,6 +79,7 @@ def launch_of(host: Host, first: Host) -> str:
     return f"{meeting} --rdzv-conf is_host={is_host} --local-addr {host.address}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", ["train"])
 def test_two_hosts_do_what_one_does(project: Project, hosts: tuple[Host, Host], stage: str) -> None:
     """The first runs the real `dvc repro`, the second joins in the same folder."""

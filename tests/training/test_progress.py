@@ -60,7 +60,13 @@ def assert_same(one: Training, other: Training) -> None:
         assert torch.equal(tensor, weights[name]), name
 
 
-@pytest.mark.parametrize("architecture", plugin_names("architectures"))
+@pytest.mark.parametrize(
+    "architecture",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] if name in LIBRARIES else [])
+        for name in plugin_names("architectures")
+    ],
+)
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_cut_off_after_any_epoch(architecture: str, optimizer: str, tmp_path: Path) -> None:
     what = case(architecture, optimizer=optimizer)

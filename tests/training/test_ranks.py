@@ -76,14 +76,13 @@ def trained(cases: dict[str, Any], folder: Path, n_ranks: int) -> dict[str, Resu
     }
 
 
-def results_of(cases: dict[str, Any], folder: Path) -> dict[int, dict[str, Result]]:
-    """By number of ranks and case."""
-    return {n: trained(cases, folder / str(n), n) for n in (1, 2, 3)}
-
-
-@pytest.fixture(scope="module")
-def own(tmp_path_factory: pytest.TempPathFactory) -> dict[int, dict[str, Result]]:
-    return results_of(OWN, tmp_path_factory.mktemp("own"))
+@pytest.fixture(scope="module", params=[pytest.param(2, marks=pytest.mark.slow), 3])
+def own(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[dict[str, Result], dict[str, Result]]:
+    """Of one process, and of several ranks."""
+    folder = tmp_path_factory.mktemp("own")
+    return trained(OWN, folder / "one", 1), trained(OWN, folder / "several", request.param)
 
 
 def assert_same(one: Result, several: Result, tolerance: float) -> None:
@@ -94,28 +93,30 @@ def assert_same(one: Result, several: Result, tolerance: float) -> None:
 
 
 @pytest.mark.parametrize("case", [case for case in OWN if case != "dropout"])
-@pytest.mark.parametrize("n_ranks", [2, 3])
 def test_the_loss_curve_is_that_of_one_process(
-    own: dict[int, dict[str, Result]], n_ranks: int, case: str
+    own: tuple[dict[str, Result], dict[str, Result]], case: str
 ) -> None:
-    assert_same(own[1][case], own[n_ranks][case], TOLERANCE[OWN[case]["dtype"]])
+    one, several = own
+    assert_same(one[case], several[case], TOLERANCE[OWN[case]["dtype"]])
 
 
 @pytest.mark.slow
-def test_the_loss_curve_of_library_networks_is_that_of_one_process(tmp_path: Path) -> None:
-    """They have modules of batch norm of their own."""
-    results = results_of(OF_LIBRARIES, tmp_path)
-    for n_ranks in (2, 3):
-        for case in OF_LIBRARIES:
-            assert_same(results[1][case], results[n_ranks][case], TOLERANCE["libraries"])
-
-
 @pytest.mark.parametrize("n_ranks", [2, 3])
+def test_the_loss_curve_of_library_networks_is_that_of_one_process(
+    n_ranks: int, tmp_path: Path
+) -> None:
+    """They have modules of batch norm of their own."""
+    one = trained(OF_LIBRARIES, tmp_path / "one", 1)
+    several = trained(OF_LIBRARIES, tmp_path / "several", n_ranks)
+    for case in OF_LIBRARIES:
+        assert_same(one[case], several[case], TOLERANCE["libraries"])
+
+
 def test_dropout_is_drawn_anew_by_each_rank(
-    own: dict[int, dict[str, Result]], n_ranks: int
+    own: tuple[dict[str, Result], dict[str, Result]],
 ) -> None:
     """So the curve is another one, as with another seed; and it learns the same."""
-    one, several = (own[n]["dropout"][0] for n in (1, n_ranks))
+    one, several = (results["dropout"][0] for results in own)
     assert not one["train_loss"].equals(several["train_loss"])
     assert several["validation_accuracy"].iloc[-1] == one["validation_accuracy"].iloc[-1] == 1
 
