@@ -9,7 +9,7 @@ from torch import nn
 from stages.artifacts.splits import load_info, load_split
 from stages.core.files import write_csv
 from stages.core.launch import rank
-from stages.core.resume import forget_progress, progress_folder
+from stages.core.resume import progress_folder
 from stages.core.sections import DeviceName, Seed, StageParams
 from stages.core.stage import require_true_record, run_stage
 from stages.networks.build import build_network
@@ -56,7 +56,6 @@ def main(params: Params) -> None:
     if rank() == 0:
         parameters = {**info.parameters, **params.model_dump()}
         save_checkpoint(Checkpoint(network, model.architecture, model.options, info, parameters))
-    forget_progress("train")
 
 
 def learn(network: nn.Module, train: DeviceSplit, validation: DeviceSplit, params: Params) -> None:

@@ -79,15 +79,9 @@ def launch_of(host: Host, first: Host) -> str:
     return f"{meeting} --rdzv-conf is_host={is_host} --local-addr {host.address}"
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("stage", ["train"])
-def test_two_hosts_do_what_one_does(project: Project, hosts: tuple[Host, Host], stage: str) -> None:
-    """The first runs the real `dvc repro`, the second joins in the same folder."""
+def run_on_both(project: Project, hosts: tuple[Host, Host], stage: str) -> tuple[str, str]:
+    """The first runs the real `dvc repro`, the second joins in the same folder; what they print."""
     first, second = hosts
-    # Without dropout, which each rank draws by itself.
-    project.set({"model.architecture": "single_conv", "train.augment": ["shift", "rotate"]})
-    project.succeed("dvc", "repro", stage)
-    one = outputs(project, stage)
     repro = ["dvc", "repro", "--single-item", "--force", stage]
     leading = first.start(project, *repro, LAUNCH=launch_of(first, first))
     joining = second.start(
@@ -98,13 +92,28 @@ def test_two_hosts_do_what_one_does(project: Project, hosts: tuple[Host, Host], 
     assert leading.returncode == 0, said + error
     assert joining.returncode == 0, said_there + error_there
     assert "other hosts join in this folder: LAUNCH=" in said
+    return said, said_there
+
+
+@pytest.mark.slow
+def test_two_hosts_train_as_one_does(project: Project, hosts: tuple[Host, Host]) -> None:
+    # Without dropout, which each rank draws by itself.
+    project.set({"model.architecture": "single_conv", "train.augment": ["shift", "rotate"]})
+    project.succeed("dvc", "repro", "train")
+    curves = project.root / "plots/training.csv"
+    one = pd.read_csv(curves)
+    said, said_there = run_on_both(project, hosts, "train")
     assert ("epoch 2:" in said, "epoch 2:" in said_there) == (True, True)
-    two = outputs(project, stage)
-    for column in one:
-        # Rounding of float32 over 30 steps; the table has six digits.
-        pd.testing.assert_series_equal(one[column], two[column], rtol=1e-4, atol=1e-5)
+    # Rounding of float32 over 30 steps; the table has six digits.
+    pd.testing.assert_frame_equal(one, pd.read_csv(curves), rtol=1e-4, atol=1e-5)
 
 
-def outputs(project: Project, stage: str) -> pd.DataFrame:
-    """The numbers that a stage has written."""
-    return {"train": pd.read_csv(project.root / "plots/training.csv")}[stage]
+@pytest.mark.slow
+def test_two_hosts_explain_as_one_does(project: Project, hosts: tuple[Host, Host]) -> None:
+    source = project.root / "stages/core/shards.py"
+    source.write_text(source.read_text().replace("SHARD_SIZE = 1024", "SHARD_SIZE = 8"))
+    project.set({"explain.n_images": 40})
+    project.succeed("dvc", "repro", "explain")
+    lock = (project.root / "dvc.lock").read_bytes()
+    run_on_both(project, hosts, "explain")
+    assert (project.root / "dvc.lock").read_bytes() == lock
