@@ -30,7 +30,7 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stab
 # limit, which stops it: see tests/fuzz/cases.py.
 settings.register_profile(
     "few",
-    max_examples=40,
+    max_examples=30,
     derandomize=True,
     deadline=None,
     print_blob=True,

@@ -119,7 +119,10 @@ def assert_holds(state: Mapping[str, Tensor], content: bytes) -> None:
     size = int.from_bytes(content[:8], "little")
     header, data = json.loads(content[8 : 8 + size]), content[8 + size :]
     for name, tensor in state.items():
-        key = max((key for key in header if key.endswith(name)), key=len)
+        keys = [key for key in header if key.endswith(name)]
+        if not keys and name.endswith("num_batches_tracked"):  # old files of PyTorch lack it
+            continue
+        key = max(keys, key=len)
         start, end = header[key]["data_offsets"]
         if header[key]["dtype"] in NUMPY:
             stored = np.frombuffer(data[start:end], NUMPY[header[key]["dtype"]])
@@ -155,7 +158,6 @@ def test_a_checkpoint_with_a_damaged_description(here: Path, content: bytes) -> 
     checkpoint = refusal_or(lambda: load_checkpoint(torch.device("cpu"), FOLDER), len(SOUND))
     if not isinstance(checkpoint, UserError):
         assert_holds(checkpoint.network.state_dict(), SOUND)
-        assert vars(checkpoint.info) == vars(INFO) | {
-            name: tuple(value) if isinstance(value, list) else value
-            for name, value in json.loads(content)["info"].items()
-        }
+        info = json.loads(content)["info"]
+        for name, value in vars(checkpoint.info).items():
+            assert value == (tuple(info[name]) if isinstance(value, tuple) else info[name])
