@@ -19,8 +19,9 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+import yaml
+
 from stages.core.params import PARAMS_FILE, read_yaml
-from tools.recipes import merged
 
 MEASURED = (1_000, 10_000)
 ASKED = (1_000_000, 10_000_000)
@@ -63,10 +64,8 @@ def copy_repository(root: Path) -> None:
 
 def measured(root: Path, n_images: int, stage: str) -> Cost:
     """Run a stage on its own, with n images to explain."""
-    import yaml
-
-    explain = {"images": "first", "n_images": n_images, "outputs": "predicted"}
-    params = merged(read_yaml(PARAMS_FILE), {"explain": explain})
+    params = read_yaml(PARAMS_FILE)
+    params["explain"] |= {"images": "first", "n_images": n_images, "outputs": "predicted"}
     (root / PARAMS_FILE).write_text(yaml.safe_dump(params), encoding="utf-8")
     print(f"{stage}, {n_images:,} images", file=sys.stderr, flush=True)
     start, most = time.perf_counter(), 0
