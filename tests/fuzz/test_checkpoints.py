@@ -58,7 +58,7 @@ def files(draw: st.DrawFn) -> bytes:
                 entries[name] = tensor.to(draw(st.sampled_from(DTYPES)))
             case "values":
                 value = draw(st.floats(width=32))
-                entries[name] = torch.full_like(tensor, value)
+                entries[name] = torch.full(tensor.shape, value)
     prefix = draw(st.sampled_from(["", "own."]))
     return save({prefix + name: tensor for name, tensor in entries.items()})
 
