@@ -13,8 +13,7 @@ from torch import Tensor
 from stages.artifacts.predictions import ROWS_AT_ONCE, Predictions
 from stages.artifacts.splits import load_names, load_split
 from stages.core.errors import UserError
-from stages.core.files import new_file, write_csv, write_json
-from stages.core.npy import concatenate_on_disk
+from stages.core.files import concatenate_on_disk, new_file, write_csv, write_json
 from stages.core.sections import DeviceName, StageParams
 from stages.core.stage import run_stage
 from stages.networks.checkpoint import Checkpoint, load_checkpoint

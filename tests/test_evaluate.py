@@ -102,7 +102,7 @@ def test_predictions_are_kept_in_float32(
     loaded = Predictions.load()
     np.testing.assert_array_equal(loaded.probabilities, stored)
     np.testing.assert_array_equal(loaded.labels, labels)
-    assert isinstance(loaded.names, np.memmap)
+    assert isinstance(loaded.names.base, np.memmap)
     assert (loaded.class_names, loaded.metrics) == (("a", "b", "c"), metrics)
 
 
@@ -161,8 +161,11 @@ def test_at_most_a_hundred_mistakes_are_listed() -> None:
 @pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
 def test_outputs_that_are_not_finite_are_counted_by_image(wrong: float) -> None:
     logits = torch.zeros(5, 3)
-    evaluate.require_finite(logits, "own")
+    info = DatasetInfo("Own", ("a", "b", "c"), 1, (1, 1), (0.5,), (0.3,), {})
+    checkpoint = Checkpoint(torch.nn.Identity(), "own", {}, info, {})
+    (found,) = evaluate.probabilities_of(checkpoint, logits, torch.device("cpu"))
+    np.testing.assert_allclose(found, np.full((5, 3), 1 / 3))
     logits[1] = wrong
     logits[4, 0] = wrong
     with pytest.raises(UserError, match=r"own gives outputs that are not finite for 2 of 5 test"):
-        evaluate.require_finite(logits, "own")
+        list(evaluate.probabilities_of(checkpoint, logits, torch.device("cpu")))

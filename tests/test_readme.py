@@ -58,7 +58,8 @@ def ready(tmp_path: Path) -> dict[str, str]:
     """Variables under which `make` takes this environment for the one that it has set up."""
     folder = tmp_path / "environment"
     folder.mkdir()
-    (folder / "bin").symlink_to(Path(sys.executable).parent)
+    for name in ("bin", "lib", "pyvenv.cfg"):  # whatever else Python finds its packages by
+        (folder / name).symlink_to(Path(sys.prefix) / name)
     (folder / ".ready").touch()
     return {"MAKEFLAGS": f"VENV={folder} -o {folder}/.ready", "BROWSER": "true %s"}
 

@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.artifacts.splits import Names
-from stages.core.files import new_folder, read_json, write_json
-from stages.core.npy import AppendRows, load_npy, new_npy
+from stages.core.files import AppendRows, load_npy, new_folder, new_npy, read_json, write_json
 
 if TYPE_CHECKING:
     import shap

@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.artifacts.splits import Names
-from stages.core.files import new_folder, read_json, write_json
-from stages.core.npy import load_npy, new_npy
+from stages.core.files import load_npy, new_folder, new_npy, read_json, write_json
 
 FOLDER = Path("data/predictions")
 ROWS_AT_ONCE = 100_000  # in memory, of images by classes

@@ -8,8 +8,7 @@ from typing import Any, Generic, Literal, NamedTuple, TypeAlias, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.core.files import new_folder, read_json, write_json
-from stages.core.npy import load_npy
+from stages.core.files import load_npy, new_folder, read_json, write_json
 
 FOLDER = Path("data/prepared")
 

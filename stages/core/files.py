@@ -1,7 +1,7 @@
 """Writes results whole or not at all; the same content always gives the same bytes.
 
 What is new is on the disk before it takes the name of what is old: a power cut, like a killed run,
-leaves one or the other.
+leaves one or the other. Arrays may be larger than memory.
 """
 
 import contextlib
@@ -10,14 +10,21 @@ import errno
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.lib import format as npy
+from numpy.typing import NDArray
 
 from stages.core.errors import UserError
 
+AppendRows = Callable[[NDArray[Any]], None]
+
+_DATA = Path("data")
 _UNSUPPORTED = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP)  # by the system or a file system
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # Linux
 
@@ -153,3 +160,55 @@ def write_table(path: Path, table: pd.DataFrame) -> None:
         lineterminator="\n",
         errors="backslashreplace",  # names of files need not be UTF-8
     )
+
+
+@contextlib.contextmanager
+def new_npy(path: Path, n_rows: int) -> Iterator[AppendRows]:
+    """Write an array row by row; the file has the bytes that `np.save` would give it.
+
+    Args:
+        path: Of the new file.
+        n_rows: How many rows will be appended, all of the first ones' dtype and shape.
+    """
+    with path.open("wb") as file:
+
+        def append(rows: NDArray[Any]) -> None:
+            if file.tell() == 0:
+                shape = (n_rows, *rows.shape[1:])
+                header = {"descr": npy.dtype_to_descr(rows.dtype), "fortran_order": False}
+                npy.write_array_header_1_0(file, {**header, "shape": shape})
+            file.write(np.ascontiguousarray(rows).data)
+
+        yield append
+
+
+def load_npy(path: Path) -> NDArray[Any]:
+    """An array of which only what is looked at is read; what is assigned to it stays in memory."""
+    return np.asarray(np.load(path, mmap_mode="c"))
+
+
+def concatenate_on_disk(parts: Iterable[NDArray[Any]]) -> NDArray[Any]:
+    """As `np.concatenate`, but into a file, of which only what is looked at is in memory.
+
+    The file has no name and goes with the array.
+
+    Args:
+        parts: At least one row together, all rows of one dtype and shape.
+
+    Raises:
+        UserError: The disk is full.
+    """
+    n_rows = 0
+    try:
+        _DATA.mkdir(exist_ok=True)
+        with tempfile.TemporaryFile(dir=_DATA) as file:
+            for part in parts:
+                file.write(np.ascontiguousarray(part).data)
+                n_rows += len(part)
+            file.flush()
+            return np.asarray(np.memmap(file, part.dtype, "c", shape=(n_rows, *part.shape[1:])))
+    except OSError as error:
+        raise UserError(
+            f"{_DATA}: cannot be written: {error.strerror}; free some space or fix the "
+            "permissions, then run again"
+        ) from error

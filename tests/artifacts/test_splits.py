@@ -73,7 +73,7 @@ def test_the_files_are_what_numpy_and_json_read(tmp_path: Path) -> None:
         for kind, array in zip(kinds, (*split, names[name]), strict=True):
             np.testing.assert_array_equal(np.load(folder / f"{name}_{kind}.npy"), array)
         np.testing.assert_array_equal(load_split(name, folder).images, split.images)
-        assert isinstance(load_names(name, folder), np.memmap)
+        assert isinstance(load_names(name, folder).base, np.memmap)
     assert json.loads((folder / "dataset.json").read_text()) == {
         "name": "Öwn",
         "class_names": ["a", "b"],

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from stages.core.errors import UserError
-from stages.core.npy import concatenate_on_disk, load_npy, new_npy
+from stages.core.files import concatenate_on_disk, load_npy, new_npy
 
 ARRAYS = {
     "float32": np.random.default_rng(0).normal(size=(7, 2, 3)).astype(np.float32),

@@ -1,4 +1,4 @@
-"""Long work in shards, which any number of processes, on any number of hosts, take from a folder.
+"""The shards of an unfinished explanation, which any number of processes and hosts can work on.
 
 No process waits for another: a shard is written whole or not at all, to a folder that all share,
 and what a slow or dead process leaves undone, the others do.

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from stages.core import shards
-from stages.core.shards import n_finished, new_shard, shards_of, unfinished
+from stages.artifacts import shards
+from stages.artifacts.shards import n_finished, new_shard, shards_of, unfinished
 
 
 @pytest.fixture
