@@ -20,11 +20,10 @@ from stages.artifacts.explanation import (
 )
 from stages.artifacts.portable import PortableNetwork
 from stages.artifacts.predictions import Predictions
-from stages.artifacts.shards import Shard, n_finished, new_shard, shards_of, unfinished
 from stages.artifacts.splits import SplitName, load_names, load_split
 from stages.core.launch import rank
 from stages.core.memory import is_out_of_memory
-from stages.core.resume import progress_folder
+from stages.core.resume import Shard, n_finished, new_shard, progress_folder, shards_of, unfinished
 from stages.core.sections import DeviceName, StageParams
 from stages.core.stage import require_true_record, run_stage
 from stages.deepshap import UnsupportedOperation, portable

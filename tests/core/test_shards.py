@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from stages.artifacts import shards
-from stages.artifacts.shards import n_finished, new_shard, shards_of, unfinished
+from stages.core import resume as shards
+from stages.core.resume import n_finished, new_shard, shards_of, unfinished
 
 
 @pytest.fixture
