@@ -94,7 +94,7 @@ def test_the_start(fresh_project: Project, ready: dict[str, str], tmp_path: Path
     )
     accuracy, explained, *_, where, _ = [line for line in repro.splitlines() if line][-6:]
     assert re.match(r"mnist, convnet: test accuracy \d+\.\d\d%, log loss \d", accuracy)
-    assert explained.startswith("7 test images explained by explain.method deep, additive to with")
+    assert explained.startswith("7 test images explained by DeepSHAP, additive to within")
     assert where.split()[-1] == f"file://{tmp_path}/shap-pipeline/plots/explorer.html"
     assert "shap-pipeline/dvc_plots/index.html" in plots
 
