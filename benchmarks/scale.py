@@ -26,12 +26,11 @@ from stages.core.params import PARAMS_FILE, read_yaml
 MEASURED = (1_000, 10_000)
 ASKED = (1_000_000, 10_000_000)
 STAGES = {  # and the folders that they write
-    "evaluate": ("data/predictions",),
     "explain": ("data/shap", "data/portable"),
     "quality": ("data/quality",),
     "report": ("plots",),
 }
-NEEDED = ("data/prepared", "data/model")
+NEEDED = ("data/prepared", "data/model", "data/predictions")
 GIB = 2**30
 
 
@@ -94,7 +93,9 @@ def more(few: Cost, many: Cost) -> dict[int, Cost]:
     """What more images take, on the line through what was measured."""
     low, high = MEASURED
     return {
-        n: Cost(*(a + (b - a) / (high - low) * (n - low) for a, b in zip(few, many, strict=True)))
+        n: Cost(
+            *(b + max(0, b - a) / (high - low) * (n - high) for a, b in zip(few, many, strict=True))
+        )
         for n in ASKED
     }
 
