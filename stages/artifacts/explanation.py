@@ -250,18 +250,19 @@ def save_explanation(setup: Setup, shards: Sequence[Path], folder: Path = FOLDER
     Returns:
         How many groups the attributions have, 0 if there are no error bars.
     """
+    n_images = sum(len(np.load(shard / "labels.npy")) for shard in shards)
     n_groups = 0
     with new_folder(folder) as new:
         for name in _SHARED:
             np.save(new / f"{name}.npy", getattr(setup, name))
         for name in (*_BY_IMAGE, *AttributionSlice._fields):
-            if not (shards[0] / f"{name}.npy").exists():
+            if name in _OPTIONAL and not (shards[0] / f"{name}.npy").exists():
                 continue
-            parts = [load_npy(shard / f"{name}.npy") for shard in shards]
-            with new_npy(new / f"{name}.npy", sum(map(len, parts))) as append:
-                for part in parts:
+            with new_npy(new / f"{name}.npy", n_images) as append:
+                for shard in shards:  # one open at a time, since there may be thousands
+                    part = load_npy(shard / f"{name}.npy")
                     append(part)
             if name == "group_means":
-                n_groups = parts[0].shape[1]
+                n_groups = part.shape[1]
         write_json(new / "about.json", {**setup.about, "n_groups": n_groups})
     return n_groups

@@ -12,10 +12,9 @@ process leaves undone, the others do.
 import contextlib
 import hashlib
 import importlib.metadata
-import os
 import platform
 import shutil
-import socket
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -23,6 +22,7 @@ from typing import NamedTuple
 from pydantic import BaseModel
 
 from stages.core.declared import declared_deps
+from stages.core.devices import available_devices
 from stages.core.files import new_folder
 from stages.core.launch import n_ranks, rank
 
@@ -33,7 +33,7 @@ _LIBRARIES = ("numpy", "shap", "timm", "torch", "torchvision")
 
 
 def progress_folder(stage: str, params: BaseModel) -> Path:
-    """The folder for what a stage has finished so far; folders of other keys are removed.
+    """Make or find the folder of what a stage has finished; remove those of other keys.
 
     What is kept there must be written whole, as `new_file` does, and only after
     `require_true_record`: the key is that of the code and the data at the start.
@@ -67,7 +67,9 @@ def left_by_interrupt(stage: str) -> str:
 def _key(stage: str, params: BaseModel) -> str:
     """Twenty digits that stand for everything the results depend on."""
     digest = hashlib.sha256(params.model_dump_json().encode())
-    digest.update(repr([platform.python_version(), *map(_version, _LIBRARIES)]).encode())
+    versions = [platform.python_version(), *map(_version, _LIBRARIES)]
+    accelerators = sorted({"cuda", "mps"} & set(available_devices()))  # their digits are others
+    digest.update(repr([versions, accelerators]).encode())
     for file in _files(declared_deps(stage)):
         with file.open("rb") as content:
             digest.update(
@@ -143,7 +145,7 @@ def _claim(shard: Shard) -> bool:
 @contextlib.contextmanager
 def new_shard(shard: Shard) -> Iterator[Path]:
     """A folder to write a shard's results into; the first process that succeeds keeps its own."""
-    own = shard.folder.with_name(f"{shard.folder.name}.{socket.gethostname()}.{os.getpid()}")
+    own = shard.folder.with_name(f"{shard.folder.name}.{uuid.uuid4().hex}")
     with new_folder(own) as folder:
         yield folder
     try:

@@ -1,6 +1,7 @@
 """An explanation: its files, and that of a real run in other people's hands."""
 
 import json
+import resource
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
@@ -138,6 +139,22 @@ def test_the_files_are_what_numpy_and_json_read(tmp_path: Path, with_groups: boo
         np.testing.assert_array_equal(getattr(loaded, name), stored[name])
     assert (loaded.errors is None) == (loaded.group_means is None) == (not with_groups)
     assert loaded.about == about
+
+
+def test_thousands_of_shards_need_few_open_files(tmp_path: Path) -> None:
+    given = explained()
+    arrays = {"values": RNG.normal(size=(N, C, H, W, M))}
+    first, _ = shards_of(given, arrays, tmp_path)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    n_open = len(list(Path("/proc/self/fd").iterdir()))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (n_open + 20, hard))
+    try:
+        save_explanation(given, [first] * 100, tmp_path / "shap")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    stored = np.load(tmp_path / "shap/values.npy")
+    expected = np.tile(arrays["values"][:2].astype(np.float32), (100, 1, 1, 1, 1))
+    np.testing.assert_array_equal(stored, expected)
 
 
 def test_places_and_changes_belong_to_the_classes_of_each_image() -> None:

@@ -67,6 +67,16 @@ def test_another_version_starts_anew(library: str, monkeypatch: pytest.MonkeyPat
     assert progress_folder("train", Params()) != before
 
 
+@pytest.mark.usefixtures("here")
+def test_another_kind_of_processor_starts_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = progress_folder("train", Params())
+    monkeypatch.setattr(resume, "available_devices", lambda: ["cpu", "cuda", "cuda:0"])
+    one = progress_folder("train", Params())
+    assert one != before
+    monkeypatch.setattr(resume, "available_devices", lambda: ["cpu", "cuda", "cuda:0", "cuda:1"])
+    assert progress_folder("train", Params()) == one
+
+
 @pytest.mark.parametrize("file", ["stages/report.py", "stages/architectures/lenet.py", "notes"])
 def test_what_the_stage_does_not_read_changes_nothing(here: Path, file: str) -> None:
     folder = progress_folder("train", Params())
