@@ -19,6 +19,14 @@ NAMES = [
     *(f"digit {number}" for number in range(2, 10)),
 ]
 
+# The page draws what changed at the next frame: after two, it is there.
+DRAWN = """
+async (canvas) => {
+  await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+  return canvas.toDataURL();
+}
+"""
+
 
 def opened(browser: Browser, path: Path, **context: Any) -> Iterator[Page]:
     page = browser.new_page(**{"viewport": {"width": 1280, "height": 900}, **context})
@@ -53,8 +61,8 @@ def numbers(run: Run, chosen: np.ndarray[Any, Any]) -> list[int]:
 
 
 def canvas(page: Page, selector: str) -> np.ndarray[Any, Any]:
-    """Colours (h, w, 3) drawn on a canvas."""
-    url = page.locator(selector).evaluate("(canvas) => canvas.toDataURL()")
+    """Colours (h, w, 3) drawn on a canvas, once what was asked for is drawn."""
+    url = page.locator(selector).evaluate(DRAWN)
     pixels = imread(io.BytesIO(base64.b64decode(url.partition(",")[2])))
     return np.rint(pixels[..., :3] * 255).astype(np.int64)
 

@@ -71,7 +71,6 @@ SEVEN = ((0.3, 0.25), (0.7, 0.3), (0.4, 0.8))
 
 def seen(page: Page) -> NDArray[np.uint8]:
     """The picture (c, h, w) that the network sees; grey ones have one channel."""
-    page.evaluate("new Promise((r) => requestAnimationFrame(() => requestAnimationFrame(r)))")
     pixels = canvas(page, "#seen").transpose(2, 0, 1).astype(np.uint8)
     return pixels[:1] if (pixels == pixels[0]).all() else pixels
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from stages.core.files import concatenate_on_disk
 
-AT_ONCE = 1024  # images in memory
+AT_ONCE = 64  # images in memory
 
 
 def edges(images: NDArray[np.uint8]) -> NDArray[np.float64]:
