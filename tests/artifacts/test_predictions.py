@@ -1,8 +1,5 @@
 """Scores by class, against scikit-learn, which the stages do without: it takes a second to load."""
 
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 from sklearn.metrics import precision_recall_fscore_support
@@ -25,18 +22,3 @@ def test_scores_by_class_are_those_of_scikit_learn(n_classes: int) -> None:
     np.testing.assert_array_equal(scores.images, images)
     if n_classes == 40:
         assert 0 in images
-
-
-@pytest.mark.parametrize(
-    ("stage", "slow"),
-    [
-        ("evaluate", {"matplotlib", "scipy", "shap", "sklearn", "torchvision"}),
-        ("report", {"scipy", "shap", "sklearn", "torch", "torchvision"}),
-    ],
-)
-def test_a_stage_loads_no_library_that_it_can_do_without(stage: str, slow: set[str]) -> None:
-    program = f"import sys, stages.{stage}; print(*{slow} & sys.modules.keys())"
-    loaded = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
-    )
-    assert loaded.stdout.split() == []
