@@ -69,7 +69,7 @@ def our_loop(root: Path, architecture: str, precision: str) -> Callable[[int], N
     """Prepare the loop of the train stage; the result takes a given number of steps."""
     device = choose_device("cpu")
     configure_process_for(device)
-    images, labels = mnist.read(root / "MNIST/raw").train
+    images, labels, *_ = mnist.read(root / "MNIST/raw").train
     train = to_device(Split(np.array(images), labels), device)
     network = build_network(architecture, INFO, {}).to(memory_format=torch.channels_last)
     optimizer = torch.optim.Adam(network.parameters(), 1e-3)
