@@ -12,7 +12,7 @@ def build_optimizer(network: nn.Module, options: Train) -> Optimizer:
     parameters = [weight for weight in network.parameters() if weight.requires_grad]
     rate, decay = options.learning_rate, options.weight_decay
     if options.optimizer == "sgd":
-        return SGD(parameters, rate, momentum=options.momentum, weight_decay=decay, fused=True)
+        return SGD(parameters, rate, momentum=options.momentum, weight_decay=decay)
     optimizer = Adam if options.optimizer == "adam" else AdamW
     return optimizer(parameters, rate, weight_decay=decay, fused=True)
 
