@@ -23,7 +23,15 @@ from stages.artifacts.predictions import Predictions
 from stages.artifacts.splits import SplitName, load_names, load_split
 from stages.core.launch import rank
 from stages.core.memory import is_out_of_memory
-from stages.core.resume import Shard, n_finished, new_shard, progress_folder, shards_of, unfinished
+from stages.core.resume import (
+    Shard,
+    n_finished,
+    new_shard,
+    progress_folder,
+    shards_of,
+    unfinished,
+    until_finished,
+)
 from stages.core.sections import DeviceName, StageParams
 from stages.core.stage import require_true_record, run_stage
 from stages.deepshap import UnsupportedOperation, portable
@@ -130,13 +138,14 @@ def explain_shards(task: Task, shards: list[Shard], indices: NDArray[np.int64]) 
         indices: Positions of their images in the test split (n,).
     """
     if done := n_finished(shards):
-        print(f"explain: going on after {done:,} of {len(indices):,} images, kept from another run")
+        print(f"explain: going on after {done:,} of {len(indices):,} images, finished before")
     with progress_bar("explain", len(indices)) as progress:
         for shard in unfinished(shards):
             progress.n = n_finished(shards)  # by other processes too
             explained = task.explained(indices[shard.rows])
             with new_shard(shard) as folder:
-                save_shard(explained, task.slices(explained, progress), folder)
+                slices = until_finished(shard, task.slices(explained, progress))
+                save_shard(explained, slices, folder)
                 require_true_record()
 
 

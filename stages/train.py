@@ -62,7 +62,8 @@ def main(params: Params) -> None:
 def learn(network: nn.Module, train: DeviceSplit, validation: DeviceSplit, params: Params) -> None:
     """Train the network; after each epoch the curves grow, and edits made meanwhile stop it."""
     if params.train.epochs == 0:
-        write_csv(CURVES, pd.DataFrame(columns=COLUMNS))
+        if rank() == 0:
+            write_csv(CURVES, pd.DataFrame(columns=COLUMNS))
         return
     training = Training(network, params.train, len(train.labels), params.seed)
     kept = progress_folder("train", params) / "epoch.pt"

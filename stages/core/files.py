@@ -20,6 +20,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from stages.core.errors import UserError
+from stages.core.memory import is_out_of_memory
 
 if TYPE_CHECKING:  # most stages have no table, and need not wait for the import
     import pandas as pd
@@ -27,7 +28,7 @@ if TYPE_CHECKING:  # most stages have no table, and need not wait for the import
 AppendRows = Callable[[NDArray[Any]], None]
 
 _DATA = Path("data")
-_UNSUPPORTED = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP)  # by the system or a file system
+_UNSUPPORTED = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP)  # of a call that is not there
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # Linux
 
 
@@ -74,6 +75,8 @@ def _partial(path: Path) -> Iterator[Path]:
         _remove(partial)
         yield partial
     except OSError as error:
+        if is_out_of_memory(error):  # what is written may be computed meanwhile
+            raise
         raise UserError(_message(path, partial, error)) from error
     finally:
         with contextlib.suppress(OSError):
@@ -131,7 +134,7 @@ def _remove(path: Path) -> None:
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)
-    except OSError as error:  # names what is inside alone
+    except OSError as error:  # which names only the inner file
         raise OSError(error.errno, error.strerror, str(path)) from error
 
 
@@ -198,17 +201,26 @@ def concatenate_on_disk(parts: Iterable[NDArray[Any]]) -> NDArray[Any]:
         parts: At least one row together, all rows of one dtype and shape.
 
     Raises:
-        UserError: The disk is full.
+        UserError: The file cannot be written, say on a full disk.
     """
     n_rows = 0
-    try:
-        _DATA.mkdir(exist_ok=True)
-        with tempfile.TemporaryFile(dir=_DATA) as file:
-            for part in parts:
+    with contextlib.ExitStack() as stack:
+        with _writing_data():
+            _DATA.mkdir(exist_ok=True)
+            file = stack.enter_context(tempfile.TemporaryFile(dir=_DATA))
+        for part in parts:
+            with _writing_data():
                 file.write(np.ascontiguousarray(part).data)
-                n_rows += len(part)
+            n_rows += len(part)
+        with _writing_data():
             file.flush()
-            return np.asarray(np.memmap(file, part.dtype, "c", shape=(n_rows, *part.shape[1:])))
+        return np.asarray(np.memmap(file, part.dtype, "c", shape=(n_rows, *part.shape[1:])))
+
+
+@contextlib.contextmanager
+def _writing_data() -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise UserError(
             f"{_DATA}: cannot be written: {error.strerror}; free some space or fix the "

@@ -47,12 +47,15 @@ def local_rank() -> int:
 
 
 def wants_ranks() -> bool:
-    """Whether LAUNCH asks for ranks which this process is none of."""
+    """Whether LAUNCH asks for ranks, and this process is not one of them."""
     return bool(os.environ.get("LAUNCH", "").strip()) and not is_rank()
 
 
-def launch(stage: str) -> None:
+def launch(stage: str) -> bool:
     """Run `python -m stages.<stage>` in the ranks that LAUNCH asks for, and wait for them.
+
+    Returns:
+        Whether rank 0 was among those of this host.
 
     Raises:
         UserError: LAUNCH is not as torchrun expects, or a rank failed: says what it said.
@@ -62,17 +65,19 @@ def launch(stage: str) -> None:
     from torch.distributed.elastic.multiprocessing import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.elastic.rendezvous import RendezvousError
-    from torch.distributed.run import run
+    from torch.distributed.launcher.api import elastic_launch
+    from torch.distributed.run import config_from_args, parse_min_max_nnodes
 
     options = os.environ["LAUNCH"]
     arguments = _parsed(options, stage)
     print(f"{stage}: under torchrun {options}")
-    if arguments.rdzv_endpoint:
+    if parse_min_max_nnodes(arguments.nnodes)[1] > 1:
         print(f"other hosts join in this folder: LAUNCH='{options}' python -m stages.{stage}")
     logging.disable(logging.ERROR)  # what matters is raised, and said below
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # hints on speed, from every rank
     try:
-        run(arguments)
+        config, command, rest = config_from_args(arguments)
+        return 0 in elastic_launch(config, command)(*rest)  # by number of the rank
     except ChildFailedError as error:
         raise UserError(_first_message(error)) from None
     except SignalException:
@@ -83,22 +88,27 @@ def launch(stage: str) -> None:
 
 def _parsed(options: str, stage: str) -> Namespace:
     """The options as torchrun reads them, with the stage as what it starts."""
-    from torch.distributed.run import parse_args
+    from torch.distributed.run import parse_args, parse_min_max_nnodes
 
     script = ["-m", f"stages.{stage}"]
     complaint = io.StringIO()
     try:
         with contextlib.redirect_stderr(complaint), contextlib.redirect_stdout(complaint):
             arguments: Namespace = parse_args([*shlex.split(options), *script])
-    except (SystemExit, ValueError) as error:
+            one_host = parse_min_max_nnodes(arguments.nnodes)[1] == 1
+    except (SystemExit, ValueError, RuntimeError) as error:
         lines = complaint.getvalue().strip().splitlines() or [str(error)]
         raise _not_options(options, lines[-1]) from None
     if arguments.training_script != script[-1] or arguments.training_script_args:
-        raise _not_options(options, f"{arguments.training_script} is none")
-    if arguments.rdzv_endpoint and arguments.rdzv_backend == "static":
+        raise _not_options(options, f"{arguments.training_script} is not an option")
+    if arguments.rdzv_backend == "static" and (one_host or arguments.rdzv_endpoint):
         arguments.rdzv_backend = "c10d"  # the other one would need a number for each host
+    if one_host and not arguments.rdzv_endpoint:
+        arguments.rdzv_endpoint = "localhost:0"  # any port that is free
     if arguments.rdzv_id == "none":
         arguments.rdzv_id = stage  # so that hosts meet in the same stage
+    if arguments.master_port is None:
+        arguments.master_port = 29500  # as torchrun has it
     return arguments
 
 

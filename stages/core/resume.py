@@ -10,14 +10,15 @@ process leaves undone, the others do.
 """
 
 import contextlib
+import errno
 import hashlib
 import importlib.metadata
 import platform
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from pydantic import BaseModel
 
@@ -26,9 +27,11 @@ from stages.core.devices import available_devices
 from stages.core.files import new_folder
 from stages.core.launch import n_ranks, rank
 
-SHARD_SIZE = 1024  # images; what is lost at most when a process is killed
+SHARD_SIZE = 1024  # images at most; what is lost at most when a process is killed
+_SHARDS, _MULTIPLE = 16, 32  # fewer images are cut too, so that processes can share the work
 
 _FOLDER = Path("data/unfinished")
+Part = TypeVar("Part")
 _LIBRARIES = ("numpy", "shap", "timm", "torch", "torchvision")
 
 
@@ -58,8 +61,8 @@ def forget_progress(stage: str) -> None:
 
 def left_by_interrupt(stage: str) -> str:
     """What an interrupted stage has left, and what to do, said to the user."""
-    kept = (_FOLDER / stage).rglob("*")
-    if any(path.is_file() and path.suffix != ".partial" for path in kept):
+    kept = (_FOLDER / stage).glob("*/*")
+    if any(path.suffix in {"", ".pt"} for path in kept):  # a shard's folder, or a training
         return "what was finished is kept; run dvc repro to go on"
     return "unfinished results were removed; run dvc repro to start again"
 
@@ -68,7 +71,9 @@ def _key(stage: str, params: BaseModel) -> str:
     """Twenty digits that stand for everything the results depend on."""
     digest = hashlib.sha256(params.model_dump_json().encode())
     versions = [platform.python_version(), *map(_version, _LIBRARIES)]
-    accelerators = sorted({"cuda", "mps"} & set(available_devices()))  # their digits are others
+    accelerators = sorted(
+        {"cuda", "mps"} & set(available_devices())
+    )  # their results differ in the last digits
     digest.update(repr([versions, accelerators]).encode())
     for file in _files(declared_deps(stage)):
         with file.open("rb") as content:
@@ -106,15 +111,18 @@ class Shard(NamedTuple):
 
 def shards_of(n_images: int, folder: Path) -> list[Shard]:
     """Cut work on n images into shards whose results go into a folder."""
+    size = -(-n_images // (_SHARDS * _MULTIPLE)) * _MULTIPLE
+    size = min(size, SHARD_SIZE)
     return [
-        Shard(slice(start, min(start + SHARD_SIZE, n_images)), folder / f"{start:09d}")
-        for start in range(0, n_images, SHARD_SIZE)
+        Shard(slice(start, min(start + size, n_images)), folder / f"{start:09d}")
+        for start in range(0, n_images, size)
     ]
 
 
 def n_finished(shards: list[Shard]) -> int:
     """How many images the shards have that are finished, by whichever process."""
-    rows = [shard.rows for shard in shards if shard.folder.exists()]
+    there = set(shards[0].folder.parent.iterdir())  # asked once, not for each shard
+    rows = [shard.rows for shard in shards if shard.folder in there]
     return sum(some.stop - some.start for some in rows)
 
 
@@ -142,15 +150,28 @@ def _claim(shard: Shard) -> bool:
     return True
 
 
+class _Finished(Exception):
+    """Another process has finished the shard."""
+
+
+def until_finished(shard: Shard, parts: Iterable[Part]) -> Iterator[Part]:
+    """Yield parts of a shard's results; in `new_shard`, stop once another process has them all."""
+    for part in parts:
+        if shard.folder.exists():
+            raise _Finished
+        yield part
+
+
 @contextlib.contextmanager
 def new_shard(shard: Shard) -> Iterator[Path]:
     """A folder to write a shard's results into; the first process that succeeds keeps its own."""
     own = shard.folder.with_name(f"{shard.folder.name}.{uuid.uuid4().hex}")
-    with new_folder(own) as folder:
-        yield folder
-    try:
-        own.rename(shard.folder)
-    except OSError:
-        shutil.rmtree(own)
-        if not shard.folder.exists():
-            raise
+    with contextlib.suppress(_Finished):
+        with new_folder(own) as folder:
+            yield folder
+        try:
+            own.rename(shard.folder)
+        except OSError as error:
+            shutil.rmtree(own)
+            if error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
+                raise

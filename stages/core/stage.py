@@ -50,11 +50,12 @@ def run_stage(main: Callable[[Params], None], model: type[Params], in_ranks: boo
         _require_root()
         _running = load_params(model)
         if in_ranks and wants_ranks():
-            launch(stage)
+            has_ended = launch(stage)  # false on other hosts: rank 0 may need what was kept
         else:
             main(_running)
             require_true_record()
-        if not is_rank():  # whose launcher does it, once all ranks have ended
+            has_ended = not is_rank()
+        if has_ended:
             forget_progress(stage)
     except BaseException as error:
         if (message := _message(error, stage)) is not None:

@@ -89,7 +89,7 @@ class Training:
     def record(self, on_train: Score, on_validation: Score, rate: float) -> None:
         """Add an epoch to the history, and keep its weights if `train.keep` says so."""
         self.rows.append((len(self.rows) + 1, *on_train, *on_validation, rate))
-        if self.options.keep == "last" or on_validation.loss < self.best_loss:
+        if self.options.keep == "best" and on_validation.loss < self.best_loss:
             self.best_loss = on_validation.loss
             weights = self.network.state_dict().items()
             self.kept_weights = {name: tensor.clone() for name, tensor in weights}
@@ -111,7 +111,8 @@ def fit(training: Training, train: DeviceSplit, validation: DeviceSplit) -> Iter
     """
     options, optimizer = training.options, training.optimizer
     done, per_epoch = len(training.rows), training.steps_an_epoch
-    require_no_empty_part(training.network, train.images, options.batch_size)
+    sizes = options.batch_size, len(validation.labels)
+    require_no_empty_part(training.network, train.images, *sizes)
     network = in_step(training.network, train.images.device)
     with tqdm(
         total=options.epochs * per_epoch,
@@ -142,7 +143,8 @@ def fit(training: Training, train: DeviceSplit, validation: DeviceSplit) -> Iter
                 f"validation loss {on_validation.loss:.4f}, accuracy {on_validation.accuracy:.2%}"
             )
             yield epoch
-    training.network.load_state_dict(training.kept_weights)
+    if options.keep == "best":
+        training.network.load_state_dict(training.kept_weights)
 
 
 def shuffled_batches(

@@ -1,6 +1,5 @@
 """Keeps a training between two epochs in a file, and goes on from it."""
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +9,14 @@ from torch import Tensor
 from stages.core.errors import UserError
 from stages.core.files import new_file
 from stages.core.launch import rank
+from stages.core.memory import is_out_of_memory
 from stages.training.fitting import Training
 from stages.training.ranks import of_all_ranks, of_first_rank
 
 
 def keep_progress(training: Training, file: Path) -> None:
     """Write all that the next epoch depends on; `go_on` in a later process reads it."""
-    draws = of_all_ranks(_draws())
+    draws = of_all_ranks(_draws(next(training.network.parameters()).device.type))
     if rank() > 0:
         return
     state = {
@@ -31,8 +31,6 @@ def keep_progress(training: Training, file: Path) -> None:
     }
     with new_file(file) as partial, partial.open("wb") as stream:
         torch.save(state, stream)
-        stream.flush()
-        os.fsync(stream.fileno())
 
 
 def go_on(training: Training, file: Path) -> None:
@@ -67,25 +65,22 @@ def _load(file: Path) -> dict[str, Any]:
     try:
         state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # whatever a damaged file brings up
+        if isinstance(error, OSError) or is_out_of_memory(error):
+            raise
         raise UserError(
             f"{file}: damaged: {error}; run make clean, and training starts again"
         ) from error
     return state
 
 
-def _draws() -> dict[str, Tensor]:
-    """Where this rank's generators of dropout stand."""
+def _draws(device: str) -> dict[str, Tensor]:
+    """Where this rank's generators of dropout stand, on the processor and on the device."""
     states = {"cpu": torch.get_rng_state()}
-    if torch.cuda.is_available():
-        states["cuda"] = torch.cuda.get_rng_state()
-    if torch.backends.mps.is_available():
-        states["mps"] = torch.mps.get_rng_state()
+    if device != "cpu":
+        states[device] = getattr(torch, device).get_rng_state()
     return states
 
 
 def _restore_draws(states: dict[str, Tensor]) -> None:
-    torch.set_rng_state(states["cpu"])
-    if "cuda" in states and torch.cuda.is_available():
-        torch.cuda.set_rng_state(states["cuda"])
-    if "mps" in states and torch.backends.mps.is_available():
-        torch.mps.set_rng_state(states["mps"])
+    for device, state in states.items():
+        (torch if device == "cpu" else getattr(torch, device)).set_rng_state(state)

@@ -16,6 +16,7 @@ from torch.overrides import TorchFunctionMode
 
 from stages.core.errors import UserError
 from stages.core.launch import LOST, local_rank, n_ranks, rank
+from stages.core.memory import is_out_of_memory
 
 T = TypeVar("T")
 
@@ -54,23 +55,29 @@ def in_step(network: nn.Module, device: torch.device) -> nn.Module:
     )
 
 
-def require_no_empty_part(network: nn.Module, images: Tensor, batch_size: int) -> None:
-    """Refuse batches with fewer images than ranks, if the network cannot take none.
+def require_no_empty_part(
+    network: nn.Module, images: Tensor, batch_size: int, n_validation: int
+) -> None:
+    """Refuse fewer images than ranks at a time, in training or validation, if the network cannot.
 
     Raises:
-        UserError: It cannot; names the parameter to change.
+        UserError: It cannot take none; names the parameters to change.
     """
-    smallest = len(images) % batch_size or batch_size
+    smallest = min(len(images) % batch_size or batch_size, n_validation)
     if smallest >= n_ranks():
         return
     try:
         with torch.no_grad():
             network.eval()(images[:0])
     except Exception as error:  # a network is a user's code: it may fail in any way
+        if is_out_of_memory(error):
+            raise
         raise UserError(
             f"train.batch_size: of {len(images):,} images in batches of {batch_size} the last has "
-            f"{smallest}, so one of {n_ranks()} ranks has none, and this network cannot take none "
-            f"({type(error).__name__}: {error}); choose another, or fewer ranks"
+            f"{len(images) % batch_size or batch_size}, and the validation split {n_validation}, "
+            f"so one of {n_ranks()} ranks has none, and this network cannot take none "
+            f"({type(error).__name__}: {error}); choose another, another "
+            "preprocess.validation_fraction, or fewer ranks"
         ) from error
 
 
@@ -91,9 +98,9 @@ def of_first_rank(make: Callable[[], T]) -> T:
     """What the first rank makes, on every rank."""
     if n_ranks() == 1:
         return make()
-    made = [make() if rank() == 0 else None]
+    made: list[Any] = [make() if rank() == 0 else None]
     distributed.broadcast_object_list(made)
-    value: T = made[0]  # type: ignore[assignment]
+    value: T = made[0]
     return value
 
 

@@ -128,7 +128,7 @@ def test_a_killed_rank_is_named(run: Run) -> None:
         ("--nproc-per-nod 2 --many", r"unrecognized|ambiguous|unknown|is none"),
         ("--nproc-per-node", r"expected one argument|is none"),
         ("--nproc-per-node two", "Unsupported nproc_per_node value: two"),
-        ("python", r"python is none; change it, or unset it"),
+        ("python", r"python is not an option; change it, or unset it"),
         ("'--nproc-per-node", "No closing quotation"),
         ("--nnodes 2:1 --nproc-per-node 2", "min_nodes"),
     ],

@@ -1,12 +1,15 @@
 """Arrays on disk: the bytes of NumPy's own, and nothing left behind."""
 
+import errno
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from stages.core.errors import UserError
-from stages.core.files import concatenate_on_disk, load_npy, new_npy
+from stages.core.files import concatenate_on_disk, load_npy, new_file, new_npy
 
 ARRAYS = {
     "float32": np.random.default_rng(0).normal(size=(7, 2, 3)).astype(np.float32),
@@ -46,3 +49,18 @@ def test_a_full_disk_is_said(here: Path) -> None:
     (here / "data").symlink_to("/proc/self")  # where nothing can be created
     with pytest.raises(UserError, match=r"data: cannot be written: .*; free some space"):
         concatenate_on_disk([np.zeros(3)])
+
+
+def test_what_fails_while_parts_are_computed_is_no_full_disk(here: Path) -> None:
+    def parts() -> Iterator[NDArray[np.float64]]:
+        yield np.zeros(3)
+        raise FileNotFoundError(errno.ENOENT, "no such file", "data/prepared/images.npy")
+
+    with pytest.raises(FileNotFoundError):
+        concatenate_on_disk(parts())
+
+
+def test_no_memory_while_a_file_is_computed_is_no_full_disk(here: Path) -> None:
+    with pytest.raises(OSError, match="Cannot allocate memory"), new_file(here / "new"):
+        raise OSError(errno.ENOMEM, "Cannot allocate memory")
+    assert not list(here.glob("new*"))

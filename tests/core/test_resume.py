@@ -99,9 +99,11 @@ def test_stages_keep_apart_and_forget_their_own() -> None:
 def test_an_interrupt_says_what_a_later_run_does() -> None:
     assert left_by_interrupt("train").endswith("run dvc repro to start again")
     folder = progress_folder("train", Params())
-    (folder / "epoch.partial").touch()
+    (folder / "epoch.pt.partial").touch()
+    (folder / "000000000.claim").touch()
+    (folder / "000000000.0123456789abcdef.partial/new").mkdir(parents=True)
     assert left_by_interrupt("train").endswith("run dvc repro to start again")
-    (folder / "epoch").touch()
+    (folder / "epoch.pt").touch()
     assert left_by_interrupt("train").endswith("run dvc repro to go on")
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from stages.core import resume as shards
-from stages.core.resume import n_finished, new_shard, shards_of, unfinished
+from stages.core.resume import n_finished, new_shard, shards_of, unfinished, until_finished
 
 
 @pytest.fixture
@@ -58,6 +58,28 @@ def test_of_two_processes_that_finish_a_shard_the_first_keeps_its_own(tmp_path: 
             (fast / "values").write_text("fast")
     assert (shard.folder / "values").read_text() == "fast"
     assert [path.name for path in tmp_path.iterdir()] == [shard.folder.name]
+
+
+@pytest.mark.usefixtures("small")
+def test_who_does_a_shard_again_stops_once_another_has_it(tmp_path: Path) -> None:
+    (shard,) = shards_of(4, tmp_path)
+    seen = []
+    with new_shard(shard):
+        for part in until_finished(shard, range(3)):
+            seen.append(part)
+            with new_shard(shard) as fast:
+                (fast / "values").write_text("fast")
+    assert seen == [0]
+    assert (shard.folder / "values").read_text() == "fast"
+    assert [path.name for path in tmp_path.iterdir()] == [shard.folder.name]
+
+
+@pytest.mark.parametrize(
+    ("n_images", "n_shards"), [(1, 1), (32, 1), (100, 4), (10_000, 16), (10**6, 977)]
+)
+def test_few_images_are_cut_too(n_images: int, n_shards: int, tmp_path: Path) -> None:
+    """So that several processes have something to do each."""
+    assert len(shards_of(n_images, tmp_path)) == n_shards
 
 
 @pytest.mark.usefixtures("small")

@@ -121,22 +121,25 @@ def test_dropout_is_drawn_anew_by_each_rank(
     assert several["validation_accuracy"].iloc[-1] == one["validation_accuracy"].iloc[-1] == 1
 
 
-@pytest.mark.parametrize(("n_images", "refused"), [(41, True), (42, False)])
+@pytest.mark.parametrize(
+    ("n_images", "n_validation", "refused"),
+    [(41, 9, True), (42, 9, False), (42, 2, True), (39, 3, False)],
+)
 def test_a_network_that_cannot_take_no_images(
-    n_images: int, refused: bool, monkeypatch: pytest.MonkeyPatch
+    n_images: int, n_validation: int, refused: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Told before the first batch: one of 39, and the last of 2 or 3 images."""
+    """Told before the first batch of 39, if the last one or the validation split has two images."""
     monkeypatch.setattr(ranks, "n_ranks", lambda: 3)
     images = torch.zeros(n_images, 1, 4, 4)
-    ranks.require_no_empty_part(nn.Flatten(), images, 39)
+    ranks.require_no_empty_part(nn.Flatten(), images, 39, n_validation)
 
     class Usual(nn.Module):
         def forward(self, images: Tensor) -> Tensor:
             return images.view(images.size(0), -1)
 
-    words = r"train\.batch_size: of 41 images in batches of 39 the last has 2, so one of 3 ranks"
+    words = r"train\.batch_size: of \d+ images in batches of 39 the last has \d, and the validation"
     with pytest.raises(UserError, match=words) if refused else contextlib.nullcontext():
-        ranks.require_no_empty_part(Usual(), images, 39)
+        ranks.require_no_empty_part(Usual(), images, 39, n_validation)
 
 
 @pytest.mark.parametrize("shape", [(6, 3), (4, 3, 5), (4, 3, 5, 6)])
