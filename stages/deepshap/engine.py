@@ -197,10 +197,10 @@ class DeepShap:
             if multiplier is None:
                 continue
             if node in self._first:
-                first = self._first[node]
-                for total, piece in zip(totals, pieces, strict=True):
-                    some = multiplier.among(n, b, piece)
-                    total += first.attributions(some, images.images, background.images[piece])
+                planes = images.images, background.images
+                parts = self._first[node].attributions(multiplier, *planes, pieces)
+                for total, part in zip(totals, parts, strict=True):
+                    total += part
                 continue
             passed = step.rule.backward(multiplier, images.saved[node], background.saved[node])
             for source, part in zip(step.inputs, passed, strict=True):

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn.grad import conv2d_input
 
+from . import kernels
 from .multiplier import Multiplier
 from .rules import Call, Rule, Saved, features
 
@@ -143,6 +144,8 @@ class Convolution(Rule):
             side - ((n - 1) * stride - pad + margin + 1)
             for (side, n), stride, pad, margin in covered
         ]
+        plain = self.groups == 1 and self.dilation == (1, 1)
+        self._blocks = kernels.Blocks(self.weight) if plain else None
         self._flipped = None
         if self.stride == (1, 1) and min(self._margin) >= 0:
             self._flipped = _channels_last(_transposed(self.weight, self.groups).flip(2, 3))
@@ -157,6 +160,12 @@ class Convolution(Rule):
         self, multiplier: Multiplier, image: Saved, background: Saved
     ) -> Sequence[Multiplier]:
         """Convolve back."""
+        if self._blocks is not None:
+            size = tuple(self.call.inputs[0][-2:])
+            settings = self.stride, self.padding, size
+            planes = kernels.transposed(multiplier, self._blocks, *settings)
+            if planes is not None:
+                return [Multiplier(planes)]
         rows = multiplier.dense()
         planes = self._back(_channels_last(rows.reshape(-1, *self.call.output[-3:])))
         return [Multiplier(planes.reshape(*rows.shape[:2], *features(self.call.inputs[0])))]

@@ -1,0 +1,367 @@
+"""The loops that numba compiles. They read and write without bounds: only
+`__init__.py` beside this file calls them, which checks.
+
+Layouts, p pairs, k outputs, c channels: what depends on the output lies as (p, h, w, k, c), what
+does not as (p, h, w, c), weights as (block, kernel height, kernel width, c read, c written), where
+a block is as many of the channels written as fit the registers, in vectors of 16 numbers.
+
+All time goes into `_accumulate`, which both convolutions share. Everything around it makes lists of
+what is not 0, since most multipliers behind a ReLU or a max pool are, for all outputs alike.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import njit, types
+from numba.core import cgutils
+from numba.core.extending import intrinsic
+
+from . import LANES
+
+_F32, _I32, _I64 = ir.FloatType(), ir.IntType(32), ir.IntType(64)
+_VECTOR = ir.VectorType(_F32, LANES)
+
+
+def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile at the first call, and keep the machine code where there is a place to write."""
+    options = {"nogil": True, "error_model": "numpy"}
+    try:
+        return njit(cache=True, **options)(function)
+    except RuntimeError:  # neither this folder nor the user's can be written
+        return njit(**options)(function)
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _accumulate(
+    typing: Any, outputs: Any, vectors: Any, out: Any, change: Any, weights: Any, rows: Any,
+    entries: Any, parts: Any, n_parts: Any,
+) -> tuple[Any, Any]:  # fmt: skip
+    """Add up outer products in registers: out[k] = change * Σ_s ratio[s] rows[k, s] weights[s].
+
+    `outputs` and `vectors` are tuples, whose lengths are the k of a block and its vectors: with
+    sizes known, LLVM keeps all sums in registers, and an entry s costs as many multiply-adds, each
+    with one number of `rows` read from memory, and for each vector one read and one product.
+
+    Args:
+        out: (array, start, step from one k to the next): written, or added to where `change` is.
+        change: (array, start), a factor for each channel written, or ().
+        weights: (array, start).
+        rows: (array, start, step from one k to the next).
+        entries: (ratio, offset in `rows`, offset in `weights`), arrays of one number an entry.
+        parts: (n, 3) int64: first entry, behind the last entry, start in `weights`.
+        n_parts: How many of them.
+    """
+    n_k, n_v = len(outputs), len(vectors)
+    adds = len(change) > 0
+
+    def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
+        def plain(value: Any, type_: Any) -> Any:
+            """The address of an array's first number; a number as it is; of a tuple, each."""
+            if isinstance(type_, types.Array):
+                return context.make_array(type_)(context, b, value).data
+            if isinstance(type_, types.BaseTuple):
+                return [plain(b.extract_value(value, at), of) for at, of in enumerate(type_)]
+            return value
+
+        def load(array: Any, index: Any) -> Any:
+            return b.load(b.gep(array, [index]))
+
+        def vector(array: Any, index: Any) -> Any:
+            return b.bitcast(b.gep(array, [index]), _VECTOR.as_pointer())
+
+        def spread(number: Any) -> Any:
+            first = b.insert_element(ir.Constant(_VECTOR, ir.Undefined), number, _I32(0))
+            return b.shuffle_vector(first, first, ir.Constant(ir.VectorType(_I32, LANES), [0] * LANES))
+
+        def multiply_add(x: Any, y: Any, z: Any) -> Any:
+            return b.fadd(b.fmul(x, y, flags=("contract",)), z, flags=("contract",))
+
+        sums = [[cgutils.alloca_once(b, _VECTOR) for _ in range(n_v)] for _ in range(n_k)]
+        for slot in (slot for of_k in sums for slot in of_k):
+            b.store(ir.Constant(_VECTOR, [0.0] * LANES), slot)
+        _, _, (out, out_at, out_step), change, (weights, weights_at), (rows, rows_at, rows_step), entries, *rest = (
+            plain(*argument) for argument in zip(arguments, signature.args, strict=True)
+        )
+        (ratio, row_at, weight_at), (parts, n_parts) = entries, rest
+        with cgutils.for_range(b, n_parts) as part:
+            start, stop, base = (
+                load(parts, b.add(b.mul(part.index, _I64(3)), _I64(at))) for at in range(3)
+            )
+            with cgutils.for_range(b, stop, start=start) as entry:
+                share = spread(load(ratio, entry.index))
+                at_weight = b.add(b.add(base, weights_at), b.sext(load(weight_at, entry.index), _I64))
+                at_row = b.add(rows_at, b.sext(load(row_at, entry.index), _I64))
+                scaled = [
+                    b.fmul(share, b.load(vector(weights, b.add(at_weight, _I64(v * LANES))), align=4))
+                    for v in range(n_v)
+                ]
+                for k in range(n_k):
+                    at = b.add(at_row, b.mul(rows_step, _I64(k)))
+                    one = spread(load(rows, at))
+                    for v in range(n_v):
+                        slot = sums[k][v]
+                        b.store(multiply_add(one, scaled[v], b.load(slot)), slot)
+        for k in range(n_k):
+            for v in range(n_v):
+                at = b.add(b.add(out_at, b.mul(out_step, _I64(k))), _I64(v * LANES))
+                place, total = vector(out, at), b.load(sums[k][v])
+                if adds:
+                    factor = b.load(vector(change[0], b.add(change[1], _I64(v * LANES))), align=4)
+                    total = multiply_add(factor, total, b.load(place, align=4))
+                b.store(total, place, align=4)
+        return context.get_dummy_value()
+
+    arguments = outputs, vectors, out, change, weights, rows, entries, parts, n_parts
+    return types.void(*arguments), generate
+
+
+@_compiled
+def _sorted_by_position(
+    ratio: Any, offset: Any, window: Any, plane: Any, steps: Any, column: int, width: int,
+    starts: Any, entries: Any,
+) -> None:  # fmt: skip
+    """List the ratios (h, w, c) that are not 0 by their positions in the plane before the pool.
+
+    A counting sort, row by row: so what a kernel covers of one row of the plane is one stretch of
+    the list. `column` is taken off an entry's offset in the weights for each column it lies to the
+    right, because its tap is one further to the left.
+
+    Args:
+        starts: (height * width + 1,), written: where each position's entries begin.
+        entries: Written, for `_accumulate`.
+    """
+    h, w, c = ratio.shape
+    (tall, wide), (height, breadth) = window, plane
+    values, row_at, weight_at = entries
+    starts[:] = 0
+    for i in range(h):
+        for j in range(w):
+            for channel in range(c):
+                if ratio[i, j, channel] != 0:
+                    at = offset[i, j, channel]
+                    if at >= tall * wide:
+                        raise IndexError("an offset lies outside its window")
+                    starts[(i * tall + at // wide) * breadth + j * wide + at % wide + 1] += 1
+    for at in range(height * breadth):
+        starts[at + 1] += starts[at]
+    for i in range(h):
+        for j in range(w):
+            for channel in range(c):
+                if ratio[i, j, channel] != 0:
+                    at = offset[i, j, channel]
+                    x = j * wide + at % wide
+                    place = (i * tall + at // wide) * breadth + x
+                    s = starts[place]
+                    starts[place] = s + 1
+                    values[s] = ratio[i, j, channel]
+                    row_at[s] = i * steps[1] + j * steps[2] + channel
+                    weight_at[s] = channel * width - x * column
+    for at in range(height * breadth, 0, -1):
+        starts[at] = starts[at - 1]
+    starts[0] = 0
+
+
+@_compiled
+def transposed(
+    outputs: Any, vectors: Any, rows: Any, steps: Any, ratio: Any, offset: Any, window: Any,
+    plane: Any, weight: Any, stride: Any, padding: Any, out: Any,
+) -> None:  # fmt: skip
+    """Transpose a convolution: each position of its input collects from what it has gone into.
+
+    Output-stationary: the k and channels of one position stay in registers, while the kernel's rows
+    are gone through, each a stretch of the sorted list.
+
+    Args:
+        outputs, vectors: Tuples as long as a block has k and vectors.
+        rows: Numbers of the multipliers, of which `steps` says how far one is from the next
+            along (p, h, w, k); channels are side by side.
+        ratio: (p or 1, h, w, c).
+        offset: (p or 1, h, w, c) uint8, the position in its window.
+        window: Of the pool; (1, 1) for none.
+        plane: Height and width of the convolution's output.
+        weight: (blocks, kernel height, kernel width, c, 16 * vectors).
+        stride, padding: Of the convolution, vertical and horizontal.
+        out: (p, height, width, k, 16 * vectors * blocks), written.
+    """
+    n_k, (n_blocks, tall, wide, c, width) = len(outputs), weight.shape
+    p, height, breadth, k, channels = out.shape
+    flat, written = weight.reshape(-1), out.reshape(-1)
+    entries = (
+        np.empty(ratio[0].size, np.float32),
+        np.empty(ratio[0].size, np.int32),
+        np.empty(ratio[0].size, np.int32),
+    )
+    starts, parts = np.empty(plane[0] * plane[1] + 1, np.int64), np.empty((tall, 3), np.int64)
+    at = 0
+    for pair in range(p):
+        if pair == 0 or len(ratio) > 1:
+            _sorted_by_position(
+                ratio[pair], offset[pair if len(offset) > 1 else 0], window, plane, steps,
+                stride[1] * c * width, width, starts, entries,
+            )  # fmt: skip
+        for y in range(padding[0], padding[0] + height):
+            top, bottom = max(0, -((tall - 1 - y) // stride[0])), min(plane[0] - 1, y // stride[0])
+            for x in range(padding[1], padding[1] + breadth):
+                left = max(0, -((wide - 1 - x) // stride[1]))
+                right = min(plane[1] - 1, x // stride[1])
+                n_parts = 0
+                for row in range(top, bottom + 1) if left <= right else range(0):
+                    start, stop = starts[row * plane[1] + left], starts[row * plane[1] + right + 1]
+                    if start < stop:
+                        tap = (y - row * stride[0]) * wide + x
+                        parts[n_parts] = start, stop, tap * c * width
+                        n_parts += 1
+                for block in range(n_blocks):
+                    for some in range(0, k, n_k):
+                        first = min(some, k - n_k)  # the last ones twice rather than too far
+                        _accumulate(
+                            outputs, vectors,
+                            (written, at + first * channels + block * width, channels), (),
+                            (flat, block * tall * wide * c * width),
+                            (rows, pair * steps[0] + first * steps[3], steps[3]),
+                            entries, parts, n_parts,
+                        )  # fmt: skip
+                at += k * channels
+
+
+@_compiled
+def contracted(
+    outputs: Any, vectors: Any, rows: Any, steps: Any, ratio: Any, offset: Any, weight: Any,
+    images: Any, background: Any, pieces: Any, step: Any, patch: Any, out: Any,
+) -> None:  # fmt: skip
+    """Contract a first convolution over pairs: out += (x - b) * Σ_c rows ratio weight.
+
+    Position by position, so that its sums and the weights stay in the nearest cache while all pairs
+    of a piece pass; then the patches, which overlap, are added up.
+
+    Args:
+        outputs, vectors, rows, steps, ratio, offset: As for `transposed`.
+        weight: (blocks, 1, window, c, 16 * vectors), of the patch under a window.
+        images: (n, channels, height, width), padded.
+        background: (b, channels, height, width), padded.
+        pieces: (pieces, 2): from which background image to which.
+        step: How far one patch is from the next.
+        patch: Its height and width.
+        out: (pieces, n, k, channels, height, width), added to.
+    """
+    n_k, (n_blocks, _, n_window, c, width) = len(outputs), weight.shape
+    k, (h, w), b = out.shape[2], ratio.shape[1:3], len(background)
+    n_slots, n_channels = -(-k // n_k) * n_k, n_blocks * width
+    flat = weight.reshape(-1)
+    entries = np.empty(c, np.float32), np.empty(c, np.int32), np.empty(c, np.int32)
+    parts, change = np.zeros((1, 3), np.int64), np.zeros(n_channels, np.float32)
+    sums = np.empty(h * w * n_slots * n_channels, np.float32)
+    for piece in range(len(pieces)):
+        for image in range(len(images)):
+            sums[:] = 0
+            for other in range(pieces[piece, 0], pieces[piece, 1]):
+                pair = image * b + other
+                for y in range(h):
+                    for x in range(w):
+                        n = _list_channels(
+                            ratio, pair if len(ratio) > 1 else 0, offset,
+                            pair if len(offset) > 1 else 0, y, x, n_window, width, entries,
+                        )  # fmt: skip
+                        parts[0, 1] = n
+                        if n == 0:
+                            continue
+                        _read_change(images, image, background, other, y * step[0], x * step[1], patch, change)
+                        base = pair * steps[0] + y * steps[1] + x * steps[2]
+                        at = (y * w + x) * n_slots
+                        for some in range(0, k, n_k):
+                            first = min(some, k - n_k)
+                            for block in range(n_blocks):
+                                _accumulate(
+                                    outputs, vectors,
+                                    (sums, (at + some) * n_channels + block * width, n_channels),
+                                    (change, block * width),
+                                    (flat, block * n_window * c * width),
+                                    (rows, base + first * steps[3], steps[3]), entries, parts, 1,
+                                )  # fmt: skip
+            for y in range(h):
+                for x in range(w):
+                    for output in range(k):
+                        slot = output if output < k - n_k else output + n_slots - k
+                        at = ((y * w + x) * n_slots + slot) * n_channels
+                        for plane in range(images.shape[1]):
+                            for i in range(y * step[0], y * step[0] + patch[0]):
+                                for j in range(x * step[1], x * step[1] + patch[1]):
+                                    out[piece, image, output, plane, i, j] += sums[at]
+                                    at += 1
+
+
+@_compiled
+def _list_channels(
+    ratio: Any, pair: int, offset: Any, place: int, y: int, x: int, n_window: int, width: int,
+    entries: Any,
+) -> int:  # fmt: skip
+    """List the channels of a position whose ratio is not 0, and count them."""
+    values, row_at, weight_at = entries
+    n, c = 0, ratio.shape[3]
+    for channel in range(c):
+        at = offset[place, y, x, channel]
+        if at >= n_window:
+            raise IndexError("an offset lies outside its window")
+        values[n] = ratio[pair, y, x, channel]
+        row_at[n] = channel
+        weight_at[n] = (at * c + channel) * width
+        n += ratio[pair, y, x, channel] != 0
+    return n
+
+
+@_compiled
+def _read_change(
+    images: Any, image: int, background: Any, other: int, y: int, x: int, patch: Any, change: Any
+) -> None:
+    """Write an image minus a background image under the patch at (y, x), channel by channel."""
+    at = 0
+    for plane in range(images.shape[1]):
+        for i in range(y, y + patch[0]):
+            for j in range(x, x + patch[1]):
+                change[at] = images[image, plane, i, j] - background[other, plane, i, j]
+                at += 1
+
+
+@_compiled
+def pool_ratios(
+    x: Any, y: Any, x_at: Any, x_offset: Any, b: Any, y_b: Any, b_at: Any, b_offset: Any,
+    ratio: Any, offset: Any,
+) -> None:  # fmt: skip
+    """The rule of max pooling for all pairs: the larger side's position, and both changes' ratio.
+
+    Args:
+        x: Inputs of the pool (n, h * w, c), float64.
+        y, x_at, x_offset: Its outputs, their positions in the plane, and in their windows.
+        b, y_b, b_at, b_offset: The same of the background.
+        ratio, offset: (n, b, positions, c), written.
+    """
+    for places in (x_at, b_at):
+        for place in places.flat:
+            if place < 0 or place >= x.shape[1]:
+                raise IndexError("a position lies outside its plane")
+    for other in range(len(b)):
+        for image in range(len(x)):
+            for at in range(y.shape[1]):
+                for c in range(y.shape[2]):
+                    up, down = y[image, at, c], y_b[other, at, c]
+                    if up > down:
+                        own = up - b[other, x_at[image, at, c], c]
+                        offset[image, other, at, c] = x_offset[image, at, c]
+                    else:
+                        own = x[image, b_at[other, at, c], c] - down
+                        offset[image, other, at, c] = b_offset[other, at, c]
+                    ratio[image, other, at, c] = (up - down) / own if own != 0 else 0
+
+
+@_compiled
+def relu_ratios(x: Any, b: Any, ratio: Any) -> None:
+    """The rule of ReLU for all pairs of x (n, m) and b (b, m): ratio (n, b, m), written."""
+    zero = np.float32(0)
+    for image in range(len(x)):
+        for other in range(len(b)):
+            for at in range(x.shape[1]):
+                u, v = x[image, at], b[other, at]
+                secant = (max(u, zero) - max(v, zero)) / (u - v)
+                ratio[image, other, at] = secant if u != v else np.float32(v > 0)
