@@ -205,7 +205,7 @@ class DeepShap:
             passed = step.rule.backward(multiplier, images.saved[node], background.saved[node])
             for source, part in zip(step.inputs, passed, strict=True):
                 if source in waiting:
-                    part = Multiplier(waiting[source].dense() + part.dense())
+                    part = part.plus(waiting[source])
                 waiting[source] = part
         if self._program.source in waiting:
             multiplier = waiting[self._program.source]

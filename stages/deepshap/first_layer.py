@@ -86,7 +86,7 @@ class _Seen:
         self, multiplier: Multiplier, images: Tensor, background: Tensor, pieces: Sequence[slice]
     ) -> list[Tensor] | None:
         """As `summed` for each piece, by a compiled loop where one can."""
-        blocks = kernels.Blocks(self.patches.flatten(2).transpose(1, 2)[..., None].transpose(2, 3))
+        blocks = kernels.Weight(self.patches.flatten(2).transpose(1, 2)[..., None].transpose(2, 3))
         patch = (self.patches.shape[3], self.patches.shape[4])
         return kernels.contracted(multiplier, blocks, images, background, pieces, self.step, patch)
 

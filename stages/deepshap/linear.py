@@ -93,8 +93,6 @@ class Sum(Rule):
         self, multiplier: Multiplier, image: Saved, background: Saved
     ) -> Sequence[Multiplier]:
         """Pass to both terms."""
-        if len(self._weights) == 2:
-            multiplier = Multiplier(multiplier.dense())  # once, and not for each term
         terms = []
         for shape, weight in zip(self.call.inputs, self._weights, strict=True):
             term = self.unbroadcast(multiplier, shape)
@@ -145,7 +143,7 @@ class Convolution(Rule):
             for (side, n), stride, pad, margin in covered
         ]
         plain = self.groups == 1 and self.dilation == (1, 1)
-        self._blocks = kernels.Blocks(self.weight) if plain else None
+        self._compiled = kernels.Weight(self.weight) if plain else None
         self._flipped = None
         if self.stride == (1, 1) and min(self._margin) >= 0:
             self._flipped = _channels_last(_transposed(self.weight, self.groups).flip(2, 3))
@@ -160,10 +158,10 @@ class Convolution(Rule):
         self, multiplier: Multiplier, image: Saved, background: Saved
     ) -> Sequence[Multiplier]:
         """Convolve back."""
-        if self._blocks is not None:
+        if self._compiled is not None:
             size = tuple(self.call.inputs[0][-2:])
             settings = self.stride, self.padding, size
-            planes = kernels.transposed(multiplier, self._blocks, *settings)
+            planes = kernels.transposed(multiplier, self._compiled, *settings)
             if planes is not None:
                 return [Multiplier(planes)]
         rows = multiplier.dense()

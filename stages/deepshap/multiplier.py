@@ -11,6 +11,7 @@ image's activation. A size of 1 stands for "the same for all", as in broadcastin
 """
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Self
 
 import torch
@@ -89,7 +90,17 @@ class Multiplier:
         return replace(self.scaled(ratio), places=places)
 
     def dense(self) -> Tensor:
-        """Multiply everything out: (p or 1, k, ...) in the shape of the activation."""
+        """Multiply everything out, once: (p or 1, k, ...) in the shape of the activation."""
+        return self._dense
+
+    def plus(self, other: Self) -> Self:
+        """The sum of two ways back to one activation."""
+        if other.places is None and other.ratio is not None:
+            return type(self)(torch.addcmul(self.dense(), other.rows, other.ratio))
+        return type(self)(self.dense() + other.dense())
+
+    @cached_property
+    def _dense(self) -> Tensor:
         if self.places is None:
             return self.rows if self.ratio is None else self.rows * self.ratio
         if self.places.window is None:

@@ -34,35 +34,38 @@ _FAILED: set[str] = set()
 """Loops that cannot be compiled here."""
 
 
-class Blocks:
-    """A weight (c read, c written, height, width) as the loops read it.
-
-    Attributes:
-        values: (blocks, height, width, c read, 16 * vectors), filled up with zeros.
-        n_written: How many channels are written.
-        vectors: A tuple as long as a block has vectors.
-    """
+class Weight:
+    """A constant weight (c read, c written, height, width), laid out as the loops read it."""
 
     def __init__(self, weight: Tensor) -> None:
-        self.n_written = weight.shape[1]
-        n_vectors = -(-self.n_written // LANES)
-        n_blocks = -(-n_vectors // _MOST_VECTORS)
-        self.vectors = (0,) * -(-n_vectors // n_blocks)
-        width = LANES * len(self.vectors)
-        full = weight.new_zeros(n_blocks * width, len(weight), *weight.shape[2:])
-        full[: self.n_written] = weight.transpose(0, 1)
-        blocks = torch.unflatten(full, 0, (n_blocks, width)).permute(0, 3, 4, 2, 1)
-        self.values: NDArray[np.float32] = blocks.contiguous().float().cpu().numpy()
+        self.shape = weight.shape
+        self._weight = weight
+        self._blocks: dict[int, NDArray[np.float32]] = {}
 
-    def outputs(self, k: int) -> tuple[int, ...]:
-        """A tuple as long as outputs are computed together."""
-        n_blocks = -(-k // (_REGISTERS // len(self.vectors)))
-        return (0,) * -(-k // n_blocks)
+    def blocks(self, k: int) -> tuple[NDArray[np.float32], tuple[int, ...], tuple[int, ...]]:
+        """In blocks of channels whose sums for k outputs fit the registers.
+
+        Returns:
+            (blocks, height, width, c read, 16 * vectors), filled up with zeros; tuples as long as
+            outputs are computed together, and as a block has vectors.
+        """
+        read, written, *kernel = self.shape
+        n_vectors = -(-written // LANES)
+        n_blocks = -(-n_vectors // max(1, min(_MOST_VECTORS, _REGISTERS // k)))
+        n_vectors = -(-n_vectors // n_blocks)
+        if n_vectors not in self._blocks:
+            width = LANES * n_vectors
+            full = self._weight.new_zeros(n_blocks * width, read, *kernel)
+            full[:written] = self._weight.transpose(0, 1)
+            blocks = torch.unflatten(full, 0, (n_blocks, width)).permute(0, 3, 4, 2, 1)
+            self._blocks[n_vectors] = blocks.contiguous().numpy()
+        n_together = -(-k // -(-k // (_REGISTERS // n_vectors)))
+        return self._blocks[n_vectors], (0,) * n_together, (0,) * n_vectors
 
 
 def transposed(
     multiplier: Multiplier,
-    blocks: Blocks,
+    weight: Weight,
     stride: tuple[int, int],
     padding: tuple[int, int],
     size: tuple[int, int],
@@ -70,22 +73,22 @@ def transposed(
     """The multiplier of a convolution's input, (p or 1, k, c, *size), from that of its output."""
     if not _suits(multiplier):
         return None
-    its, weight = _Factors(multiplier), blocks.values
-    taps = weight[0].size // weight.shape[2] * (stride[1] * its.plane[1] + size[1] + padding[1])
-    _require(weight.shape[3] == its.ratio.shape[3], "a weight for other channels")
+    its = _Factors(multiplier)
+    blocks, *tuples = weight.blocks(its.k)
+    taps = blocks[0].size // blocks.shape[2] * (stride[1] * its.plane[1] + size[1] + padding[1])
+    _require(blocks.shape[3] == its.ratio.shape[3], "a weight for other channels")
     _require(min(stride) >= 1 and min(padding) >= 0, "a stride below 1 or a padding below 0")
     _require(taps < 2**31, "a weight too large for its offsets")
-    shape = its.n_pairs, *size, its.k, len(weight) * weight.shape[4]
-    out = np.empty(shape, np.float32)
-    settings = its.window, its.plane, weight, stride, padding, out
-    if not _run("transposed", blocks.outputs(its.k), blocks.vectors, *its.arrays, *settings):
+    out = np.empty((its.n_pairs, *size, its.k, len(blocks) * blocks.shape[4]), np.float32)
+    settings = its.window, its.plane, blocks, stride, padding, out
+    if not _run("transposed", *tuples, *its.arrays, *settings):
         return None
-    return torch.from_numpy(out)[..., : blocks.n_written].permute(0, 3, 4, 1, 2)
+    return torch.from_numpy(out)[..., : weight.shape[1]].permute(0, 3, 4, 1, 2)
 
 
 def contracted(
     multiplier: Multiplier,
-    blocks: Blocks,
+    weight: Weight,
     images: Tensor,
     background: Tensor,
     pieces: Sequence[slice],
@@ -96,7 +99,7 @@ def contracted(
 
     Args:
         multiplier: Of the convolution's output.
-        blocks: The convolution's weight as seen from each position of a window, (c, channels *
+        weight: The convolution's weight as seen from each position of a window, (c, channels *
             height * width of a patch, 1, positions of the window).
         images: (n, channels, height, width), padded.
         background: (b, channels, height, width), padded.
@@ -109,12 +112,13 @@ def contracted(
     """
     if not _suits(multiplier):
         return None
-    its, weight = _Factors(multiplier), blocks.values
+    its = _Factors(multiplier)
+    blocks, *tuples = weight.blocks(its.k)
     n, b, (h, w) = len(images), len(background), its.ratio.shape[1:3]
     _require(its.n_pairs in {1, n * b}, f"{its.n_pairs} pairs of {n} images and {b} others")
-    _require(weight.shape[1:4] == (1, math.prod(its.window), its.ratio.shape[3]), "another weight")
+    _require(blocks.shape[1:4] == (1, math.prod(its.window), its.ratio.shape[3]), "another weight")
     _require(images.shape[1:] == background.shape[1:], "images unlike the background")
-    _require(blocks.n_written == images.shape[1] * math.prod(patch), "patches of another size")
+    _require(weight.shape[1] == images.shape[1] * math.prod(patch), "patches of another size")
     ends = zip((h, w), step, patch, images.shape[2:], strict=True)
     fits = all((side - 1) * far + size <= whole for side, far, size, whole in ends)
     _require(fits, "patches beyond the image")
@@ -122,8 +126,8 @@ def contracted(
     bounds = np.array([[piece.start, piece.stop] for piece in pieces])
     out = np.zeros((len(pieces), n, its.k, *images.shape[1:]), np.float32)
     planes = [tensor.float().contiguous().numpy() for tensor in (images, background)]
-    settings = weight, *planes, bounds, step, patch, out
-    if not _run("contracted", blocks.outputs(its.k), blocks.vectors, *its.arrays, *settings):
+    settings = blocks, *planes, bounds, step, patch, out
+    if not _run("contracted", *tuples, *its.arrays, *settings):
         return None
     return list(torch.from_numpy(out))
 

@@ -118,49 +118,37 @@ def _accumulate(
 
 
 @_compiled
-def _sorted_by_position(
+def _list_by_position(
     ratio: Any, offset: Any, window: Any, plane: Any, steps: Any, column: int, width: int,
-    starts: Any, entries: Any,
-) -> None:  # fmt: skip
+    starts: Any, first: int, entries: Any,
+) -> int:  # fmt: skip
     """List the ratios (h, w, c) that are not 0 by their positions in the plane before the pool.
 
-    A counting sort, row by row: so what a kernel covers of one row of the plane is one stretch of
-    the list. `column` is taken off an entry's offset in the weights for each column it lies to the
-    right, because its tap is one further to the left.
+    So what a kernel covers of one row of the plane is one stretch of the list. `column` is taken
+    off an entry's offset in the weights for each column it lies to the right, because its tap is
+    one further to the left.
 
     Args:
         starts: (height * width + 1,), written: where each position's entries begin.
-        entries: Written, for `_accumulate`.
+        first: Where the list begins in `entries`, which are written, for `_accumulate`.
+
+    Returns:
+        Where it ends.
     """
-    h, w, c = ratio.shape
-    (tall, wide), (height, breadth) = window, plane
+    (h, w, c), (tall, wide), (height, breadth) = ratio.shape, window, plane
     values, row_at, weight_at = entries
-    starts[:] = 0
-    for i in range(h):
-        for j in range(w):
-            for channel in range(c):
-                if ratio[i, j, channel] != 0:
-                    at = offset[i, j, channel]
-                    if at >= tall * wide:
-                        raise IndexError("an offset lies outside its window")
-                    starts[(i * tall + at // wide) * breadth + j * wide + at % wide + 1] += 1
-    for at in range(height * breadth):
-        starts[at + 1] += starts[at]
-    for i in range(h):
-        for j in range(w):
-            for channel in range(c):
-                if ratio[i, j, channel] != 0:
-                    at = offset[i, j, channel]
-                    x = j * wide + at % wide
-                    place = (i * tall + at // wide) * breadth + x
-                    s = starts[place]
-                    starts[place] = s + 1
-                    values[s] = ratio[i, j, channel]
-                    row_at[s] = i * steps[1] + j * steps[2] + channel
-                    weight_at[s] = channel * width - x * column
-    for at in range(height * breadth, 0, -1):
-        starts[at] = starts[at - 1]
-    starts[0] = 0
+    n = first
+    for y in range(height):
+        for x in range(breadth):
+            starts[y * breadth + x] = n
+            i, j, place = y // tall, x // wide, y % tall * wide + x % wide
+            for channel in range(c if i < h and j < w else 0):
+                values[n] = ratio[i, j, channel]
+                row_at[n] = i * steps[1] + j * steps[2] + channel
+                weight_at[n] = channel * width - x * column
+                n += ratio[i, j, channel] != 0 and offset[i, j, channel] == place
+    starts[height * breadth] = n
+    return n
 
 
 @_compiled
@@ -171,12 +159,13 @@ def transposed(
     """Transpose a convolution: each position of its input collects from what it has gone into.
 
     Output-stationary: the k and channels of one position stay in registers, while the kernel's rows
-    are gone through, each a stretch of the sorted list.
+    are gone through, each a stretch of the list. A block of weights stays in the cache while all
+    pairs pass.
 
     Args:
         outputs, vectors: Tuples as long as a block has k and vectors.
-        rows: Numbers of the multipliers, of which `steps` says how far one is from the next
-            along (p, h, w, k); channels are side by side.
+        rows: Numbers of the multipliers, of which `steps` says how far one is from the next along
+            (p, h, w, k); channels are side by side.
         ratio: (p or 1, h, w, c).
         offset: (p or 1, h, w, c) uint8, the position in its window.
         window: Of the pool; (1, 1) for none.
@@ -188,42 +177,42 @@ def transposed(
     n_k, (n_blocks, tall, wide, c, width) = len(outputs), weight.shape
     p, height, breadth, k, channels = out.shape
     flat, written = weight.reshape(-1), out.reshape(-1)
-    entries = (
-        np.empty(ratio[0].size, np.float32),
-        np.empty(ratio[0].size, np.int32),
-        np.empty(ratio[0].size, np.int32),
-    )
-    starts, parts = np.empty(plane[0] * plane[1] + 1, np.int64), np.empty((tall, 3), np.int64)
-    at = 0
-    for pair in range(p):
-        if pair == 0 or len(ratio) > 1:
-            _sorted_by_position(
-                ratio[pair], offset[pair if len(offset) > 1 else 0], window, plane, steps,
-                stride[1] * c * width, width, starts, entries,
-            )  # fmt: skip
-        for y in range(padding[0], padding[0] + height):
-            top, bottom = max(0, -((tall - 1 - y) // stride[0])), min(plane[0] - 1, y // stride[0])
-            for x in range(padding[1], padding[1] + breadth):
-                left = max(0, -((wide - 1 - x) // stride[1]))
-                right = min(plane[1] - 1, x // stride[1])
-                n_parts = 0
-                for row in range(top, bottom + 1) if left <= right else range(0):
-                    start, stop = starts[row * plane[1] + left], starts[row * plane[1] + right + 1]
-                    if start < stop:
-                        tap = (y - row * stride[0]) * wide + x
-                        parts[n_parts] = start, stop, tap * c * width
-                        n_parts += 1
-                for block in range(n_blocks):
+    size = len(ratio) * ratio[0].size + 1
+    entries = np.empty(size, np.float32), np.empty(size, np.int32), np.empty(size, np.int32)
+    starts, parts = np.empty((p, plane[0] * plane[1] + 1), np.int64), np.empty((tall, 3), np.int64)
+    n = 0
+    for pair in range(len(ratio)):
+        n = _list_by_position(
+            ratio[pair], offset[pair if len(offset) > 1 else 0], window, plane, steps,
+            stride[1] * c * width, width, starts[pair], n, entries,
+        )  # fmt: skip
+    for block in range(n_blocks):
+        for pair in range(p):
+            listed = starts[pair if len(ratio) > 1 else 0]
+            for y in range(padding[0], padding[0] + height):
+                top = max(0, -((tall - 1 - y) // stride[0]))
+                bottom = min(plane[0] - 1, y // stride[0])
+                for x in range(padding[1], padding[1] + breadth):
+                    left = max(0, -((wide - 1 - x) // stride[1]))
+                    right = min(plane[1] - 1, x // stride[1])
+                    n_parts = 0
+                    for row in range(top, bottom + 1 if left <= right else top):
+                        start = listed[row * plane[1] + left]
+                        stop = listed[row * plane[1] + right + 1]
+                        if start < stop:
+                            tap = (y - row * stride[0]) * wide + x
+                            parts[n_parts] = start, stop, tap * c * width
+                            n_parts += 1
+                    at = (pair * height + y - padding[0]) * breadth + x - padding[1]
                     for some in range(0, k, n_k):
                         first = min(some, k - n_k)  # the last ones twice rather than too far
                         _accumulate(
                             outputs, vectors,
-                            (written, at + first * channels + block * width, channels), (),
+                            (written, (at * k + first) * channels + block * width, channels), (),
                             (flat, block * tall * wide * c * width),
                             (rows, pair * steps[0] + first * steps[3], steps[3]),
                             entries, parts, n_parts,
                         )  # fmt: skip
-                at += k * channels
 
 
 @_compiled
