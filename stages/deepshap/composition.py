@@ -80,4 +80,6 @@ def composed(rules: Sequence[Rule]) -> tuple[Composed, int] | None:
 def _as_plane(multiplier: Multiplier) -> Multiplier:
     """Features (p, k, c) as planes of one pixel."""
     ratio = multiplier.ratio
-    return Multiplier(multiplier.rows[..., None, None], None if ratio is None else ratio[..., None, None])
+    return Multiplier(
+        multiplier.rows[..., None, None], None if ratio is None else ratio[..., None, None]
+    )

@@ -63,7 +63,9 @@ class FirstConvolution:
         summed = seen.compiled(multiplier, padded, others, pieces)
         if summed is None:
             summed = [
-                seen.summed(multiplier.among(len(images), len(background), piece), padded, others[piece])
+                seen.summed(
+                    multiplier.among(len(images), len(background), piece), padded, others[piece]
+                )
                 for piece in pieces
             ]
         (down, right), (h, w) = rule.padding, images.shape[2:]
@@ -98,7 +100,8 @@ class _Seen:
         change = images[:, None] - background[None]
         change = _under(change, patches.shape[3:], self.step)[:, :h, :w]  # (n, h, w, b, size)
         if places is None:
-            rows = multiplier.dense().expand(n * b, *multiplier.features).movedim(2, -1)
+            rows = multiplier.dense()
+            rows = rows.expand(n * b, *rows.shape[1:]).movedim(2, -1)
             shares = torch.unflatten(rows.flatten(0, 3) @ patches.flatten(1), 0, (n, b, k, h, w))
             summed = shares.mul_(change.permute(0, 3, 1, 2, 4)[:, :, None]).sum(1)
         else:

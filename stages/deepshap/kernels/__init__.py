@@ -6,11 +6,9 @@ other dtypes, where pooling windows overlap. Every shape, step and dtype is chec
 """
 
 import functools
-import importlib
 import math
-import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +27,9 @@ _REGISTERS = 26
 
 _MOST_VECTORS = 4
 """Of a block of channels: with more, too few outputs would share a weight that is read."""
+
+_LEAST_WORK = 16
+"""Multiply-adds of vectors below which it costs more to list an entry than to multiply zeros."""
 
 _FAILED: set[str] = set()
 """Loops that cannot be compiled here."""
@@ -50,17 +51,30 @@ class Weight:
             outputs are computed together, and as a block has vectors.
         """
         read, written, *kernel = self.shape
-        n_vectors = -(-written // LANES)
-        n_blocks = -(-n_vectors // max(1, min(_MOST_VECTORS, _REGISTERS // k)))
-        n_vectors = -(-n_vectors // n_blocks)
+        in_all = -(-written // LANES)
+        n_vectors, n_outputs = min(_sizes(k), key=lambda sizes: _cost(in_all, k, *sizes))
         if n_vectors not in self._blocks:
-            width = LANES * n_vectors
-            full = self._weight.new_zeros(n_blocks * width, read, *kernel)
+            full = self._weight.new_zeros(
+                -(-in_all // n_vectors) * n_vectors * LANES, read, *kernel
+            )
             full[:written] = self._weight.transpose(0, 1)
-            blocks = torch.unflatten(full, 0, (n_blocks, width)).permute(0, 3, 4, 2, 1)
+            blocks = torch.unflatten(full, 0, (-1, n_vectors * LANES)).permute(0, 3, 4, 2, 1)
             self._blocks[n_vectors] = blocks.contiguous().numpy()
-        n_together = -(-k // -(-k // (_REGISTERS // n_vectors)))
-        return self._blocks[n_vectors], (0,) * n_together, (0,) * n_vectors
+        return self._blocks[n_vectors], (0,) * n_outputs, (0,) * n_vectors
+
+
+def _sizes(k: int) -> Iterator[tuple[int, int]]:
+    """How many vectors and outputs a block may have, of k outputs cut into equal parts."""
+    for n_vectors in range(1, _MOST_VECTORS + 1):
+        n_parts = -(-k // (_REGISTERS // n_vectors))
+        yield n_vectors, -(-k // n_parts)
+
+
+def _cost(in_all: int, k: int, n_vectors: int, n_outputs: int) -> float:
+    """Cycles that one entry of the list takes in all blocks: a multiply-add, or two reads, each."""
+    n_blocks = -(-in_all // n_vectors) * -(-k // n_outputs)
+    reads = n_vectors + n_outputs
+    return n_blocks * (n_vectors * n_outputs + n_vectors + reads / 2)
 
 
 def transposed(
@@ -75,6 +89,9 @@ def transposed(
         return None
     its = _Factors(multiplier)
     blocks, *tuples = weight.blocks(its.k)
+    work = weight.shape[2] * weight.shape[3] * len(tuples[1]) * len(blocks) * its.k
+    if len(its.ratio) > 1 and work < _LEAST_WORK:
+        return None
     taps = blocks[0].size // blocks.shape[2] * (stride[1] * its.plane[1] + size[1] + padding[1])
     _require(blocks.shape[3] == its.ratio.shape[3], "a weight for other channels")
     _require(min(stride) >= 1 and min(padding) >= 0, "a stride below 1 or a padding below 0")
@@ -145,7 +162,9 @@ def pool_ratios(
     """
     if not _suits(multiplier):
         return None
-    sides = [[_channels_last(tensor).flatten(1, 2) for tensor in side] for side in (image, background)]
+    sides = [
+        [_channels_last(tensor).flatten(1, 2) for tensor in side] for side in (image, background)
+    ]
     (x, *outputs), (b, *outputs_b) = sides
     _require(len({t.shape for t in outputs}) == len({t.shape for t in outputs_b}) == 1, "shapes")
     _require(outputs[0].shape[1:] == outputs_b[0].shape[1:], "outputs unlike the background's")
@@ -228,9 +247,10 @@ def _suits(multiplier: Multiplier) -> bool:
 def _loops() -> Any:
     """The loops, or None without numba."""
     try:
-        return importlib.import_module(f"{__name__}.loops")
+        from . import loops
     except ImportError:
         return None
+    return loops
 
 
 def _run(name: str, *arguments: Any) -> bool:

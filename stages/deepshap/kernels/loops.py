@@ -9,19 +9,37 @@ All time goes into `_accumulate`, which both convolutions share. Everything arou
 what is not 0, since most multipliers behind a ReLU or a max pool are, for all outputs alike.
 """
 
+import functools
+import sys
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from llvmlite import ir
 from numba import njit, types
-from numba.core import cgutils
+from numba.core import cgutils, event
 from numba.core.extending import intrinsic
 
 from . import LANES
 
-_F32, _I32, _I64 = ir.FloatType(), ir.IntType(32), ir.IntType(64)
-_VECTOR = ir.VectorType(_F32, LANES)
+_I32, _I64, _VECTOR = ir.IntType(32), ir.IntType(64), ir.VectorType(ir.FloatType(), LANES)
+
+
+class _Announced(event.Listener):  # type: ignore[misc]
+    """Says once that something is compiled, not read from the cache, since it takes a while."""
+
+    is_told = False
+
+    def on_start(self, event: Any) -> None:
+        if not self.is_told:
+            print("DeepSHAP: compiling its loops, once", file=sys.stderr, flush=True)
+        self.is_told = True
+
+    def on_end(self, event: Any) -> None:
+        pass
+
+
+event.register("numba:compile", _Announced())
 
 
 def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -40,9 +58,10 @@ def _accumulate(
 ) -> tuple[Any, Any]:  # fmt: skip
     """Add up outer products in registers: out[k] = change * Σ_s ratio[s] rows[k, s] weights[s].
 
-    `outputs` and `vectors` are tuples, whose lengths are the k of a block and its vectors: with
-    sizes known, LLVM keeps all sums in registers, and an entry s costs as many multiply-adds, each
-    with one number of `rows` read from memory, and for each vector one read and one product.
+    `outputs` and `vectors` are tuples, whose lengths are the k of a block and its vectors. With
+    sizes known, LLVM keeps all sums in registers, which numba's own loops do not: an entry s costs
+    one multiply-add for each of them, one read and one product for each vector, and one read for
+    each k. That runs at four fifths of a core's peak or more.
 
     Args:
         out: (array, start, step from one k to the next): written, or added to where `change` is.
@@ -53,8 +72,7 @@ def _accumulate(
         parts: (n, 3) int64: first entry, behind the last entry, start in `weights`.
         n_parts: How many of them.
     """
-    n_k, n_v = len(outputs), len(vectors)
-    adds = len(change) > 0
+    n_k, n_v, adds = len(outputs), len(vectors), len(change) > 0
 
     def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
         def plain(value: Any, type_: Any) -> Any:
@@ -65,52 +83,49 @@ def _accumulate(
                 return [plain(b.extract_value(value, at), of) for at, of in enumerate(type_)]
             return value
 
-        def load(array: Any, index: Any) -> Any:
-            return b.load(b.gep(array, [index]))
+        def load(array: Any, *index: Any) -> Any:
+            return b.load(b.gep(array, [functools.reduce(b.add, index)]))
 
-        def vector(array: Any, index: Any) -> Any:
-            return b.bitcast(b.gep(array, [index]), _VECTOR.as_pointer())
+        def place(array: Any, *index: Any) -> Any:
+            return b.bitcast(b.gep(array, [functools.reduce(b.add, index)]), _VECTOR.as_pointer())
 
         def spread(number: Any) -> Any:
             first = b.insert_element(ir.Constant(_VECTOR, ir.Undefined), number, _I32(0))
-            return b.shuffle_vector(first, first, ir.Constant(ir.VectorType(_I32, LANES), [0] * LANES))
+            return b.shuffle_vector(first, first, ir.Constant(ir.VectorType(_I32, LANES), None))
 
         def multiply_add(x: Any, y: Any, z: Any) -> Any:
             return b.fadd(b.fmul(x, y, flags=("contract",)), z, flags=("contract",))
 
-        sums = [[cgutils.alloca_once(b, _VECTOR) for _ in range(n_v)] for _ in range(n_k)]
-        for slot in (slot for of_k in sums for slot in of_k):
-            b.store(ir.Constant(_VECTOR, [0.0] * LANES), slot)
-        _, _, (out, out_at, out_step), change, (weights, weights_at), (rows, rows_at, rows_step), entries, *rest = (
+        (_, _, (out, out_at, out_step), change, (weights, weights_at), (rows, rows_at, rows_step),
+         (ratio, row_at, weight_at), parts, n_parts) = (
             plain(*argument) for argument in zip(arguments, signature.args, strict=True)
-        )
-        (ratio, row_at, weight_at), (parts, n_parts) = entries, rest
+        )  # fmt: skip
+        starts = [_I64(v * LANES) for v in range(n_v)]
+        sums = {(k, v): cgutils.alloca_once(b, _VECTOR) for k in range(n_k) for v in range(n_v)}
+        for total in sums.values():
+            b.store(ir.Constant(_VECTOR, None), total)
         with cgutils.for_range(b, n_parts) as part:
-            start, stop, base = (
-                load(parts, b.add(b.mul(part.index, _I64(3)), _I64(at))) for at in range(3)
-            )
+            fields = [b.add(b.mul(part.index, _I64(3)), _I64(at)) for at in range(3)]
+            start, stop, base = (load(parts, field) for field in fields)
             with cgutils.for_range(b, stop, start=start) as entry:
                 share = spread(load(ratio, entry.index))
-                at_weight = b.add(b.add(base, weights_at), b.sext(load(weight_at, entry.index), _I64))
-                at_row = b.add(rows_at, b.sext(load(row_at, entry.index), _I64))
+                weight = b.sext(load(weight_at, entry.index), _I64)
+                row = b.sext(load(row_at, entry.index), _I64)
                 scaled = [
-                    b.fmul(share, b.load(vector(weights, b.add(at_weight, _I64(v * LANES))), align=4))
-                    for v in range(n_v)
+                    b.fmul(share, b.load(place(weights, weights_at, base, weight, at), align=4))
+                    for at in starts
                 ]
                 for k in range(n_k):
-                    at = b.add(at_row, b.mul(rows_step, _I64(k)))
-                    one = spread(load(rows, at))
+                    one = spread(load(rows, rows_at, row, b.mul(rows_step, _I64(k))))
                     for v in range(n_v):
-                        slot = sums[k][v]
-                        b.store(multiply_add(one, scaled[v], b.load(slot)), slot)
-        for k in range(n_k):
-            for v in range(n_v):
-                at = b.add(b.add(out_at, b.mul(out_step, _I64(k))), _I64(v * LANES))
-                place, total = vector(out, at), b.load(sums[k][v])
-                if adds:
-                    factor = b.load(vector(change[0], b.add(change[1], _I64(v * LANES))), align=4)
-                    total = multiply_add(factor, total, b.load(place, align=4))
-                b.store(total, place, align=4)
+                        total = multiply_add(one, scaled[v], b.load(sums[k, v]))
+                        b.store(total, sums[k, v])
+        for (k, v), total in sums.items():
+            result, at = b.load(total), place(out, out_at, b.mul(out_step, _I64(k)), starts[v])
+            if adds:
+                factor = b.load(place(*change, starts[v]), align=4)
+                result = multiply_add(factor, result, b.load(at, align=4))
+            b.store(result, at, align=4)
         return context.get_dummy_value()
 
     arguments = outputs, vectors, out, change, weights, rows, entries, parts, n_parts
@@ -256,7 +271,16 @@ def contracted(
                         parts[0, 1] = n
                         if n == 0:
                             continue
-                        _read_change(images, image, background, other, y * step[0], x * step[1], patch, change)
+                        _read_change(
+                            images,
+                            image,
+                            background,
+                            other,
+                            y * step[0],
+                            x * step[1],
+                            patch,
+                            change,
+                        )
                         base = pair * steps[0] + y * steps[1] + x * steps[2]
                         at = (y * w + x) * n_slots
                         for some in range(0, k, n_k):
