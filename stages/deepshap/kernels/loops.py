@@ -1,5 +1,6 @@
-"""The loops that numba compiles. They read and write without bounds: only
-`__init__.py` beside this file calls them, which checks.
+"""The loops that numba compiles.
+
+They read and write without bounds: only `__init__.py` beside this file calls them, which checks.
 
 Layouts, p pairs, k outputs, c channels: what depends on the output lies as (p, h, w, k, c), what
 does not as (p, h, w, c), weights as (block, kernel height, kernel width, c read, c written), where
@@ -192,18 +193,21 @@ def transposed(
     n_k, (n_blocks, tall, wide, c, width) = len(outputs), weight.shape
     p, height, breadth, k, channels = out.shape
     flat, written = weight.reshape(-1), out.reshape(-1)
-    size = len(ratio) * ratio[0].size + 1
+    n_lists = max(len(ratio), len(offset))
+    size = n_lists * ratio[0].size + 1
     entries = np.empty(size, np.float32), np.empty(size, np.int32), np.empty(size, np.int32)
-    starts, parts = np.empty((p, plane[0] * plane[1] + 1), np.int64), np.empty((tall, 3), np.int64)
+    parts = np.empty((tall, 3), np.int64)
+    starts = np.empty((n_lists, plane[0] * plane[1] + 1), np.int64)
     n = 0
-    for pair in range(len(ratio)):
+    for pair in range(n_lists):
+        factors = ratio[min(pair, len(ratio) - 1)], offset[min(pair, len(offset) - 1)]
         n = _list_by_position(
-            ratio[pair], offset[pair if len(offset) > 1 else 0], window, plane, steps,
+            *factors, window, plane, steps,
             stride[1] * c * width, width, starts[pair], n, entries,
         )  # fmt: skip
     for block in range(n_blocks):
         for pair in range(p):
-            listed = starts[pair if len(ratio) > 1 else 0]
+            listed = starts[min(pair, n_lists - 1)]
             for y in range(padding[0], padding[0] + height):
                 top = max(0, -((tall - 1 - y) // stride[0]))
                 bottom = min(plane[0] - 1, y // stride[0])
@@ -252,89 +256,79 @@ def contracted(
     """
     n_k, (n_blocks, _, n_window, c, width) = len(outputs), weight.shape
     k, (h, w), b = out.shape[2], ratio.shape[1:3], len(background)
-    n_slots, n_channels = -(-k // n_k) * n_k, n_blocks * width
-    flat = weight.reshape(-1)
+    slots, channels = -(-k // n_k) * n_k, n_blocks * width
+    flat, sums = weight.reshape(-1), np.empty(h * w * slots * channels, np.float32)
     entries = np.empty(c, np.float32), np.empty(c, np.int32), np.empty(c, np.int32)
-    parts, change = np.zeros((1, 3), np.int64), np.zeros(n_channels, np.float32)
-    sums = np.empty(h * w * n_slots * n_channels, np.float32)
+    parts, change = np.zeros((1, 3), np.int64), np.zeros(channels, np.float32)
     for piece in range(len(pieces)):
         for image in range(len(images)):
             sums[:] = 0
             for other in range(pieces[piece, 0], pieces[piece, 1]):
                 pair = image * b + other
+                lists = ratio[min(pair, len(ratio) - 1)], offset[min(pair, len(offset) - 1)]
                 for y in range(h):
                     for x in range(w):
-                        n = _list_channels(
-                            ratio, pair if len(ratio) > 1 else 0, offset,
-                            pair if len(offset) > 1 else 0, y, x, n_window, width, entries,
-                        )  # fmt: skip
-                        parts[0, 1] = n
-                        if n == 0:
+                        parts[0, 1] = _list_channels(*lists, y, x, n_window, width, entries)
+                        if parts[0, 1] == 0:
                             continue
-                        _read_change(
-                            images,
-                            image,
-                            background,
-                            other,
-                            y * step[0],
-                            x * step[1],
-                            patch,
-                            change,
-                        )
-                        base = pair * steps[0] + y * steps[1] + x * steps[2]
-                        at = (y * w + x) * n_slots
+                        corner = y * step[0], x * step[1]
+                        _read_change(images[image], background[other], corner, patch, change)
+                        start = pair * steps[0] + y * steps[1] + x * steps[2]
                         for some in range(0, k, n_k):
-                            first = min(some, k - n_k)
+                            at = ((y * w + x) * slots + some) * channels
+                            first = start + min(some, k - n_k) * steps[3]
                             for block in range(n_blocks):
                                 _accumulate(
-                                    outputs, vectors,
-                                    (sums, (at + some) * n_channels + block * width, n_channels),
-                                    (change, block * width),
-                                    (flat, block * n_window * c * width),
-                                    (rows, base + first * steps[3], steps[3]), entries, parts, 1,
+                                    outputs, vectors, (sums, at + block * width, channels),
+                                    (change, block * width), (flat, block * n_window * c * width),
+                                    (rows, first, steps[3]), entries, parts, 1,
                                 )  # fmt: skip
-            for y in range(h):
-                for x in range(w):
-                    for output in range(k):
-                        slot = output if output < k - n_k else output + n_slots - k
-                        at = ((y * w + x) * n_slots + slot) * n_channels
-                        for plane in range(images.shape[1]):
-                            for i in range(y * step[0], y * step[0] + patch[0]):
-                                for j in range(x * step[1], x * step[1] + patch[1]):
-                                    out[piece, image, output, plane, i, j] += sums[at]
-                                    at += 1
+            _add_patches(sums.reshape(h, w, slots, channels), n_k, step, patch, out[piece, image])
 
 
 @_compiled
 def _list_channels(
-    ratio: Any, pair: int, offset: Any, place: int, y: int, x: int, n_window: int, width: int,
-    entries: Any,
-) -> int:  # fmt: skip
-    """List the channels of a position whose ratio is not 0, and count them."""
+    ratio: Any, offset: Any, y: int, x: int, n_window: int, width: int, entries: Any
+) -> int:
+    """List the channels of a position whose ratio is not 0, for `_accumulate`, and count them."""
     values, row_at, weight_at = entries
-    n, c = 0, ratio.shape[3]
+    n, c = 0, ratio.shape[2]
     for channel in range(c):
-        at = offset[place, y, x, channel]
-        if at >= n_window:
+        place = offset[y, x, channel]
+        if place >= n_window:
             raise IndexError("an offset lies outside its window")
-        values[n] = ratio[pair, y, x, channel]
+        values[n] = ratio[y, x, channel]
         row_at[n] = channel
-        weight_at[n] = (at * c + channel) * width
-        n += ratio[pair, y, x, channel] != 0
+        weight_at[n] = (place * c + channel) * width
+        n += ratio[y, x, channel] != 0
     return n
 
 
 @_compiled
-def _read_change(
-    images: Any, image: int, background: Any, other: int, y: int, x: int, patch: Any, change: Any
-) -> None:
-    """Write an image minus a background image under the patch at (y, x), channel by channel."""
+def _read_change(image: Any, other: Any, corner: Any, patch: Any, change: Any) -> None:
+    """Write an image minus another under the patch at a corner, channel by channel."""
     at = 0
-    for plane in range(images.shape[1]):
-        for i in range(y, y + patch[0]):
-            for j in range(x, x + patch[1]):
-                change[at] = images[image, plane, i, j] - background[other, plane, i, j]
+    for plane in range(len(image)):
+        for i in range(corner[0], corner[0] + patch[0]):
+            for j in range(corner[1], corner[1] + patch[1]):
+                change[at] = image[plane, i, j] - other[plane, i, j]
                 at += 1
+
+
+@_compiled
+def _add_patches(sums: Any, n_k: int, step: Any, patch: Any, out: Any) -> None:
+    """Add patches (h, w, slots, channels) of one image to out (k, channels, height, width)."""
+    (h, w, slots), k = sums.shape[:3], len(out)
+    for y in range(h):
+        for x in range(w):
+            for output in range(k):
+                slot = output if output < k - n_k else output + slots - k
+                at = 0
+                for plane in range(out.shape[1]):
+                    for i in range(y * step[0], y * step[0] + patch[0]):
+                        for j in range(x * step[1], x * step[1] + patch[1]):
+                            out[output, plane, i, j] += sums[y, x, slot, at]
+                            at += 1
 
 
 @_compiled
