@@ -32,7 +32,7 @@ class Composed(Rule):
         weight = weight.movedim(1, -1)  # channels last
         self._sides = weight.shape[1:]
         self._weight = weight.flatten(1)
-        self._compiled = kernels.Weight(self._weight[:, :, None, None])
+        self._taps = kernels.Weight(self._weight[:, :, None, None])
 
     def forward(self, *inputs: Activation) -> tuple[Activation, Saved]:
         """Step by step."""
@@ -45,7 +45,7 @@ class Composed(Rule):
         self, multiplier: Multiplier, image: Saved, background: Saved
     ) -> Sequence[Multiplier]:
         """Multiply by the weight."""
-        planes = kernels.transposed(_as_plane(multiplier), self._compiled, (1, 1), (0, 0), (1, 1))
+        planes = kernels.transposed(_as_plane(multiplier), self._taps, (1, 1), (0, 0), (1, 1))
         if planes is not None:
             rows = planes[..., 0, 0].unflatten(2, self._sides)
             return [Multiplier(rows.movedim(-1, 2))]

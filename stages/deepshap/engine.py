@@ -198,9 +198,9 @@ class DeepShap:
                 continue
             if node in self._first:
                 planes = images.images, background.images
-                parts = self._first[node].attributions(multiplier, *planes, pieces)
-                for total, part in zip(totals, parts, strict=True):
-                    total += part
+                sums = self._first[node].attributions(multiplier, *planes, pieces)
+                for total, summed in zip(totals, sums, strict=True):
+                    total += summed
                 continue
             passed = step.rule.backward(multiplier, images.saved[node], background.saved[node])
             for source, part in zip(step.inputs, passed, strict=True):

@@ -142,8 +142,7 @@ class Convolution(Rule):
             side - ((n - 1) * stride - pad + margin + 1)
             for (side, n), stride, pad, margin in covered
         ]
-        plain = self.groups == 1 and self.dilation == (1, 1)
-        self._compiled = kernels.Weight(self.weight) if plain else None
+        self._taps = kernels.Weight(self.weight)
         self._flipped = None
         if self.stride == (1, 1) and min(self._margin) >= 0:
             self._flipped = _channels_last(_transposed(self.weight, self.groups).flip(2, 3))
@@ -158,15 +157,21 @@ class Convolution(Rule):
         self, multiplier: Multiplier, image: Saved, background: Saved
     ) -> Sequence[Multiplier]:
         """Convolve back."""
-        if self._compiled is not None:
-            size = tuple(self.call.inputs[0][-2:])
-            settings = self.stride, self.padding, size
-            planes = kernels.transposed(multiplier, self._compiled, *settings)
-            if planes is not None:
-                return [Multiplier(planes)]
+        planes = self._compiled_back(multiplier)
+        if planes is not None:
+            return [Multiplier(planes)]
         rows = multiplier.dense()
         planes = self._back(_channels_last(rows.reshape(-1, *self.call.output[-3:])))
         return [Multiplier(planes.reshape(*rows.shape[:2], *features(self.call.inputs[0])))]
+
+    def _compiled_back(self, multiplier: Multiplier) -> Tensor | None:
+        """Transpose what is mostly 0; None where PyTorch has to."""
+        if self.groups != 1 or self.dilation != (1, 1):
+            return None
+        height, width = self.call.inputs[0][-2:]
+        return kernels.transposed(
+            multiplier, self._taps, self.stride, self.padding, (height, width)
+        )
 
     def _back(self, planes: Tensor) -> Tensor:
         """Transpose, by the fastest of three ways, which are up to ten times apart."""

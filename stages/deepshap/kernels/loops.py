@@ -26,7 +26,7 @@ from . import LANES
 _I32, _I64, _VECTOR = ir.IntType(32), ir.IntType(64), ir.VectorType(ir.FloatType(), LANES)
 
 
-class _Announced(event.Listener):  # type: ignore[misc]
+class _Announced(event.Listener):
     """Says once that something is compiled, not read from the cache, since it takes a while."""
 
     is_told = False
@@ -43,17 +43,15 @@ class _Announced(event.Listener):  # type: ignore[misc]
 event.register("numba:compile", _Announced())
 
 
-def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+def _compiled(function: Callable[..., Any]) -> Any:
     """Compile at the first call, and keep the machine code where there is a place to write."""
-    options = {"nogil": True, "error_model": "numpy"}
     try:
-        return njit(cache=True, **options)(function)
+        return njit(function, nogil=True, error_model="numpy", cache=True)
     except RuntimeError:  # neither this folder nor the user's can be written
-        return njit(**options)(function)
+        return njit(function, nogil=True, error_model="numpy")
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def _accumulate(
+def _outer_products(
     typing: Any, outputs: Any, vectors: Any, out: Any, change: Any, weights: Any, rows: Any,
     entries: Any, parts: Any, n_parts: Any,
 ) -> tuple[Any, Any]:  # fmt: skip
@@ -80,9 +78,9 @@ def _accumulate(
             """The address of an array's first number; a number as it is; of a tuple, each."""
             if isinstance(type_, types.Array):
                 return context.make_array(type_)(context, b, value).data
-            if isinstance(type_, types.BaseTuple):
-                return [plain(b.extract_value(value, at), of) for at, of in enumerate(type_)]
-            return value
+            if isinstance(type_, types.Number):
+                return value
+            return [plain(b.extract_value(value, at), of) for at, of in enumerate(type_)]
 
         def load(array: Any, *index: Any) -> Any:
             return b.load(b.gep(array, [functools.reduce(b.add, index)]))
@@ -131,6 +129,9 @@ def _accumulate(
 
     arguments = outputs, vectors, out, change, weights, rows, entries, parts, n_parts
     return types.void(*arguments), generate
+
+
+_accumulate: Any = intrinsic(_outer_products)
 
 
 @_compiled
