@@ -141,8 +141,11 @@ def contracted(
     _require(all(0 <= piece.start < piece.stop <= b for piece in pieces), "pieces beyond all")
     bounds = np.array([[piece.start, piece.stop] for piece in pieces])
     out = np.zeros((len(pieces), n, its.k, *images.shape[1:]), np.float32)
-    planes = [tensor.float().contiguous().numpy() for tensor in (images, background)]
-    settings = blocks, *planes, bounds, step, patch, out
+    channels = len(blocks) * blocks.shape[4]
+    under, others = (
+        _under(planes, step, patch, (h, w), channels) for planes in (images, background)
+    )
+    settings = blocks, under.numpy(), others.numpy(), bounds, step, patch, out
     if not _run("contracted", *tuples, *its.arrays, *settings):
         return None
     return list(torch.from_numpy(out))
@@ -266,6 +269,17 @@ def _run(name: str, *arguments: Any) -> bool:
         message = f"DeepSHAP: {name} cannot be compiled, so PyTorch computes instead: {why}"
         warnings.warn(message, stacklevel=2)
     return name not in _FAILED
+
+
+def _under(
+    planes: Tensor, step: Sequence[int], patch: Sequence[int], size: Sequence[int], channels: int
+) -> Tensor:
+    """What lies under each patch, (n, c, height, width) -> (n, h, w, channels), the last ones 0."""
+    cut = planes.unfold(2, patch[0], step[0]).unfold(3, patch[1], step[1])
+    cut = cut[:, :, : size[0], : size[1]].permute(0, 2, 3, 1, 4, 5).flatten(3)
+    filled = cut.new_zeros(*cut.shape[:3], channels, dtype=torch.float32)
+    filled[..., : cut.shape[3]] = cut
+    return filled
 
 
 def _channels_last(tensor: Tensor) -> Tensor:

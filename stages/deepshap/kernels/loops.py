@@ -196,7 +196,7 @@ def transposed(
     flat, written = weight.reshape(-1), out.reshape(-1)
     n_lists = max(len(ratio), len(offset))
     size = n_lists * ratio[0].size + 1
-    entries = np.empty(size, np.float32), np.empty(size, np.int32), np.empty(size, np.int32)
+    entries = _new_entries(size)
     parts = np.empty((tall, 3), np.int64)
     starts = np.empty((n_lists, plane[0] * plane[1] + 1), np.int64)
     n = 0
@@ -206,29 +206,27 @@ def transposed(
             *factors, window, plane, steps,
             stride[1] * c * width, width, starts[pair], n, entries,
         )  # fmt: skip
+    rows_reached = _reached(height, padding[0], tall, stride[0], plane[0])
+    columns = _reached(breadth, padding[1], wide, stride[1], plane[1])
     for block in range(n_blocks):
         for pair in range(p):
             listed = starts[min(pair, n_lists - 1)]
-            for y in range(padding[0], padding[0] + height):
-                top = max(0, -((tall - 1 - y) // stride[0]))
-                bottom = min(plane[0] - 1, y // stride[0])
-                for x in range(padding[1], padding[1] + breadth):
-                    left = max(0, -((wide - 1 - x) // stride[1]))
-                    right = min(plane[1] - 1, x // stride[1])
+            for y in range(height):
+                for x in range(breadth):
                     n_parts = 0
-                    for row in range(top, bottom + 1 if left <= right else top):
-                        start = listed[row * plane[1] + left]
-                        stop = listed[row * plane[1] + right + 1]
+                    for row in range(rows_reached[y, 0], rows_reached[y, 1]):
+                        start = listed[row * plane[1] + columns[x, 0]]
+                        stop = listed[row * plane[1] + columns[x, 1]]
                         if start < stop:
-                            tap = (y - row * stride[0]) * wide + x
+                            tap = (y + padding[0] - row * stride[0]) * wide + x + padding[1]
                             parts[n_parts] = start, stop, tap * c * width
                             n_parts += 1
-                    at = (pair * height + y - padding[0]) * breadth + x - padding[1]
                     for some in range(0, k, n_k):
                         first = min(some, k - n_k)  # the last ones twice rather than too far
+                        at = ((pair * height + y) * breadth + x) * k + first
                         _accumulate(
                             outputs, vectors,
-                            (written, (at * k + first) * channels + block * width, channels), (),
+                            (written, at * channels + block * width, channels), (),
                             (flat, block * tall * wide * c * width),
                             (rows, pair * steps[0] + first * steps[3], steps[3]),
                             entries, parts, n_parts,
@@ -236,34 +234,51 @@ def transposed(
 
 
 @_compiled
+def _new_entries(size: int) -> Any:
+    """Room for a list, for `_accumulate`."""
+    return np.empty(size, np.float32), np.empty(size, np.int32), np.empty(size, np.int32)
+
+
+@_compiled
+def _reached(size: int, padding: int, taps: int, stride: int, outputs: int) -> Any:
+    """For each position along an axis, the first output that it enters and behind the last one.
+
+    Where it enters none, both are the same.
+    """
+    found = np.empty((size, 2), np.int64)
+    for at in range(size):
+        found[at, 0] = min(max(0, -((taps - 1 - at - padding) // stride)), outputs)
+        found[at, 1] = max(found[at, 0], min(outputs, (at + padding) // stride + 1))
+    return found
+
+
+@_compiled
 def contracted(
     outputs: Any, vectors: Any, rows: Any, steps: Any, ratio: Any, offset: Any, weight: Any,
     images: Any, background: Any, pieces: Any, step: Any, patch: Any, out: Any,
 ) -> None:  # fmt: skip
-    """Contract a first convolution over pairs: out += (x - b) * Σ_c rows ratio weight.
+    """Contract a first convolution over pairs: out = Σ (x - b) Σ_c rows ratio weight.
 
-    Position by position, so that its sums and the weights stay in the nearest cache while all pairs
-    of a piece pass; then the patches, which overlap, are added up.
+    Pair by pair, since their rows are far apart; then the patches, which overlap, are added up.
 
     Args:
         outputs, vectors, rows, steps, ratio, offset: As for `transposed`.
         weight: (blocks, 1, window, c, 16 * vectors), of the patch under a window.
-        images: (n, channels, height, width), padded.
-        background: (b, channels, height, width), padded.
+        images: What lies under each patch, (n, h, w, channels), as many as are written.
+        background: Likewise (b, h, w, channels).
         pieces: (pieces, 2): from which background image to which.
         step: How far one patch is from the next.
         patch: Its height and width.
-        out: (pieces, n, k, channels, height, width), added to.
+        out: (pieces, n, k, channels, height, width) with padding, added to.
     """
     n_k, (n_blocks, _, n_window, c, width) = len(outputs), weight.shape
-    k, (h, w), b = out.shape[2], ratio.shape[1:3], len(background)
-    slots, channels = -(-k // n_k) * n_k, n_blocks * width
-    flat, sums = weight.reshape(-1), np.empty(h * w * slots * channels, np.float32)
-    entries = np.empty(c, np.float32), np.empty(c, np.int32), np.empty(c, np.int32)
-    parts, change = np.zeros((1, 3), np.int64), np.zeros(channels, np.float32)
+    k, (b, h, w, channels), slots = out.shape[2], background.shape, -(-out.shape[2] // n_k) * n_k
+    flat, sums = weight.reshape(-1), np.empty((h, w, slots, channels), np.float32)
+    entries, parts = _new_entries(c), np.zeros((1, 3), np.int64)
+    change, added = np.empty(channels, np.float32), sums.reshape(-1)
     for piece in range(len(pieces)):
         for image in range(len(images)):
-            sums[:] = 0
+            added[:] = 0
             for other in range(pieces[piece, 0], pieces[piece, 1]):
                 pair = image * b + other
                 lists = ratio[min(pair, len(ratio) - 1)], offset[min(pair, len(offset) - 1)]
@@ -272,19 +287,19 @@ def contracted(
                         parts[0, 1] = _list_channels(*lists, y, x, n_window, width, entries)
                         if parts[0, 1] == 0:
                             continue
-                        corner = y * step[0], x * step[1]
-                        _read_change(images[image], background[other], corner, patch, change)
+                        for at in range(channels):
+                            change[at] = images[image, y, x, at] - background[other, y, x, at]
                         start = pair * steps[0] + y * steps[1] + x * steps[2]
                         for some in range(0, k, n_k):
                             at = ((y * w + x) * slots + some) * channels
                             first = start + min(some, k - n_k) * steps[3]
                             for block in range(n_blocks):
                                 _accumulate(
-                                    outputs, vectors, (sums, at + block * width, channels),
+                                    outputs, vectors, (added, at + block * width, channels),
                                     (change, block * width), (flat, block * n_window * c * width),
                                     (rows, first, steps[3]), entries, parts, 1,
                                 )  # fmt: skip
-            _add_patches(sums.reshape(h, w, slots, channels), n_k, step, patch, out[piece, image])
+            _add_patches(sums, n_k, step, patch, out[piece, image])
 
 
 @_compiled
@@ -303,17 +318,6 @@ def _list_channels(
         weight_at[n] = (place * c + channel) * width
         n += ratio[y, x, channel] != 0
     return n
-
-
-@_compiled
-def _read_change(image: Any, other: Any, corner: Any, patch: Any, change: Any) -> None:
-    """Write an image minus another under the patch at a corner, channel by channel."""
-    at = 0
-    for plane in range(len(image)):
-        for i in range(corner[0], corner[0] + patch[0]):
-            for j in range(corner[1], corner[1] + patch[1]):
-                change[at] = image[plane, i, j] - other[plane, i, j]
-                at += 1
 
 
 @_compiled
