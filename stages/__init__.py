@@ -5,6 +5,7 @@ as the origin of results that it did not make. `stages.core.stage` compares the 
 snapshot.
 """
 
+import gc
 import hashlib
 import os
 import sys
@@ -61,3 +62,4 @@ CODE_AT_START: dict[Path, str] = {}
 if sys.argv[:1] == ["-m"]:  # only while `python -m stages.<name>` starts
     CODE_AT_START = code_digests()
     sys.excepthook = _excepthook
+    gc.disable()  # until `run_stage`: imports leave nothing to collect, and looking takes time

@@ -21,9 +21,9 @@ SIDE = 48  # pixels; an image takes 7 kB, in float32 27 kB
 FEW, MANY = 1024, 4096
 MOST = 40 << 20  # bytes: less than half of what the images would take in float32
 RUN = """
-import sys, yaml, importlib
+import importlib, pathlib, sys, yaml
 stage = importlib.import_module("stages." + sys.argv[1])
-params = yaml.safe_load(open("params.yaml"))
+params = yaml.safe_load(pathlib.Path("params.yaml").read_text())
 stage.main(stage.Params.model_validate(params))
 """
 

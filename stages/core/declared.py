@@ -1,6 +1,7 @@
 """Whether DVC watches all local code that a stage runs; without that, results could be stale."""
 
 import ast
+import os
 import re
 import sys
 from functools import cache
@@ -30,7 +31,7 @@ def require_declared(plugin: str | None = None) -> None:
     watched = _deps().get(script.stem)
     if watched is None:
         return
-    for file in sorted(_loaded_files()):
+    for file in sorted(loaded_files()):
         if not _watches(watched, file) and _does_anything(_ROOT / file):
             raise UserError(_message(file, plugin, script.stem))
 
@@ -83,15 +84,15 @@ def _read_deps() -> dict[str, set[Path]]:
     }
 
 
-def _loaded_files() -> set[Path]:
+def loaded_files() -> set[Path]:
     """Source files that were imported, from the root of the repository; no installed packages."""
-    names = {getattr(module, "__file__", None) for module in list(sys.modules.values())}
-    files = {Path(name) for name in names if name}
-    installed = Path(sys.prefix)
+    ours, installed = f"{_ROOT}{os.sep}", f"{sys.prefix}{os.sep}"
+    # Listed first, since asking a module that loads lazily for `__file__` may import others.
+    names = [getattr(module, "__file__", None) or "" for module in list(sys.modules.values())]
     return {
-        file.relative_to(_ROOT)
-        for file in files
-        if file.is_relative_to(_ROOT) and not file.is_relative_to(installed)
+        Path(name).relative_to(_ROOT)
+        for name in names
+        if name.startswith(ours) and not name.startswith(installed)
     }
 
 

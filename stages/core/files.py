@@ -13,14 +13,16 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from stages.core.errors import UserError
+
+if TYPE_CHECKING:  # most stages have no table, and need not wait for the import
+    import pandas as pd
 
 AppendRows = Callable[[NDArray[Any]], None]
 
@@ -145,13 +147,13 @@ def read_json(path: Path) -> dict[str, Any]:
     return content
 
 
-def write_csv(path: Path, table: pd.DataFrame) -> None:
+def write_csv(path: Path, table: "pd.DataFrame") -> None:
     """Write a table for `dvc plots`, as a new file."""
     with new_file(path) as partial:
         write_table(partial, table)
 
 
-def write_table(path: Path, table: pd.DataFrame) -> None:
+def write_table(path: Path, table: "pd.DataFrame") -> None:
     """Write a table as CSV: no index, six significant digits."""
     table.to_csv(
         path,

@@ -20,6 +20,7 @@ _WORDS = (
     "Cannot allocate memory",
     "bad_alloc",
     "failed to map segment from shared object",
+    "could not create a primitive",  # oneDNN, PyTorch's convolutions; it says no more
 )
 
 

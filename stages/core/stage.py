@@ -12,7 +12,7 @@ from typing import NoReturn, TypeVar
 from pydantic import BaseModel
 
 from stages import CODE_AT_START, code_digests, exit_interrupted, was_interrupted
-from stages.core.declared import require_declared
+from stages.core.declared import loaded_files, require_declared
 from stages.core.errors import UserError, unusable_file_message
 from stages.core.launch import fail_rank, is_rank, launch, start_rank, wants_ranks
 from stages.core.memory import is_out_of_memory, out_of_memory_message
@@ -38,6 +38,8 @@ def run_stage(main: Callable[[Params], None], model: type[Params], in_ranks: boo
         in_ranks: Whether several processes can share its work; they do if LAUNCH asks for it.
     """
     global _running
+    gc.freeze()  # what the imports left; they ran without collection, see `stages`
+    gc.enable()
     atexit.register(gc.freeze)  # to collect what PyTorch's modules hold would take a second
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(line_buffering=True)  # so that logs show each line at once
@@ -107,10 +109,7 @@ def require_true_record() -> None:
     if load_params(type(_running)) != _running:
         raise UserError(_edited_message(PARAMS_FILE))
     now = code_digests()
-    # Listed first, since asking a module that loads lazily for `__file__` may import others.
-    loaded = {
-        Path(getattr(module, "__file__", None) or "") for module in list(sys.modules.values())
-    }
+    loaded = {_ROOT / file for file in loaded_files()}
     # The template, style and scripts of a page are in the folder `page` next to their module.
     folders = {path.parent / "page" for path in loaded}
     for path in CODE_AT_START.keys() | now.keys():

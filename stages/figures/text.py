@@ -1,18 +1,22 @@
 """Lines of text, measured in pixels: cut, broken and made printable."""
 
 import itertools
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Literal
+from pathlib import Path
+from typing import Literal, NamedTuple
 
-from matplotlib.backends.backend_agg import RendererAgg
-from matplotlib.font_manager import FontProperties, findfont, get_font
+import matplotlib
+from matplotlib.ft2font import FT2Font
+from PIL import ImageDraw, ImageFont
 
 FONT = "DejaVu Sans"  # ships with matplotlib: the same letters on every machine
 MISSING = "□"
 INK, MUTED, WRONG = "#1a1a1a", "#595959", "#a4161a"  # each at least 7:1 on white
-DPI = 72  # dots an inch, so that a font size is in pixels
+ASCENT = 0.93  # of the font: top of a line to its baseline, as a share of the size
+_ANCHORS = {"left": "ls", "center": "ms", "right": "rs"}  # Pillow's names of points on the baseline
 
 
 @dataclass(frozen=True)
@@ -21,7 +25,7 @@ class TextStyle:
 
     Attributes:
         size: Of the font, in pixels.
-        color: As matplotlib names it.
+        color: As in CSS.
         align: Which end of the line stands at the given place.
         bold: Whether its strokes are thick.
     """
@@ -40,23 +44,65 @@ QUIET = TextStyle(color=MUTED)
 SMALL = TextStyle(11, MUTED)
 UNDER_TILE = TextStyle(11, MUTED, "center")
 UNDER_TILE_BOLD = TextStyle(11, INK, "center", bold=True)
+TICK = TextStyle(11, INK, "center")
+
+
+class Line(NamedTuple):
+    """A line of text with its top at y and its left end, centre or right end at x."""
+
+    x: float
+    y: float
+    text: str
+    style: TextStyle
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """Where its baseline starts, is halved or ends: whole pixels, so that letters are crisp."""
+        return round(self.x), round(self.y + ASCENT * self.style.size)
+
+    def draw(self, pen: ImageDraw.ImageDraw) -> None:
+        """Write it."""
+        font = _font_for(self.text, self.style.size, self.style.bold)
+        anchor = _ANCHORS[self.style.align]
+        pen.text(self.place, self.text, self.style.color, font, anchor)
+
+    @property
+    def box(self) -> tuple[float, float, float, float]:
+        """Left, top, right and bottom edge of what it inks."""
+        font = _font_for(self.text, self.style.size, self.style.bold)
+        left, top, right, bottom = font.getbbox(self.text, anchor=_ANCHORS[self.style.align])
+        x, y = self.place
+        return x + left, y + top, x + right, y + bottom
 
 
 @cache
 def _glyphs() -> frozenset[int]:
-    return frozenset(get_font(findfont(FONT)).get_charmap())
+    return frozenset(FT2Font(str(_font_file(bold=False))).get_charmap())
+
+
+def _font_file(bold: bool) -> Path:
+    folder = Path(matplotlib.get_data_path(), "fonts", "ttf")
+    return folder / ("DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf")
 
 
 @cache
-def _renderer() -> RendererAgg:
-    return RendererAgg(1, 1, DPI)  # type: ignore[no-untyped-call]
+def _font(size: int, bold: bool, shaped: bool) -> ImageFont.FreeTypeFont:
+    layout = None if shaped else ImageFont.Layout.BASIC
+    return ImageFont.truetype(_font_file(bold), size, layout_engine=layout)
+
+
+def _font_for(text: str, size: int, bold: bool) -> ImageFont.FreeTypeFont:
+    """The font, with the full layout for letters that join, run leftwards or lie on others alone.
+
+    The basic one keeps letters on whole pixels, and so crisp.
+    """
+    shaped = any(unicodedata.bidirectional(letter) in ("R", "AL", "NSM") for letter in text)
+    return _font(size, bold, shaped)
 
 
 @cache
 def _text_width(text: str, size: int, bold: bool) -> float:
-    font = FontProperties(family=FONT, size=size, weight="bold" if bold else "normal")
-    measures = _renderer().get_text_width_height_descent(text, font, False)  # type: ignore[no-untyped-call]
-    return float(measures[0])
+    return _font_for(text, size, bold).getlength(text)
 
 
 def text_width(text: str, style: TextStyle = BODY) -> float:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from stages.artifacts.explanation import Explanation
-from stages.artifacts.predictions import Predictions
+from stages.artifacts.predictions import Predictions, class_scores
 from stages.core.files import new_file
 from stages.summary.metrics import diagonal_by_class
 from stages.summary.totals import Summary
@@ -24,21 +24,14 @@ def class_table(
     classes are explained; strength: sum over pixels of |attribution| to the class, mean over the
     explained images that have a map of it, output units, empty if none has.
     """
-    from sklearn.metrics import precision_recall_fscore_support  # takes a second: not at the top
-
-    classes = np.arange(len(predictions.class_names))
-    precision, recall, f1, images = precision_recall_fscore_support(
-        predictions.labels, predictions.predicted, labels=classes, zero_division=0
-    )
+    n_classes = len(predictions.class_names)
+    scores = class_scores(predictions.labels, predictions.predicted, n_classes)
     diagonal = diagonal_by_class(explanation, summary)
     return pd.DataFrame(
         {
             "class": predictions.class_names,
-            "images": images,
-            "precision": precision,
-            "recall": recall,
-            "f1": f1,
-            "diagonal": [diagonal.get(int(c), np.nan) for c in classes],
+            **scores._asdict(),
+            "diagonal": [diagonal.get(number, np.nan) for number in range(n_classes)],
             "strength": summary.strengths,
         }
     )

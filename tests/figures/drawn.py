@@ -4,7 +4,7 @@ from stages.figures.board import Board
 
 
 def texts(board: Board) -> list[str]:
-    return [text.get_text() for text in board.figure.texts]
+    return [line.text for line in board.lines]
 
 
 def caption(board: Board) -> str:
@@ -12,4 +12,4 @@ def caption(board: Board) -> str:
 
 
 def frames(board: Board, label: str) -> int:
-    return sum(artist.get_label() == label for artist in board.figure.artists)
+    return sum(tile.frame == label for tile in board.tiles)

@@ -88,26 +88,24 @@ def test_nothing_is_written_outside_the_picture(shape: tuple[int, ...]) -> None:
     run = random_run(*shape)
     names = [f"{number} a very long name of many words" for number in range(len(run.class_names))]
     for board in boards(with_names(run, names)):
-        boxes = [text.get_window_extent() for text in board.figure.texts if text.get_text()]
-        for box in boxes:
-            assert box.x0 >= 0
-            assert box.x1 <= board.width
-            assert box.y0 >= 0
-            assert box.y1 <= board.height
+        boxes = [line.box for line in board.lines if line.text]
+        for left, top, right, bottom in boxes:
+            assert 0 <= left <= right <= board.width
+            assert 0 <= top <= bottom <= board.height
         for number, box in enumerate(boxes):
             for other in boxes[number + 1 :]:
-                across = min(box.x1, other.x1) - max(box.x0, other.x0)
-                down = min(box.y1, other.y1) - max(box.y0, other.y0)
+                across = min(box[2], other[2]) - max(box[0], other[0])
+                down = min(box[3], other[3]) - max(box[1], other[1])
                 assert across <= 1 or down <= 4, "two texts overlap"
 
 
 def test_samples_show_the_first_training_image_of_each_class_with_its_name(digits: Run) -> None:
     names = [f"digit {number}" for number in range(10)]
     board = draw_sample_board(with_names(digits, names))
-    assert len(board.figure.images) == 10
+    assert len(board.tiles) == 10
     assert set(names) <= set(texts(board))
     assert "training split" in caption(board)
-    zoom = board.figure.images[3].get_array().shape[0] // 8
+    zoom = board.tiles[3].colors.shape[0] // 8
     images, labels = digits.training
     first = images[labels == 3][0, 0]
-    np.testing.assert_array_equal(board.figure.images[3].get_array()[::zoom, ::zoom, 0], first)
+    np.testing.assert_array_equal(board.tiles[3].colors[::zoom, ::zoom, 0], first)

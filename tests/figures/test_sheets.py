@@ -19,16 +19,16 @@ from .runs import random_run, with_files, with_maps, with_names
 
 def test_a_sheet_has_an_image_and_a_map_for_each_class_in_each_row(digits: Run) -> None:
     board = draw_sheet(digits, 0)
-    assert len(board.figure.images) == 10 * (1 + 10)
+    assert len(board.tiles) == 10 * (1 + 10)
     last = draw_sheet(digits, len(digits.explanation.labels) - 3)
-    assert len(last.figure.images) == 3 * (1 + 10)
+    assert len(last.tiles) == 3 * (1 + 10)
 
 
 def test_every_tile_shows_the_image_and_the_map_it_stands_for(digits: Run) -> None:
     explanation = digits.explanation
     board = draw_sheet(digits, 0)
-    zoom = board.figure.images[0].get_array().shape[0] // 8
-    rows = [tile.get_array()[::zoom, ::zoom] for tile in board.figure.images]
+    zoom = board.tiles[0].colors.shape[0] // 8
+    rows = [tile.colors[::zoom, ::zoom] for tile in board.tiles]
     np.testing.assert_array_equal(rows[11 * 4][..., 0], explanation.images[4, 0])
     white = explanation.images[4, 0] == 0  # the faint negative adds nothing there
     for number in range(10):
@@ -90,8 +90,8 @@ def test_one_color_bar_spans_the_scale_of_the_run(digits: Run) -> None:
     limit = np.percentile(maps, 99.9)
     for start in (0, 10):
         board = draw_sheet(digits, start)
-        assert len(board.figure.axes) == 1
-        np.testing.assert_allclose(board.figure.axes[0].get_xlim(), (-limit, limit), rtol=1e-6)
+        assert len(board.bars) == 1
+        assert board.bars[0].scale.limit == pytest.approx(limit)
     assert f"±{limit:.3g}" in caption(board)
 
 
@@ -109,7 +109,7 @@ def test_sheets_stop_at_a_dozen_and_say_so(folder: Path, monkeypatch: pytest.Mon
 def test_of_two_hundred_classes_the_top_ones_are_drawn_and_named(folder: Path) -> None:
     run = random_run(3, 3, 16, 16, 200)
     board = draw_sheet(run, 0)
-    assert len(board.figure.images) == 3 * (1 + 10)
+    assert len(board.tiles) == 3 * (1 + 10)
     assert "Of 200 classes each row shows the 10 most probable" in caption(board)
     assert "summed over the colour channels" in caption(board)
     assert "probability per pixel" in caption(board)
@@ -122,7 +122,7 @@ def test_large_images_are_averaged_and_the_caption_says_so() -> None:
     run = random_run(1, 3, 300, 400, 3)
     board = draw_sheet(run, 0)
     assert "Each drawn pixel is the mean of 2 by 2." in caption(board)
-    tile = board.figure.images[0].get_array()
+    tile = board.tiles[0].colors
     assert tile.shape == (150, 200, 3)
     corner = run.explanation.images[0, :, :2, :2].mean(axis=(1, 2))
     np.testing.assert_allclose(tile[0, 0], corner, atol=0.5)
@@ -133,11 +133,11 @@ def test_large_images_are_averaged_and_the_caption_says_so() -> None:
 def test_tiles_fill_the_width_of_a_sheet(shape: tuple[int, int, int], n_classes: int) -> None:
     run = random_run(1, *shape, n_classes)
     board = draw_sheet(run, 0)
-    *_, last = board.figure.images
-    tile = last.get_array().shape[1]
+    *_, last = board.tiles
+    tile = last.colors.shape[1]
     room = board.width - sheets.LABEL
     assert (1 + n_classes) * tile > (0.75 if n_classes < 10 else 0.6) * room
-    assert board.width - (last.ox + tile) < 60
+    assert board.width - (last.x + tile) < 60
     if n_classes < 10:
         assert tile > 160
 
@@ -149,7 +149,7 @@ def test_a_sheet_prints_on_one_page(shape: tuple[int, int, int, int]) -> None:
     assert 5 <= layout.n_rows <= 10
     board = draw_sheet(run, 0)
     assert board.height < 1.9 * board.width
-    assert len(board.figure.images) == layout.n_rows * (1 + shape[3])
+    assert len(board.tiles) == layout.n_rows * (1 + shape[3])
 
 
 def test_rows_with_classes_of_their_own_name_them(digits: Run) -> None:
@@ -159,11 +159,11 @@ def test_rows_with_classes_of_their_own_name_them(digits: Run) -> None:
     top = with_names(with_maps(digits, order), [f"digit {number}" for number in range(10)])
     board = draw_sheet(top, 0)
     n_rows = SheetLayout.of(top).n_rows
-    assert len(board.figure.images) == n_rows * (1 + 3)
-    zoom = board.figure.images[0].get_array().shape[0] // 8
-    tiles = [tile.get_array()[::zoom, ::zoom] for tile in board.figure.images]
-    heads = [text for text in board.figure.texts if text.get_text().startswith("digit ")]
-    centered = [text.get_text() for text in heads if text.get_ha() == "center"]
+    assert len(board.tiles) == n_rows * (1 + 3)
+    zoom = board.tiles[0].colors.shape[0] // 8
+    tiles = [tile.colors[::zoom, ::zoom] for tile in board.tiles]
+    heads = [line for line in board.lines if line.text.startswith("digit ")]
+    centered = [line.text for line in heads if line.style.align == "center"]
     assert centered == [f"digit {number}" for number in order[:n_rows].ravel()]
     for row in range(n_rows):
         white = explanation.images[row, 0] == 0
@@ -177,8 +177,8 @@ def test_a_list_of_classes_heads_all_rows_in_its_order(digits: Run) -> None:
     n_images = len(digits.explanation.labels)
     two = with_maps(digits, np.tile([7, 2], (n_images, 1)))
     board = draw_sheet(two, 0)
-    centered = [text for text in board.figure.texts if text.get_ha() == "center"]
-    assert [text.get_text() for text in centered[:2]] == ["7", "2"]
+    centered = [line for line in board.lines if line.style.align == "center"]
+    assert [line.text for line in centered[:2]] == ["7", "2"]
     assert SheetLayout.of(two).shared_names
 
 
@@ -187,9 +187,9 @@ def test_pixels_within_two_standard_errors_are_pale_where_asked(digits: Run) -> 
     plain, faded = draw_sheet(digits, 0), draw_sheet(replace(digits, fade=True), 0)
     assert "within two standard errors" in caption(faded)
     assert "within two standard errors" not in caption(plain)
-    zoom = plain.figure.images[0].get_array().shape[0] // 8
+    zoom = plain.tiles[0].colors.shape[0] // 8
     tiles = [
-        [tile.get_array()[::zoom, ::zoom].astype(int) for tile in board.figure.images]
+        [tile.colors[::zoom, ::zoom].astype(int) for tile in board.tiles]
         for board in (plain, faded)
     ]
     middle = digits.scale.table[len(digits.scale.table) // 2].astype(int)
@@ -208,5 +208,5 @@ def test_without_error_bars_nothing_is_faded() -> None:
     run = random_run(2, 1, 8, 8, 3)
     plain, faded = draw_sheet(run, 0), draw_sheet(replace(run, fade=True), 0)
     assert caption(plain) == caption(faded)
-    for a, b in zip(plain.figure.images, faded.figure.images, strict=True):
-        np.testing.assert_array_equal(a.get_array(), b.get_array())
+    for a, b in zip(plain.tiles, faded.tiles, strict=True):
+        np.testing.assert_array_equal(a.colors, b.colors)

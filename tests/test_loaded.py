@@ -1,0 +1,23 @@
+"""What a whole run of a stage has loaded: libraries that take a second only where they serve."""
+
+import pytest
+
+from tests.conftest import Project
+
+
+@pytest.mark.parametrize(
+    ("stage", "slow"),
+    [
+        ("evaluate", {"matplotlib", "scipy", "shap", "sklearn", "torch._dynamo", "torchvision"}),
+        ("explain", {"matplotlib", "pandas", "scipy", "shap", "sklearn", "torchvision"}),
+        ("report", {"matplotlib.figure", "scipy", "shap", "sklearn", "torch", "torchvision"}),
+    ],
+)
+def test_a_stage_loads_no_slow_library_that_it_can_do_without(
+    project: Project, stage: str, slow: set[str]
+) -> None:
+    result = project.run("python", "-X", "importtime", "-m", f"stages.{stage}")
+    assert result.returncode == 0, result.stderr[-2000:]
+    loaded = {line.rpartition("|")[2].strip() for line in result.stderr.splitlines()}
+    assert "numpy" in loaded
+    assert slow & loaded == set()
