@@ -88,9 +88,9 @@ class _Seen:
         self, multiplier: Multiplier, images: Tensor, background: Tensor, pieces: Sequence[slice]
     ) -> list[Tensor] | None:
         """As `summed` for each piece, by a compiled loop where one can."""
-        blocks = kernels.Weight(self.patches.flatten(2).transpose(1, 2)[..., None].transpose(2, 3))
+        weight = kernels.Weight(self.patches.flatten(2).transpose(1, 2).unsqueeze(2))
         patch = (self.patches.shape[3], self.patches.shape[4])
-        return kernels.contracted(multiplier, blocks, images, background, pieces, self.step, patch)
+        return kernels.contracted(multiplier, weight, images, background, pieces, self.step, patch)
 
     def summed(self, multiplier: Multiplier, images: Tensor, background: Tensor) -> Tensor:
         """Attributions (n, k, c, h, w) of padded images against all padded background images."""

@@ -88,8 +88,8 @@ def transposed(
         return None
     its = _Factors(multiplier)
     blocks, *tuples = weight.blocks(its.k)
-    work = weight.shape[2] * weight.shape[3] * len(tuples[1]) * len(blocks) * its.k
-    if len(its.ratio) > 1 and work < _LEAST_WORK:
+    work = math.prod(weight.shape[2:]) * len(blocks) * len(tuples[1]) * its.k
+    if multiplier.ratio is not None and work < _LEAST_WORK:
         return None
     taps = blocks[0].size // blocks.shape[2] * (stride[1] * its.plane[1] + size[1] + padding[1])
     _require(blocks.shape[3] == its.ratio.shape[3], "a weight for other channels")
@@ -261,7 +261,7 @@ def _run(name: str, *arguments: Any) -> bool:
         return False
     try:
         getattr(_loops(), name)(*arguments)
-    except IndexError:  # the loops' own
+    except (IndexError, MemoryError):  # of the loops themselves
         raise
     except Exception as error:  # whatever numba and LLVM say of a version or a processor
         _FAILED.add(name)
