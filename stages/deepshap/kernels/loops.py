@@ -20,6 +20,7 @@ from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils, event
 from numba.core.extending import intrinsic
+from numba.cpython.unsafe.numbers import trailing_zeros
 
 from . import LANES
 
@@ -64,7 +65,8 @@ def _outer_products(
 
     Args:
         out: (array, start, step from one k to the next): written, or added to where `change` is.
-        change: (array, start), a factor for each channel written, or ().
+        change: (images, start, background, start), whose difference is a factor for each channel
+            written, or ().
         weights: (array, start).
         rows: (array, start, step from one k to the next).
         entries: (ratio, offset in `rows`, offset in `weights`), arrays of one number an entry.
@@ -99,6 +101,7 @@ def _outer_products(
          (ratio, row_at, weight_at), parts, n_parts) = (
             plain(*argument) for argument in zip(arguments, signature.args, strict=True)
         )  # fmt: skip
+        sides = change[:2], change[2:]
         starts = [_I64(v * LANES) for v in range(n_v)]
         sums = {(k, v): cgutils.alloca_once(b, _VECTOR) for k in range(n_k) for v in range(n_v)}
         for total in sums.values():
@@ -122,8 +125,8 @@ def _outer_products(
         for (k, v), total in sums.items():
             result, at = b.load(total), place(out, out_at, b.mul(out_step, _I64(k)), starts[v])
             if adds:
-                factor = b.load(place(*change, starts[v]), align=4)
-                result = multiply_add(factor, result, b.load(at, align=4))
+                x, other = (b.load(place(*side, starts[v]), align=4) for side in sides)
+                result = multiply_add(b.fsub(x, other), result, b.load(at, align=4))
             b.store(result, at, align=4)
         return context.get_dummy_value()
 
@@ -132,6 +135,51 @@ def _outer_products(
 
 
 _accumulate: Any = intrinsic(_outer_products)
+
+
+def _vector_mask(typing: Any, ratio: Any, offset: Any, start: Any, place: Any) -> tuple[Any, Any]:
+    """As `_bits`, of 16 ratios."""
+
+    def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
+        def vector(at: int, number: Any) -> Any:
+            array = context.make_array(signature.args[at])(context, b, arguments[at]).data
+            pointer = ir.VectorType(number, LANES).as_pointer()
+            return b.load(b.bitcast(b.gep(array, [arguments[2]]), pointer), align=1)
+
+        ratios, offsets = vector(0, ir.FloatType()), vector(1, ir.IntType(8))
+        zeros = ir.Constant(offsets.type, None)
+        wanted = b.insert_element(zeros, b.trunc(arguments[3], ir.IntType(8)), _I32(0))
+        wanted = b.shuffle_vector(wanted, zeros, ir.Constant(ir.VectorType(_I32, LANES), None))
+        there = b.icmp_unsigned("==", offsets, wanted)
+        bits = b.fcmp_unordered("!=", ratios, ir.Constant(ratios.type, None))
+        bits = b.select(b.icmp_signed("<", arguments[3], _I64(0)), bits, b.and_(bits, there))
+        return b.zext(b.bitcast(bits, ir.IntType(LANES)), _I64)
+
+    return types.int64(ratio, offset, types.int64, types.int64), generate
+
+
+_mask: Any = intrinsic(_vector_mask)
+
+
+@_compiled
+def _bits(ratio: Any, offset: Any, start: int, count: int, place: int) -> int:
+    """Which of the next ratios, at most 16, are not 0 and at a place of their windows, or at any.
+
+    Counting bits takes as long as there are ratios that are not 0; going through all would take
+    a third of the time.
+
+    Args:
+        ratio, offset: Numbers of which those from `start` on are meant.
+        count: How many there are, of which 16 are looked at.
+        place: Below 0 for any.
+    """
+    if count >= LANES:
+        return _mask(ratio, offset, start, place)  # type: ignore[no-any-return]
+    bits = 0
+    for lane in range(count):
+        if ratio[start + lane] != 0 and (place < 0 or offset[start + lane] == place):
+            bits |= 1 << lane
+    return bits
 
 
 @_compiled
@@ -153,17 +201,22 @@ def _list_by_position(
         Where it ends.
     """
     (h, w, c), (tall, wide), (height, breadth) = ratio.shape, window, plane
-    values, row_at, weight_at = entries
-    n = first
+    (values, row_at, weight_at), n = entries, first
+    ratio, offset = ratio.reshape(-1), offset.reshape(-1)
     for y in range(height):
         for x in range(breadth):
             starts[y * breadth + x] = n
             i, j, place = y // tall, x // wide, y % tall * wide + x % wide
-            for channel in range(c if i < h and j < w else 0):
-                values[n] = ratio[i, j, channel]
-                row_at[n] = i * steps[1] + j * steps[2] + channel
-                weight_at[n] = channel * width - x * column
-                n += ratio[i, j, channel] != 0 and offset[i, j, channel] == place
+            at = (i * w + j) * c
+            for some in range(0, c if i < h and j < w else 0, LANES):
+                bits = _bits(ratio, offset, at + some, c - some, place)
+                while bits:
+                    channel = some + trailing_zeros(bits)
+                    bits &= bits - 1
+                    values[n] = ratio[at + channel]
+                    row_at[n] = i * steps[1] + j * steps[2] + channel
+                    weight_at[n] = channel * width - x * column
+                    n += 1
     starts[height * breadth] = n
     return n
 
@@ -195,7 +248,7 @@ def transposed(
     p, height, breadth, k, channels = out.shape
     flat, written = weight.reshape(-1), out.reshape(-1)
     n_lists = max(len(ratio), len(offset))
-    size = n_lists * ratio[0].size + 1
+    size = n_lists * ratio[0].size
     entries = _new_entries(size)
     parts = np.empty((tall, 3), np.int64)
     starts = np.empty((n_lists, plane[0] * plane[1] + 1), np.int64)
@@ -275,20 +328,23 @@ def contracted(
     k, (b, h, w, channels), slots = out.shape[2], background.shape, -(-out.shape[2] // n_k) * n_k
     flat, sums = weight.reshape(-1), np.empty((h, w, slots, channels), np.float32)
     entries, parts = _new_entries(c), np.zeros((1, 3), np.int64)
-    change, added = np.empty(channels, np.float32), sums.reshape(-1)
+    x_flat, b_flat, added = images.reshape(-1), background.reshape(-1), sums.reshape(-1)
     for piece in range(len(pieces)):
         for image in range(len(images)):
             added[:] = 0
             for other in range(pieces[piece, 0], pieces[piece, 1]):
                 pair = image * b + other
                 lists = ratio[min(pair, len(ratio) - 1)], offset[min(pair, len(offset) - 1)]
+                shares, places = lists[0].reshape(-1), lists[1].reshape(-1)
                 for y in range(h):
                     for x in range(w):
-                        parts[0, 1] = _list_channels(*lists, y, x, n_window, width, entries)
+                        parts[0, 1] = _list_channels(
+                            shares, places, (y * w + x) * c, c, n_window, width, entries
+                        )
                         if parts[0, 1] == 0:
                             continue
-                        for at in range(channels):
-                            change[at] = images[image, y, x, at] - background[other, y, x, at]
+                        under = ((image * h + y) * w + x) * channels
+                        over = ((other * h + y) * w + x) * channels
                         start = pair * steps[0] + y * steps[1] + x * steps[2]
                         for some in range(0, k, n_k):
                             at = ((y * w + x) * slots + some) * channels
@@ -296,7 +352,8 @@ def contracted(
                             for block in range(n_blocks):
                                 _accumulate(
                                     outputs, vectors, (added, at + block * width, channels),
-                                    (change, block * width), (flat, block * n_window * c * width),
+                                    (x_flat, under + block * width, b_flat, over + block * width),
+                                    (flat, block * n_window * c * width),
                                     (rows, first, steps[3]), entries, parts, 1,
                                 )  # fmt: skip
             _add_patches(sums, n_k, step, patch, out[piece, image])
@@ -304,19 +361,22 @@ def contracted(
 
 @_compiled
 def _list_channels(
-    ratio: Any, offset: Any, y: int, x: int, n_window: int, width: int, entries: Any
+    ratio: Any, offset: Any, start: int, c: int, n_window: int, width: int, entries: Any
 ) -> int:
     """List the channels of a position whose ratio is not 0, for `_accumulate`, and count them."""
-    values, row_at, weight_at = entries
-    n, c = 0, ratio.shape[2]
-    for channel in range(c):
-        place = offset[y, x, channel]
-        if place >= n_window:
-            raise IndexError("an offset lies outside its window")
-        values[n] = ratio[y, x, channel]
-        row_at[n] = channel
-        weight_at[n] = (place * c + channel) * width
-        n += ratio[y, x, channel] != 0
+    (values, row_at, weight_at), n = entries, 0
+    for some in range(0, c, LANES):
+        bits = _bits(ratio, offset, start + some, c - some, -1)
+        while bits:
+            channel = some + trailing_zeros(bits)
+            bits &= bits - 1
+            place = offset[start + channel]
+            if place >= n_window:
+                raise IndexError("an offset lies outside its window")
+            values[n] = ratio[start + channel]
+            row_at[n] = channel
+            weight_at[n] = (place * c + channel) * width
+            n += 1
     return n
 
 
