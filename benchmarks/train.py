@@ -29,7 +29,9 @@ from stages.datasets import mnist
 from stages.datasets.base.contract import Origin
 from stages.networks.build import build_network
 from stages.networks.device import choose_device, configure_process_for
+from stages.params.train import Train
 from stages.training.fitting import shuffled_batches, to_device, train_epoch
+from stages.training.optimizers import build_optimizer
 
 MEAN, STD = 0.1307, 0.3081
 INFO = DatasetInfo("mnist", tuple("0123456789"), 1, (28, 28), (MEAN,), (STD,), parameters={})
@@ -69,10 +71,11 @@ def our_loop(root: Path, architecture: str, precision: str) -> Callable[[int], N
     """Prepare the loop of the train stage; the result takes a given number of steps."""
     device = choose_device("cpu")
     configure_process_for(device)
-    images, labels = mnist.read(root / "MNIST/raw").train
+    images, labels, *_ = mnist.read(root / "MNIST/raw").train
     train = to_device(Split(np.array(images), labels), device)
     network = build_network(architecture, INFO, {}).to(memory_format=torch.channels_last)
-    optimizer = torch.optim.Adam(network.parameters(), 1e-3)
+    chosen = Train.model_construct(optimizer="adam", learning_rate=1e-3, weight_decay=0.0)
+    optimizer = build_optimizer(network, chosen)
     schedule = torch.optim.lr_scheduler.ConstantLR(optimizer, factor=1, total_iters=0)
     generator = torch.Generator().manual_seed(0)
 

@@ -1,5 +1,6 @@
 """Train the network and save its weights: `python -m stages.train`."""
 
+import time
 from pathlib import Path
 
 import pandas as pd
@@ -68,11 +69,14 @@ def learn(network: nn.Module, train: DeviceSplit, validation: DeviceSplit, param
     go_on(training, kept)
     if rank() == 0:
         write_csv(CURVES, training.history())
+    start, n_done = time.perf_counter(), len(training.rows)
     for _ in fit(training, train, validation):
         require_true_record()
         if rank() == 0:
             write_csv(CURVES, training.history())
         keep_progress(training, kept)
+    n_epochs, seconds = len(training.rows) - n_done, time.perf_counter() - start
+    print(f"trained {n_epochs} epoch{'s' * (n_epochs != 1)} in {seconds:.1f} s")
 
 
 if __name__ == "__main__":

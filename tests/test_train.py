@@ -1,6 +1,7 @@
 """The stage train: what it starts from, and what it writes."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -50,7 +51,9 @@ def test_curves_and_checkpoint(prepared: Path, capsys: pytest.CaptureFixture[str
     assert (parameters["data"], parameters["train"]["epochs"]) == ({"dataset": "own"}, 3)
     weights = load_file(prepared / "data/model/weights.safetensors")
     count = sum(w.numel() for n, w in weights.items() if n not in ("0.mean", "0.scale"))
-    assert f"single_conv: {count:,} parameters on cpu" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert f"single_conv: {count:,} parameters on cpu" in said
+    assert re.search(r"^trained 3 epochs in \d+\.\d s$", said, re.MULTILINE)
 
 
 def test_the_first_layer_standardises_as_asked_for(prepared: Path) -> None:

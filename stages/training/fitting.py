@@ -18,6 +18,7 @@ from stages.core.launch import n_ranks
 from stages.networks.predict import predict
 from stages.params.train import Augmentation, Train
 from stages.training.augment import augment
+from stages.training.dropout import QuickDropout
 from stages.training.optimizers import build_optimizer, build_schedule
 from stages.training.ranks import in_step, part, require_no_empty_part, total
 
@@ -179,7 +180,8 @@ def train_epoch(
     losses, n_correct = [], []
     n_seen = 0
     for images, labels, n_images in batches:
-        with torch.autocast(images.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
+        narrow = torch.autocast(images.device.type, torch.bfloat16, enabled=precision == "bfloat16")
+        with narrow, QuickDropout():
             logits = network(images)
         wide = torch.promote_types(logits.dtype, torch.float32)
         loss = cross_entropy(logits.to(wide), labels, reduction="sum")

@@ -14,7 +14,7 @@ def build_optimizer(network: nn.Module, options: Train) -> Optimizer:
     if options.optimizer == "sgd":
         return SGD(parameters, rate, momentum=options.momentum, weight_decay=decay)
     optimizer = Adam if options.optimizer == "adam" else AdamW
-    return optimizer(parameters, rate, weight_decay=decay)
+    return optimizer(parameters, rate, weight_decay=decay, fused=True)
 
 
 def build_schedule(optimizer: Optimizer, options: Train, n_steps: int) -> LRScheduler:
