@@ -70,7 +70,7 @@ class DeepShap:
         self._device = _device(network, background)
         self._background = background.detach().to(self._device)
         if chunk_mib is None:
-            chunk_mib = 64 if self._device.type == "cpu" else 512
+            chunk_mib = 128 if self._device.type == "cpu" else 512
         with torch.no_grad():
             # First, so that what a network keeps from its first run holds real tensors.
             expected = sample(network, self._background)

@@ -69,7 +69,7 @@ def _outer_products(
             written, or ().
         weights: (array, start).
         rows: (array, start, step from one k to the next).
-        entries: (ratio, offset in `rows`, offset in `weights`), arrays of one number an entry.
+        entries: (ratio, places), arrays of one number an entry; see `_place`.
         parts: (n, 3) int64: first entry, behind the last entry, start in `weights`.
         n_parts: How many of them.
     """
@@ -98,7 +98,7 @@ def _outer_products(
             return b.fadd(b.fmul(x, y, flags=("contract",)), z, flags=("contract",))
 
         (_, _, (out, out_at, out_step), change, (weights, weights_at), (rows, rows_at, rows_step),
-         (ratio, row_at, weight_at), parts, n_parts) = (
+         (ratio, places), parts, n_parts) = (
             plain(*argument) for argument in zip(arguments, signature.args, strict=True)
         )  # fmt: skip
         sides = change[:2], change[2:]
@@ -111,8 +111,8 @@ def _outer_products(
             start, stop, base = (load(parts, field) for field in fields)
             with cgutils.for_range(b, stop, start=start) as entry:
                 share = spread(load(ratio, entry.index))
-                weight = b.sext(load(weight_at, entry.index), _I64)
-                row = b.sext(load(row_at, entry.index), _I64)
+                both = load(places, entry.index)  # one read for two offsets
+                row, weight = b.and_(both, _I64(2**32 - 1)), b.ashr(both, _I64(32))
                 scaled = [
                     b.fmul(share, b.load(place(weights, weights_at, base, weight, at), align=4))
                     for at in starts
@@ -135,6 +135,12 @@ def _outer_products(
 
 
 _accumulate: Any = intrinsic(_outer_products)
+
+
+@_compiled
+def _place(row: int, weight: int) -> int:
+    """Where an entry's number lies in `rows`, from 0, and in `weights`: 32 bits each."""
+    return (weight << 32) + row
 
 
 def _vector_mask(typing: Any, ratio: Any, offset: Any, start: Any, place: Any) -> tuple[Any, Any]:
@@ -201,7 +207,7 @@ def _list_by_position(
         Where it ends.
     """
     (h, w, c), (tall, wide), (height, breadth) = ratio.shape, window, plane
-    (values, row_at, weight_at), n = entries, first
+    (values, places), n = entries, first
     ratio, offset = ratio.reshape(-1), offset.reshape(-1)
     for y in range(height):
         for x in range(breadth):
@@ -214,8 +220,8 @@ def _list_by_position(
                     channel = some + trailing_zeros(bits)
                     bits &= bits - 1
                     values[n] = ratio[at + channel]
-                    row_at[n] = i * steps[1] + j * steps[2] + channel
-                    weight_at[n] = channel * width - x * column
+                    row = i * steps[1] + j * steps[2] + channel
+                    places[n] = _place(row, channel * width - x * column)
                     n += 1
     starts[height * breadth] = n
     return n
@@ -289,7 +295,7 @@ def transposed(
 @_compiled
 def _new_entries(size: int) -> Any:
     """Room for a list, for `_accumulate`."""
-    return np.empty(size, np.float32), np.empty(size, np.int32), np.empty(size, np.int32)
+    return np.empty(size, np.float32), np.empty(size, np.int64)
 
 
 @_compiled
@@ -364,18 +370,17 @@ def _list_channels(
     ratio: Any, offset: Any, start: int, c: int, n_window: int, width: int, entries: Any
 ) -> int:
     """List the channels of a position whose ratio is not 0, for `_accumulate`, and count them."""
-    (values, row_at, weight_at), n = entries, 0
+    (values, places), n = entries, 0
     for some in range(0, c, LANES):
         bits = _bits(ratio, offset, start + some, c - some, -1)
         while bits:
             channel = some + trailing_zeros(bits)
             bits &= bits - 1
-            place = offset[start + channel]
-            if place >= n_window:
+            within = offset[start + channel]
+            if within >= n_window:
                 raise IndexError("an offset lies outside its window")
             values[n] = ratio[start + channel]
-            row_at[n] = channel
-            weight_at[n] = (place * c + channel) * width
+            places[n] = _place(channel, (within * c + channel) * width)
             n += 1
     return n
 
