@@ -2,13 +2,13 @@
 
 Each function returns None where PyTorch has to compute instead: without numba, on other devices, in
 other dtypes, where pooling windows overlap. Every shape, step and dtype is checked here, before
-`loops.py` forms an address. Shapes have p pairs of n images and b background images, k outputs.
+a loop forms an address. Shapes have p pairs of n images and b background images, k outputs.
 """
 
 import functools
 import math
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -241,18 +241,19 @@ def _suits(multiplier: Multiplier) -> bool:
         and rows.device.type == "cpu"
         and rows.ndim == 5
         and (places is None or places.window is not None)
-        and _loops() is not None
+        and bool(_loops())
     )
 
 
 @functools.cache
-def _loops() -> Any:
-    """The loops, or None without numba."""
+def _loops() -> dict[str, Callable[..., None]]:
+    """The compiled loops by name; none without numba."""
     try:
-        from . import loops
+        from . import convolutions, ratios
     except ImportError:
-        return None
-    return loops
+        return {}
+    loops = convolutions.transposed, convolutions.contracted, ratios.pool_ratios, ratios.relu_ratios
+    return {loop.__name__: loop for loop in loops}
 
 
 def _run(name: str, *arguments: Any) -> bool:
@@ -260,7 +261,7 @@ def _run(name: str, *arguments: Any) -> bool:
     if name in _FAILED:
         return False
     try:
-        getattr(_loops(), name)(*arguments)
+        _loops()[name](*arguments)
     except (IndexError, MemoryError):  # of the loops themselves
         raise
     except Exception as error:  # whatever numba and LLVM say of a version or a processor

@@ -1,4 +1,4 @@
-"""The loops that numba compiles.
+"""Both convolutions on the way back, compiled: they multiply what is not 0.
 
 They read and write without bounds: only `__init__.py` beside this file calls them, which checks.
 
@@ -11,45 +11,22 @@ what is not 0, since most multipliers behind a ReLU or a max pool are, for all o
 """
 
 import functools
-import sys
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
-from numba.core import cgutils, event
+from numba import types
+from numba.core import cgutils
 from numba.core.extending import intrinsic
-from numba.cpython.unsafe.numbers import trailing_zeros
+from numba.cpython.unsafe import numbers
 
 from . import LANES
+from .compiling import compiled
 
 _I32, _I64, _VECTOR = ir.IntType(32), ir.IntType(64), ir.VectorType(ir.FloatType(), LANES)
 
 
-class _Announced(event.Listener):
-    """Says once that something is compiled, not read from the cache, since it takes a while."""
-
-    is_told = False
-
-    def on_start(self, event: Any) -> None:
-        if not self.is_told:
-            print("DeepSHAP: compiling its loops, once", file=sys.stderr, flush=True)
-        self.is_told = True
-
-    def on_end(self, event: Any) -> None:
-        pass
-
-
-event.register("numba:compile", _Announced())
-
-
-def _compiled(function: Callable[..., Any]) -> Any:
-    """Compile at the first call, and keep the machine code where there is a place to write."""
-    try:
-        return njit(function, nogil=True, error_model="numpy", cache=True)
-    except RuntimeError:  # neither this folder nor the user's can be written
-        return njit(function, nogil=True, error_model="numpy")
+_lowest: Any = numbers.trailing_zeros  # of the bits that are set
 
 
 def _outer_products(
@@ -137,7 +114,7 @@ def _outer_products(
 _accumulate: Any = intrinsic(_outer_products)
 
 
-@_compiled
+@compiled
 def _place(row: int, weight: int) -> int:
     """Where an entry's number lies in `rows`, from 0, and in `weights`: 32 bits each."""
     return (weight << 32) + row
@@ -167,7 +144,7 @@ def _vector_mask(typing: Any, ratio: Any, offset: Any, start: Any, place: Any) -
 _mask: Any = intrinsic(_vector_mask)
 
 
-@_compiled
+@compiled
 def _bits(ratio: Any, offset: Any, start: int, count: int, place: int) -> int:
     """Which of the next ratios, at most 16, are not 0 and at a place of their windows, or at any.
 
@@ -188,7 +165,7 @@ def _bits(ratio: Any, offset: Any, start: int, count: int, place: int) -> int:
     return bits
 
 
-@_compiled
+@compiled
 def _list_by_position(
     ratio: Any, offset: Any, window: Any, plane: Any, steps: Any, column: int, width: int,
     starts: Any, first: int, entries: Any,
@@ -217,7 +194,7 @@ def _list_by_position(
             for some in range(0, c if i < h and j < w else 0, LANES):
                 bits = _bits(ratio, offset, at + some, c - some, place)
                 while bits:
-                    channel = some + trailing_zeros(bits)
+                    channel = some + _lowest(bits)
                     bits &= bits - 1
                     values[n] = ratio[at + channel]
                     row = i * steps[1] + j * steps[2] + channel
@@ -227,7 +204,7 @@ def _list_by_position(
     return n
 
 
-@_compiled
+@compiled
 def transposed(
     outputs: Any, vectors: Any, rows: Any, steps: Any, ratio: Any, offset: Any, window: Any,
     plane: Any, weight: Any, stride: Any, padding: Any, out: Any,
@@ -292,13 +269,13 @@ def transposed(
                         )  # fmt: skip
 
 
-@_compiled
+@compiled
 def _new_entries(size: int) -> Any:
     """Room for a list, for `_accumulate`."""
     return np.empty(size, np.float32), np.empty(size, np.int64)
 
 
-@_compiled
+@compiled
 def _reached(size: int, padding: int, taps: int, stride: int, outputs: int) -> Any:
     """For each position along an axis, the first output that it enters and behind the last one.
 
@@ -311,7 +288,7 @@ def _reached(size: int, padding: int, taps: int, stride: int, outputs: int) -> A
     return found
 
 
-@_compiled
+@compiled
 def contracted(
     outputs: Any, vectors: Any, rows: Any, steps: Any, ratio: Any, offset: Any, weight: Any,
     images: Any, background: Any, pieces: Any, step: Any, patch: Any, out: Any,
@@ -365,7 +342,7 @@ def contracted(
             _add_patches(sums, n_k, step, patch, out[piece, image])
 
 
-@_compiled
+@compiled
 def _list_channels(
     ratio: Any, offset: Any, start: int, c: int, n_window: int, width: int, entries: Any
 ) -> int:
@@ -374,7 +351,7 @@ def _list_channels(
     for some in range(0, c, LANES):
         bits = _bits(ratio, offset, start + some, c - some, -1)
         while bits:
-            channel = some + trailing_zeros(bits)
+            channel = some + _lowest(bits)
             bits &= bits - 1
             within = offset[start + channel]
             if within >= n_window:
@@ -385,7 +362,7 @@ def _list_channels(
     return n
 
 
-@_compiled
+@compiled
 def _add_patches(sums: Any, n_k: int, step: Any, patch: Any, out: Any) -> None:
     """Add patches (h, w, slots, channels) of one image to out (k, channels, height, width)."""
     (h, w, slots), k = sums.shape[:3], len(out)
@@ -399,46 +376,3 @@ def _add_patches(sums: Any, n_k: int, step: Any, patch: Any, out: Any) -> None:
                         for j in range(x * step[1], x * step[1] + patch[1]):
                             out[output, plane, i, j] += sums[y, x, slot, at]
                             at += 1
-
-
-@_compiled
-def pool_ratios(
-    x: Any, y: Any, x_at: Any, x_offset: Any, b: Any, y_b: Any, b_at: Any, b_offset: Any,
-    ratio: Any, offset: Any,
-) -> None:  # fmt: skip
-    """The rule of max pooling for all pairs: the larger side's position, and both changes' ratio.
-
-    Args:
-        x: Inputs of the pool (n, h * w, c), float64.
-        y, x_at, x_offset: Its outputs, their positions in the plane, and in their windows.
-        b, y_b, b_at, b_offset: The same of the background.
-        ratio, offset: (n, b, positions, c), written.
-    """
-    for places in (x_at, b_at):
-        for place in places.flat:
-            if place < 0 or place >= x.shape[1]:
-                raise IndexError("a position lies outside its plane")
-    for other in range(len(b)):
-        for image in range(len(x)):
-            for at in range(y.shape[1]):
-                for c in range(y.shape[2]):
-                    up, down = y[image, at, c], y_b[other, at, c]
-                    if up > down:
-                        own = up - b[other, x_at[image, at, c], c]
-                        offset[image, other, at, c] = x_offset[image, at, c]
-                    else:
-                        own = x[image, b_at[other, at, c], c] - down
-                        offset[image, other, at, c] = b_offset[other, at, c]
-                    ratio[image, other, at, c] = (up - down) / own if own != 0 else 0
-
-
-@_compiled
-def relu_ratios(x: Any, b: Any, ratio: Any) -> None:
-    """The rule of ReLU for all pairs of x (n, m) and b (b, m): ratio (n, b, m), written."""
-    zero = np.float32(0)
-    for image in range(len(x)):
-        for other in range(len(b)):
-            for at in range(x.shape[1]):
-                u, v = x[image, at], b[other, at]
-                secant = (max(u, zero) - max(v, zero)) / (u - v)
-                ratio[image, other, at] = secant if u != v else np.float32(v > 0)
