@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from . import kernels
 from .linear import Dense, Linear, Unchanged
 from .multiplier import Multiplier
 from .precision import Activation
@@ -31,6 +32,7 @@ class Composed(Rule):
         weight = weight.movedim(1, -1)  # channels last
         self._sides = weight.shape[1:]
         self._weight = weight.flatten(1)
+        self._taps = kernels.Weight(self._weight[:, :, None, None])
 
     def forward(self, *inputs: Activation) -> tuple[Activation, Saved]:
         """Step by step."""
@@ -43,6 +45,10 @@ class Composed(Rule):
         self, multiplier: Multiplier, image: Saved, background: Saved
     ) -> Sequence[Multiplier]:
         """Multiply by the weight."""
+        planes = kernels.transposed(_as_plane(multiplier), self._taps, (1, 1), (0, 0), (1, 1))
+        if planes is not None:
+            rows = planes[..., 0, 0].unflatten(2, self._sides)
+            return [Multiplier(rows.movedim(-1, 2))]
         rows = torch.unflatten(multiplier.dense() @ self._weight, -1, self._sides)
         return [Multiplier(rows.movedim(-1, 2))]
 
@@ -69,3 +75,11 @@ def composed(rules: Sequence[Rule]) -> tuple[Composed, int] | None:
         (weight,) = rule.backward(weight, (), ())
         count += 1
     return (Composed(rules[-count:], weight.dense()[0]), count) if count > 1 else None
+
+
+def _as_plane(multiplier: Multiplier) -> Multiplier:
+    """Features (p, k, c) as planes of one pixel."""
+    ratio = multiplier.ratio
+    return Multiplier(
+        multiplier.rows[..., None, None], None if ratio is None else ratio[..., None, None]
+    )

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from . import kernels
 from .multiplier import Multiplier
 from .precision import Activation, Precision
 from .rules import Call, Rule, Saved, per_pair
@@ -104,6 +105,15 @@ class Selection(_OfOneInput):
 
 class Rectifier(Selection):
     """ReLU."""
+
+    def backward(
+        self, multiplier: Multiplier, image: Saved, background: Saved
+    ) -> Sequence[Multiplier]:
+        """Scale by the secant."""
+        ratio = kernels.relu_ratios(multiplier, image[0], background[0])
+        if ratio is None:
+            return super().backward(multiplier, image, background)
+        return self.scaled(multiplier, ratio)
 
     def _slope(self, inputs: Tensor) -> Tensor:
         return (inputs > 0).to(inputs.dtype)

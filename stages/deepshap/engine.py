@@ -70,7 +70,7 @@ class DeepShap:
         self._device = _device(network, background)
         self._background = background.detach().to(self._device)
         if chunk_mib is None:
-            chunk_mib = 64 if self._device.type == "cpu" else 512
+            chunk_mib = 128 if self._device.type == "cpu" else 512
         with torch.no_grad():
             # First, so that what a network keeps from its first run holds real tensors.
             expected = sample(network, self._background)
@@ -197,15 +197,15 @@ class DeepShap:
             if multiplier is None:
                 continue
             if node in self._first:
-                first = self._first[node]
-                for total, piece in zip(totals, pieces, strict=True):
-                    some = multiplier.among(n, b, piece)
-                    total += first.attributions(some, images.images, background.images[piece])
+                planes = images.images, background.images
+                sums = self._first[node].attributions(multiplier, *planes, pieces)
+                for total, summed in zip(totals, sums, strict=True):
+                    total += summed
                 continue
             passed = step.rule.backward(multiplier, images.saved[node], background.saved[node])
             for source, part in zip(step.inputs, passed, strict=True):
                 if source in waiting:
-                    part = Multiplier(waiting[source].dense() + part.dense())
+                    part = part.plus(waiting[source])
                 waiting[source] = part
         if self._program.source in waiting:
             multiplier = waiting[self._program.source]

@@ -11,12 +11,14 @@ where a row of the right factor is the weight patch under that position times x 
 The patches are then added up once.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, fx
 
+from . import kernels
 from .linear import Convolution, Scale, Sum, Unchanged
 from .multiplier import Multiplier, Places
 from .program import Program, Step
@@ -34,33 +36,72 @@ class FirstConvolution:
     rule: Convolution
     weight: Tensor
 
-    def attributions(self, multiplier: Multiplier, images: Tensor, background: Tensor) -> Tensor:
+    def attributions(
+        self, multiplier: Multiplier, images: Tensor, background: Tensor, pieces: Sequence[slice]
+    ) -> list[Tensor]:
         """Attributions of images from the multiplier of the convolution's output.
 
         Args:
             multiplier: Of the convolution's output, for n * b pairs and k outputs.
             images: (n, c, h, w).
             background: (b, c, h, w).
+            pieces: Of the background.
 
         Returns:
-            (x - b) times the multiplier of x, summed over the background, (n, k, c, h, w).
+            (x - b) times the multiplier of x, summed over each piece, (n, k, c, h, w).
         """
+        if multiplier.places is not None and multiplier.places.window is None:
+            multiplier = Multiplier(multiplier.dense())
         rule, places = self.rule, multiplier.places
-        if places is None or places.window is None:
-            multiplier, places = Multiplier(multiplier.dense()), None
-        window = (1, 1) if places is None else places.window
-        assert window is not None
-        # (channels, window, c, ph, pw)
-        patches = _patches(self.weight, window, rule.stride, rule.dilation)
-        step = (window[0] * rule.stride[0], window[1] * rule.stride[1])
+        window = (1, 1) if places is None or places.window is None else places.window
+        seen = _Seen(
+            _patches(self.weight, window, rule.stride, rule.dilation),
+            (window[0] * rule.stride[0], window[1] * rule.stride[1]),
+        )
+        padding = (rule.padding[1],) * 2 + (rule.padding[0],) * 2
+        padded, others = F.pad(images, padding), F.pad(background, padding)
+        summed = seen.compiled(multiplier, padded, others, pieces)
+        if summed is None:
+            summed = [
+                seen.summed(
+                    multiplier.among(len(images), len(background), piece), padded, others[piece]
+                )
+                for piece in pieces
+            ]
+        (down, right), (h, w) = rule.padding, images.shape[2:]
+        return [planes[..., down : down + h, right : right + w] for planes in summed]
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """A convolution as seen from each position of the pooled plane behind it.
+
+    Attributes:
+        patches: Weights under a position, (channels, window, c, ph, pw).
+        step: From one position's patch to the next, vertical and horizontal.
+    """
+
+    patches: Tensor
+    step: tuple[int, int]
+
+    def compiled(
+        self, multiplier: Multiplier, images: Tensor, background: Tensor, pieces: Sequence[slice]
+    ) -> list[Tensor] | None:
+        """As `summed` for each piece, by a compiled loop where one can."""
+        weight = kernels.Weight(self.patches.flatten(2).transpose(1, 2).unsqueeze(2))
+        patch = (self.patches.shape[3], self.patches.shape[4])
+        return kernels.contracted(multiplier, weight, images, background, pieces, self.step, patch)
+
+    def summed(self, multiplier: Multiplier, images: Tensor, background: Tensor) -> Tensor:
+        """Attributions (n, k, c, h, w) of padded images against all padded background images."""
+        places, patches = multiplier.places, self.patches
         n, b, k = len(images), len(background), multiplier.rows.shape[1]
         h, w = multiplier.rows.shape[3:]
-
         change = images[:, None] - background[None]
-        change = F.pad(change, (rule.padding[1],) * 2 + (rule.padding[0],) * 2)
-        change = _under(change, patches.shape[3:], step)[:, :h, :w]  # (n, h, w, b, size)
+        change = _under(change, patches.shape[3:], self.step)[:, :h, :w]  # (n, h, w, b, size)
         if places is None:
-            rows = multiplier.rows.expand(n * b, *multiplier.rows.shape[1:]).movedim(2, -1)
+            rows = multiplier.dense()
+            rows = rows.expand(n * b, *rows.shape[1:]).movedim(2, -1)
             shares = torch.unflatten(rows.flatten(0, 3) @ patches.flatten(1), 0, (n, b, k, h, w))
             summed = shares.mul_(change.permute(0, 3, 1, 2, 4)[:, :, None]).sum(1)
         else:
@@ -70,10 +111,8 @@ class FirstConvolution:
             right = _weights(places, patches.flatten(2), change.unsqueeze(4))
             summed = torch.bmm(left.flatten(4).flatten(0, 2), right.flatten(3, 4).flatten(0, 2))
             summed = torch.unflatten(summed, 0, (n, h, w)).movedim(3, 1)
-        summed = torch.unflatten(
-            summed.flatten(0, 1), 3, patches.shape[2:]
-        )  # (n * k, h, w, c, ph, pw)
-        return torch.unflatten(_added(summed, step, rule.padding, images.shape[2:]), 0, (n, k))
+        summed = torch.unflatten(summed.flatten(0, 1), 3, patches.shape[2:])
+        return torch.unflatten(_added(summed, self.step, images.shape[2:]), 0, (n, k))
 
 
 def first_convolutions(program: Program) -> dict[fx.Node, FirstConvolution]:
@@ -122,18 +161,13 @@ def _under(planes: Tensor, patch: torch.Size, step: tuple[int, int]) -> Tensor:
     return cut.permute(0, 3, 4, 1, 2, 5, 6).flatten(4)
 
 
-def _added(
-    patches: Tensor, step: tuple[int, int], padding: tuple[int, int], plane: torch.Size
-) -> Tensor:
+def _added(patches: Tensor, step: tuple[int, int], plane: torch.Size) -> Tensor:
     """Add up patches that overlap, (p, h, w, c, ph, pw) -> (p, c, *plane)."""
     h, w, _, tall, wide = patches.shape[1:]
     covered = ((h - 1) * step[0] + tall, (w - 1) * step[1] + wide)
     columns = patches.flatten(3).flatten(1, 2).transpose(1, 2)
     planes = F.fold(columns, covered, (tall, wide), stride=step)
-    below, right_of = (
-        side - (cover - pad) for side, cover, pad in zip(plane, covered, padding, strict=True)
-    )
-    return F.pad(planes, (-padding[1], right_of, -padding[0], below))
+    return F.pad(planes, (0, plane[1] - covered[1], 0, plane[0] - covered[0]))
 
 
 def _positions_first(factor: Tensor, n: int, b: int) -> Tensor:
@@ -146,9 +180,8 @@ def _weights(places: Places | None, patches: Tensor, change: Tensor) -> Tensor:
     """Each pair's weights under each position, times change: (n, h, w, b, channels, size)."""
     if places is None:
         return patches[:, 0] * change
-    assert places.offset is not None
     n, _, _, b = change.shape[:4]
-    offset = _positions_first(places.offset, n, b)[:, :, :, 0]
+    offset = _positions_first(places.index, n, b)[:, :, :, 0]
     row = torch.arange(len(patches), device=patches.device) * patches.shape[1] + offset
     return F.embedding(row, patches.flatten(0, 1)).mul_(change)
 

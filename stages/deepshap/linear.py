@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn.grad import conv2d_input
 
+from . import kernels
 from .multiplier import Multiplier
 from .rules import Call, Rule, Saved, features
 
@@ -92,8 +93,6 @@ class Sum(Rule):
         self, multiplier: Multiplier, image: Saved, background: Saved
     ) -> Sequence[Multiplier]:
         """Pass to both terms."""
-        if len(self._weights) == 2:
-            multiplier = Multiplier(multiplier.dense())  # once, and not for each term
         terms = []
         for shape, weight in zip(self.call.inputs, self._weights, strict=True):
             term = self.unbroadcast(multiplier, shape)
@@ -143,6 +142,7 @@ class Convolution(Rule):
             side - ((n - 1) * stride - pad + margin + 1)
             for (side, n), stride, pad, margin in covered
         ]
+        self._taps = kernels.Weight(self.weight)
         self._flipped = None
         if self.stride == (1, 1) and min(self._margin) >= 0:
             self._flipped = _channels_last(_transposed(self.weight, self.groups).flip(2, 3))
@@ -157,9 +157,21 @@ class Convolution(Rule):
         self, multiplier: Multiplier, image: Saved, background: Saved
     ) -> Sequence[Multiplier]:
         """Convolve back."""
+        planes = self._compiled_back(multiplier)
+        if planes is not None:
+            return [Multiplier(planes)]
         rows = multiplier.dense()
         planes = self._back(_channels_last(rows.reshape(-1, *self.call.output[-3:])))
         return [Multiplier(planes.reshape(*rows.shape[:2], *features(self.call.inputs[0])))]
+
+    def _compiled_back(self, multiplier: Multiplier) -> Tensor | None:
+        """Transpose what is mostly 0; None where PyTorch has to."""
+        if self.groups != 1 or self.dilation != (1, 1):
+            return None
+        height, width = self.call.inputs[0][-2:]
+        return kernels.transposed(
+            multiplier, self._taps, self.stride, self.padding, (height, width)
+        )
 
     def _back(self, planes: Tensor) -> Tensor:
         """Transpose, by the fastest of three ways, which are up to ten times apart."""

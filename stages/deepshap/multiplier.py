@@ -11,6 +11,7 @@ image's activation. A size of 1 stands for "the same for all", as in broadcastin
 """
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Self
 
 import torch
@@ -22,17 +23,26 @@ class Places:
     """Where in the input of a max pool each pooled element comes from.
 
     Attributes:
-        index: Position in the flattened plane, (p, 1, c, h, w) with the pooled h and w.
+        index: (p, 1, c, h, w) with the pooled h and w: position in the flattened plane, or in its
+            window if there is one.
         plane: Height and width of the pool's input.
         window: Height and width of the windows if they tile the plane from its corner without
             overlap, else None.
-        offset: Position in its window in that case, (p, 1, c, h, w), else None.
     """
 
     index: Tensor
     plane: tuple[int, int]
     window: tuple[int, int] | None = None
-    offset: Tensor | None = None
+
+    def in_plane(self) -> Tensor:
+        """Positions in the flattened plane, (p, 1, c, h, w)."""
+        if self.window is None:
+            return self.index
+        tall, wide = self.window
+        h, w = (torch.arange(side, device=self.index.device) for side in self.index.shape[3:])
+        corner = h[:, None] * tall * self.plane[1] + w * wide
+        index = self.index.long()
+        return corner + index // wide * self.plane[1] + index % wide
 
 
 @dataclass(frozen=True)
@@ -66,8 +76,7 @@ class Multiplier:
 
         places, ratio = self.places, self.ratio
         if places is not None:
-            offset = None if places.offset is None else pairs(places.offset)
-            places = replace(places, index=pairs(places.index), offset=offset)
+            places = replace(places, index=pairs(places.index))
         return type(self)(pairs(self.rows), None if ratio is None else pairs(ratio), places)
 
     def scaled(self, ratio: Tensor) -> Self:
@@ -81,7 +90,17 @@ class Multiplier:
         return replace(self.scaled(ratio), places=places)
 
     def dense(self) -> Tensor:
-        """Multiply everything out: (p or 1, k, ...) in the shape of the activation."""
+        """Multiply everything out, once: (p or 1, k, ...) in the shape of the activation."""
+        return self._dense
+
+    def plus(self, other: Self) -> Self:
+        """The sum of two ways back to one activation."""
+        if other.places is None and other.ratio is not None:
+            return type(self)(torch.addcmul(self.dense(), other.rows, other.ratio))
+        return type(self)(self.dense() + other.dense())
+
+    @cached_property
+    def _dense(self) -> Tensor:
         if self.places is None:
             return self.rows if self.ratio is None else self.rows * self.ratio
         if self.places.window is None:
@@ -99,7 +118,7 @@ class Multiplier:
 
     def _spread(self, places: Places, window: tuple[int, int]) -> Tensor:
         """Write each window once, channels last."""
-        rows, index = self.rows.movedim(2, -1), places.index.movedim(2, -1)
+        rows, index = self.rows.movedim(2, -1), places.in_plane().movedim(2, -1)
         ratio = rows.new_ones(()) if self.ratio is None else self.ratio.movedim(2, -1)
         share = rows.new_zeros(*index.shape[:2], places.plane[0] * places.plane[1], index.shape[-1])
         share.scatter_(2, index.flatten(2, 3), ratio.expand_as(index).flatten(2, 3))

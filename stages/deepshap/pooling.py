@@ -6,17 +6,21 @@ which is never the smaller: the ratio lies between 0 and 1. An element in severa
 from all.
 """
 
+import math
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from . import kernels
 from .multiplier import Multiplier, Places
 from .precision import Activation
 from .rules import Call, Paired, Rule, Saved, features, per_pair
+
+_LARGEST_WINDOW = 256
+"""Of windows whose positions fit uint8."""
 
 
 class MaxPool(Rule):
@@ -45,7 +49,8 @@ class MaxPool(Rule):
         if self.window is None:
             return output, kept
         tall, wide_, width = *self.window, self.call.inputs[0][-1]
-        return output, (*kept, index // width % tall * wide_ + index % width % wide_)
+        within = index // width % tall * wide_ + index % width % wide_
+        return output, (*kept, within.to(torch.uint8))
 
     def _pooled(self, planes: Tensor) -> tuple[Tensor, Tensor]:
         arguments = self.call.arguments
@@ -62,23 +67,33 @@ class MaxPool(Rule):
         self, multiplier: Multiplier, image: Saved, background: Saved
     ) -> Sequence[Multiplier]:
         """Move to the position of the larger side, by the ratio of both changes."""
-        (x, y, x_index, *x_offset), (b, y_b, b_index, *b_offset) = image, background
+        ratio, places = self._ratio(multiplier, image, background)
+        shape = features(self.call.inputs[0])
+        if len(shape) == 3:
+            return [multiplier.pooled(ratio, places)]
+        rows = multiplier.dense()
+        rows = rows.reshape(*rows.shape[:2], *ratio.shape[2:])
+        rows = Multiplier(rows).pooled(ratio, places).dense()
+        return [Multiplier(rows.reshape(*rows.shape[:2], *shape))]
+
+    def _ratio(
+        self, multiplier: Multiplier, image: Saved, background: Saved
+    ) -> tuple[Tensor, Places]:
+        """The ratio of both changes for each pair, (p, 1, c, h, w), and where they are."""
+        plane = image[0].shape[2], image[0].shape[3]
+        if self.window is not None:
+            found = kernels.pool_ratios(multiplier, image, background)
+            if found is not None:
+                return found[0], Places(found[1], plane, self.window)
+        (x, y, x_index, *x_within), (b, y_b, b_index, *b_within) = image, background
         change = y[:, None] - y_b[None]
         larger = change > 0
         index = torch.where(larger, x_index[:, None], b_index[None])
         own_change = _at(x[:, None], index) - _at(b[None], index)
         ratio = torch.where(own_change == 0, 0.0, change / own_change).to(multiplier.rows.dtype)
-        places = Places(per_pair(index), (x.shape[2], x.shape[3]))
         if self.window is not None:
-            offset = torch.where(larger, x_offset[0][:, None], b_offset[0][None])
-            places = replace(places, window=self.window, offset=per_pair(offset))
-        shape = features(self.call.inputs[0])
-        if len(shape) == 3:
-            return [multiplier.pooled(per_pair(ratio), places)]
-        rows = multiplier.dense()
-        rows = rows.reshape(*rows.shape[:2], *y.shape[1:])
-        rows = Multiplier(rows).pooled(per_pair(ratio), places).dense()
-        return [Multiplier(rows.reshape(*rows.shape[:2], *shape))]
+            index = torch.where(larger, x_within[0][:, None], b_within[0][None])
+        return per_pair(ratio), Places(per_pair(index), plane, self.window)
 
 
 class Maximum(Paired):
@@ -152,4 +167,5 @@ def _tiling(call: Call) -> tuple[int, int] | None:
     sides = zip(call.inputs[0][-2:], window, strict=True)
     cut = call.arguments["ceil_mode"] and any(side % size for side, size in sides)
     plain = two("padding") == (0, 0) and two("dilation") == (1, 1)
-    return window if apart and plain and not cut else None
+    small = math.prod(window) <= _LARGEST_WINDOW
+    return window if apart and plain and small and not cut else None

@@ -1,4 +1,4 @@
-"""Shapes in the engine's public signatures, checked at run time: here, and nowhere else."""
+"""The engine's shapes, checked at run time here and nowhere else; its loops, between guards."""
 
 import typing
 from collections.abc import Callable
@@ -8,7 +8,9 @@ import jaxtyping
 import pytest
 from beartype import beartype
 
-from stages.deepshap import DeepShap
+from stages.deepshap import DeepShap, kernels
+
+from .guarded import run_guarded
 
 
 def checked(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -25,3 +27,23 @@ def checked_shapes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let `DeepShap` check the shapes that its signatures name."""
     for name in ("__init__", "attribute"):
         monkeypatch.setattr(DeepShap, name, checked(getattr(DeepShap, name)))
+
+
+@pytest.fixture
+def ran(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names of the loops that have run, each on arrays between guards."""
+    names: list[str] = []
+
+    def run(name: str, *arguments: Any) -> bool:
+        done = run_guarded(name, *arguments)
+        names.append(name)
+        return done
+
+    monkeypatch.setattr(kernels, "_run", run)
+    return names
+
+
+@pytest.fixture
+def any_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let loops run however little there is to do."""
+    monkeypatch.setattr(kernels, "_LEAST_WORK", 0)

@@ -1,0 +1,143 @@
+"""Where our DeepSHAP's time goes, operation by operation, and what share of the peak it reaches.
+
+Usage:
+    python -m benchmarks.operations [network ...]
+
+One core, trained networks, ten outputs, 100 background images. Counted are the multiplications that
+no zero enters. The peak is the best rate of the engine's inner loop, its data in the nearest cache.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from benchmarks.deepshap import GIGA, N_CLASSES, NETWORKS, mnist, seconds, trained
+from stages.deepshap import DeepShap, kernels
+from stages.deepshap.composition import Composed
+from stages.deepshap.linear import Convolution, Dense
+from stages.deepshap.multiplier import Multiplier
+from stages.deepshap.rules import Rule
+
+N_IMAGES = 16
+
+
+def peak_rate() -> float:
+    """Floating-point operations per second of one core, where nothing but the inner loop runs."""
+    read, written, pairs = 128, 2048, 8
+    multiplier = Multiplier(
+        torch.rand(1, N_CLASSES, read, 1, 1), torch.rand(pairs, 1, read, 1, 1) + 1
+    )
+    weight = kernels.Weight(torch.rand(read, written, 1, 1))
+    settings = multiplier, weight, (1, 1), (0, 0), (1, 1)
+    if kernels.transposed(*settings) is None:
+        raise SystemExit("numba is missing: python -m pip install numba")
+    best = min(seconds(kernels.transposed, *settings) for _ in range(50))
+    return 2 * pairs * N_CLASSES * read * written / best
+
+
+def necessary(rule: Rule, multiplier: Multiplier) -> int:
+    """Multiplications of a linear rule on the way back that no zero enters."""
+    ratio = multiplier.ratio
+    ratio = torch.ones(1, 1, *multiplier.rows.shape[2:]) if ratio is None else ratio
+    counted = Multiplier(torch.ones(1, 1, *multiplier.rows.shape[2:]), (ratio != 0).float())
+    mask = Multiplier(counted.rows, counted.ratio, multiplier.places).dense()
+    k = multiplier.rows.shape[1]
+    if isinstance(rule, Convolution):
+        height, width = rule.call.inputs[0][-2:]
+        kernel = rule.weight.shape[2:]
+        taps = torch.conv2d(  # of each output position, those inside the input
+            torch.ones(1, 1, height, width),
+            torch.ones(1, 1, *kernel),
+            None,
+            rule.stride,
+            rule.padding,
+        )
+        return int((mask * taps).sum()) * rule.weight.shape[1] * k
+    if isinstance(rule, Composed | Dense):
+        return int(mask.sum()) * rule.call.inputs[0].numel() * k
+    return 0
+
+
+class Stopwatch:
+    """Times calls, by name, and counts the multiplications that they need."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = defaultdict(float)
+        self.multiplications: dict[str, int] = defaultdict(int)
+
+    def around(self, call: Callable[..., Any], name: str, rule: Rule | None) -> Callable[..., Any]:
+        """The same call, timed. Its first argument is a multiplier if there is a rule."""
+
+        def timed(*arguments: Any) -> Any:
+            if rule is not None:
+                self.multiplications[name] += necessary(rule, arguments[0])
+            start = time.perf_counter()
+            result = call(*arguments)
+            self.seconds[name] += time.perf_counter() - start
+            return result
+
+        return timed
+
+
+@contextmanager
+def watched(explainer: DeepShap) -> Iterator[Stopwatch]:
+    """Time an explainer's steps."""
+    watch = Stopwatch()
+    program, first = explainer._program, explainer._first
+    program.run = watch.around(program.run, "forward", None)  # type: ignore[method-assign]
+    for at, (node, step) in enumerate(program.steps.items()):
+        sides = " ".join("x".join(map(str, shape[1:])) for shape in step.rule.call.inputs)
+        name = f"{at}. {step.rule.call.name} {sides}"
+        owner: Any = first.get(node, step.rule)
+        method = "attributions" if node in first else "backward"
+        wrapped = watch.around(getattr(owner, method), name, step.rule)
+        object.__setattr__(owner, method, wrapped)
+    yield watch
+
+
+def table(name: str, peak: float) -> None:
+    """Print a network's operations."""
+    explainer = DeepShap(trained(name), mnist("train", 100))
+    images = mnist("t10k", N_IMAGES)
+    explainer.attribute(images[:2])  # the first call warms up
+    whole = min(seconds(explainer.attribute, images) for _ in range(5)) / N_IMAGES
+    with watched(explainer) as watch:
+        explainer.attribute(images)
+    count = sum(watch.multiplications.values()) / N_IMAGES
+    share = 2 * count / whole / peak
+    print(f"\n{name}: {1000 * whole:.1f} ms an image on one core,")
+    print(f"{count / 1e6:.0f} million multiplications without a zero, {share:.0%} of the peak")
+    print("| operation | ms an image | share of the time | of the peak |\n|" + " --- |" * 4)
+    rest = whole
+    for operation, took in sorted(watch.seconds.items(), key=lambda item: -item[1]):
+        ms = 1000 * took / N_IMAGES
+        rest -= took / N_IMAGES
+        rate = 2 * watch.multiplications[operation] / took / peak
+        reached = f"{rate:.0%}" if watch.multiplications[operation] else ""
+        print(f"| {operation} | {ms:.2f} | {ms / 1000 / whole:.0%} | {reached} |")
+    print(f"| everything else | {1000 * rest:.2f} | {rest / whole:.0%} | |", flush=True)
+
+
+def main() -> None:
+    """Read the names of networks and print their tables."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("networks", nargs="*", choices=[*NETWORKS, []], default=list(NETWORKS))
+    torch.set_num_threads(1)
+    peak = peak_rate()
+    matrix: Tensor = torch.rand(2048, 2048)
+    product = 2 * 2048**3 / min(seconds(torch.matmul, matrix, matrix) for _ in range(5))
+    print(f"one core's inner loop: {peak / GIGA:.0f} GFLOP/s; matrix product {product / GIGA:.0f}")
+    for name in parser.parse_args().networks:
+        table(name, peak)
+
+
+if __name__ == "__main__":
+    main()

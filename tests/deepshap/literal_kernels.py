@@ -1,0 +1,189 @@
+"""What the compiled loops compute, a second time: slow, literal, in float64, an element at a time.
+
+It shares nothing with the loops, and has zeros, tiles and blocks nowhere. Arrays are numpy's; a
+size of 1 stands for "the same for all", as in broadcasting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Factors:
+    """A multiplier: rows times ratio, each at one position of its window.
+
+    Attributes:
+        rows: (p or 1, k, c, h, w).
+        ratio: (p or 1, 1, c or 1, h or 1, w or 1).
+        offset: (p or 1, 1, c, h, w), rows of a window one after the other.
+        window: Height and width.
+        plane: Height and width of what the windows lie on, from its corner on.
+    """
+
+    rows: Array
+    ratio: Array
+    offset: NDArray[np.int64]
+    window: tuple[int, int]
+    plane: tuple[int, int]
+
+    @property
+    def n_pairs(self) -> int:
+        return max(len(self.rows), len(self.ratio), len(self.offset))
+
+    def sizes(self) -> Factors:
+        """The same without signs: what it makes of others' sizes bounds how they can round."""
+        return Factors(np.abs(self.rows), np.abs(self.ratio), self.offset, self.window, self.plane)
+
+    def at(self, pair: int, channel: int, y: int, x: int) -> tuple[Array, int]:
+        """The k multipliers of an element of a pair, and its position in the window."""
+        rows = self.rows[min(pair, len(self.rows) - 1), :, channel, y, x]
+        ratio = _of(self.ratio, pair, 0, channel, y, x)
+        return rows * ratio, int(_of(self.offset, pair, 0, channel, y, x))
+
+    def dense(self) -> Array:
+        """Multiplied out, (p, k, c, *plane)."""
+        _, k, c, h, w = self.rows.shape
+        full = np.zeros((self.n_pairs, k, c, *self.plane))
+        for pair, channel, y, x in np.ndindex(self.n_pairs, c, h, w):
+            values, offset = self.at(pair, channel, y, x)
+            down, right = divmod(offset, self.window[1])
+            full[pair, :, channel, y * self.window[0] + down, x * self.window[1] + right] = values
+        return full
+
+
+def transposed(
+    factors: Factors,
+    weight: Array,
+    stride: tuple[int, int],
+    padding: tuple[int, int],
+    size: tuple[int, int],
+) -> Array:
+    """Output (i, j) of a convolution reads input i * stride + tap - padding: (p, k, c, *size).
+
+    Args:
+        factors: Of the convolution's output.
+        weight: (channels of the output, of the input, height, width).
+        stride: Vertical and horizontal.
+        padding: Likewise.
+        size: Height and width of the input.
+    """
+    multipliers = factors.dense()
+    pairs, k, _, height, width = multipliers.shape
+    back = np.zeros((pairs, k, weight.shape[1], *size))
+    for pair, i, j, down, right in np.ndindex(pairs, height, width, *weight.shape[2:]):
+        y, x = i * stride[0] + down - padding[0], j * stride[1] + right - padding[1]
+        if 0 <= y < size[0] and 0 <= x < size[1]:
+            back[pair, :, :, y, x] += multipliers[pair, :, :, i, j] @ weight[:, :, down, right]
+    return back
+
+
+def contracted(
+    factors: Factors,
+    weight: Array,
+    change: Array,
+    pieces: Sequence[slice],
+    step: tuple[int, int],
+) -> Array:
+    """Each element's patch of weights, times what changes under it: (pieces, n, k, c, h, w).
+
+    Args:
+        factors: Of the pooled output of a convolution, pairs n by n.
+        weight: (channels of the output, positions of a window, c, height, width of a patch).
+        change: The images minus the background, (n, b, c, h, w).
+        pieces: Of the background.
+        step: From one patch to the next, vertical and horizontal.
+    """
+    n, b, *image = change.shape
+    _, k, channels, h, w = factors.rows.shape
+    tall, wide = weight.shape[3:]
+    out = np.zeros((len(pieces), n, k, *image))
+    for at, piece in enumerate(pieces):
+        for first, other in np.ndindex(n, b):
+            if not piece.start <= other < piece.stop:
+                continue
+            for channel, y, x in np.ndindex(channels, h, w):
+                values, offset = factors.at(first * b + other, channel, y, x)
+                under = (
+                    slice(None),
+                    slice(y * step[0], y * step[0] + tall),
+                    slice(x * step[1], x * step[1] + wide),
+                )
+                share = change[first, other][under] * weight[channel, offset]
+                out[(at, first, slice(None), *under)] += values[:, None, None, None] * share
+    return out
+
+
+@dataclass(frozen=True)
+class Pooled:
+    """Max pooling of planes (n, c, height, width) by windows side by side.
+
+    Attributes:
+        largest: (n, c, h, w).
+        index: Where it first was in its plane, rows one after the other.
+        offset: Where in its window.
+    """
+
+    largest: Array
+    index: NDArray[np.int64]
+    offset: NDArray[np.uint8]
+
+
+def pooled(planes: Array, window: tuple[int, int]) -> Pooled:
+    """Pool planes, from their corner; what is left at their ends belongs to no window."""
+    n, c, height, width = planes.shape
+    shape = (n, c, height // window[0], width // window[1])
+    result = Pooled(np.empty(shape), np.empty(shape, np.int64), np.empty(shape, np.uint8))
+    for at in np.ndindex(shape):
+        image, channel, i, j = at
+        places = [
+            (i * window[0] + down, j * window[1] + right) for down, right in np.ndindex(window)
+        ]
+        offset = max(range(len(places)), key=lambda place: planes[(image, channel, *places[place])])
+        y, x = places[offset]
+        result.largest[at] = planes[image, channel, y, x]
+        result.index[at], result.offset[at] = y * width + x, offset
+    return result
+
+
+def pool_ratios(x: Array, b: Array, window: tuple[int, int]) -> tuple[Array, NDArray[np.uint8]]:
+    """The maximum's change over the change where the larger side has it, and where: (n * b, 1, …).
+
+    The background's where both are as large.
+    """
+    ours, theirs = pooled(x, window), pooled(b, window)
+    shape = (len(x), len(b), *ours.largest.shape[1:])
+    ratio, offset = np.zeros(shape), np.empty(shape, np.uint8)
+    for at in np.ndindex(shape):
+        image, other, channel, *position = at
+        mine, its = (image, channel, *position), (other, channel, *position)
+        change = ours.largest[mine] - theirs.largest[its]
+        side, where = (ours, mine) if change > 0 else (theirs, its)
+        y, x_ = divmod(int(side.index[where]), x.shape[3])
+        own = x[image, channel, y, x_] - b[other, channel, y, x_]
+        ratio[at] = change / own if own != 0 else 0
+        offset[at] = side.offset[where]
+    return (
+        ratio.reshape(-1, 1, *ours.largest.shape[1:]),
+        offset.reshape(-1, 1, *ours.largest.shape[1:]),
+    )
+
+
+def relu_ratios(x: Array, b: Array) -> Array:
+    """ReLU's change over its input's, or its slope where that does not change: (n * b, 1, …)."""
+    ratio = np.empty((len(x), len(b), *x.shape[1:]))
+    for at in np.ndindex(ratio.shape):
+        u, v = x[(at[0], *at[2:])], b[at[1:]]
+        ratio[at] = (max(u, 0) - max(v, 0)) / (u - v) if u != v else float(v > 0)
+    return ratio.reshape(-1, 1, *x.shape[1:])
+
+
+def _of(factor: NDArray[np.generic], *index: int) -> np.generic:
+    """An element of what may have sizes of 1."""
+    return factor[tuple(min(at, side - 1) for at, side in zip(index, factor.shape, strict=True))]
