@@ -1,4 +1,4 @@
-"""The rules of max pooling and ReLU for all pairs, compiled; `__init__.py` checks what they read."""
+"""The rules of max pooling and ReLU for all pairs, compiled; `__init__.py` checks what is read."""
 
 from typing import Any
 
