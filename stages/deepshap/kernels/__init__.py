@@ -49,6 +49,7 @@ class Weight:
             (blocks, height, width, c read, 16 * vectors), filled up with zeros; tuples as long as
             outputs are computed together, and as a block has vectors.
         """
+        _require(self._weight.dtype == torch.float32, "a weight of another dtype")
         read, written, *kernel = self.shape
         in_all = -(-written // LANES)
         n_vectors, n_outputs = min(_sizes(k), key=lambda sizes: _cost(in_all, k, *sizes))
@@ -137,7 +138,7 @@ def contracted(
     _require(weight.shape[1] == images.shape[1] * math.prod(patch), "patches of another size")
     ends = zip((h, w), step, patch, images.shape[2:], strict=True)
     fits = all((side - 1) * far + size <= whole for side, far, size, whole in ends)
-    _require(fits, "patches beyond the image")
+    _require(fits and blocks[0].size < 2**31, "patches beyond the image, or too many weights")
     _require(all(0 <= piece.start < piece.stop <= b for piece in pieces), "pieces beyond all")
     bounds = np.array([[piece.start, piece.stop] for piece in pieces])
     out = np.zeros((len(pieces), n, its.k, *images.shape[1:]), np.float32)
@@ -172,6 +173,8 @@ def pool_ratios(
     _require(outputs[0].shape[1:] == outputs_b[0].shape[1:], "outputs unlike the background's")
     _require(x.shape[1:] == b.shape[1:] and x.shape[2] == outputs[0].shape[2], "unlike inputs")
     _require(x.dtype == b.dtype == torch.float64, "inputs that are not float64")
+    for _, place, within in (outputs, outputs_b):
+        _require((place.dtype, within.dtype) == (torch.int64, torch.uint8), "other positions")
     _require(len(x) == len(outputs[0]) and len(b) == len(outputs_b[0]), "counts")
     ratio = np.empty((len(x), len(b), *outputs[0].shape[1:]), np.float32)
     offset = np.empty(ratio.shape, np.uint8)
@@ -223,6 +226,9 @@ class _Factors:
         )
         pairs = {n, len(self.ratio), len(self.offset)} - {1}
         self.n_pairs = max(pairs, default=1)
+        dtypes = one.dtype, index.dtype
+        _require(dtypes == (torch.float32, torch.uint8), "ratios or offsets of another dtype")
+        _require(min(self.window) >= 1, "a window below 1")
         covered = h * self.window[0] <= self.plane[0] and w * self.window[1] <= self.plane[1]
         _require(covered, "windows beyond the plane")
         _require(len(pairs) <= 1 and span < 2**31, "a multiplier of other pairs, or too large")
@@ -250,7 +256,7 @@ def _loops() -> dict[str, Callable[..., None]]:
     """The compiled loops by name; none without numba."""
     try:
         from . import convolutions, ratios
-    except ImportError:
+    except (ImportError, OSError):  # the latter where LLVM's library does not load
         return {}
     loops = convolutions.transposed, convolutions.contracted, ratios.pool_ratios, ratios.relu_ratios
     return {loop.__name__: loop for loop in loops}
@@ -266,7 +272,8 @@ def _run(name: str, *arguments: Any) -> bool:
         raise
     except Exception as error:  # whatever numba and LLVM say of a version or a processor
         _FAILED.add(name)
-        why = f"{type(error).__name__}: {error}".splitlines()[0]
+        said = [line.strip() for line in str(error).splitlines() if line.strip()][:2]
+        why = ": ".join([type(error).__name__, *said])
         message = f"DeepSHAP: {name} cannot be compiled, so PyTorch computes instead: {why}"
         warnings.warn(message, stacklevel=2)
     return name not in _FAILED

@@ -23,6 +23,7 @@ from numba.cpython.unsafe import numbers
 from . import LANES
 from .compiling import compiled
 
+assert LANES == 16  # numba watches this file alone: changed elsewhere, old code would run
 _I32, _I64, _VECTOR = ir.IntType(32), ir.IntType(64), ir.VectorType(ir.FloatType(), LANES)
 
 
