@@ -267,7 +267,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="folder for its values; a temporary one if none")
     parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS))
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--images", type=int, help="default 8, with --test-set 10000")
+    parser.add_argument("--images", type=int, help="default 32, with --test-set 10000")
     parser.add_argument("--background", type=int, default=100)
     options = parser.parse_args()
     warnings.simplefilter("ignore")  # of shap and captum, about their hooks
@@ -278,7 +278,7 @@ def main() -> None:
             out = options.out or Path(temporary)
             explain_test_set(out, options.images or 10_000, options.background)
     else:
-        compare(options.networks, options.rounds, options.images or 8, options.background)
+        compare(options.networks, options.rounds, options.images or 32, options.background)
 
 
 if __name__ == "__main__":

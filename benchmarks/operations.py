@@ -1,7 +1,7 @@
 """Where our DeepSHAP's time goes, operation by operation, and what share of the peak it reaches.
 
 Usage:
-    python -m benchmarks.operations [network ...]
+    python -m benchmarks.operations [--networks lenet ...]
 
 One core, trained networks, ten outputs, 100 background images. Counted are the multiplications that
 no zero enters. The peak is the best rate of the engine's inner loop, its data in the nearest cache.
@@ -129,13 +129,14 @@ def table(name: str, peak: float) -> None:
 def main() -> None:
     """Read the names of networks and print their tables."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("networks", nargs="*", choices=[*NETWORKS, []], default=list(NETWORKS))
+    parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS))
+    options = parser.parse_args()
     torch.set_num_threads(1)
     peak = peak_rate()
     matrix: Tensor = torch.rand(2048, 2048)
     product = 2 * 2048**3 / min(seconds(torch.matmul, matrix, matrix) for _ in range(5))
     print(f"one core's inner loop: {peak / GIGA:.0f} GFLOP/s; matrix product {product / GIGA:.0f}")
-    for name in parser.parse_args().networks:
+    for name in options.networks:
         table(name, peak)
 
 

@@ -98,7 +98,7 @@ def transposed(
     _require(taps < 2**31, "a weight too large for its offsets")
     out = np.empty((its.n_pairs, *size, its.k, len(blocks) * blocks.shape[4]), np.float32)
     settings = its.window, its.plane, blocks, stride, padding, out
-    if not _run("transposed", *tuples, *its.arrays, *settings):
+    if not _run("transposed", (*tuples, its.apart), *its.arrays, *settings):
         return None
     return torch.from_numpy(out)[..., : weight.shape[1]].permute(0, 3, 4, 1, 2)
 
@@ -147,7 +147,7 @@ def contracted(
         _under(planes, step, patch, (h, w), channels) for planes in (images, background)
     )
     settings = blocks, under.numpy(), others.numpy(), bounds, step, patch, out
-    if not _run("contracted", *tuples, *its.arrays, *settings):
+    if not _run("contracted", (*tuples, its.apart), *its.arrays, *settings):
         return None
     return list(torch.from_numpy(out))
 
@@ -201,6 +201,7 @@ class _Factors:
     Attributes:
         rows: All numbers from the first to the last one that is read.
         steps: From one of them to the next along (p, h, w, k).
+        apart: A tuple as long as the last step has vectors; empty if it is long, or no multiple.
         ratio: (p or 1, h, w, c).
         offset: (p or 1, h, w, c) uint8, the position in a window.
         window: Height and width; (1, 1) without a pool.
@@ -216,6 +217,8 @@ class _Factors:
         span = 1 + sum((side - 1) * step for side, step in sides)
         self.rows: NDArray[np.float32] = rows.as_strided((span,), (1,)).numpy()
         self.steps = tuple(step if side > 1 else 0 for side, step in sides[:4])
+        n_apart, rest = divmod(self.steps[3], LANES)
+        self.apart = (0,) * (n_apart if rest == 0 and n_apart <= _MOST_VECTORS else 0)
         one = rows.new_ones(1, 1, 1, 1, 1) if multiplier.ratio is None else multiplier.ratio
         self.window, self.plane = (1, 1), (h, w)
         index = torch.zeros(1, 1, 1, 1, 1, dtype=torch.uint8)

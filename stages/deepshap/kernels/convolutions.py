@@ -31,15 +31,16 @@ _lowest: Any = numbers.trailing_zeros  # of the bits that are set
 
 
 def _outer_products(
-    typing: Any, outputs: Any, vectors: Any, out: Any, change: Any, weights: Any, rows: Any,
-    entries: Any, parts: Any, n_parts: Any,
+    typing: Any, sizes: Any, out: Any, change: Any, weights: Any, rows: Any, entries: Any,
+    parts: Any, n_parts: Any,
 ) -> tuple[Any, Any]:  # fmt: skip
     """Add up outer products in registers: out[k] = change * Σ_s ratio[s] rows[k, s] weights[s].
 
-    `outputs` and `vectors` are tuples, whose lengths are the k of a block and its vectors. With
-    sizes known, LLVM keeps all sums in registers, which numba's own loops do not: an entry s costs
-    one multiply-add for each of them, one read and one product for each vector, and one read for
-    each k. That runs at four fifths of a core's peak or more.
+    `sizes` are three tuples, whose lengths are the k of a block, its vectors, and the vectors from
+    one k of `rows` to the next (none if that is not known). With sizes known, LLVM keeps all sums
+    and addresses in registers, which numba's own loops do not: an entry s costs one multiply-add
+    for each sum, one read and one product for each vector, and one read for each k. That runs at
+    four fifths of a core's peak.
 
     Args:
         out: (array, start, step from one k to the next): written, or added to where `change` is.
@@ -51,7 +52,7 @@ def _outer_products(
         parts: (n, 3) int64: first entry, behind the last entry, start in `weights`.
         n_parts: How many of them.
     """
-    n_k, n_v, adds = len(outputs), len(vectors), len(change) > 0
+    (n_k, n_v, n_apart), adds = (len(size) for size in sizes), len(change) > 0
 
     def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
         def plain(value: Any, type_: Any) -> Any:
@@ -75,10 +76,11 @@ def _outer_products(
         def multiply_add(x: Any, y: Any, z: Any) -> Any:
             return b.fadd(b.fmul(x, y, flags=("contract",)), z, flags=("contract",))
 
-        (_, _, (out, out_at, out_step), change, (weights, weights_at), (rows, rows_at, rows_step),
+        (_, (out, out_at, out_step), change, (weights, weights_at), (rows, rows_at, rows_step),
          (ratio, places), parts, n_parts) = (
             plain(*argument) for argument in zip(arguments, signature.args, strict=True)
         )  # fmt: skip
+        rows_step = _I64(n_apart * LANES) if n_apart else rows_step
         sides = change[:2], change[2:]
         starts = [_I64(v * LANES) for v in range(n_v)]
         sums = {(k, v): cgutils.alloca_once(b, _VECTOR) for k in range(n_k) for v in range(n_v)}
@@ -108,7 +110,7 @@ def _outer_products(
             b.store(result, at, align=4)
         return context.get_dummy_value()
 
-    arguments = outputs, vectors, out, change, weights, rows, entries, parts, n_parts
+    arguments = sizes, out, change, weights, rows, entries, parts, n_parts
     return types.void(*arguments), generate
 
 
@@ -207,8 +209,8 @@ def _list_by_position(
 
 @compiled
 def transposed(
-    outputs: Any, vectors: Any, rows: Any, steps: Any, ratio: Any, offset: Any, window: Any,
-    plane: Any, weight: Any, stride: Any, padding: Any, out: Any,
+    sizes: Any, rows: Any, steps: Any, ratio: Any, offset: Any, window: Any, plane: Any,
+    weight: Any, stride: Any, padding: Any, out: Any,
 ) -> None:  # fmt: skip
     """Transpose a convolution: each position of its input collects from what it has gone into.
 
@@ -217,7 +219,7 @@ def transposed(
     pairs pass.
 
     Args:
-        outputs, vectors: Tuples as long as a block has k and vectors.
+        sizes: Of a block, for `_accumulate`.
         rows: Numbers of the multipliers, of which `steps` says how far one is from the next along
             (p, h, w, k); channels are side by side.
         ratio: (p or 1, h, w, c).
@@ -228,7 +230,7 @@ def transposed(
         stride, padding: Of the convolution, vertical and horizontal.
         out: (p, height, width, k, 16 * vectors * blocks), written.
     """
-    n_k, (n_blocks, tall, wide, c, width) = len(outputs), weight.shape
+    n_k, (n_blocks, tall, wide, c, width) = len(sizes[0]), weight.shape
     p, height, breadth, k, channels = out.shape
     flat, written = weight.reshape(-1), out.reshape(-1)
     n_lists = max(len(ratio), len(offset))
@@ -262,8 +264,7 @@ def transposed(
                         first = min(some, k - n_k)  # the last ones twice rather than too far
                         at = ((pair * height + y) * breadth + x) * k + first
                         _accumulate(
-                            outputs, vectors,
-                            (written, at * channels + block * width, channels), (),
+                            sizes, (written, at * channels + block * width, channels), (),
                             (flat, block * tall * wide * c * width),
                             (rows, pair * steps[0] + first * steps[3], steps[3]),
                             entries, parts, n_parts,
@@ -291,15 +292,15 @@ def _reached(size: int, padding: int, taps: int, stride: int, outputs: int) -> A
 
 @compiled
 def contracted(
-    outputs: Any, vectors: Any, rows: Any, steps: Any, ratio: Any, offset: Any, weight: Any,
-    images: Any, background: Any, pieces: Any, step: Any, patch: Any, out: Any,
+    sizes: Any, rows: Any, steps: Any, ratio: Any, offset: Any, weight: Any, images: Any,
+    background: Any, pieces: Any, step: Any, patch: Any, out: Any,
 ) -> None:  # fmt: skip
     """Contract a first convolution over pairs: out = Σ (x - b) Σ_c rows ratio weight.
 
     Pair by pair, since their rows are far apart; then the patches, which overlap, are added up.
 
     Args:
-        outputs, vectors, rows, steps, ratio, offset: As for `transposed`.
+        sizes, rows, steps, ratio, offset: As for `transposed`.
         weight: (blocks, 1, window, c, 16 * vectors), of the patch under a window.
         images: What lies under each patch, (n, h, w, channels), as many as are written.
         background: Likewise (b, h, w, channels).
@@ -308,7 +309,7 @@ def contracted(
         patch: Its height and width.
         out: (pieces, n, k, channels, height, width) with padding, added to.
     """
-    n_k, (n_blocks, _, n_window, c, width) = len(outputs), weight.shape
+    n_k, (n_blocks, _, n_window, c, width) = len(sizes[0]), weight.shape
     k, (b, h, w, channels), slots = out.shape[2], background.shape, -(-out.shape[2] // n_k) * n_k
     flat, sums = weight.reshape(-1), np.empty((h, w, slots, channels), np.float32)
     entries, parts = _new_entries(c), np.zeros((1, 3), np.int64)
@@ -335,7 +336,7 @@ def contracted(
                             first = start + min(some, k - n_k) * steps[3]
                             for block in range(n_blocks):
                                 _accumulate(
-                                    outputs, vectors, (added, at + block * width, channels),
+                                    sizes, (added, at + block * width, channels),
                                     (x_flat, under + block * width, b_flat, over + block * width),
                                     (flat, block * n_window * c * width),
                                     (rows, first, steps[3]), entries, parts, 1,
