@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Callable
@@ -36,22 +37,27 @@ if __name__ == "__main__":
     run_stage(main, Params, in_ranks=True)
 """
 
+Start = Callable[..., "subprocess.Popen[str]"]
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
-@pytest.fixture
-def start(tmp_path: Path) -> Callable[[str, str], "subprocess.Popen[str]"]:
-    """Starts a stage with this body in ranks, in a copy of the code."""
+def copy_code(folder: Path) -> None:
     ignore = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(ROOT / "stages", tmp_path / "stages", ignore=ignore)
+    shutil.copytree(ROOT / "stages", folder / "stages", ignore=ignore)
     for file in ("params.yaml", "dvc.yaml"):
-        shutil.copy(ROOT / file, tmp_path)
+        shutil.copy(ROOT / file, folder)
 
-    def start(body: str, options: str) -> "subprocess.Popen[str]":
-        (tmp_path / "stages/own.py").write_text(STAGE.replace("BODY", body))
+
+@pytest.fixture
+def start(tmp_path: Path) -> Start:
+    """Starts a stage with this body in ranks, in a copy of the code."""
+    copy_code(tmp_path)
+
+    def start(body: str, options: str, folder: Path = tmp_path) -> "subprocess.Popen[str]":
+        (folder / "stages/own.py").write_text(STAGE.replace("BODY", body))
         return subprocess.Popen(
             ["python", "-m", "stages.own"],
-            cwd=tmp_path,
+            cwd=folder,
             env=environment(LAUNCH=options),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -62,7 +68,7 @@ def start(tmp_path: Path) -> Callable[[str, str], "subprocess.Popen[str]"]:
 
 
 @pytest.fixture
-def run(start: Callable[[str, str], "subprocess.Popen[str]"]) -> Run:
+def run(start: Start) -> Run:
     """As `start`, and waits."""
 
     def run(body: str, options: str) -> "subprocess.CompletedProcess[str]":
@@ -125,8 +131,8 @@ def test_a_killed_rank_is_named(run: Run) -> None:
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        ("--nproc-per-nod 2 --many", r"unrecognized|ambiguous|unknown|is none"),
-        ("--nproc-per-node", r"expected one argument|is none"),
+        ("--nproc-per-nod 2 --many", r"unrecognized|ambiguous|unknown|is not an option"),
+        ("--nproc-per-node", r"expected one argument|is not an option"),
         ("--nproc-per-node two", "Unsupported nproc_per_node value: two"),
         ("python", r"python is not an option; change it, or unset it"),
         ("'--nproc-per-node", "No closing quotation"),
@@ -154,9 +160,7 @@ def started_ranks(folder: Path, n: int) -> list[int]:
     raise AssertionError("ranks did not start")
 
 
-def test_an_interrupt_ends_all_ranks_and_is_said_once(
-    start: Callable[[str, str], "subprocess.Popen[str]"], tmp_path: Path
-) -> None:
+def test_an_interrupt_ends_all_ranks_and_is_said_once(start: Start, tmp_path: Path) -> None:
     process = start("time.sleep(60)", "--nproc-per-node 2")
     ranks = started_ranks(tmp_path, 2)
     process.send_signal(signal.SIGINT)
@@ -166,9 +170,25 @@ def test_an_interrupt_ends_all_ranks_and_is_said_once(
     assert_ended(ranks)
 
 
-def test_ranks_end_with_a_launcher_that_is_killed(
-    start: Callable[[str, str], "subprocess.Popen[str]"], tmp_path: Path
-) -> None:
+def test_only_the_launcher_of_rank_0_forgets_what_was_kept(start: Start, tmp_path: Path) -> None:
+    """The others may end while rank 0 still reads it; each has a folder here, to see who forgets."""
+    with socket.create_server(("localhost", 0)) as server:
+        port = server.getsockname()[1]
+    hosts = [tmp_path / "one", tmp_path / "other"]
+    for host in hosts:
+        copy_code(host)
+    body = "Path('data/unfinished/own').mkdir(parents=True, exist_ok=True)"
+    options = f"--nnodes 2 --nproc-per-node 2 --rdzv-endpoint localhost:{port}"
+    processes = [start(body, options, host) for host in hosts]
+    for process in processes:
+        _, err = process.communicate(timeout=100)
+        assert process.returncode == 0, err
+    held = [(host / "rank0").exists() for host in hosts]
+    assert sorted(held) == [False, True]
+    assert [not (host / "data/unfinished/own").exists() for host in hosts] == held
+
+
+def test_ranks_end_with_a_launcher_that_is_killed(start: Start, tmp_path: Path) -> None:
     """Else they would go on unseen, and write into the next run."""
     process = start("time.sleep(60)", "--nproc-per-node 2")
     ranks = started_ranks(tmp_path, 2)
