@@ -52,7 +52,12 @@ def _excepthook(
     """Handles what goes wrong during the imports, which end before `run_stage` starts."""
     if was_interrupted(error):
         exit_interrupted("nothing was written; run dvc repro to go on")
-    elif isinstance(error, MemoryError) or "failed to map segment" in str(error):
+        return
+    from stages.core.memory import (
+        is_out_of_memory,
+    )  # only now: no stage may load more than it needs
+
+    if is_out_of_memory(error):
         print("error: not enough memory to load the libraries; free some", file=sys.stderr)
     else:
         sys.__excepthook__(kind, error, trace)

@@ -62,7 +62,7 @@ def _watches(deps: set[Path], file: Path) -> bool:
     return not deps.isdisjoint({file, *file.parents})
 
 
-@cache  # for what is asked after each epoch; the parameters may not change meanwhile
+@cache  # asked after each epoch; parameters that change meanwhile stop the stage
 def _deps() -> dict[str, set[Path]]:
     return _read_deps()
 

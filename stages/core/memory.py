@@ -14,6 +14,7 @@ _NEEDS_LESS = {  # by stage
     "quality": f"{_LESS_EXPLAINED}, or fewer methods to compare with (quality.methods)",
     "report": _LESS_EXPLAINED,
 }
+_CONTAINER = Path("/sys/fs/cgroup")
 _WORDS = (
     "out of memory",
     "can't allocate memory",
@@ -63,13 +64,16 @@ def require_free_memory(n_bytes: int, what: str) -> None:
 
 
 def free_memory() -> int | None:
-    """Bytes of memory and swap that are free; None where the system does not say, as Linux does."""
+    """Bytes of memory and swap that are free, in a container of what it may have.
+
+    None where the system does not say, as Linux does.
+    """
     try:
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
         kib = {name: int(rest.split()[0]) for name, rest in (line.split(":") for line in lines)}
         free = (kib["MemAvailable"] + kib["SwapFree"]) << 10
-        container = Path("/sys/fs/cgroup/memory.max")
-        limit = container.read_text(encoding="ascii").strip() if container.exists() else "max"
+        limit, used = (_CONTAINER / f"memory.{name}" for name in ("max", "current"))
+        most = limit.read_text(encoding="ascii").strip() if limit.exists() else "max"
+        return free if most == "max" else min(free, int(most) - int(used.read_text("ascii")))
     except (OSError, KeyError, ValueError):
         return None
-    return free if limit == "max" else min(free, int(limit))

@@ -106,7 +106,7 @@ def _header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
     version = np.lib.format.read_magic(file)
     if version == (1, 0):
         shape, _, dtype = np.lib.format.read_array_header_1_0(file)
-    else:  # which refuses what it is not
+    else:  # version 3 differs in the encoding of the names of fields, which images have none of
         shape, _, dtype = np.lib.format.read_array_header_2_0(file)
     return shape, dtype
 

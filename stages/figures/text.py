@@ -12,7 +12,7 @@ import matplotlib
 from matplotlib.ft2font import FT2Font
 from PIL import ImageDraw, ImageFont
 
-FONT = "DejaVu Sans"  # ships with matplotlib: the same letters on every machine
+FONT = "DejaVu Sans"
 MISSING = "□"
 INK, MUTED, WRONG = "#1a1a1a", "#595959", "#a4161a"  # each at least 7:1 on white
 ASCENT = 0.93  # of the font: top of a line to its baseline, as a share of the size
@@ -81,6 +81,7 @@ def _glyphs() -> frozenset[int]:
 
 
 def _font_file(bold: bool) -> Path:
+    """Ships with matplotlib, so letters are the same on every machine."""
     folder = Path(matplotlib.get_data_path(), "fonts", "ttf")
     return folder / ("DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf")
 
@@ -92,9 +93,9 @@ def _font(size: int, bold: bool, shaped: bool) -> ImageFont.FreeTypeFont:
 
 
 def _font_for(text: str, size: int, bold: bool) -> ImageFont.FreeTypeFont:
-    """The font, with the full layout for letters that join, run leftwards or lie on others alone.
+    """The font: with the full layout for text from the right and combining marks alone.
 
-    The basic one keeps letters on whole pixels, and so crisp.
+    The basic layout keeps letters on whole pixels, and so crisp.
     """
     shaped = any(unicodedata.bidirectional(letter) in ("R", "AL", "NSM") for letter in text)
     return _font(size, bold, shaped)

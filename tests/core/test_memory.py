@@ -1,11 +1,13 @@
 """What a user is told who runs out of memory."""
 
 import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from stages.core import memory
 from stages.core.memory import (
     free_memory,
     is_out_of_memory,
@@ -112,3 +114,15 @@ def test_the_first_line_of_the_error_is_told() -> None:
     error = MemoryError("no room for 3 GiB\nat address 0")
     assert "not enough memory (no room for 3 GiB); use" in out_of_memory_message(error, "train")
     assert "not enough memory (no more is said)" in out_of_memory_message(MemoryError(), "train")
+
+
+def test_in_a_container_what_is_used_is_not_free(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "_CONTAINER", tmp_path)
+    assert free_memory() != 300
+    (tmp_path / "memory.max").write_text("max\n")
+    assert free_memory() != 300
+    (tmp_path / "memory.max").write_text("1000\n")
+    (tmp_path / "memory.current").write_text("700\n")
+    assert free_memory() == 300

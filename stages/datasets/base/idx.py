@@ -169,7 +169,7 @@ def _pieces(suffix: str, file: IO[bytes]) -> Iterator[bytes]:
 
 
 def _pieces_of_xz(file: IO[bytes]) -> Iterator[bytes]:
-    """As `lzma.open`, which takes no limit, although a file can demand gigabytes of memory."""
+    """The first stream, as `lzma.open` reads it, which takes no limit of the memory for it."""
     decompressor = lzma.LZMADecompressor(memlimit=_MAX_XZ_BYTES)
     while not decompressor.eof:
         compressed = file.read(_CHUNK) if decompressor.needs_input else b""
