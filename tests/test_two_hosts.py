@@ -1,7 +1,10 @@
 """Two hosts, each a network namespace with one end of a cable, join through torchrun."""
 
+import contextlib
 import os
+import re
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,7 +12,7 @@ from dataclasses import dataclass
 import pandas as pd
 import pytest
 
-from tests.conftest import Project, environment
+from tests.conftest import ROOT, Project, environment
 
 PORT = 29500
 
@@ -36,6 +39,7 @@ class Host:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            start_new_session=True,  # so that Ctrl-C can be sent to all that runs there
         )
 
 
@@ -117,3 +121,30 @@ def test_two_hosts_explain_as_one_does(project: Project, hosts: tuple[Host, Host
     lock = (project.root / "dvc.lock").read_bytes()
     run_on_both(project, hosts, "explain")
     assert (project.root / "dvc.lock").read_bytes() == lock
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("forced", [["explain"], ["train", "explain"]])
+def test_the_readmes_loop_joins_the_stages_that_run(
+    project: Project, hosts: tuple[Host, Host], forced: list[str]
+) -> None:
+    """It waits for both stages, whichever the first host skips, until Ctrl-C."""
+    readme = (ROOT / "README.md").read_text()
+    (loop,) = re.findall(r"^\(trap .* explain; .*\)$", readme, re.MULTILINE)
+    project.set({"explain.n_images": 40})
+    project.succeed("dvc", "repro", "explain")
+    first, second = hosts
+    joining = second.start(project, "bash", "-c", loop, LAUNCH=launch_of(second, first))
+    repro = ["dvc", "repro", "--single-item", "--force", *forced]
+    leading = first.start(project, *repro, LAUNCH=launch_of(first, first))
+    try:
+        said, error = leading.communicate(timeout=300)
+        assert leading.returncode == 0, said + error
+        assert said.count("other hosts join in this folder") == len(forced)
+        os.killpg(joining.pid, signal.SIGINT)
+        said_there, _ = joining.communicate(timeout=60)  # until all that was started has ended
+        assert ("epoch 2:" in said_there) == ("train" in forced)
+    finally:
+        for process in (leading, joining):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)

@@ -28,7 +28,8 @@ if TYPE_CHECKING:  # most stages have no table, and need not wait for the import
 AppendRows = Callable[[NDArray[Any]], None]
 
 _DATA = Path("data")
-_UNSUPPORTED = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP)  # of a call that is not there
+# Errors of a system call or a file system without the feature.
+_UNSUPPORTED = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP)
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # Linux
 
 
@@ -134,7 +135,7 @@ def _remove(path: Path) -> None:
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)
-    except OSError as error:  # which names only the inner file
+    except OSError as error:  # rmtree's names only the inner file
         raise OSError(error.errno, error.strerror, str(path)) from error
 
 

@@ -13,6 +13,7 @@ import contextlib
 import errno
 import hashlib
 import importlib.metadata
+import os
 import platform
 import shutil
 import uuid
@@ -71,9 +72,8 @@ def _key(stage: str, params: BaseModel) -> str:
     """Twenty digits that stand for everything the results depend on."""
     digest = hashlib.sha256(params.model_dump_json().encode())
     versions = [platform.python_version(), *map(_version, _LIBRARIES)]
-    accelerators = sorted(
-        {"cuda", "mps"} & set(available_devices())
-    )  # their results differ in the last digits
+    # Their results differ in the last digits.
+    accelerators = sorted({"cuda", "mps"} & set(available_devices()))
     digest.update(repr([versions, accelerators]).encode())
     for file in _files(declared_deps(stage)):
         with file.open("rb") as content:
@@ -121,8 +121,9 @@ def shards_of(n_images: int, folder: Path) -> list[Shard]:
 
 def n_finished(shards: list[Shard]) -> int:
     """How many images the shards have that are finished, by whichever process."""
-    there = set(shards[0].folder.parent.iterdir())  # asked once, not for each shard
-    rows = [shard.rows for shard in shards if shard.folder in there]
+    with os.scandir(shards[0].folder.parent) as entries:  # thousands of stats would be slower
+        there = {entry.name for entry in entries}
+    rows = [shard.rows for shard in shards if shard.folder.name in there]
     return sum(some.stop - some.start for some in rows)
 
 

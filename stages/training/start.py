@@ -156,5 +156,5 @@ def _kind(tensor: Tensor) -> str:
 
 
 def _is_float(tensor: Tensor) -> bool:
-    """Of a type that PyTorch can convert to float32; packed 4-bit numbers are not."""
+    """Of a type that PyTorch can convert to float32; packed 4-bit floats do not count."""
     return tensor.is_floating_point() and tensor.dtype != torch.float4_e2m1fn_x2

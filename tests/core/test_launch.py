@@ -171,7 +171,7 @@ def test_an_interrupt_ends_all_ranks_and_is_said_once(start: Start, tmp_path: Pa
 
 
 def test_only_the_launcher_of_rank_0_forgets_what_was_kept(start: Start, tmp_path: Path) -> None:
-    """The others may end while rank 0 still reads it; each has a folder here to see who does."""
+    """Others may end while rank 0 still reads it; each has a folder here, to see who forgets."""
     with socket.create_server(("localhost", 0)) as server:
         port = server.getsockname()[1]
     hosts = [tmp_path / "one", tmp_path / "other"]

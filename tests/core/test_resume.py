@@ -105,6 +105,8 @@ def test_an_interrupt_says_what_a_later_run_does() -> None:
     assert left_by_interrupt("train").endswith("run dvc repro to start again")
     (folder / "epoch.pt").touch()
     assert left_by_interrupt("train").endswith("run dvc repro to go on")
+    (folder / "epoch.pt").rename(folder / "000000000")  # a shard
+    assert left_by_interrupt("train").endswith("run dvc repro to go on")
 
 
 def test_make_clean_removes_what_was_kept_and_no_result(here: Path) -> None:

@@ -61,6 +61,28 @@ def test_of_two_processes_that_finish_a_shard_the_first_keeps_its_own(tmp_path: 
 
 
 @pytest.mark.usefixtures("small")
+def test_a_folder_that_a_network_file_system_does_not_show_yet_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """NFS remembers for some seconds that another host's folder was not there; renaming knows."""
+    (shard,) = shards_of(4, tmp_path)
+    with new_shard(shard) as fast:
+        (fast / "values").write_text("fast")
+    with new_shard(shard) as slow:
+        (slow / "values").write_text("slow")
+        monkeypatch.setattr(Path, "exists", lambda path: False)
+    assert (shard.folder / "values").read_text() == "fast"
+
+
+@pytest.mark.usefixtures("small")
+def test_a_shard_that_cannot_take_its_name_is_an_error(tmp_path: Path) -> None:
+    (shard,) = shards_of(4, tmp_path)
+    shard.folder.touch()
+    with pytest.raises(NotADirectoryError), new_shard(shard):
+        pass
+
+
+@pytest.mark.usefixtures("small")
 def test_who_does_a_shard_again_stops_once_another_has_it(tmp_path: Path) -> None:
     (shard,) = shards_of(4, tmp_path)
     seen = []

@@ -1,5 +1,6 @@
 """A training that was cut off goes on and ends with the bytes of one that was not."""
 
+import subprocess
 from pathlib import Path
 from typing import Any, get_args
 
@@ -12,6 +13,7 @@ from stages.core.plugins import plugin_names
 from stages.params.train import Augmentation, Train
 from stages.training.fitting import DeviceSplit, Training, fit
 from stages.training.progress import go_on, keep_progress
+from tests.conftest import ROOT, environment
 
 from .in_ranks import fresh, small
 
@@ -121,3 +123,43 @@ def test_a_damaged_file_is_named(tmp_path: Path) -> None:
         file.write_bytes(content)
         with pytest.raises(UserError, match=r"epoch\.pt: damaged: .*; run make clean"):
             run(case("convnet"), file)
+
+
+# Reads a first file, so that all code is loaded, and a second one with little memory left.
+LIMITED = """
+import resource, sys
+from pathlib import Path
+import torch
+from stages.training.progress import go_on
+
+small, large = map(Path, sys.argv[1:])
+torch.load(small)
+taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (taken + (30 << 20),) * 2)
+go_on(None, large)
+"""
+
+
+def test_too_little_memory_is_not_called_damage(tmp_path: Path) -> None:
+    files = [tmp_path / "small", tmp_path / "large"]
+    for file, n_bytes in zip(files, (1, 100 << 20), strict=True):
+        torch.save({"network": torch.zeros(n_bytes, dtype=torch.uint8)}, file)
+    result = subprocess.run(
+        ["python", "-c", LIMITED, *files],
+        cwd=ROOT,
+        env=environment(OMP_NUM_THREADS="1"),
+        capture_output=True,
+        text=True,
+    )
+    *_, last = result.stderr.splitlines()
+    assert "damaged" not in last
+    assert "can't allocate memory" in last
+
+
+def test_the_last_weights_are_kept_once(tmp_path: Path) -> None:
+    sizes = []
+    for keep in ("last", "best"):
+        run(case("lenet", keep=keep), tmp_path / keep, until=1)
+        sizes.append((tmp_path / keep).stat().st_size)
+    n_bytes = sum(tensor.nbytes for tensor in fresh(case("lenet")).network.state_dict().values())
+    assert sizes[1] - sizes[0] >= n_bytes
