@@ -13,6 +13,9 @@ import pytest
 
 from tests.conftest import Project, assert_refused, environment, unfinished
 
+# Ctrl-C between the opening of a file and its `with` leaves it to the collector, which warns.
+INTERRUPTED = "default,ignore::ResourceWarning"
+
 
 def interruptible() -> None:
     """Undo what a shell does to its background jobs, which ignore Ctrl-C with all they start."""
@@ -24,7 +27,7 @@ def started(project: Project) -> "subprocess.Popen[str]":
     return subprocess.Popen(
         ["python", "-u", "-m", "stages.train"],
         cwd=project.root,
-        env=environment(),
+        env=environment(PYTHONWARNINGS=INTERRUPTED),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -121,7 +124,7 @@ def test_interrupted_under_dvc(project: Project) -> None:
     process = subprocess.Popen(
         ["dvc", "repro"],
         cwd=project.root,
-        env=environment(PYTHONUNBUFFERED="1"),
+        env=environment(PYTHONUNBUFFERED="1", PYTHONWARNINGS=INTERRUPTED),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from tests.conftest import Project, assert_refused, environment
-from tests.test_interrupted import finish, interruptible, started
+from tests.test_interrupted import INTERRUPTED, finish, interruptible, started
 
 EPOCHS = 6
 LAUNCH = "--nproc-per-node 2"
@@ -174,7 +174,7 @@ def test_an_interrupt_in_ranks_is_said_once(project: Project) -> None:
     process = subprocess.Popen(
         ["python", "-u", "-m", "stages.train"],
         cwd=project.root,
-        env=environment(LAUNCH=LAUNCH),
+        env=environment(LAUNCH=LAUNCH, PYTHONWARNINGS=INTERRUPTED),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

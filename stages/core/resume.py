@@ -33,7 +33,7 @@ _SHARDS, _MULTIPLE = 16, 32  # fewer images are cut too, so that processes can s
 
 _FOLDER = Path("data/unfinished")
 Part = TypeVar("Part")
-_LIBRARIES = ("numpy", "shap", "timm", "torch", "torchvision")
+_LIBRARIES = ("llvmlite", "numba", "numpy", "shap", "timm", "torch", "torchvision")
 
 
 def progress_folder(stage: str, params: BaseModel) -> Path:
