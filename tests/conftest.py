@@ -59,6 +59,18 @@ class Project:
             command, cwd=self.root, env=environment(**env), capture_output=True, text=True
         )
 
+    def start(self, *command: str, **env: str) -> "subprocess.Popen[str]":
+        """As `run`, but does not wait; all that it starts is a process group of its own."""
+        return subprocess.Popen(
+            command,
+            cwd=self.root,
+            env=environment(**env),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
     def succeed(self, *command: str) -> str:
         """Run a command that must succeed; return what it printed."""
         result = self.run(*command)

@@ -28,15 +28,7 @@ def kill_in_epoch(project: Project, epoch: int, **env: str) -> str:
 
     Before the first epoch is kept there is nothing to go on from, so that is waited for.
     """
-    process = subprocess.Popen(
-        ["dvc", "repro", "train"],
-        cwd=project.root,
-        env=environment(PYTHONUNBUFFERED="1", **env),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
+    process = project.start("dvc", "repro", "train", PYTHONUNBUFFERED="1", **env)
     assert process.stdout is not None
     printed = ""
     for line in process.stdout:

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Project, assert_refused, copy, environment
+from tests.conftest import Project, assert_refused, copy
 
-N_IMAGES = 40
+N_IMAGES = 64
 SIZE = "SHARD_SIZE = 1024"
 
 
 @pytest.fixture(scope="module")
 def explained(ran_project: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """Forty images are explained, by one process with one thread, in one shard."""
+    """64 images are explained, by one process with one thread, in two shards."""
     project = copy(ran_project, tmp_path_factory.mktemp("explained") / "clone")
     project.set({"explain.n_images": N_IMAGES})
     result = project.run("python", "-m", "stages.explain", OMP_NUM_THREADS="1")
@@ -85,14 +85,7 @@ def test_threads_do_not_change_a_byte(explained: Project, another: Project, stag
 
 
 def started(project: Project, **env: str) -> "subprocess.Popen[str]":
-    return subprocess.Popen(
-        ["python", "-m", "stages.explain"],
-        cwd=project.root,
-        env=environment(OMP_NUM_THREADS="1", **env),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    return project.start("python", "-m", "stages.explain", OMP_NUM_THREADS="1", **env)
 
 
 def wait_for_shards(process: "subprocess.Popen[str]", project: Project, count: int) -> None:
@@ -117,7 +110,7 @@ def slowed(project: Project) -> None:
     source = project.root / "stages/explainers/deep.py"
     source.write_text(
         source.read_text().replace(
-            "        alike =", "        __import__('time').sleep(0.5)\n        alike ="
+            "        alike =", "        __import__('time').sleep(1)\n        alike ="
         )
     )
 

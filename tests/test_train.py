@@ -90,3 +90,17 @@ def test_weights_of_a_file_are_where_it_starts(prepared: Path) -> None:
     weights = load_file(prepared / "data/model/weights.safetensors")
     for name, tensor in body.items():
         assert torch.equal(weights[f"1.{name}"], tensor)
+
+
+def test_of_several_ranks_the_first_alone_writes(
+    prepared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without an epoch too; else they would write one file at the same time."""
+    (prepared / "weights").mkdir()
+    body = build_network("single_conv", INFO, {})[1].state_dict()
+    save_file(body, prepared / "weights/own.safetensors")
+    for rank, n_files in ((1, 0), (0, 1)):
+        monkeypatch.setattr(train, "rank", lambda rank=rank: rank)
+        run({"weights": "own.safetensors"}, epochs=0)
+        for pattern in ("plots/training.csv*", "data/model*"):
+            assert len(list(prepared.glob(pattern))) == n_files
