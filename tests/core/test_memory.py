@@ -91,6 +91,13 @@ def test_a_stage_that_finds_no_memory(project: Project, stage: str, told: str) -
     assert unfinished(project) == []
 
 
+@pytest.mark.parametrize("mb", [60, 300, 1000])
+def test_libraries_that_find_no_memory_to_load(project: Project, mb: int) -> None:
+    """Each fails in words of its own, and pandas hides the failure of another."""
+    result = project.run("sh", "-c", f"ulimit -v {mb}000; exec python -m stages.train")
+    assert_refused(result, r"^error: not enough memory to load the libraries; free some$")
+
+
 def test_images_that_memory_cannot_hold_are_refused_beforehand(project: Project) -> None:
     project.set({"preprocess.image_size": 5000})
     result = project.stage("preprocess")
@@ -119,10 +126,12 @@ def test_the_first_line_of_the_error_is_told() -> None:
 def test_in_a_container_what_is_used_is_not_free(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """But for copies of files, which fill a container once it has read enough of them."""
     monkeypatch.setattr(memory, "_CONTAINER", tmp_path)
     assert free_memory() != 300
     (tmp_path / "memory.max").write_text("max\n")
     assert free_memory() != 300
     (tmp_path / "memory.max").write_text("1000\n")
-    (tmp_path / "memory.current").write_text("700\n")
+    (tmp_path / "memory.current").write_text("990\n")
+    (tmp_path / "memory.stat").write_text("anon 650\nfile 340\nactive_file 90\ninactive_file 200\n")
     assert free_memory() == 300
