@@ -91,6 +91,13 @@ def test_a_stage_that_finds_no_memory(project: Project, stage: str, told: str) -
     assert unfinished(project) == []
 
 
+@pytest.mark.parametrize("mb", [60, 300, 1000])
+def test_libraries_that_find_no_memory_to_load(project: Project, mb: int) -> None:
+    """Each fails in words of its own, and pandas hides the failure of another."""
+    result = project.run("sh", "-c", f"ulimit -v {mb}000; exec python -m stages.train")
+    assert_refused(result, r"^error: not enough memory to load the libraries; free some$")
+
+
 def test_images_that_memory_cannot_hold_are_refused_beforehand(project: Project) -> None:
     project.set({"preprocess.image_size": 5000})
     result = project.stage("preprocess")
