@@ -72,8 +72,16 @@ def free_memory() -> int | None:
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
         kib = {name: int(rest.split()[0]) for name, rest in (line.split(":") for line in lines)}
         free = (kib["MemAvailable"] + kib["SwapFree"]) << 10
-        limit, used = (_CONTAINER / f"memory.{name}" for name in ("max", "current"))
+        limit = _CONTAINER / "memory.max"
         most = limit.read_text(encoding="ascii").strip() if limit.exists() else "max"
-        return free if most == "max" else min(free, int(most) - int(used.read_text("ascii")))
+        return free if most == "max" else min(free, int(most) - _used_in_container())
     except (OSError, KeyError, ValueError):
         return None
+
+
+def _used_in_container() -> int:
+    """Bytes, without copies of files, which the system drops when it needs room."""
+    used = int((_CONTAINER / "memory.current").read_text("ascii"))
+    lines = (_CONTAINER / "memory.stat").read_text("ascii").splitlines()
+    of_kinds = dict(line.split() for line in lines)
+    return used - int(of_kinds["active_file"]) - int(of_kinds["inactive_file"])

@@ -126,10 +126,12 @@ def test_the_first_line_of_the_error_is_told() -> None:
 def test_in_a_container_what_is_used_is_not_free(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """But for copies of files, which fill a container once it has read enough of them."""
     monkeypatch.setattr(memory, "_CONTAINER", tmp_path)
     assert free_memory() != 300
     (tmp_path / "memory.max").write_text("max\n")
     assert free_memory() != 300
     (tmp_path / "memory.max").write_text("1000\n")
-    (tmp_path / "memory.current").write_text("700\n")
+    (tmp_path / "memory.current").write_text("990\n")
+    (tmp_path / "memory.stat").write_text("anon 650\nfile 340\nactive_file 90\ninactive_file 200\n")
     assert free_memory() == 300
