@@ -52,10 +52,8 @@ def _excepthook(
     """Handles what goes wrong during the imports, which end before `run_stage` starts."""
     if was_interrupted(error):
         exit_interrupted("nothing was written; run dvc repro to go on")
-        return
-    from stages.core.memory import (
-        is_out_of_memory,
-    )  # only now: no stage may load more than it needs
+    # Only now: the snapshot must be taken before any code is loaded.
+    from stages.core.memory import is_out_of_memory
 
     if is_out_of_memory(error):
         print("error: not enough memory to load the libraries; free some", file=sys.stderr)

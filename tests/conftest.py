@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, Phase, settings
 from playwright.sync_api import Browser, Error, sync_playwright
 
 from stages import download, evaluate, explain, preprocess, quality, rehearse, report, train
+from stages.core import declared
 from stages.core.params import check_params, read_yaml
 from stages.params.whole import AllParams
 from tools.recipes import merged
@@ -155,6 +156,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder that stages can run in, in this process."""
     monkeypatch.chdir(tmp_path)
+    declared._deps.cache_clear()  # of another folder
     return tmp_path
 
 

@@ -14,7 +14,7 @@ from moto.server import ThreadedMotoServer
 
 from tests.conftest import Project, assert_refused
 from tests.damage import flip
-from tools.verify.records import read_records
+from tools.verify.records import read_lock, read_records
 
 SLOW = pytest.mark.slow  # the other remote's run
 RESULT = Path("plots/classes.csv")  # of the stage report
@@ -76,7 +76,7 @@ def remote(
         for option, value in opened.options.items():
             project.succeed("dvc", "remote", "modify", "shared", option, value)
         assert project.run("dvc", "push", "report", **ENV).returncode == 0
-        (digest,) = [record.digest for record in read_records() if record.path == RESULT]
+        (digest,) = [record.digest for record in read_records(read_lock()) if record.path == RESULT]
         key = f"files/md5/{digest[:2]}/{digest[2:]}"
         opened.flip(key)
         lose(key)

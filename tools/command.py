@@ -27,7 +27,7 @@ def run_command(main: Callable[[Sequence[str]], None], interrupted: str = "run i
         sys.exit(f"interrupted: {interrupted}")
     except Exception as error:  # of which some say what a user can do, and the others are raised
         if is_out_of_memory(error):
-            sys.exit("error: not enough memory; give it fewer or smaller images")
+            sys.exit("error: not enough memory; free some, or take fewer or smaller images")
         if message := unusable_file_message(error):
             sys.exit(f"error: {message}")
         raise

@@ -38,7 +38,7 @@ def require_declared(plugin: str | None = None) -> None:
 
 def declared_deps(stage: str) -> set[Path]:
     """Files and folders that a stage depends on, from the root of the repository."""
-    return _read_deps()[stage]
+    return _deps()[stage]
 
 
 def _message(file: Path, plugin: str | None, stage: str) -> str:
@@ -64,10 +64,6 @@ def _watches(deps: set[Path], file: Path) -> bool:
 
 @cache  # asked after each epoch; parameters that change meanwhile stop the stage
 def _deps() -> dict[str, set[Path]]:
-    return _read_deps()
-
-
-def _read_deps() -> dict[str, set[Path]]:
     """Files and folders that each stage depends on, with the parameters' values filled in."""
     params = read_yaml(PARAMS_FILE)
 

@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from stages.measures.base.masking import masked_outputs
 from stages.measures.base.subject import Subject, measurable
+from stages.networks.cores import one_core_each
 
 N_REFERENCES = 5
 REPLACED = 6, 28  # six of 28 parts of the pixels
@@ -32,14 +33,16 @@ def contrast_shift(subject: Subject, contrasts: NDArray[np.floating]) -> NDArray
     """
     references = subject.references(N_REFERENCES)
     margins, losses = np.full((2, len(contrasts)), np.nan)
-    for i in tqdm(
+    progress = tqdm(
         measurable(contrasts), desc="contrast", unit="image", leave=False, delay=1, disable=None
-    ):
-        keep = np.stack([np.ones_like(contrasts[i], bool), _kept(contrasts[i])])
-        masks = torch.from_numpy(keep).to(references.device)
-        logits = masked_outputs(subject.network, subject.image(i), masks, references)
-        margin = logits[:, subject.predicted[i]] - logits[:, subject.runner_up[i]]
-        margins[i], losses[i] = margin[0].item(), (margin[0] - margin[1]).item()
+    )
+    with one_core_each(references.device) as run:
+        for i in progress:
+            keep = np.stack([np.ones_like(contrasts[i], bool), _kept(contrasts[i])])
+            masks = torch.from_numpy(keep).to(references.device)
+            logits = masked_outputs(run, subject.network, subject.image(i), masks, references)
+            margin = logits[:, subject.predicted[i]] - logits[:, subject.runner_up[i]]
+            margins[i], losses[i] = margin[0].item(), (margin[0] - margin[1]).item()
     known = margins[~np.isnan(margins)]
     mean_margin = known.mean() if len(known) else 0.0
     return losses / mean_margin if mean_margin > 0 else np.full(len(contrasts), np.nan)

@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from stages.measures.base.masking import masked_outputs
 from stages.measures.base.subject import Subject, measurable
+from stages.networks.cores import one_core_each
 
 STEPS = 28
 N_REFERENCES = 5
@@ -37,12 +38,14 @@ def removal_curves(subject: Subject, maps: NDArray[np.floating]) -> NDArray[np.f
     network = nn.Sequential(subject.network, nn.Softmax(dim=1))
     references = subject.references(N_REFERENCES)
     curves = np.full((len(maps), len(ORDERS), STEPS + 1), np.nan)
-    for i in tqdm(
+    progress = tqdm(
         measurable(maps), desc="removal", unit="image", leave=False, delay=1, disable=None
-    ):
-        keep = torch.from_numpy(_kept(maps[i])).to(references.device)
-        outputs = masked_outputs(network, subject.image(i), keep.flatten(0, 1), references)
-        curves[i] = outputs[:, subject.predicted[i]].view(len(ORDERS), -1).cpu().numpy()
+    )
+    with one_core_each(references.device) as run:
+        for i in progress:
+            keep = torch.from_numpy(_kept(maps[i])).to(references.device).flatten(0, 1)
+            outputs = masked_outputs(run, network, subject.image(i), keep, references)
+            curves[i] = outputs[:, subject.predicted[i]].view(len(ORDERS), -1).cpu().numpy()
     return curves
 
 

@@ -17,6 +17,7 @@ from tqdm import trange
 
 from stages.measures.base.masking import masked_outputs
 from stages.measures.base.subject import Subject
+from stages.networks.cores import one_core_each
 
 SIDE = 3
 N_TILES = SIDE**2
@@ -54,9 +55,11 @@ def play_tiles(game: Subject) -> NDArray[np.float64]:
     numbers = torch.from_numpy(tile_numbers(*game.images.shape[2:]))
     keep = torch.from_numpy(COALITIONS)[:, numbers].to(game.background.device)  # (512, h, w)
     values = np.empty((len(game.images), len(COALITIONS)))
-    for i in trange(len(values), desc="tiles", unit="image", leave=False, delay=1, disable=None):
-        outputs = masked_outputs(game.explained, game.image(i), keep, game.background)
-        values[i] = outputs[:, game.predicted[i]].cpu().numpy()
+    progress = trange(len(values), desc="tiles", unit="image", leave=False, delay=1, disable=None)
+    with one_core_each(keep.device) as run:
+        for i in progress:
+            outputs = masked_outputs(run, game.explained, game.image(i), keep, game.background)
+            values[i] = outputs[:, game.predicted[i]].cpu().numpy()
     return values
 
 

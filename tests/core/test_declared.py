@@ -31,7 +31,6 @@ def root(here: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (here / folder).mkdir(parents=True)
     monkeypatch.setattr(declared, "_ROOT", here)
     monkeypatch.setattr(sys, "argv", [str(here / "stages/train.py")])
-    declared._deps.cache_clear()
     yield here
     declared._deps.cache_clear()
 

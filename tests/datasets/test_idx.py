@@ -135,6 +135,16 @@ def test_found_in_the_source_folder(source: Path, raw: Path, suffix: str) -> Non
     assert {path.name: path.read_bytes() for path in raw.iterdir()} == CONTENT
 
 
+@pytest.mark.parametrize("between", [0, 4, 1 << 17])  # zeros
+def test_an_archive_of_several_streams(source: Path, raw: Path, between: int) -> None:
+    """As `xz` reads two archives that were joined, and `gzip` does."""
+    for name, content in CONTENT.items():
+        streams = [lzma.compress(part) for part in (content[:9], b"", content[9:])]
+        (source / "tiny" / f"{name}.xz").write_bytes(bytes(between).join([*streams, b""]))
+    TINY.fetch(Origin(source), raw)
+    assert {path.name: path.read_bytes() for path in raw.iterdir()} == CONTENT
+
+
 @pytest.mark.usefixtures("tiny_at_torchvision", "offline")
 def test_downloaded_by_torchvision_from_a_mirror(tmp_path: Path, raw: Path, mirror: str) -> None:
     for name, content in CONTENT.items():

@@ -61,7 +61,7 @@ def _measured(load: Callable[[], Loaded]) -> tuple[Loaded | UserError, int]:
 def _require_helpful(message: str) -> None:
     assert ": " in message
     assert len(message) < LONGEST_MESSAGE
-    assert "; fix that file" not in message, message  # it blames a plug-in for what a file holds
+    assert "; fix that file" not in message, message  # the data is wrong, not a plug-in
 
 
 @contextmanager

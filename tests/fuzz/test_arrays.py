@@ -148,8 +148,7 @@ def assert_prepared(arrays: dict[str, NDArray[Any]]) -> None:
             images = images[:, None]
         elif images.shape[3] in (1, 3):
             images = np.moveaxis(images, 3, 1)
-        parts = [load_split(split) for split in splits]  # type: ignore[arg-type]
-        got = sorted(chain.from_iterable(map(counted, parts)))
+        got = sorted(chain.from_iterable(counted(load_split(split)) for split in splits))
         assert got == counted(Split(images, labels))
     names = load_info().class_names
     expected = arrays.get("class_names", np.arange(arrays["y_train"].max() + 1).astype(str))

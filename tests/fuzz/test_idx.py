@@ -123,8 +123,5 @@ def assert_same(files: Mapping[str, bytes]) -> None:
         )
         assert images is not None
         assert labels is not None
-        assert counted(Split(images[:, None], labels.astype(np.int64))) == sorted(
-            image
-            for name in splits
-            for image in counted(load_split(name))  # type: ignore[arg-type]
-        )
+        got = sorted(image for name in splits for image in counted(load_split(name)))
+        assert got == counted(Split(images[:, None], labels.astype(np.int64)))

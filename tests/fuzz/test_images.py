@@ -144,16 +144,20 @@ def n_pixels(content: bytes) -> int:
 @contextmanager
 def resident_growth(most_bytes: int) -> Iterator[None]:
     """Bound what the process takes of the machine's memory; tracemalloc does not see Pillow's."""
-    peak = re.compile(r"VmHWM:\s+(\d+) kB")
     status, reset = Path("/proc/self/status"), Path("/proc/self/clear_refs")
     if not reset.exists():  # not Linux
         yield
         return
     reset.write_text("5")  # the peak so far becomes what is resident now
-    before = int(peak.search(status.read_text())[1])  # type: ignore[index]
+    before = peak(status)
     yield
-    grown = int(peak.search(status.read_text())[1]) - before  # type: ignore[index]
-    assert grown << 10 <= most_bytes + 8 * SLACK_BYTES
+    assert peak(status) - before <= most_bytes + 8 * SLACK_BYTES
+
+
+def peak(status: Path) -> int:
+    """The most bytes that a process has held, by its status in `/proc`."""
+    (kib,) = re.findall(r"VmHWM:\s+(\d+) kB", status.read_text())
+    return int(kib) << 10
 
 
 def read(content: bytes) -> NDArray[np.uint8]:

@@ -16,7 +16,7 @@ from tools.command import run_command
 from tools.verify.arrays import Damage, opened
 from tools.verify.digests import Found, check_digests
 from tools.verify.explained import check_explanation
-from tools.verify.records import cache_folder, read_records, stale_stages
+from tools.verify.records import cache_folder, read_lock, read_records, stale_stages
 from tools.verify.results import (
     check_network,
     check_portable,
@@ -48,7 +48,8 @@ def main(arguments: Sequence[str]) -> None:
     """Check digests, then the arrays of what is as recorded; print."""
     parser = argparse.ArgumentParser(prog="python -m tools.verify", description=__doc__)
     parser.parse_args(arguments)
-    records, stale = read_records(), stale_stages()
+    lock = read_lock()
+    records, stale = read_records(lock), stale_stages(lock)
     found = check_digests(records, cache_folder())
     left_out = found.damaged | {record.path for record in found.missing}
     stages = {record.path: record.source for record in records if record.path not in left_out}

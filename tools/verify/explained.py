@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from stages.artifacts.explanation import FOLDER, UNKNOWN, Explanation
-from stages.explainers.base.slices import ROUNDING
+from stages.explainers.base.additivity import additivity
 from stages.sampling.background import group_sizes, standard_error
 from tools.verify.arrays import (
     Array,
@@ -151,16 +151,13 @@ def _check_additivity(folder: Path, explanation: Explanation, rows: slice) -> fl
     values = explanation.values[rows]
     require_finite(path, values)
     tolerance = explanation.about["parameters"]["explain"]["tolerance"]
-    sums = values.sum(axis=(1, 2, 3), dtype=np.float64)
-    totals = np.abs(values).sum(axis=(1, 2, 3), dtype=np.float64)
-    errors = np.abs(sums - explanation.changes[rows])
-    allowed = tolerance * explanation.output_ranges[rows, None]
-    fails = (errors > allowed) & (errors > min(ROUNDING, tolerance) * totals)
+    errors, fails = additivity(values, explanation, rows, tolerance)
     if fails.any():
         image, place = np.argwhere(fails)[0]
+        total = values[image, ..., place].sum(dtype=np.float64)
         raise Damage(
             f"{path}: attributions of image {rows.start + image} to class "
-            f"{explanation.classes[rows][image, place]} sum to {sums[image, place]:.6g}, expected "
+            f"{explanation.classes[rows][image, place]} sum to {total:.6g}, expected "
             f"{explanation.changes[rows][image, place]:.6g}, its output minus the base value "
             f"(explain.tolerance {tolerance:g})"
         )

@@ -31,13 +31,24 @@ class Recorded:
     restore: str
 
 
-def read_records() -> list[Recorded]:
-    """Outputs of the last run, the data that it read, and data that was added.
+def read_lock() -> dict[str, Any]:
+    """The stages of `dvc.lock`.
 
     Raises:
-        UserError: There is no `dvc.lock`, or it cannot be read.
+        UserError: There is no such file, or it cannot be read.
     """
-    stages = _stages(LOCK)
+    return _stages(LOCK)
+
+
+def read_records(stages: dict[str, Any]) -> list[Recorded]:
+    """Outputs of the last run, the data that it read, and data that was added.
+
+    Args:
+        stages: From `read_lock`.
+
+    Raises:
+        UserError: A file that records them is not as DVC writes it.
+    """
     in_git = _outputs_in_git()
     records = {}
     with _as_dvc_writes(LOCK):
@@ -63,12 +74,14 @@ def read_records() -> list[Recorded]:
     return list(records.values())
 
 
-def stale_stages() -> set[str]:
+def stale_stages(stages: dict[str, Any]) -> set[str]:
     """Stages that read something else than what the stage before wrote, as after a merge.
 
     Their results are those of another run, and prove nothing about this one.
+
+    Args:
+        stages: From `read_lock`.
     """
-    stages = _stages(LOCK)
     with _as_dvc_writes(LOCK):
         wrote = {
             item["path"]: item["md5"]

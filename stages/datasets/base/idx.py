@@ -169,13 +169,20 @@ def _pieces(suffix: str, file: IO[bytes]) -> Iterator[bytes]:
 
 
 def _pieces_of_xz(file: IO[bytes]) -> Iterator[bytes]:
-    """The first stream, as `lzma.open` reads it, which takes no limit of the memory for it."""
-    decompressor = lzma.LZMADecompressor(memlimit=_MAX_XZ_BYTES)
-    while not decompressor.eof:
-        compressed = file.read(_CHUNK) if decompressor.needs_input else b""
-        if decompressor.needs_input and not compressed:
-            raise EOFError("it ends before its end mark")
-        yield decompressor.decompress(compressed, _CHUNK)
+    """All streams, as `xz` reads them; `lzma.open` takes no limit of the memory for it."""
+    compressed = file.read(_CHUNK)
+    while True:
+        decompressor = lzma.LZMADecompressor(memlimit=_MAX_XZ_BYTES)
+        while not decompressor.eof:
+            if decompressor.needs_input and not compressed:
+                raise EOFError("it ends before its end mark")
+            yield decompressor.decompress(compressed, _CHUNK)
+            compressed = file.read(_CHUNK) if decompressor.needs_input else b""
+        compressed = decompressor.unused_data.lstrip(b"\0")  # zeros may stand between streams
+        while not compressed and (chunk := file.read(_CHUNK)):
+            compressed = chunk.lstrip(b"\0")
+        if not compressed:
+            return
 
 
 def read_idx(path: Path, n_dimensions: int) -> NDArray[np.uint8]:

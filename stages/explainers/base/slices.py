@@ -11,12 +11,12 @@ from tqdm import tqdm
 
 from stages.artifacts.explanation import ExplainedImages
 from stages.core.errors import UserError
+from stages.explainers.base.additivity import ROUNDING, additivity
 from stages.explainers.base.contract import Attribute, Attributions
 from stages.sampling.background import MOST_GROUPS
 
 SLICE_IMAGES = 8  # at most, for each step of the progress bar
 SLICE_MIB = 128  # of attributions, those by group included; a single image may need more
-ROUNDING = 2e-6  # share of Σ|attribution| that float32 may lose, over thousands of pixels
 
 
 def progress_bar(name: str, n_images: int) -> "tqdm[NoReturn]":
@@ -54,15 +54,10 @@ def additive_slices(
 ) -> Iterator[Attributions]:
     """Yield slices unchanged; stop at the first that is not additive.
 
-    An error is judged against the range of the image's outputs and the base values, and against
-    Σ|attribution|: where pixels cancel, a sum in float32 cannot be exact to more than a share of
-    its terms.
-
     Args:
         slices: Attributions of all images, in order.
         explained: The images and the network's outputs for them.
-        tolerance: Largest error that passes, as a share of that range. An error of at most
-            `ROUNDING` of Σ|attribution| passes too, unless the tolerance is lower still.
+        tolerance: As in `additivity`.
 
     Raises:
         UserError: The attributions of an image do not sum to the change of its outputs.
@@ -70,27 +65,21 @@ def additive_slices(
     done = 0
     for part in slices:
         rows = slice(done, done + len(part.values))
-        _require_additive(part.values, explained, rows, tolerance)
+        errors, fails = additivity(part.values, explained, rows, tolerance)
+        if fails.any():
+            image, place = np.argwhere(fails)[0]
+            error = errors[image, place]
+            of_range = error / explained.output_ranges[rows][image]
+            of_total = error / np.abs(part.values[image, ..., place]).sum(dtype=np.float64)
+            method = explained.about["method"]
+            raise UserError(
+                f"explain: the attributions of image {explained.names[rows][image]} for "
+                f"output {explained.classes[rows][image, place]} miss its change by "
+                f"{of_range:.2g} of the outputs' range, more than explain.tolerance "
+                f"({tolerance:g}), and by {of_total:.2g} of Σ|attribution|, more than rounding "
+                f"({ROUNDING:g}). If the network contains something that {method} does not "
+                "handle, choose another explain.method; if the method only samples, raise "
+                "explain.tolerance"
+            )
         yield part
         done += len(part.values)
-
-
-def _require_additive(
-    values: NDArray[np.floating], explained: ExplainedImages, rows: slice, tolerance: float
-) -> None:
-    errors = np.abs(values.sum(axis=(1, 2, 3), dtype=np.float64) - explained.changes[rows])
-    of_range = errors / explained.output_ranges[rows, None]
-    of_total = errors / np.abs(values).sum(axis=(1, 2, 3), dtype=np.float64).clip(min=1e-300)
-    excess = np.where(of_total <= min(ROUNDING, tolerance), 0, of_range)
-    if excess.max() > tolerance or not np.isfinite(errors).all():
-        image, place = np.unravel_index(excess.argmax(), excess.shape)
-        method = explained.about["method"]
-        raise UserError(
-            f"explain: the attributions of image {explained.names[rows][image]} for "
-            f"output {explained.classes[rows][image, place]} miss its change by "
-            f"{of_range[image, place]:.2g} of the outputs' "
-            f"range, more than explain.tolerance ({tolerance:g}), and by "
-            f"{of_total[image, place]:.2g} of Σ|attribution|, more than rounding ({ROUNDING:g}). "
-            f"If the network contains something that {method} does not handle, choose another "
-            "explain.method; if the method only samples, raise explain.tolerance"
-        )

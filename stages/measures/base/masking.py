@@ -5,17 +5,18 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from stages.networks.cores import one_core_each
+from stages.networks.cores import Map
 
 BATCH_SIZE = 64  # images that pass the network at once on a core
 
 
 def masked_outputs(
-    network: Callable[[Tensor], Tensor], image: Tensor, keep: Tensor, background: Tensor
+    run: Map, network: Callable[[Tensor], Tensor], image: Tensor, keep: Tensor, background: Tensor
 ) -> Tensor:
     """Outputs for masked versions of an image, mean over what replaces the hidden pixels.
 
     Args:
+        run: From `one_core_each`; opened once for all images, since that takes milliseconds.
         network: Maps images (n, c, h, w) to outputs (n, k).
         image: (c, h, w).
         keep: Which pixels are the image's (s, h, w), bool; all channels of a pixel go together.
@@ -34,5 +35,4 @@ def masked_outputs(
         return of_masks.mean(1)
 
     masks_at_once = max(1, BATCH_SIZE // len(background))
-    with one_core_each(background.device) as run:
-        return torch.cat(list(run(means, keep[:, None, None].split(masks_at_once))))
+    return torch.cat(list(run(means, keep[:, None, None].split(masks_at_once))))

@@ -15,7 +15,7 @@ from tests.conftest import Project
 from tests.damage import flip
 from tools.verify.__main__ import main
 from tools.verify.digests import check_digests
-from tools.verify.records import cache_folder, read_records
+from tools.verify.records import cache_folder, read_lock, read_records
 
 VERIFY = ("python", "-m", "tools.verify")
 
@@ -35,7 +35,8 @@ def files_of(*folders: str) -> list[Path]:
 
 def cached(output: str) -> Path:
     """The file of the cache that holds an output, of a folder its manifest."""
-    (digest,) = [record.digest for record in read_records() if str(record.path) == output]
+    records = read_records(read_lock())
+    (digest,) = [record.digest for record in records if str(record.path) == output]
     return Path(".dvc/cache/files/md5", digest[:2], digest[2:])
 
 
@@ -90,7 +91,7 @@ def test_each_bit_alone(there: Project) -> None:
         )
     ):
         flip(Path(file), bit)
-        (line,) = check_digests(read_records(), cache).damage
+        (line,) = check_digests(read_records(read_lock()), cache).damage
         assert line.startswith(f"{file}: ")
         flip(Path(file), bit)
 
