@@ -240,7 +240,9 @@ def power(sizes: list[int], times: list[float]) -> float:
 def explain_test_set(out: Path, n_images: int, n_background: int) -> None:
     """Explain the MNIST test set by convnet, writing values as they are made."""
     images = mnist("t10k", n_images)
-    explainer = DeepShap(trained("convnet"), mnist("train", n_background))
+    network = trained("convnet")
+    forget_peak()  # of training
+    explainer = DeepShap(network, mnist("train", n_background))
     path = out / "values.npy"
     shape = (len(images), *IMAGE, N_CLASSES)
     values = open_memmap(path, mode="w+", dtype=np.float32, shape=shape)

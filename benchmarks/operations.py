@@ -92,14 +92,14 @@ def watched(explainer: DeepShap) -> Iterator[Stopwatch]:
     """Time an explainer's steps."""
     watch = Stopwatch()
     program, first = explainer._program, explainer._first
-    program.run = watch.around(program.run, "forward", None)  # type: ignore[method-assign]
+    program.run = watch.around(program.run, "forward", None)
     for at, (node, step) in enumerate(program.steps.items()):
         sides = " ".join("x".join(map(str, shape[1:])) for shape in step.rule.call.inputs)
         name = f"{at}. {step.rule.call.name} {sides}"
         owner: Any = first.get(node, step.rule)
         method = "attributions" if node in first else "backward"
         wrapped = watch.around(getattr(owner, method), name, step.rule)
-        object.__setattr__(owner, method, wrapped)
+        object.__setattr__(owner, method, wrapped)  # since some are frozen
     yield watch
 
 

@@ -89,16 +89,22 @@ class _Seen:
     ) -> list[Tensor] | None:
         """As `summed` for each piece, by a compiled loop where one can."""
         weight = kernels.Weight(self.patches.flatten(2).transpose(1, 2).unsqueeze(2))
-        patch = (self.patches.shape[3], self.patches.shape[4])
-        return kernels.contracted(multiplier, weight, images, background, pieces, self.step, patch)
+        h, w = multiplier.rows.shape[3:]
+        under, others = (
+            _under(planes, self.patches.shape[3:], self.step)[:, :h, :w]
+            for planes in (images, background)
+        )
+        plane = (images.shape[2], images.shape[3])
+        return kernels.contracted(multiplier, weight, under, others, pieces, self.step, plane)
 
     def summed(self, multiplier: Multiplier, images: Tensor, background: Tensor) -> Tensor:
         """Attributions (n, k, c, h, w) of padded images against all padded background images."""
         places, patches = multiplier.places, self.patches
         n, b, k = len(images), len(background), multiplier.rows.shape[1]
         h, w = multiplier.rows.shape[3:]
-        change = images[:, None] - background[None]
-        change = _under(change, patches.shape[3:], self.step)[:, :h, :w]  # (n, h, w, b, size)
+        change = (images[:, None] - background[None]).flatten(0, 1)
+        change = _under(change, patches.shape[3:], self.step)[:, :h, :w].flatten(3)
+        change = torch.unflatten(change, 0, (n, b)).permute(0, 2, 3, 1, 4)  # (n, h, w, b, size)
         if places is None:
             rows = multiplier.dense()
             rows = rows.expand(n * b, *rows.shape[1:]).movedim(2, -1)
@@ -156,9 +162,9 @@ def _scale(before: list[Step], channels: int, weight: Tensor) -> Tensor | None:
 
 
 def _under(planes: Tensor, patch: torch.Size, step: tuple[int, int]) -> Tensor:
-    """Cut planes into patches that may overlap, (n, b, c, ., .) -> (n, h, w, b, size)."""
-    cut = planes.unfold(3, patch[0], step[0]).unfold(4, patch[1], step[1])
-    return cut.permute(0, 3, 4, 1, 2, 5, 6).flatten(4)
+    """Cut planes into patches that may overlap, (n, c, ., .) -> (n, h, w, c, *patch)."""
+    cut = planes.unfold(2, patch[0], step[0]).unfold(3, patch[1], step[1])
+    return cut.permute(0, 2, 3, 1, 4, 5)
 
 
 def _added(patches: Tensor, step: tuple[int, int], plane: torch.Size) -> Tensor:
@@ -176,10 +182,8 @@ def _positions_first(factor: Tensor, n: int, b: int) -> Tensor:
     return pairs.permute(0, 4, 5, 2, 1, 3).contiguous()
 
 
-def _weights(places: Places | None, patches: Tensor, change: Tensor) -> Tensor:
+def _weights(places: Places, patches: Tensor, change: Tensor) -> Tensor:
     """Each pair's weights under each position, times change: (n, h, w, b, channels, size)."""
-    if places is None:
-        return patches[:, 0] * change
     n, _, _, b = change.shape[:4]
     offset = _positions_first(places.index, n, b)[:, :, :, 0]
     row = torch.arange(len(patches), device=patches.device) * patches.shape[1] + offset

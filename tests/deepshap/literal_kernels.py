@@ -120,6 +120,15 @@ def contracted(
     return out
 
 
+def under(planes: Array, patch: Sequence[int], step: Sequence[int], size: Sequence[int]) -> Array:
+    """What lies under the patch of each position, (n, c, ., .) -> (n, h, w, c, *patch)."""
+    n, c = planes.shape[:2]
+    cut = np.empty((n, *size, c, *patch), planes.dtype)
+    for y, x, i, j in np.ndindex(*size, *patch):
+        cut[:, y, x, :, i, j] = planes[:, :, y * step[0] + i, x * step[1] + j]
+    return cut
+
+
 @dataclass(frozen=True)
 class Pooled:
     """Max pooling of planes (n, c, height, width) by windows side by side.

@@ -73,6 +73,16 @@ def test_the_first_process_says_that_it_compiles_and_the_next_reads_what_it_kept
     assert torch.equal(torch.load(tmp_path / "values.pt"), first)
 
 
+def test_what_others_compile_is_not_told_as_ours() -> None:
+    script = (
+        "from numba import njit; import stages.deepshap.kernels.compiling; njit(lambda x: x)(1)"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", script], env=environment(), cwd=ROOT, capture_output=True, text=True
+    )
+    assert (result.returncode, result.stderr) == (0, "")
+
+
 def test_loops_that_cannot_be_compiled_say_why_and_pytorch_computes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

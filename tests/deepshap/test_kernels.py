@@ -106,8 +106,9 @@ def contract(
     case: Case, weight: NDArray[Any], images: NDArray[Any], background: NDArray[Any], **more: Any
 ) -> list[Tensor] | None:
     flat = torch.from_numpy(weight).flatten(2).transpose(1, 2).unsqueeze(2)
-    sides = torch.from_numpy(images), torch.from_numpy(background)
-    more = {"patch": weight.shape[3:], **more}
+    places = weight.shape[3:], more["step"], case.factors.rows.shape[3:]
+    sides = (torch.from_numpy(literal.under(side, *places)) for side in (images, background))
+    more["plane"] = images.shape[2:]
     return kernels.contracted(case.multiplier, kernels.Weight(flat), *sides, **more)
 
 

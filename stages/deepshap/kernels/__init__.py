@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -110,7 +111,7 @@ def contracted(
     background: Tensor,
     pieces: Sequence[slice],
     step: tuple[int, int],
-    patch: tuple[int, int],
+    plane: tuple[int, int],
 ) -> list[Tensor] | None:
     """Sums over pieces of the background of (x - b) times a first convolution's multiplier.
 
@@ -118,35 +119,37 @@ def contracted(
         multiplier: Of the convolution's output.
         weight: The convolution's weight as seen from each position of a window, (c, channels *
             height * width of a patch, 1, positions of the window).
-        images: (n, channels, height, width), padded.
-        background: (b, channels, height, width), padded.
+        images: What lies under the patch of each position, (n, h, w, channels, height, width).
+        background: Likewise (b, h, w, channels, height, width).
         pieces: Of the background.
         step: From one patch to the next, vertical and horizontal.
-        patch: Height and width of a patch.
+        plane: Height and width of an image with its padding.
 
     Returns:
-        (n, k, channels, height, width) for each piece.
+        (n, k, channels, *plane) for each piece.
     """
     if not _suits(multiplier):
         return None
     its = _Factors(multiplier)
     blocks, *tuples = weight.blocks(its.k)
-    n, b, (h, w) = len(images), len(background), its.ratio.shape[1:3]
+    n, (b, h, w, channels, *patch) = len(images), background.shape
     _require(its.n_pairs in {1, n * b}, f"{its.n_pairs} pairs of {n} images and {b} others")
     _require(blocks.shape[1:4] == (1, math.prod(its.window), its.ratio.shape[3]), "another weight")
     _require(images.shape[1:] == background.shape[1:], "images unlike the background")
-    _require(weight.shape[1] == images.shape[1] * math.prod(patch), "patches of another size")
-    ends = zip((h, w), step, patch, images.shape[2:], strict=True)
-    fits = all((side - 1) * far + size <= whole for side, far, size, whole in ends)
+    _require((h, w) == its.ratio.shape[1:3], "patches at other positions")
+    _require(weight.shape[1] == channels * math.prod(patch), "patches of another size")
+    ends = zip((h, w), step, patch, plane, strict=True)
+    fits = min(step) >= 1 and all((n - 1) * far + size <= whole for n, far, size, whole in ends)
     _require(fits and blocks[0].size < 2**31, "patches beyond the image, or too many weights")
     _require(all(0 <= piece.start < piece.stop <= b for piece in pieces), "pieces beyond all")
     bounds = np.array([[piece.start, piece.stop] for piece in pieces])
-    out = np.zeros((len(pieces), n, its.k, *images.shape[1:]), np.float32)
-    channels = len(blocks) * blocks.shape[4]
+    out = np.zeros((len(pieces), n, its.k, channels, *plane), np.float32)
+    missing = len(blocks) * blocks.shape[4] - weight.shape[1]
     under, others = (
-        _under(planes, step, patch, (h, w), channels) for planes in (images, background)
+        F.pad(patches.flatten(3).float(), (0, missing)).contiguous().numpy()
+        for patches in (images, background)
     )
-    settings = blocks, under.numpy(), others.numpy(), bounds, step, patch, out
+    settings = blocks, under, others, bounds, step, tuple(patch), out
     if not _run("contracted", (*tuples, its.apart), *its.arrays, *settings):
         return None
     return list(torch.from_numpy(out))
@@ -273,24 +276,13 @@ def _run(name: str, *arguments: Any) -> bool:
         _loops()[name](*arguments)
     except (IndexError, MemoryError):  # of the loops themselves
         raise
-    except Exception as error:  # whatever numba and LLVM say of a version or a processor
+    except Exception as error:  # of any type: numba's, LLVM's, of a version, of a processor
         _FAILED.add(name)
         said = [line.strip() for line in str(error).splitlines() if line.strip()][:2]
         why = ": ".join([type(error).__name__, *said])
         message = f"DeepSHAP: {name} cannot be compiled, so PyTorch computes instead: {why}"
         warnings.warn(message, stacklevel=2)
     return name not in _FAILED
-
-
-def _under(
-    planes: Tensor, step: Sequence[int], patch: Sequence[int], size: Sequence[int], channels: int
-) -> Tensor:
-    """What lies under each patch, (n, c, height, width) -> (n, h, w, channels), the last ones 0."""
-    cut = planes.unfold(2, patch[0], step[0]).unfold(3, patch[1], step[1])
-    cut = cut[:, :, : size[0], : size[1]].permute(0, 2, 3, 1, 4, 5).flatten(3)
-    filled = cut.new_zeros(*cut.shape[:3], channels, dtype=torch.float32)
-    filled[..., : cut.shape[3]] = cut
-    return filled
 
 
 def _channels_last(tensor: Tensor) -> Tensor:

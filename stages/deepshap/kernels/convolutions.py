@@ -6,115 +6,20 @@ Layouts, p pairs, k outputs, c channels: what depends on the output lies as (p, 
 does not as (p, h, w, c), weights as (block, kernel height, kernel width, c read, c written), where
 a block is as many of the channels written as fit the registers, in vectors of 16 numbers.
 
-All time goes into `_accumulate`, which both convolutions share. Everything around it makes lists of
-what is not 0, since most multipliers behind a ReLU or a max pool are, for all outputs alike.
+All time goes into `accumulate`, which both share. Everything around it makes lists of what is not
+0, since most multipliers behind a ReLU or a max pool are, for all outputs alike.
 """
 
-import functools
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
-from numba import types
-from numba.core import cgutils
-from numba.core.extending import intrinsic
 from numba.cpython.unsafe import numbers
 
 from . import LANES
 from .compiling import compiled
-
-assert LANES == 16  # numba watches this file alone: changed elsewhere, old code would run
-_I32, _I64, _VECTOR = ir.IntType(32), ir.IntType(64), ir.VectorType(ir.FloatType(), LANES)
-
+from .registers import accumulate, mask
 
 _lowest: Any = numbers.trailing_zeros  # of the bits that are set
-
-
-def _outer_products(
-    typing: Any, sizes: Any, out: Any, change: Any, weights: Any, rows: Any, entries: Any,
-    parts: Any, n_parts: Any,
-) -> tuple[Any, Any]:  # fmt: skip
-    """Add up outer products in registers: out[k] = change * Σ_s ratio[s] rows[k, s] weights[s].
-
-    `sizes` are three tuples, whose lengths are the k of a block, its vectors, and the vectors from
-    one k of `rows` to the next (none if that is not known). With sizes known, LLVM keeps all sums
-    and addresses in registers, which numba's own loops do not: an entry s costs one multiply-add
-    for each sum, one read and one product for each vector, and one read for each k. That runs at
-    four fifths of a core's peak.
-
-    Args:
-        out: (array, start, step from one k to the next): written, or added to where `change` is.
-        change: (images, start, background, start), whose difference is a factor for each channel
-            written, or ().
-        weights: (array, start).
-        rows: (array, start, step from one k to the next).
-        entries: (ratio, places), arrays of one number an entry; see `_place`.
-        parts: (n, 3) int64: first entry, behind the last entry, start in `weights`.
-        n_parts: How many of them.
-    """
-    (n_k, n_v, n_apart), adds = (len(size) for size in sizes), len(change) > 0
-
-    def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
-        def plain(value: Any, type_: Any) -> Any:
-            """The address of an array's first number; a number as it is; of a tuple, each."""
-            if isinstance(type_, types.Array):
-                return context.make_array(type_)(context, b, value).data
-            if isinstance(type_, types.Number):
-                return value
-            return [plain(b.extract_value(value, at), of) for at, of in enumerate(type_)]
-
-        def load(array: Any, *index: Any) -> Any:
-            return b.load(b.gep(array, [functools.reduce(b.add, index)]))
-
-        def place(array: Any, *index: Any) -> Any:
-            return b.bitcast(b.gep(array, [functools.reduce(b.add, index)]), _VECTOR.as_pointer())
-
-        def spread(number: Any) -> Any:
-            first = b.insert_element(ir.Constant(_VECTOR, ir.Undefined), number, _I32(0))
-            return b.shuffle_vector(first, first, ir.Constant(ir.VectorType(_I32, LANES), None))
-
-        def multiply_add(x: Any, y: Any, z: Any) -> Any:
-            return b.fadd(b.fmul(x, y, flags=("contract",)), z, flags=("contract",))
-
-        (_, (out, out_at, out_step), change, (weights, weights_at), (rows, rows_at, rows_step),
-         (ratio, places), parts, n_parts) = (
-            plain(*argument) for argument in zip(arguments, signature.args, strict=True)
-        )  # fmt: skip
-        rows_step = _I64(n_apart * LANES) if n_apart else rows_step
-        sides = change[:2], change[2:]
-        starts = [_I64(v * LANES) for v in range(n_v)]
-        sums = {(k, v): cgutils.alloca_once(b, _VECTOR) for k in range(n_k) for v in range(n_v)}
-        for total in sums.values():
-            b.store(ir.Constant(_VECTOR, None), total)
-        with cgutils.for_range(b, n_parts) as part:
-            fields = [b.add(b.mul(part.index, _I64(3)), _I64(at)) for at in range(3)]
-            start, stop, base = (load(parts, field) for field in fields)
-            with cgutils.for_range(b, stop, start=start) as entry:
-                share = spread(load(ratio, entry.index))
-                both = load(places, entry.index)  # one read for two offsets
-                row, weight = b.and_(both, _I64(2**32 - 1)), b.ashr(both, _I64(32))
-                scaled = [
-                    b.fmul(share, b.load(place(weights, weights_at, base, weight, at), align=4))
-                    for at in starts
-                ]
-                for k in range(n_k):
-                    one = spread(load(rows, rows_at, row, b.mul(rows_step, _I64(k))))
-                    for v in range(n_v):
-                        total = multiply_add(one, scaled[v], b.load(sums[k, v]))
-                        b.store(total, sums[k, v])
-        for (k, v), total in sums.items():
-            result, at = b.load(total), place(out, out_at, b.mul(out_step, _I64(k)), starts[v])
-            if adds:
-                x, other = (b.load(place(*side, starts[v]), align=4) for side in sides)
-                result = multiply_add(b.fsub(x, other), result, b.load(at, align=4))
-            b.store(result, at, align=4)
-        return context.get_dummy_value()
-
-    arguments = sizes, out, change, weights, rows, entries, parts, n_parts
-    return types.void(*arguments), generate
-
-
-_accumulate: Any = intrinsic(_outer_products)
 
 
 @compiled
@@ -123,36 +28,11 @@ def _place(row: int, weight: int) -> int:
     return (weight << 32) + row
 
 
-def _vector_mask(typing: Any, ratio: Any, offset: Any, start: Any, place: Any) -> tuple[Any, Any]:
-    """As `_bits`, of 16 ratios."""
-
-    def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
-        def vector(at: int, number: Any) -> Any:
-            array = context.make_array(signature.args[at])(context, b, arguments[at]).data
-            pointer = ir.VectorType(number, LANES).as_pointer()
-            return b.load(b.bitcast(b.gep(array, [arguments[2]]), pointer), align=1)
-
-        ratios, offsets = vector(0, ir.FloatType()), vector(1, ir.IntType(8))
-        zeros = ir.Constant(offsets.type, None)
-        wanted = b.insert_element(zeros, b.trunc(arguments[3], ir.IntType(8)), _I32(0))
-        wanted = b.shuffle_vector(wanted, zeros, ir.Constant(ir.VectorType(_I32, LANES), None))
-        there = b.icmp_unsigned("==", offsets, wanted)
-        bits = b.fcmp_unordered("!=", ratios, ir.Constant(ratios.type, None))
-        bits = b.select(b.icmp_signed("<", arguments[3], _I64(0)), bits, b.and_(bits, there))
-        return b.zext(b.bitcast(bits, ir.IntType(LANES)), _I64)
-
-    return types.int64(ratio, offset, types.int64, types.int64), generate
-
-
-_mask: Any = intrinsic(_vector_mask)
-
-
 @compiled
 def _bits(ratio: Any, offset: Any, start: int, count: int, place: int) -> int:
-    """Which of the next ratios, at most 16, are not 0 and at a place of their windows, or at any.
+    """Which of the next ratios, at most 16, are not 0 and at a place of their windows, as bits.
 
-    Counting bits takes as long as there are ratios that are not 0; going through all would take
-    a third of the time.
+    To go through the bits that are set takes less than half as long as through all ratios.
 
     Args:
         ratio, offset: Numbers of which those from `start` on are meant.
@@ -160,7 +40,8 @@ def _bits(ratio: Any, offset: Any, start: int, count: int, place: int) -> int:
         place: Below 0 for any.
     """
     if count >= LANES:
-        return _mask(ratio, offset, start, place)  # type: ignore[no-any-return]
+        all_at_once: int = mask(ratio, offset, start, place)
+        return all_at_once
     bits = 0
     for lane in range(count):
         if ratio[start + lane] != 0 and (place < 0 or offset[start + lane] == place):
@@ -181,7 +62,7 @@ def _list_by_position(
 
     Args:
         starts: (height * width + 1,), written: where each position's entries begin.
-        first: Where the list begins in `entries`, which are written, for `_accumulate`.
+        first: Where the list begins in `entries`, which are written, for `accumulate`.
 
     Returns:
         Where it ends.
@@ -219,7 +100,7 @@ def transposed(
     pairs pass.
 
     Args:
-        sizes: Of a block, for `_accumulate`.
+        sizes: Of a block, for `accumulate`.
         rows: Numbers of the multipliers, of which `steps` says how far one is from the next along
             (p, h, w, k); channels are side by side.
         ratio: (p or 1, h, w, c).
@@ -233,29 +114,27 @@ def transposed(
     n_k, (n_blocks, tall, wide, c, width) = len(sizes[0]), weight.shape
     p, height, breadth, k, channels = out.shape
     flat, written = weight.reshape(-1), out.reshape(-1)
-    n_lists = max(len(ratio), len(offset))
-    size = n_lists * ratio[0].size
-    entries = _new_entries(size)
-    parts = np.empty((tall, 3), np.int64)
+    n_lists, n = max(len(ratio), len(offset)), 0
+    entries, parts = _new_entries(n_lists * ratio[0].size), np.empty((tall, 3), np.int64)
     starts = np.empty((n_lists, plane[0] * plane[1] + 1), np.int64)
-    n = 0
     for pair in range(n_lists):
         factors = ratio[min(pair, len(ratio) - 1)], offset[min(pair, len(offset) - 1)]
         n = _list_by_position(
-            *factors, window, plane, steps,
-            stride[1] * c * width, width, starts[pair], n, entries,
-        )  # fmt: skip
-    rows_reached = _reached(height, padding[0], tall, stride[0], plane[0])
-    columns = _reached(breadth, padding[1], wide, stride[1], plane[1])
+            *factors, window, plane, steps, stride[1] * c * width, width, starts[pair], n, entries
+        )
+    reach = (
+        _reached(height, padding[0], tall, stride[0], plane[0]),
+        _reached(breadth, padding[1], wide, stride[1], plane[1]),
+    )
     for block in range(n_blocks):
         for pair in range(p):
             listed = starts[min(pair, n_lists - 1)]
             for y in range(height):
                 for x in range(breadth):
                     n_parts = 0
-                    for row in range(rows_reached[y, 0], rows_reached[y, 1]):
-                        start = listed[row * plane[1] + columns[x, 0]]
-                        stop = listed[row * plane[1] + columns[x, 1]]
+                    for row in range(reach[0][y, 0], reach[0][y, 1]):
+                        start = listed[row * plane[1] + reach[1][x, 0]]
+                        stop = listed[row * plane[1] + reach[1][x, 1]]
                         if start < stop:
                             tap = (y + padding[0] - row * stride[0]) * wide + x + padding[1]
                             parts[n_parts] = start, stop, tap * c * width
@@ -263,7 +142,7 @@ def transposed(
                     for some in range(0, k, n_k):
                         first = min(some, k - n_k)  # the last ones twice rather than too far
                         at = ((pair * height + y) * breadth + x) * k + first
-                        _accumulate(
+                        accumulate(
                             sizes, (written, at * channels + block * width, channels), (),
                             (flat, block * tall * wide * c * width),
                             (rows, pair * steps[0] + first * steps[3], steps[3]),
@@ -273,7 +152,7 @@ def transposed(
 
 @compiled
 def _new_entries(size: int) -> Any:
-    """Room for a list, for `_accumulate`."""
+    """Room for a list, for `accumulate`."""
     return np.empty(size, np.float32), np.empty(size, np.int64)
 
 
@@ -335,7 +214,7 @@ def contracted(
                             at = ((y * w + x) * slots + some) * channels
                             first = start + min(some, k - n_k) * steps[3]
                             for block in range(n_blocks):
-                                _accumulate(
+                                accumulate(
                                     sizes, (added, at + block * width, channels),
                                     (x_flat, under + block * width, b_flat, over + block * width),
                                     (flat, block * n_window * c * width),
@@ -348,7 +227,7 @@ def contracted(
 def _list_channels(
     ratio: Any, offset: Any, start: int, c: int, n_window: int, width: int, entries: Any
 ) -> int:
-    """List the channels of a position whose ratio is not 0, for `_accumulate`, and count them."""
+    """List the channels of a position whose ratio is not 0, for `accumulate`, and count them."""
     (values, places), n = entries, 0
     for some in range(0, c, LANES):
         bits = _bits(ratio, offset, start + some, c - some, -1)

@@ -70,7 +70,8 @@ def additive_slices(
             image, place = np.argwhere(fails)[0]
             error = errors[image, place]
             of_range = error / explained.output_ranges[rows][image]
-            of_total = error / np.abs(part.values[image, ..., place]).sum(dtype=np.float64)
+            total = np.abs(part.values[image, ..., place]).sum(dtype=np.float64)
+            of_total = error / max(total, 1e-300)
             method = explained.about["method"]
             raise UserError(
                 f"explain: the attributions of image {explained.names[rows][image]} for "
