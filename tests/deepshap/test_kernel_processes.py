@@ -18,7 +18,7 @@ from .tiny import explained
 
 pytestmark = pytest.mark.outside
 
-COMPILING = "DeepSHAP: compiling its loops, once\n"
+COMPILING = "DeepSHAP: compiling its loops\n"
 
 MAIN = """
 from tests.deepshap.tiny import explained

@@ -31,6 +31,9 @@ _MOST_VECTORS = 4
 _LEAST_WORK = 16
 """Multiply-adds of vectors below which it costs more to list an entry than to multiply zeros."""
 
+_NO_CHANGE = np.empty(0, np.float32), np.empty(0, np.float32), 1
+"""What a loop does not read that writes multipliers."""
+
 _FAILED: set[str] = set()
 """Loops that cannot be compiled here."""
 
@@ -47,8 +50,8 @@ class Weight:
         """In blocks of channels whose sums for k outputs fit the registers.
 
         Returns:
-            (blocks, height, width, c read, 16 * vectors), filled up with zeros; tuples as long as
-            outputs are computed together, and as a block has vectors.
+            (blocks, 1, height, width, c read, 16 * vectors), filled up with zeros; tuples as long
+            as outputs are computed together, and as a block has vectors.
         """
         _require(self._weight.dtype == torch.float32, "a weight of another dtype")
         read, written, *kernel = self.shape
@@ -60,7 +63,7 @@ class Weight:
             )
             full[:written] = self._weight.transpose(0, 1)
             blocks = torch.unflatten(full, 0, (-1, n_vectors * LANES)).permute(0, 3, 4, 2, 1)
-            self._blocks[n_vectors] = blocks.contiguous().numpy()
+            self._blocks[n_vectors] = blocks.contiguous().unsqueeze(1).numpy()
         return self._blocks[n_vectors], (0,) * n_outputs, (0,) * n_vectors
 
 
@@ -93,13 +96,13 @@ def transposed(
     work = math.prod(weight.shape[2:]) * len(blocks) * len(tuples[1]) * its.k
     if multiplier.ratio is not None and work < _LEAST_WORK:
         return None
-    taps = blocks[0].size // blocks.shape[2] * (stride[1] * its.plane[1] + size[1] + padding[1])
-    _require(blocks.shape[3] == its.ratio.shape[3], "a weight for other channels")
+    taps = blocks[0].size // blocks.shape[3] * (stride[1] * its.plane[1] + size[1] + padding[1])
+    _require(blocks.shape[4] == its.ratio.shape[3], "a weight for other channels")
     _require(min(stride) >= 1 and min(padding) >= 0, "a stride below 1 or a padding below 0")
     _require(taps < 2**31, "a weight too large for its offsets")
-    out = np.empty((its.n_pairs, *size, its.k, len(blocks) * blocks.shape[4]), np.float32)
-    settings = its.window, its.plane, blocks, stride, padding, out
-    if not _run("transposed", (*tuples, its.apart), *its.arrays, *settings):
+    out = np.empty((its.n_pairs, *size, its.k, len(blocks) * blocks.shape[5]), np.float32)
+    settings = its.window, its.plane, blocks, stride, padding, its.k, (0, its.n_pairs), _NO_CHANGE
+    if not _run("transposed", (*tuples, its.apart, ()), *its.arrays, *settings, out):
         return None
     return torch.from_numpy(out)[..., : weight.shape[1]].permute(0, 3, 4, 1, 2)
 
@@ -134,7 +137,9 @@ def contracted(
     blocks, *tuples = weight.blocks(its.k)
     n, (b, h, w, channels, *patch) = len(images), background.shape
     _require(its.n_pairs in {1, n * b}, f"{its.n_pairs} pairs of {n} images and {b} others")
-    _require(blocks.shape[1:4] == (1, math.prod(its.window), its.ratio.shape[3]), "another weight")
+    n_window, channels_read = math.prod(its.window), its.ratio.shape[3]
+    _require(blocks.shape[1:5] == (1, 1, n_window, channels_read), "another weight")
+    _require(int(its.offset.max(initial=0)) < n_window, "an offset outside its window")
     _require(images.shape[1:] == background.shape[1:], "images unlike the background")
     _require((h, w) == its.ratio.shape[1:3], "patches at other positions")
     _require(weight.shape[1] == channels * math.prod(patch), "patches of another size")
@@ -144,13 +149,14 @@ def contracted(
     _require(all(0 <= piece.start < piece.stop <= b for piece in pieces), "pieces beyond all")
     bounds = np.array([[piece.start, piece.stop] for piece in pieces])
     out = np.zeros((len(pieces), n, its.k, channels, *plane), np.float32)
-    missing = len(blocks) * blocks.shape[4] - weight.shape[1]
+    missing = len(blocks) * blocks.shape[5] - weight.shape[1]
     under, others = (
         F.pad(patches.flatten(3).float(), (0, missing)).contiguous().numpy()
         for patches in (images, background)
     )
+    blocks = blocks.reshape(len(blocks), n_window, 1, 1, *blocks.shape[4:])
     settings = blocks, under, others, bounds, step, tuple(patch), out
-    if not _run("contracted", (*tuples, its.apart), *its.arrays, *settings):
+    if not _run("contracted", (*tuples, its.apart, (0,)), *its.arrays, *settings):
         return None
     return list(torch.from_numpy(out))
 
@@ -178,6 +184,8 @@ def pool_ratios(
     _require(x.dtype == b.dtype == torch.float64, "inputs that are not float64")
     for _, place, within in (outputs, outputs_b):
         _require((place.dtype, within.dtype) == (torch.int64, torch.uint8), "other positions")
+        inside = place.numel() == 0 or (place.min() >= 0 and place.max() < x.shape[1])
+        _require(bool(inside), "a position outside its plane")
     _require(len(x) == len(outputs[0]) and len(b) == len(outputs_b[0]), "counts")
     ratio = np.empty((len(x), len(b), *outputs[0].shape[1:]), np.float32)
     offset = np.empty(ratio.shape, np.uint8)
@@ -274,7 +282,7 @@ def _run(name: str, *arguments: Any) -> bool:
         return False
     try:
         _loops()[name](*arguments)
-    except (IndexError, MemoryError):  # of the loops themselves
+    except MemoryError:  # of the loops themselves
         raise
     except Exception as error:  # of any type: numba's, LLVM's, of a version, of a processor
         _FAILED.add(name)

@@ -23,7 +23,7 @@ class _Announced(event.Listener):
     def on_start(self, event: Any) -> None:
         ours = event.data["dispatcher"].py_func.__module__.startswith(f"{__package__}.")
         if ours and not self.is_told:
-            print("DeepSHAP: compiling its loops, once", file=sys.stderr, flush=True)
+            print("DeepSHAP: compiling its loops", file=sys.stderr, flush=True)
             self.is_told = True
 
     def on_end(self, event: Any) -> None:

@@ -3,11 +3,12 @@
 They read and write without bounds: only `__init__.py` beside this file calls them, which checks.
 
 Layouts, p pairs, k outputs, c channels: what depends on the output lies as (p, h, w, k, c), what
-does not as (p, h, w, c), weights as (block, kernel height, kernel width, c read, c written), where
-a block is as many of the channels written as fit the registers, in vectors of 16 numbers.
+does not as (p, h, w, c), weights as (block, window, kernel height, kernel width, c read, c
+written), where a block is as many of the channels written as fit the registers, in vectors of 16
+numbers. `window` is 1, or the positions of a pool's window, each of which has its own weights.
 
-All time goes into `accumulate`, which both share. Everything around it makes lists of what is not
-0, since most multipliers behind a ReLU or a max pool are, for all outputs alike.
+All time goes into `accumulate`. Everything around it makes lists of what is not 0, since most
+multipliers behind a ReLU or a max pool are, for all outputs alike.
 """
 
 from typing import Any
@@ -20,12 +21,6 @@ from .compiling import compiled
 from .registers import accumulate, mask
 
 _lowest: Any = numbers.trailing_zeros  # of the bits that are set
-
-
-@compiled
-def _place(row: int, weight: int) -> int:
-    """Where an entry's number lies in `rows`, from 0, and in `weights`: 32 bits each."""
-    return (weight << 32) + row
 
 
 @compiled
@@ -50,48 +45,55 @@ def _bits(ratio: Any, offset: Any, start: int, count: int, place: int) -> int:
 
 
 @compiled
-def _list_by_position(
-    ratio: Any, offset: Any, window: Any, plane: Any, steps: Any, column: int, width: int,
-    starts: Any, first: int, entries: Any,
-) -> int:  # fmt: skip
-    """List the ratios (h, w, c) that are not 0 by their positions in the plane before the pool.
+def _lists(
+    ratio: Any, offset: Any, window: Any, plane: Any, steps: Any, weight: Any, column: int,
+    pairs: Any,
+) -> Any:  # fmt: skip
+    """List the ratios that are not 0 by position, for each pair, or once if they are alike.
 
-    So what a kernel covers of one row of the plane is one stretch of the list. `column` is taken
-    off an entry's offset in the weights for each column it lies to the right, because its tap is
-    one further to the left.
-
-    Args:
-        starts: (height * width + 1,), written: where each position's entries begin.
-        first: Where the list begins in `entries`, which are written, for `accumulate`.
+    A position is one of the plane before the pool, so what a kernel covers of one of its rows is
+    one stretch of the list; or, where each position of a window has its own weights, of the plane
+    behind it. `column` is taken off an entry's row of weights for each column that it lies to the
+    right, because its tap is one further to the left.
 
     Returns:
-        Where it ends.
+        Where each position's entries begin, (pairs or 1, height * width + 1); and the entries, as
+        `accumulate` reads them.
     """
-    (h, w, c), (tall, wide), (height, breadth) = ratio.shape, window, plane
-    (values, places), n = entries, first
-    ratio, offset = ratio.reshape(-1), offset.reshape(-1)
-    for y in range(height):
-        for x in range(breadth):
-            starts[y * breadth + x] = n
-            i, j, place = y // tall, x // wide, y % tall * wide + x % wide
-            at = (i * w + j) * c
-            for some in range(0, c if i < h and j < w else 0, LANES):
-                bits = _bits(ratio, offset, at + some, c - some, place)
-                while bits:
-                    channel = some + _lowest(bits)
-                    bits &= bits - 1
-                    values[n] = ratio[at + channel]
-                    row = i * steps[1] + j * steps[2] + channel
-                    places[n] = _place(row, channel * width - x * column)
-                    n += 1
-    starts[height * breadth] = n
-    return n
+    n_lists = pairs[1] - pairs[0] if max(len(ratio), len(offset)) > 1 else 1
+    (_, h, w, c), (tall, wide), (height, breadth) = ratio.shape, window, plane
+    starts, n = np.empty((n_lists, height * breadth + 1), np.int64), 0
+    values, places = (
+        np.empty(n_lists * h * w * c, np.float32),
+        np.empty(n_lists * h * w * c, np.int64),
+    )
+    width, apart = weight.shape[5], weight[0, 0].size // weight.shape[5] if weight.shape[1] > 1 else 0
+    for one in range(n_lists):
+        pair = pairs[0] + one
+        shares, within = ratio[min(pair, len(ratio) - 1)], offset[min(pair, len(offset) - 1)]
+        shares, within = shares.reshape(-1), within.reshape(-1)
+        for y in range(height):
+            for x in range(breadth):
+                starts[one, y * breadth + x] = n
+                i, j = y // tall, x // wide
+                at, place = (i * w + j) * c, -1 if apart else y % tall * wide + x % wide
+                for some in range(0, c if i < h and j < w else 0, LANES):
+                    bits = _bits(shares, within, at + some, c - some, place)
+                    while bits:
+                        channel = some + _lowest(bits)
+                        bits &= bits - 1
+                        tap = within[at + channel] * apart + channel - x * column
+                        row = i * steps[1] + j * steps[2] + channel
+                        values[n], places[n] = shares[at + channel], (tap * width << 32) + row
+                        n += 1
+        starts[one, height * breadth] = n
+    return starts, (values, places)
 
 
 @compiled
 def transposed(
     sizes: Any, rows: Any, steps: Any, ratio: Any, offset: Any, window: Any, plane: Any,
-    weight: Any, stride: Any, padding: Any, out: Any,
+    weight: Any, stride: Any, padding: Any, k: int, pairs: Any, change: Any, out: Any,
 ) -> None:  # fmt: skip
     """Transpose a convolution: each position of its input collects from what it has gone into.
 
@@ -100,35 +102,37 @@ def transposed(
     pairs pass.
 
     Args:
-        sizes: Of a block, for `accumulate`.
+        sizes: Of a block, for `accumulate`, which also say whether it adds.
         rows: Numbers of the multipliers, of which `steps` says how far one is from the next along
             (p, h, w, k); channels are side by side.
         ratio: (p or 1, h, w, c).
         offset: (p or 1, h, w, c) uint8, the position in its window.
         window: Of the pool; (1, 1) for none.
         plane: Height and width of the convolution's output.
-        weight: (blocks, kernel height, kernel width, c, 16 * vectors).
+        weight: As above, 16 * vectors channels a block.
         stride, padding: Of the convolution, vertical and horizontal.
-        out: (p, height, width, k, 16 * vectors * blocks), written.
+        k: How many outputs.
+        pairs: The first one and behind the last one.
+        change: Numbers of x (n, height, width, channels) and of b (b, height, width, channels), and
+            how many b are; read where it adds.
+        out: (pairs, height, width, k, channels), written; or (1, height, width, slots, channels),
+            to which (x - b) times each pair's result is added.
     """
-    n_k, (n_blocks, tall, wide, c, width) = len(sizes[0]), weight.shape
-    p, height, breadth, k, channels = out.shape
-    flat, written = weight.reshape(-1), out.reshape(-1)
-    n_lists, n = max(len(ratio), len(offset)), 0
-    entries, parts = _new_entries(n_lists * ratio[0].size), np.empty((tall, 3), np.int64)
-    starts = np.empty((n_lists, plane[0] * plane[1] + 1), np.int64)
-    for pair in range(n_lists):
-        factors = ratio[min(pair, len(ratio) - 1)], offset[min(pair, len(offset) - 1)]
-        n = _list_by_position(
-            *factors, window, plane, steps, stride[1] * c * width, width, starts[pair], n, entries
-        )
-    reach = (
-        _reached(height, padding[0], tall, stride[0], plane[0]),
-        _reached(breadth, padding[1], wide, stride[1], plane[1]),
+    n_k, adds, (n_blocks, _, tall, wide, c, width) = len(sizes[0]), len(sizes[3]), weight.shape
+    flat, written, (x_flat, b_flat, n_others) = weight.reshape(-1), out.reshape(-1), change
+    _, height, breadth, slots, channels = out.shape
+    starts, entries = _lists(ratio, offset, window, plane, steps, weight, stride[1] * c, pairs)
+    parts, reach = (
+        np.empty((tall, 3), np.int64),
+        (
+            _reached(height, padding[0], tall, stride[0], plane[0]),
+            _reached(breadth, padding[1], wide, stride[1], plane[1]),
+        ),
     )
     for block in range(n_blocks):
-        for pair in range(p):
-            listed = starts[min(pair, n_lists - 1)]
+        for pair in range(pairs[1] - pairs[0]):
+            listed, into = starts[min(pair, len(starts) - 1)], 0 if adds else pair
+            image, other = divmod(pairs[0] + pair, n_others)
             for y in range(height):
                 for x in range(breadth):
                     n_parts = 0
@@ -139,21 +143,18 @@ def transposed(
                             tap = (y + padding[0] - row * stride[0]) * wide + x + padding[1]
                             parts[n_parts] = start, stop, tap * c * width
                             n_parts += 1
-                    for some in range(0, k, n_k):
+                    at, all_, side = y * breadth + x, height * breadth, block * width
+                    for some in range(0, k if n_parts or not adds else 0, n_k):
                         first = min(some, k - n_k)  # the last ones twice rather than too far
-                        at = ((pair * height + y) * breadth + x) * k + first
+                        slot = (into * all_ + at) * slots + (some if adds else first)
                         accumulate(
-                            sizes, (written, at * channels + block * width, channels), (),
-                            (flat, block * tall * wide * c * width),
-                            (rows, pair * steps[0] + first * steps[3], steps[3]),
+                            sizes, (written, slot * channels + side, channels),
+                            (x_flat, (image * all_ + at) * channels + side,
+                             b_flat, (other * all_ + at) * channels + side),
+                            (flat, block * weight[0].size),
+                            (rows, (pairs[0] + pair) * steps[0] + first * steps[3], steps[3]),
                             entries, parts, n_parts,
                         )  # fmt: skip
-
-
-@compiled
-def _new_entries(size: int) -> Any:
-    """Room for a list, for `accumulate`."""
-    return np.empty(size, np.float32), np.empty(size, np.int64)
 
 
 @compiled
@@ -176,11 +177,13 @@ def contracted(
 ) -> None:  # fmt: skip
     """Contract a first convolution over pairs: out = Σ (x - b) Σ_c rows ratio weight.
 
-    Pair by pair, since their rows are far apart; then the patches, which overlap, are added up.
+    From each position to the patch under it that is a 1×1 convolution, transposed. Of an image and
+    a piece of the background the sums stay in the cache, then the patches, which overlap, are added
+    up.
 
     Args:
         sizes, rows, steps, ratio, offset: As for `transposed`.
-        weight: (blocks, 1, window, c, 16 * vectors), of the patch under a window.
+        weight: (blocks, window, 1, 1, c, 16 * vectors), of the patch under a window.
         images: What lies under each patch, (n, h, w, channels), as many as are written.
         background: Likewise (b, h, w, channels).
         pieces: (pieces, 2): from which background image to which.
@@ -188,59 +191,18 @@ def contracted(
         patch: Its height and width.
         out: (pieces, n, k, channels, height, width) with padding, added to.
     """
-    n_k, (n_blocks, _, n_window, c, width) = len(sizes[0]), weight.shape
-    k, (b, h, w, channels), slots = out.shape[2], background.shape, -(-out.shape[2] // n_k) * n_k
-    flat, sums = weight.reshape(-1), np.empty((h, w, slots, channels), np.float32)
-    entries, parts = _new_entries(c), np.zeros((1, 3), np.int64)
-    x_flat, b_flat, added = images.reshape(-1), background.reshape(-1), sums.reshape(-1)
+    n_k, k, (b, h, w, channels) = len(sizes[0]), out.shape[2], background.shape
+    sums = np.empty((1, h, w, -(-k // n_k) * n_k, channels), np.float32)
+    change = images.reshape(-1), background.reshape(-1), b
     for piece in range(len(pieces)):
         for image in range(len(images)):
-            added[:] = 0
-            for other in range(pieces[piece, 0], pieces[piece, 1]):
-                pair = image * b + other
-                lists = ratio[min(pair, len(ratio) - 1)], offset[min(pair, len(offset) - 1)]
-                shares, places = lists[0].reshape(-1), lists[1].reshape(-1)
-                for y in range(h):
-                    for x in range(w):
-                        parts[0, 1] = _list_channels(
-                            shares, places, (y * w + x) * c, c, n_window, width, entries
-                        )
-                        if parts[0, 1] == 0:
-                            continue
-                        under = ((image * h + y) * w + x) * channels
-                        over = ((other * h + y) * w + x) * channels
-                        start = pair * steps[0] + y * steps[1] + x * steps[2]
-                        for some in range(0, k, n_k):
-                            at = ((y * w + x) * slots + some) * channels
-                            first = start + min(some, k - n_k) * steps[3]
-                            for block in range(n_blocks):
-                                accumulate(
-                                    sizes, (added, at + block * width, channels),
-                                    (x_flat, under + block * width, b_flat, over + block * width),
-                                    (flat, block * n_window * c * width),
-                                    (rows, first, steps[3]), entries, parts, 1,
-                                )  # fmt: skip
-            _add_patches(sums, n_k, step, patch, out[piece, image])
-
-
-@compiled
-def _list_channels(
-    ratio: Any, offset: Any, start: int, c: int, n_window: int, width: int, entries: Any
-) -> int:
-    """List the channels of a position whose ratio is not 0, for `accumulate`, and count them."""
-    (values, places), n = entries, 0
-    for some in range(0, c, LANES):
-        bits = _bits(ratio, offset, start + some, c - some, -1)
-        while bits:
-            channel = some + _lowest(bits)
-            bits &= bits - 1
-            within = offset[start + channel]
-            if within >= n_window:
-                raise IndexError("an offset lies outside its window")
-            values[n] = ratio[start + channel]
-            places[n] = _place(channel, (within * c + channel) * width)
-            n += 1
-    return n
+            sums[:] = 0
+            pairs = image * b + pieces[piece, 0], image * b + pieces[piece, 1]
+            transposed(
+                sizes, rows, steps, ratio, offset, (1, 1), (h, w), weight, (1, 1), (0, 0), k,
+                pairs, change, sums,
+            )  # fmt: skip
+            _add_patches(sums[0], n_k, step, patch, out[piece, image])
 
 
 @compiled

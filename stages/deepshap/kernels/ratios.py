@@ -20,10 +20,6 @@ def pool_ratios(
         b, y_b, b_at, b_offset: The same of the background.
         ratio, offset: (n, b, positions, c), written.
     """
-    for places in (x_at, b_at):
-        for place in places.flat:
-            if place < 0 or place >= x.shape[1]:
-                raise IndexError("a position lies outside its plane")
     for other in range(len(b)):
         for image in range(len(x)):
             for at in range(y.shape[1]):

@@ -54,18 +54,17 @@ def _accumulate(
     typing: Any, sizes: Any, out: Any, change: Any, weights: Any, rows: Any, entries: Any,
     parts: Any, n_parts: Any,
 ) -> tuple[Any, Any]:  # fmt: skip
-    """Add up outer products in registers: out[k] = change * Σ_s ratio[s] rows[k, s] weights[s].
+    """Add up outer products in registers: out[k] = Σ_s ratio[s] rows[k, s] weights[s].
 
-    `sizes` are three tuples, whose lengths are the k of a block, its vectors, and the vectors from
-    one k of `rows` to the next (none if that is not known). With sizes known, LLVM keeps all sums
+    `sizes` are four tuples, whose lengths are the k of a block, its vectors, the vectors from one k
+    of `rows` to the next (none if that is not known), and whether out[k] += change * Σ instead. With sizes known, LLVM keeps all sums
     and addresses in registers, which numba's own loops do not: an entry s costs one multiply-add
     for each sum, one read and one product for each vector, and one read for each k. That runs at
     four fifths of a core's peak.
 
     Args:
-        out: (array, start, step from one k to the next): written, or added to where `change` is.
-        change: (images, start, background, start), whose difference is a factor for each channel
-            written, or ().
+        out: (array, start, step from one k to the next).
+        change: (images, start, background, start), whose difference is a factor for each channel.
         weights: (array, start).
         rows: (array, start, step from one k to the next).
         entries: (ratio, places), arrays of one number an entry: the upper 32 bits of a place are an
@@ -73,7 +72,7 @@ def _accumulate(
         parts: (n, 3) int64: first entry, behind the last entry, start in `weights`.
         n_parts: How many of them.
     """
-    (n_k, n_v, n_apart), adds = (len(size) for size in sizes), len(change) > 0
+    n_k, n_v, n_apart, adds = (len(size) for size in sizes)
 
     def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
         plain = (_plain(context, b, *each) for each in zip(arguments, signature.args, strict=True))
