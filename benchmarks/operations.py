@@ -4,7 +4,8 @@ Usage:
     python -m benchmarks.operations [--networks lenet ...]
 
 One core, trained networks, ten outputs, 100 background images. Counted are the multiplications that
-no zero enters. The peak is the best rate of the engine's inner loop, its data in the nearest cache.
+no zero enters, of convolutions and of products of matrices. The peak is the best rate of the
+engine's inner loop, its data in the nearest cache.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from torch import Tensor
 
 from benchmarks.deepshap import GIGA, N_CLASSES, NETWORKS, mnist, seconds, trained
 from stages.deepshap import DeepShap, kernels
+from stages.deepshap.bilinear import MatrixProduct
 from stages.deepshap.composition import Composed
 from stages.deepshap.linear import Convolution, Dense
 from stages.deepshap.multiplier import Multiplier
@@ -45,11 +47,11 @@ def peak_rate() -> float:
 
 def necessary(rule: Rule, multiplier: Multiplier) -> int:
     """Multiplications of a linear rule on the way back that no zero enters."""
+    p, k = multiplier.rows.shape[:2]
     ratio = multiplier.ratio
-    ratio = torch.ones(1, 1, *multiplier.rows.shape[2:]) if ratio is None else ratio
+    ratio = torch.ones(p, 1, *multiplier.rows.shape[2:]) if ratio is None else ratio
     counted = Multiplier(torch.ones(1, 1, *multiplier.rows.shape[2:]), (ratio != 0).float())
     mask = Multiplier(counted.rows, counted.ratio, multiplier.places).dense()
-    k = multiplier.rows.shape[1]
     if isinstance(rule, Convolution):
         height, width = rule.call.inputs[0][-2:]
         kernel = rule.weight.shape[2:]
@@ -61,8 +63,12 @@ def necessary(rule: Rule, multiplier: Multiplier) -> int:
             rule.padding,
         )
         return int((mask * taps).sum()) * rule.weight.shape[1] * k
-    if isinstance(rule, Composed | Dense):
+    if isinstance(rule, Composed):
         return int(mask.sum()) * rule.call.inputs[0].numel() * k
+    if isinstance(rule, Dense):
+        return int(mask.sum()) * rule.weight.shape[1] * k
+    if isinstance(rule, MatrixProduct):  # one product for each of the two factors
+        return 2 * int(mask.sum()) * rule.call.inputs[0][-1] * k
     return 0
 
 
@@ -103,18 +109,29 @@ def watched(explainer: DeepShap) -> Iterator[Stopwatch]:
     yield watch
 
 
-def table(name: str, peak: float) -> None:
-    """Print a network's operations."""
+def table(name: str, peak: float, product: float, n_threads: int) -> None:
+    """Print a network's operations.
+
+    Args:
+        name: Of the network.
+        peak: Of the inner loop on one core, floating-point operations per second.
+        product: Of a product of two matrices, likewise.
+        n_threads: For the time of all cores, and for training.
+    """
+    torch.set_num_threads(n_threads)
     explainer = DeepShap(trained(name), mnist("train", 100))
     images = mnist("t10k", N_IMAGES)
     explainer.attribute(images[:2])  # the first call warms up
+    on_all = min(seconds(explainer.attribute, images) for _ in range(5)) / N_IMAGES
+    torch.set_num_threads(1)
     whole = min(seconds(explainer.attribute, images) for _ in range(5)) / N_IMAGES
     with watched(explainer) as watch:
         explainer.attribute(images)
     count = sum(watch.multiplications.values()) / N_IMAGES
-    share = 2 * count / whole / peak
-    print(f"\n{name}: {1000 * whole:.1f} ms an image on one core,")
-    print(f"{count / 1e6:.0f} million multiplications without a zero, {share:.0%} of the peak")
+    rate = 2 * count / whole
+    print(f"\n{name}: {1000 * on_all:.1f} ms an image on {n_threads} cores,")
+    print(f"{1000 * whole:.1f} on one: {count / 1e6:.0f} million multiplications without a zero,")
+    print(f"{rate / peak:.0%} of the peak, {rate / product:.0%} of a product of matrices")
     print("| operation | ms an image | share of the time | of the peak |\n|" + " --- |" * 4)
     rest = whole
     for operation, took in sorted(watch.seconds.items(), key=lambda item: -item[1]):
@@ -131,13 +148,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS))
     options = parser.parse_args()
+    n_threads = torch.get_num_threads()
     torch.set_num_threads(1)
     peak = peak_rate()
     matrix: Tensor = torch.rand(2048, 2048)
     product = 2 * 2048**3 / min(seconds(torch.matmul, matrix, matrix) for _ in range(5))
     print(f"one core's inner loop: {peak / GIGA:.0f} GFLOP/s; matrix product {product / GIGA:.0f}")
     for name in options.networks:
-        table(name, peak)
+        table(name, peak, product, n_threads)
 
 
 if __name__ == "__main__":

@@ -62,12 +62,10 @@ def _lists(
     """
     n_lists = pairs[1] - pairs[0] if max(len(ratio), len(offset)) > 1 else 1
     (_, h, w, c), (tall, wide), (height, breadth) = ratio.shape, window, plane
-    starts, n = np.empty((n_lists, height * breadth + 1), np.int64), 0
-    values, places = (
-        np.empty(n_lists * h * w * c, np.float32),
-        np.empty(n_lists * h * w * c, np.int64),
-    )
-    width, apart = weight.shape[5], weight[0, 0].size // weight.shape[5] if weight.shape[1] > 1 else 0
+    room, width = n_lists * h * w * c, weight.shape[5]
+    apart = weight[0, 0].size // width if weight.shape[1] > 1 else 0
+    starts = np.empty((n_lists, height * breadth + 1), np.int64)
+    values, places, n = np.empty(room, np.float32), np.empty(room, np.int64), 0
     for one in range(n_lists):
         pair = pairs[0] + one
         shares, within = ratio[min(pair, len(ratio) - 1)], offset[min(pair, len(offset) - 1)]
@@ -122,13 +120,9 @@ def transposed(
     flat, written, (x_flat, b_flat, n_others) = weight.reshape(-1), out.reshape(-1), change
     _, height, breadth, slots, channels = out.shape
     starts, entries = _lists(ratio, offset, window, plane, steps, weight, stride[1] * c, pairs)
-    parts, reach = (
-        np.empty((tall, 3), np.int64),
-        (
-            _reached(height, padding[0], tall, stride[0], plane[0]),
-            _reached(breadth, padding[1], wide, stride[1], plane[1]),
-        ),
-    )
+    rows_reached = _reached(height, padding[0], tall, stride[0], plane[0])
+    columns_reached = _reached(breadth, padding[1], wide, stride[1], plane[1])
+    parts = np.empty((tall, 3), np.int64)
     for block in range(n_blocks):
         for pair in range(pairs[1] - pairs[0]):
             listed, into = starts[min(pair, len(starts) - 1)], 0 if adds else pair
@@ -136,9 +130,9 @@ def transposed(
             for y in range(height):
                 for x in range(breadth):
                     n_parts = 0
-                    for row in range(reach[0][y, 0], reach[0][y, 1]):
-                        start = listed[row * plane[1] + reach[1][x, 0]]
-                        stop = listed[row * plane[1] + reach[1][x, 1]]
+                    for row in range(rows_reached[y, 0], rows_reached[y, 1]):
+                        start = listed[row * plane[1] + columns_reached[x, 0]]
+                        stop = listed[row * plane[1] + columns_reached[x, 1]]
                         if start < stop:
                             tap = (y + padding[0] - row * stride[0]) * wide + x + padding[1]
                             parts[n_parts] = start, stop, tap * c * width

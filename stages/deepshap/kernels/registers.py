@@ -57,10 +57,10 @@ def _accumulate(
     """Add up outer products in registers: out[k] = Σ_s ratio[s] rows[k, s] weights[s].
 
     `sizes` are four tuples, whose lengths are the k of a block, its vectors, the vectors from one k
-    of `rows` to the next (none if that is not known), and whether out[k] += change * Σ instead. With sizes known, LLVM keeps all sums
-    and addresses in registers, which numba's own loops do not: an entry s costs one multiply-add
-    for each sum, one read and one product for each vector, and one read for each k. That runs at
-    four fifths of a core's peak.
+    of `rows` to the next (none if that is not known), and 1 if out[k] += change * Σ instead. With
+    sizes known, LLVM keeps all sums and addresses in registers, which numba's own loops do not: an
+    entry s costs one multiply-add for each sum, one read and one product for each vector, and one
+    read for each k. That runs at four fifths of a core's peak.
 
     Args:
         out: (array, start, step from one k to the next).
