@@ -187,10 +187,14 @@ def pool_ratios(
         inside = place.numel() == 0 or (place.min() >= 0 and place.max() < x.shape[1])
         _require(bool(inside), "a position outside its plane")
     _require(len(x) == len(outputs[0]) and len(b) == len(outputs_b[0]), "counts")
-    ratio = np.empty((len(x), len(b), *outputs[0].shape[1:]), np.float32)
+    ratio = np.empty((len(x), len(b), outputs[0][0].numel()), np.float32)
     offset = np.empty(ratio.shape, np.uint8)
-    arrays = (t.numpy() for t in (x, *outputs, b, *outputs_b))
-    if not _run("pool_ratios", *arrays, ratio, offset):
+    rows: list[NDArray[Any]] = []
+    for values, (y, place, within) in ((x, outputs), (b, outputs_b)):
+        among = place * x.shape[2] + torch.arange(x.shape[2])  # all channels of all positions
+        rows += (t.flatten(1).numpy() for t in (values, y, among, within))
+        rows[-2] = rows[-2].view(np.uint64)  # so that a loop need not ask whether it is below 0
+    if not _run("pool_ratios", *rows, ratio, offset):
         return None
     return _planes(ratio, image[1]), _planes(offset, image[1])
 

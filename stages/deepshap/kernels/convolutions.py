@@ -71,19 +71,20 @@ def _lists(
         shares, within = ratio[min(pair, len(ratio) - 1)], offset[min(pair, len(offset) - 1)]
         shares, within = shares.reshape(-1), within.reshape(-1)
         for y in range(height):
-            for x in range(breadth):
-                starts[one, y * breadth + x] = n
-                i, j = y // tall, x // wide
-                at, place = (i * w + j) * c, -1 if apart else y % tall * wide + x % wide
-                for some in range(0, c if i < h and j < w else 0, LANES):
-                    bits = _bits(shares, within, at + some, c - some, place)
-                    while bits:
-                        channel = some + _lowest(bits)
-                        bits &= bits - 1
-                        tap = within[at + channel] * apart + channel - x * column
-                        row = i * steps[1] + j * steps[2] + channel
-                        values[n], places[n] = shares[at + channel], (tap * width << 32) + row
-                        n += 1
+            i, below = y // tall, y % tall * wide
+            for j in range(-(-breadth // wide)):  # no division in the innermost loop
+                for x in range(j * wide, min(j * wide + wide, breadth)):
+                    starts[one, y * breadth + x] = n
+                    at, place = (i * w + j) * c, -1 if apart else below + x - j * wide
+                    for some in range(0, c if i < h and j < w else 0, LANES):
+                        bits = _bits(shares, within, at + some, c - some, place)
+                        while bits:
+                            channel = some + _lowest(bits)
+                            bits &= bits - 1
+                            tap = within[at + channel] * apart + channel - x * column
+                            row = i * steps[1] + j * steps[2] + channel
+                            values[n], places[n] = shares[at + channel], (tap * width << 32) + row
+                            n += 1
         starts[one, height * breadth] = n
     return starts, (values, places)
 
@@ -135,7 +136,8 @@ def transposed(
                         stop = listed[row * plane[1] + columns_reached[x, 1]]
                         if start < stop:
                             tap = (y + padding[0] - row * stride[0]) * wide + x + padding[1]
-                            parts[n_parts] = start, stop, tap * c * width
+                            parts[n_parts, 0], parts[n_parts, 1] = start, stop
+                            parts[n_parts, 2] = tap * c * width
                             n_parts += 1
                     at, all_, side = y * breadth + x, height * breadth, block * width
                     for some in range(0, k if n_parts or not adds else 0, n_k):

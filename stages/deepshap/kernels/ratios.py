@@ -1,4 +1,8 @@
-"""The rules of max pooling and ReLU for all pairs, compiled; `__init__.py` checks what is read."""
+"""The rules of max pooling and ReLU for all pairs, compiled; `__init__.py` checks what is read.
+
+Neither branches, so that compilers compute several elements at once. An image's elements lie in one
+row, whatever they are of.
+"""
 
 from typing import Any
 
@@ -15,23 +19,20 @@ def pool_ratios(
     """The rule of max pooling for all pairs: the larger side's position, and both changes' ratio.
 
     Args:
-        x: Inputs of the pool (n, h * w, c), float64.
-        y, x_at, x_offset: Its outputs, their positions in the plane, and in their windows.
+        x: Inputs of the pool, float64.
+        y, x_at, x_offset: Its outputs, their positions among the inputs, and in their windows.
         b, y_b, b_at, b_offset: The same of the background.
-        ratio, offset: (n, b, positions, c), written.
+        ratio, offset: (n, b, outputs), written.
     """
     for other in range(len(b)):
         for image in range(len(x)):
             for at in range(y.shape[1]):
-                for c in range(y.shape[2]):
-                    up, down = y[image, at, c], y_b[other, at, c]
-                    if up > down:
-                        own = up - b[other, x_at[image, at, c], c]
-                        offset[image, other, at, c] = x_offset[image, at, c]
-                    else:
-                        own = x[image, b_at[other, at, c], c] - down
-                        offset[image, other, at, c] = b_offset[other, at, c]
-                    ratio[image, other, at, c] = (up - down) / own if own != 0 else 0
+                up, down = y[image, at], y_b[other, at]
+                of_up, of_down = up - b[other, x_at[image, at]], x[image, b_at[other, at]] - down
+                own = of_up if up > down else of_down
+                ratio[image, other, at] = (up - down) / own if own != 0 else 0
+                which = x_offset[image, at] if up > down else b_offset[other, at]
+                offset[image, other, at] = which
 
 
 @compiled
