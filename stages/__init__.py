@@ -21,7 +21,7 @@ def code_digests() -> dict[Path, str]:
     return {
         path: hashlib.sha256(path.read_bytes()).hexdigest()
         for path in _FOLDER.rglob("*")
-        if path.is_file() and path.suffix != ".pyc"
+        if path.is_file() and path.parent.name != "__pycache__"
     }
 
 
@@ -66,3 +66,5 @@ if sys.argv[:1] == ["-m"]:  # only while `python -m stages.<name>` starts
     CODE_AT_START = code_digests()
     sys.excepthook = _excepthook
     gc.disable()  # until `run_stage`: imports leave nothing to collect, and looking takes time
+    # NumPy's threads would spin for a tenth of a second after each product, on PyTorch's cores.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

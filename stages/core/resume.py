@@ -91,10 +91,12 @@ def _version(library: str) -> str:
 
 
 def _files(deps: set[Path]) -> Iterator[Path]:
-    """The files of these files and folders, in order, without what Python compiled."""
+    """The files of these files and folders, in order, without what Python and numba compiled."""
     for dep in sorted(deps):
         inside = sorted(dep.rglob("*")) if dep.is_dir() else [dep]
-        yield from (file for file in inside if file.is_file() and file.suffix != ".pyc")
+        yield from (
+            file for file in inside if file.is_file() and file.parent.name != "__pycache__"
+        )
 
 
 class Shard(NamedTuple):

@@ -39,6 +39,7 @@ def run_stage(main: Callable[[Params], None], model: type[Params], in_ranks: boo
     """
     global _running
     gc.freeze()  # what the imports left; they ran without collection, see `stages`
+    gc.set_threshold(100_000)  # what is loaded later leaves as little
     gc.enable()
     atexit.register(gc.freeze)  # to collect what PyTorch's modules hold would take a second
     if isinstance(sys.stdout, TextIOWrapper):

@@ -52,6 +52,15 @@ def test_another_input_starts_anew_and_removes_what_was_kept(here: Path, file: s
     assert not folder.exists()
 
 
+@pytest.mark.parametrize("name", ["fitting.cpython-311.pyc", "fitting.loop.nbi", "fitting.1.nbc"])
+def test_what_was_compiled_meanwhile_starts_nothing_anew(here: Path, name: str) -> None:
+    folder = progress_folder("train", Params())
+    compiled = here / "stages/training/__pycache__" / name
+    compiled.parent.mkdir()
+    compiled.touch()
+    assert progress_folder("train", Params()) == folder
+
+
 @pytest.mark.usefixtures("here")
 def test_another_parameter_starts_anew() -> None:
     assert progress_folder("train", Params()) != progress_folder("train", Params(epochs=4))
