@@ -22,6 +22,7 @@ _WORDS = (
     "bad_alloc",
     "failed to map segment from shared object",
     "could not create a primitive",  # oneDNN, PyTorch's convolutions; it says no more
+    "can't start new thread",  # Python; its stack is what finds no room
 )
 
 
