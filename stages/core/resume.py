@@ -94,9 +94,7 @@ def _files(deps: set[Path]) -> Iterator[Path]:
     """The files of these files and folders, in order, without what Python and numba compiled."""
     for dep in sorted(deps):
         inside = sorted(dep.rglob("*")) if dep.is_dir() else [dep]
-        yield from (
-            file for file in inside if file.is_file() and file.parent.name != "__pycache__"
-        )
+        yield from (file for file in inside if file.is_file() and file.parent.name != "__pycache__")
 
 
 class Shard(NamedTuple):

@@ -8,7 +8,8 @@ channel),
     (outputs x rows) @ (rows x patch),
 
 where a row of the right factor is the weight patch under that position times x - b under the patch.
-The patches are then added up once.
+The patches are then added up once. The compiled loop does the same pair by pair: the transposed
+weight first, then times x - b.
 """
 
 from collections.abc import Sequence

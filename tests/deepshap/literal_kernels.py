@@ -1,7 +1,7 @@
 """What the compiled loops compute, a second time: slow, literal, in float64, an element at a time.
 
-It shares nothing with the loops, and has zeros, tiles and blocks nowhere. Arrays are numpy's; a
-size of 1 stands for "the same for all", as in broadcasting.
+It shares nothing with the loops: it skips no zeros and has no tiles or blocks. Arrays are numpy's;
+a size of 1 stands for "the same for all", as in broadcasting.
 """
 
 from __future__ import annotations

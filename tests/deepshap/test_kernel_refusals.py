@@ -62,6 +62,12 @@ def pooled(**changes: Any) -> Multiplier:
         {"size": (-1, 4)},
         {"multiplier": Multiplier(ROWS, RATIO[:1].expand(3, -1, -1, -1, -1))},
         {"multiplier": Multiplier(ROWS.expand(2, 3, 20, 3, 3)[:0], RATIO)},
+        {"multiplier": Multiplier(ROWS[:0], RATIO[:0])},
+        {"multiplier": Multiplier(ROWS[:1], RATIO[:0])},
+        {"multiplier": Multiplier(ROWS[:, :0], RATIO)},
+        {"multiplier": Multiplier(ROWS, RATIO.expand(-1, 3, -1, -1, -1))},
+        {"multiplier": pooled(index=OFFSET.expand(-1, 3, -1, -1, -1))},
+        {"multiplier": pooled(window=(17, 16), plane=(51, 48))},
         {"multiplier": Multiplier(ROWS, torch.ones(2, 1, 19, 3, 3))},
         {"multiplier": Multiplier(ROWS, torch.ones(2, 1, 20, 3, 4))},
         {"multiplier": Multiplier(ROWS, RATIO.double())},
@@ -143,6 +149,7 @@ def test_what_fits_is_contracted(ran: list[str]) -> None:
         {"pieces": [slice(0, 2), slice(1, 3)]},
         {"pieces": [slice(-1, 1)]},
         {"pieces": [slice(1, 1)]},
+        {"pieces": [slice(0, 2, 2)]},
         {"step": (3, 2)},
         {"step": (0, 2)},
         {"step": (2, -1)},
@@ -162,6 +169,23 @@ def test_what_does_not_fit_a_contraction_is_refused(changes: dict[str, Any]) -> 
 def test_an_offset_outside_its_window_stops_a_contraction() -> None:
     with pytest.raises(ValueError, match="an offset outside its window"):
         contract(multiplier=pooled(index=OFFSET + 4))
+
+
+@pytest.mark.usefixtures("no_loop")
+def test_pytorch_takes_what_is_too_far_for_an_offset(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert transpose(padding=(0, 2**31)) is None
+    monkeypatch.setattr(kernels, "_FARTHEST", len(POOLED.rows[0].flatten()) + 1)
+    assert transpose() is None
+    assert contract() is None
+    monkeypatch.setattr(kernels, "_FARTHEST", 20 * 32 * 7)  # c * channels * (window + width)
+    assert contract() is None
+    monkeypatch.setattr(kernels, "_FARTHEST", 20 * 32 * 7 + 1)
+    with pytest.raises(AssertionError, match="contracted would have run"):
+        contract()
+
+
+def test_no_pieces_have_no_sums() -> None:
+    assert contract(pieces=[]) == []
 
 
 def side(n: int) -> list[Tensor]:
@@ -189,6 +213,7 @@ def changed(at: int, change: Callable[[Tensor], Tensor]) -> tuple[list[Tensor], 
         (0, lambda planes: planes[..., :3]),
         (1, lambda largest: largest[..., :1]),
         (1, lambda largest: largest[:1]),
+        (1, lambda largest: largest.float()),
         (2, lambda index: index[:, :2]),
         (2, lambda index: index.double()),
         (2, lambda index: index.int()),

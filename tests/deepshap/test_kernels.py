@@ -32,7 +32,10 @@ SIZES = [
     *[(1, 1), (1, 3), (2, 1), (3, 1), (3, 2), (3, 4), (4, 5), (7, 5), (10, 2), (13, 1), (13, 3)],
     *[(27, 1), (27, 3), (40, 1), (40, 2), (40, 5)],
 ]
-"""Outputs k, and vectors of 16 that hold the channels written; every block's size is compiled."""
+"""Outputs k, and vectors of 16 that hold the channels written.
+
+Few, because each compiles loops of its own; `test_for_any_number_of_outputs` takes the others.
+"""
 
 ROUNDING = 1e-6
 """Of what a sum adds up, each number counted by its size: some of float32's 6e-8."""

@@ -1,8 +1,9 @@
-"""What is mostly 0 behind ReLU and max pooling, by compiled loops where numba is installed.
+"""Skip the zeros behind ReLU and max pooling, by compiled loops where numba is installed.
 
 Each function returns None where PyTorch has to compute instead: without numba, on other devices, in
-other dtypes, where pooling windows overlap. Every shape, step and dtype is checked here, before
-a loop forms an address. Shapes have p pairs of n images and b background images, k outputs.
+other dtypes, where pooling windows overlap, and where a list would cost more. Every shape, step and
+dtype is checked here, before a loop forms an address. Shapes have p pairs of n images and b
+background images, k outputs.
 """
 
 import functools
@@ -31,8 +32,11 @@ _MOST_VECTORS = 4
 _LEAST_WORK = 16
 """Multiply-adds of vectors below which it costs more to list an entry than to multiply zeros."""
 
+_FARTHEST = 2**31
+"""Offsets in weights are below it: they take 32 bits, with a sign."""
+
 _NO_CHANGE = np.empty(0, np.float32), np.empty(0, np.float32), 1
-"""What a loop does not read that writes multipliers."""
+"""The `change` of a call that writes instead of adding: never read."""
 
 _FAILED: set[str] = set()
 """Loops that cannot be compiled here."""
@@ -50,8 +54,8 @@ class Weight:
         """In blocks of channels whose sums for k outputs fit the registers.
 
         Returns:
-            (blocks, 1, height, width, c read, 16 * vectors), filled up with zeros; tuples as long
-            as outputs are computed together, and as a block has vectors.
+            (blocks, 1 for the window, height, width, c read, 16 * vectors), padded with zeros; and
+            two tuples whose lengths are the outputs computed together and the vectors of a block.
         """
         _require(self._weight.dtype == torch.float32, "a weight of another dtype")
         read, written, *kernel = self.shape
@@ -96,10 +100,11 @@ def transposed(
     work = math.prod(weight.shape[2:]) * len(blocks) * len(tuples[1]) * its.k
     if multiplier.ratio is not None and work < _LEAST_WORK:
         return None
-    taps = blocks[0].size // blocks.shape[3] * (stride[1] * its.plane[1] + size[1] + padding[1])
+    far = blocks[0].size // blocks.shape[3] * (stride[1] * its.plane[1] + size[1] + padding[1])
+    if not its.is_near or far >= _FARTHEST:
+        return None
     _require(blocks.shape[4] == its.ratio.shape[3], "a weight for other channels")
     _require(min(stride) >= 1 and min(padding) >= 0, "a stride below 1 or a padding below 0")
-    _require(taps < 2**31, "a weight too large for its offsets")
     out = np.empty((its.n_pairs, *size, its.k, len(blocks) * blocks.shape[5]), np.float32)
     settings = its.window, its.plane, blocks, stride, padding, its.k, (0, its.n_pairs), _NO_CHANGE
     if not _run("transposed", (*tuples, its.apart, ()), *its.arrays, *settings, out):
@@ -144,10 +149,13 @@ def contracted(
     _require((h, w) == its.ratio.shape[1:3], "patches at other positions")
     _require(weight.shape[1] == channels * math.prod(patch), "patches of another size")
     ends = zip((h, w), step, patch, plane, strict=True)
-    fits = min(step) >= 1 and all((n - 1) * far + size <= whole for n, far, size, whole in ends)
-    _require(fits and blocks[0].size < 2**31, "patches beyond the image, or too many weights")
-    _require(all(0 <= piece.start < piece.stop <= b for piece in pieces), "pieces beyond all")
-    bounds = np.array([[piece.start, piece.stop] for piece in pieces])
+    fits = all((count - 1) * far + size <= whole for count, far, size, whole in ends)
+    _require(min(step) >= 1 and fits, "patches beyond the image")
+    if not its.is_near or blocks[0].size // n_window * (n_window + w) >= _FARTHEST:
+        return None
+    whole = all(0 <= piece.start < piece.stop <= b and piece.step in {None, 1} for piece in pieces)
+    _require(whole, "pieces beyond the background, or with gaps")
+    bounds = np.array([[piece.start, piece.stop] for piece in pieces], np.int64).reshape(-1, 2)
     out = np.zeros((len(pieces), n, its.k, channels, *plane), np.float32)
     missing = len(blocks) * blocks.shape[5] - weight.shape[1]
     under, others = (
@@ -178,22 +186,29 @@ def pool_ratios(
         [_channels_last(tensor).flatten(1, 2) for tensor in side] for side in (image, background)
     ]
     (x, *outputs), (b, *outputs_b) = sides
-    _require(len({t.shape for t in outputs}) == len({t.shape for t in outputs_b}) == 1, "shapes")
+    _require(
+        len({t.shape for t in outputs}) == len({t.shape for t in outputs_b}) == 1,
+        "outputs, positions and offsets of different shapes",
+    )
     _require(outputs[0].shape[1:] == outputs_b[0].shape[1:], "outputs unlike the background's")
     _require(x.shape[1:] == b.shape[1:] and x.shape[2] == outputs[0].shape[2], "unlike inputs")
-    _require(x.dtype == b.dtype == torch.float64, "inputs that are not float64")
+    dtypes = {values.dtype for values in (x, b, outputs[0], outputs_b[0])}
+    _require(dtypes == {torch.float64}, "inputs or outputs that are not float64")
     for _, place, within in (outputs, outputs_b):
         _require((place.dtype, within.dtype) == (torch.int64, torch.uint8), "other positions")
         inside = place.numel() == 0 or (place.min() >= 0 and place.max() < x.shape[1])
         _require(bool(inside), "a position outside its plane")
-    _require(len(x) == len(outputs[0]) and len(b) == len(outputs_b[0]), "counts")
+    _require(
+        len(x) == len(outputs[0]) and len(b) == len(outputs_b[0]),
+        "inputs and outputs of different numbers of images",
+    )
     ratio = np.empty((len(x), len(b), outputs[0][0].numel()), np.float32)
     offset = np.empty(ratio.shape, np.uint8)
     rows: list[NDArray[Any]] = []
     for values, (y, place, within) in ((x, outputs), (b, outputs_b)):
         among = place * x.shape[2] + torch.arange(x.shape[2])  # all channels of all positions
-        rows += (t.flatten(1).numpy() for t in (values, y, among, within))
-        rows[-2] = rows[-2].view(np.uint64)  # so that a loop need not ask whether it is below 0
+        at = among.flatten(1).numpy().view(np.uint64)  # so no loop asks whether it is below 0
+        rows += [values.flatten(1).numpy(), y.flatten(1).numpy(), at, within.flatten(1).numpy()]
     if not _run("pool_ratios", *rows, ratio, offset):
         return None
     return _planes(ratio, image[1]), _planes(offset, image[1])
@@ -221,6 +236,9 @@ class _Factors:
         offset: (p or 1, h, w, c) uint8, the position in a window.
         window: Height and width; (1, 1) without a pool.
         plane: Height and width before the pool.
+        k: Number of outputs.
+        n_pairs: p.
+        is_near: Whether 32 bits can tell where each number of `rows` is.
     """
 
     def __init__(self, multiplier: Multiplier) -> None:
@@ -228,6 +246,7 @@ class _Factors:
         if rows.stride(4) != 1:
             rows = rows.contiguous()
         n, h, w, self.k, c = rows.shape
+        _require(0 not in rows.shape, "an empty multiplier")
         sides = list(zip(rows.shape, rows.stride(), strict=True))
         span = 1 + sum((side - 1) * step for side, step in sides)
         self.rows: NDArray[np.float32] = rows.as_strided((span,), (1,)).numpy()
@@ -246,10 +265,14 @@ class _Factors:
         self.n_pairs = max(pairs, default=1)
         dtypes = one.dtype, index.dtype
         _require(dtypes == (torch.float32, torch.uint8), "ratios or offsets of another dtype")
-        _require(min(self.window) >= 1, "a window below 1")
+        _require(one.shape[1] == index.shape[1] == 1, "a ratio or offset for each output")
+        _require(0 not in pairs, "an empty multiplier")
+        fits = min(self.window) >= 1 and math.prod(self.window) <= 256  # as offsets are uint8
+        _require(fits, "a window below 1, or of more than 256 positions")
         covered = h * self.window[0] <= self.plane[0] and w * self.window[1] <= self.plane[1]
         _require(covered, "windows beyond the plane")
-        _require(len(pairs) <= 1 and span < 2**31, "a multiplier of other pairs, or too large")
+        _require(len(pairs) <= 1, "factors of different pairs")
+        self.is_near = span < 2 * _FARTHEST  # no sign here
 
     @property
     def arrays(self) -> tuple[Any, ...]:
@@ -274,7 +297,10 @@ def _loops() -> dict[str, Callable[..., None]]:
     """The compiled loops by name; none without numba."""
     try:
         from . import convolutions, ratios
-    except (ImportError, OSError):  # the latter where LLVM's library does not load
+    except ModuleNotFoundError:
+        return {}
+    except (ImportError, OSError, SystemError) as error:  # of versions, or of LLVM's library
+        warnings.warn(f"DeepSHAP: numba does not load, so PyTorch computes: {error}", stacklevel=2)
         return {}
     loops = convolutions.transposed, convolutions.contracted, ratios.pool_ratios, ratios.relu_ratios
     return {loop.__name__: loop for loop in loops}
@@ -286,7 +312,7 @@ def _run(name: str, *arguments: Any) -> bool:
         return False
     try:
         _loops()[name](*arguments)
-    except MemoryError:  # of the loops themselves
+    except (MemoryError, IndexError):  # of the loops themselves, the latter where numba checks
         raise
     except Exception as error:  # of any type: numba's, LLVM's, of a version, of a processor
         _FAILED.add(name)

@@ -20,13 +20,14 @@ class _Announced(event.Listener):
 
     is_told = False
 
-    def on_start(self, event: Any) -> None:
-        ours = event.data["dispatcher"].py_func.__module__.startswith(f"{__package__}.")
+    def on_start(self, happened: Any) -> None:
+        module = happened.data["dispatcher"].py_func.__module__ or ""  # none behind `exec`
+        ours = module.startswith(f"{__package__}.")
         if ours and not self.is_told:
             print("DeepSHAP: compiling its loops", file=sys.stderr, flush=True)
             self.is_told = True
 
-    def on_end(self, event: Any) -> None:
+    def on_end(self, happened: Any) -> None:
         pass
 
 

@@ -27,7 +27,7 @@ _lowest: Any = numbers.trailing_zeros  # of the bits that are set
 def _bits(ratio: Any, offset: Any, start: int, count: int, place: int) -> int:
     """Which of the next ratios, at most 16, are not 0 and at a place of their windows, as bits.
 
-    To go through the bits that are set takes less than half as long as through all ratios.
+    Going through the set bits takes less than half as long as going through all ratios.
 
     Args:
         ratio, offset: Numbers of which those from `start` on are meant.
@@ -51,10 +51,10 @@ def _lists(
 ) -> Any:  # fmt: skip
     """List the ratios that are not 0 by position, for each pair, or once if they are alike.
 
-    A position is one of the plane before the pool, so what a kernel covers of one of its rows is
-    one stretch of the list; or, where each position of a window has its own weights, of the plane
-    behind it. `column` is taken off an entry's row of weights for each column that it lies to the
-    right, because its tap is one further to the left.
+    Positions are those of the plane before the pool, so what a kernel's row covers is one stretch
+    of the list. Where each position of a window has its own weights, they are those of the plane
+    behind the pool. `column` is how many lines of weights an entry moves back for each column to
+    the right: its tap lies one stride further to the left.
 
     Returns:
         Where each position's entries begin, (pairs or 1, height * width + 1); and the entries, as
@@ -81,9 +81,9 @@ def _lists(
                         while bits:
                             channel = some + _lowest(bits)
                             bits &= bits - 1
-                            tap = within[at + channel] * apart + channel - x * column
-                            row = i * steps[1] + j * steps[2] + channel
-                            values[n], places[n] = shares[at + channel], (tap * width << 32) + row
+                            line = within[at + channel] * apart + channel - x * column
+                            row = i * steps[1] + j * steps[2] + channel  # 0 or more; `line` or not
+                            values[n], places[n] = shares[at + channel], (line * width << 32) + row
                             n += 1
         starts[one, height * breadth] = n
     return starts, (values, places)
@@ -173,9 +173,8 @@ def contracted(
 ) -> None:  # fmt: skip
     """Contract a first convolution over pairs: out = Σ (x - b) Σ_c rows ratio weight.
 
-    From each position to the patch under it that is a 1×1 convolution, transposed. Of an image and
-    a piece of the background the sums stay in the cache, then the patches, which overlap, are added
-    up.
+    A 1×1 convolution, transposed, from each position to the patch under it. The sums of one image
+    and one piece stay in the cache; at the end the patches, which overlap, are added up.
 
     Args:
         sizes, rows, steps, ratio, offset: As for `transposed`.

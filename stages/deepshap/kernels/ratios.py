@@ -1,7 +1,6 @@
 """The rules of max pooling and ReLU for all pairs, compiled; `__init__.py` checks what is read.
 
-Neither branches, so that compilers compute several elements at once. An image's elements lie in one
-row, whatever they are of.
+Neither branches, so compilers can compute several elements at once. Each image is one row.
 """
 
 from typing import Any

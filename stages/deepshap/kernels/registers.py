@@ -67,8 +67,8 @@ def _accumulate(
         change: (images, start, background, start), whose difference is a factor for each channel.
         weights: (array, start).
         rows: (array, start, step from one k to the next).
-        entries: (ratio, places), arrays of one number an entry: the upper 32 bits of a place are an
-            offset in `weights`, the lower ones in `rows`.
+        entries: (ratio, places), arrays of one number an entry: the upper 32 bits of a place, with
+            a sign, are an offset in `weights`, the lower ones in `rows`.
         parts: (n, 3) int64: first entry, behind the last entry, start in `weights`.
         n_parts: How many of them.
     """
