@@ -1,6 +1,7 @@
 """Runs a stage: loads its parameters, and turns a user's error into one readable message."""
 
 import atexit
+import contextlib
 import gc
 import os
 import sys
@@ -66,6 +67,16 @@ def run_stage(main: Callable[[Params], None], model: type[Params], in_ranks: boo
         if is_rank():  # its launcher says it
             os._exit(1)
         exit_interrupted(left_by_interrupt(stage))
+    if main.__module__ == "__main__" and not is_rank():
+        _end_at_once()
+
+
+def _end_at_once() -> NoReturn:
+    """End this process, whose results are written; to take PyTorch down would take 0.2 s more."""
+    with contextlib.suppress(OSError):  # nobody listens
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(0)
 
 
 def _message(error: BaseException, stage: str) -> str | None:
