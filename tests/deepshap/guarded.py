@@ -15,9 +15,6 @@ GUARD = 4099
 N_WRITTEN = {"transposed": 1, "contracted": 1, "pool_ratios": 2, "relu_ratios": 1}
 """How many of a loop's last arguments it writes."""
 
-ADDS = "contracted"
-"""The loop that adds to what it writes."""
-
 
 def run_guarded(name: str, *arguments: Any) -> bool:
     """Run a loop on copies of its arrays, each between guards.
@@ -25,14 +22,20 @@ def run_guarded(name: str, *arguments: Any) -> bool:
     A guard around floats is NaN, which shows in every sum that reads it.
     """
     first_written = len(arguments) - N_WRITTEN[name]
-    copies = [
-        Guarded(one, at >= first_written, name != ADDS) if isinstance(one, np.ndarray) else one
-        for at, one in enumerate(arguments)
-    ]
-    done = RUN(name, *(one.inside if isinstance(one, Guarded) else one for one in copies))
-    for one in copies:
-        if isinstance(one, Guarded):
-            one.check()
+    adds = name in {"transposed", "contracted"} and len(arguments[0][3]) > 0
+    copies: list[Guarded] = []
+
+    def guarded(one: Any, is_written: bool) -> Any:
+        if isinstance(one, tuple):
+            return tuple(guarded(part, is_written) for part in one)
+        if not isinstance(one, np.ndarray):
+            return one
+        copies.append(Guarded(one, is_written, not adds))
+        return copies[-1].inside
+
+    done = RUN(name, *(guarded(one, at >= first_written) for at, one in enumerate(arguments)))
+    for copy in copies:
+        copy.check()
     return done
 
 

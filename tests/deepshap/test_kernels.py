@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from stages.deepshap import kernels
+from stages.deepshap.kernels import convolutions
 from stages.deepshap.multiplier import Multiplier
 
 from . import literal_kernels as literal
@@ -25,6 +27,7 @@ from .drawn_kernels import (
     of_vectors,
     transpositions,
 )
+from .guarded import run_guarded
 
 pytestmark = pytest.mark.usefixtures("any_work")
 
@@ -138,6 +141,25 @@ def test_a_first_convolution_is_contracted_as_literally(
 ) -> None:
     ran.clear()
     check_contracted(ran, **data.draw(contractions(*data.draw(st.sampled_from(SIZES)))))
+
+
+@pytest.mark.parametrize(("k", "n_vectors"), [(1, 1), (7, 3), (10, 2), (13, 3), (27, 1)])
+@given(data=st.data())
+def test_what_a_contraction_adds_up_lies_between_guards_too(
+    monkeypatch: pytest.MonkeyPatch, k: int, n_vectors: int, data: st.DataObject
+) -> None:
+    """Its sums are no argument; in Python they go to a guarded loop, part by part."""
+    ran: list[str] = []
+
+    def run(name: str, *arguments: Any) -> bool:
+        convolutions.contracted.py_func(*arguments)
+        ran.append(name)
+        return True
+
+    with monkeypatch.context() as patch:
+        patch.setattr(kernels, "_run", run)
+        patch.setattr(convolutions, "transposed", partial(run_guarded, "transposed"))
+        check_contracted(ran, **data.draw(contractions(k, n_vectors)))
 
 
 # ----------------------------------------------------------------------------------------- ratios
