@@ -25,7 +25,7 @@ def run_command(main: Callable[[Sequence[str]], None], interrupted: str = "run i
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
         sys.exit(f"interrupted: {interrupted}")
-    except Exception as error:  # the type does not tell what a user can mend; the rest is raised
+    except Exception as error:  # any type may hide an error that a user can fix
         if is_out_of_memory(error):
             sys.exit("error: not enough memory; free some, or take fewer or smaller images")
         if message := unusable_file_message(error):

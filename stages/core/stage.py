@@ -67,7 +67,7 @@ def run_stage(main: Callable[[Params], None], model: type[Params], in_ranks: boo
         if is_rank():  # its launcher says it
             os._exit(1)
         exit_interrupted(left_by_interrupt(stage))
-    if main.__module__ == "__main__" and not is_rank():
+    if main.__module__ == "__main__" and not is_rank():  # not where a test has imported the stage
         _end_at_once()
 
 

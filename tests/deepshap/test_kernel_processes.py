@@ -36,6 +36,16 @@ cgutils.alloca_once = refuse
 """A numba that finds no code for the loops, as when a version changes what they are written in."""
 
 
+UNUSABLE = """
+class Finder:
+    def find_spec(self, name, *_):
+        if name == "numba":
+            raise {error}
+sys.meta_path.insert(0, Finder())
+"""
+"""A numba that is installed, but does not load."""
+
+
 def run(folder: Path, before: str = "", engine: str = "stages.deepshap", **env: str) -> str:
     """Explain in a process; save the attributions in a folder; return what went to stderr."""
     script = f"import sys, torch\n{before}\nfrom {engine} import DeepShap\n{MAIN}"
@@ -59,6 +69,25 @@ def check_values(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_without_numba_pytorch_computes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert run(tmp_path, MISSING) == ""
+    check_values(tmp_path, monkeypatch)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        "ImportError('Numba needs NumPy 2.3 or less')",
+        "ModuleNotFoundError('No module named numba.cpython', name='numba.cpython')",
+        "SystemError('initialization of _internal failed')",
+        "OSError('libllvmlite.so: cannot open')",
+    ],
+)
+def test_a_numba_that_does_not_load_says_why_and_pytorch_computes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: str
+) -> None:
+    told = run(tmp_path, UNUSABLE.format(error=error))
+    reason = error.split("'")[1]
+    says = f"DeepSHAP: numba does not load, so PyTorch computes instead: {reason}\n"
+    assert told.count(says) == 1
     check_values(tmp_path, monkeypatch)
 
 

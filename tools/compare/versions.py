@@ -139,7 +139,7 @@ def _done_without(copy: Path) -> Iterator[None]:
         yield
     except UserError:
         raise
-    except Exception:  # each kind of remote raises types of its own
+    except Exception:  # every kind of remote raises errors of its own
         shutil.rmtree(copy) if copy.is_dir() else copy.unlink(missing_ok=True)
 
 

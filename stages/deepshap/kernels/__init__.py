@@ -7,6 +7,7 @@ background images, k outputs.
 """
 
 import functools
+import importlib.util
 import math
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -296,11 +297,12 @@ def _suits(multiplier: Multiplier) -> bool:
 def _loops() -> dict[str, Callable[..., None]]:
     """The compiled loops by name; none without numba."""
     try:
+        if importlib.util.find_spec("numba") is None:
+            return {}
         from . import convolutions, ratios
-    except ModuleNotFoundError:
-        return {}
-    except (ImportError, OSError, SystemError) as error:  # of versions, or of LLVM's library
-        warnings.warn(f"DeepSHAP: numba does not load, so PyTorch computes: {error}", stacklevel=2)
+    except (ImportError, OSError, SystemError) as error:  # such as of versions that do not fit
+        message = f"DeepSHAP: numba does not load, so PyTorch computes instead: {error}"
+        warnings.warn(message, stacklevel=2)
         return {}
     loops = convolutions.transposed, convolutions.contracted, ratios.pool_ratios, ratios.relu_ratios
     return {loop.__name__: loop for loop in loops}
@@ -314,7 +316,7 @@ def _run(name: str, *arguments: Any) -> bool:
         _loops()[name](*arguments)
     except (MemoryError, IndexError):  # of the loops themselves, the latter where numba checks
         raise
-    except Exception as error:  # of any type: numba's, LLVM's, of a version, of a processor
+    except Exception as error:  # numba and LLVM raise whatever they meet while they compile
         _FAILED.add(name)
         said = [line.strip() for line in str(error).splitlines() if line.strip()][:2]
         why = ": ".join([type(error).__name__, *said])
