@@ -21,7 +21,7 @@ READY := $(VENV)/.ready
 repro: $(READY)
 	python -m stages.check
 	dvc repro
-	python -m tools.reached
+	python -m tools.next_steps
 
 test: export OMP_NUM_THREADS = 1
 test: $(READY)

@@ -27,8 +27,8 @@ from numpy.lib.format import open_memmap
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from deepshap import DeepShap
 from stages.architectures import convnet, lenet, vit
-from stages.deepshap import DeepShap
 
 MNIST = Path("data/embedded/mnist")
 IMAGE = (1, 28, 28)

@@ -21,7 +21,7 @@ import torchvision
 from torch import Tensor, nn
 
 from benchmarks.deepshap import by_shap, peak_mb, seconds
-from stages.deepshap import DeepShap
+from deepshap import DeepShap
 
 DEEP = ["vgg11_bn", "mnasnet0_5", "regnet_x_400mf", "resnet18"]
 N_OUTPUTS = 4

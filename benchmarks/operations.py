@@ -21,12 +21,12 @@ import torch
 from torch import Tensor
 
 from benchmarks.deepshap import GIGA, N_CLASSES, NETWORKS, mnist, seconds, trained
-from stages.deepshap import DeepShap, kernels
-from stages.deepshap.bilinear import MatrixProduct
-from stages.deepshap.composition import Composed
-from stages.deepshap.linear import Convolution, Dense
-from stages.deepshap.multiplier import Multiplier
-from stages.deepshap.rules import Rule
+from deepshap import DeepShap, kernels
+from deepshap.multiplier import Multiplier
+from deepshap.rules.base import Rule
+from deepshap.rules.bilinear import MatrixProduct
+from deepshap.rules.composition import Composed
+from deepshap.rules.linear import Convolution, Dense
 
 N_IMAGES = 16
 

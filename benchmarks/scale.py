@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 import yaml
 
-from stages.core.params import PARAMS_FILE, read_yaml
+from stages.base.files.yaml import PARAMS_FILE, read_yaml
 
 MEASURED = (1_000, 10_000)
 ASKED = (1_000_000, 10_000_000)

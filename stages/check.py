@@ -5,10 +5,11 @@ A misspelt key of the last stage is reported in a second, not after training.
 
 from pathlib import Path
 
-from stages.core.files import new_file
-from stages.core.stage import run_stage
+from stages.base.files.atomic import new_file
+from stages.base.run.stage import run_stage
 from stages.params.whole import AllParams as Params
 
+NEEDS_LESS = "fewer or smaller images (preprocess.limit, preprocess.image_size)"
 MARKER = Path("data/checked")
 
 
@@ -19,4 +20,4 @@ def main(_: Params) -> None:
 
 
 if __name__ == "__main__":
-    run_stage(main, Params)
+    run_stage(main, Params, NEEDS_LESS)

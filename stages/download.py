@@ -2,11 +2,13 @@
 
 from pathlib import Path
 
-from stages.core.sections import StageParams
-from stages.core.stage import run_stage
+from stages.base.params.sections import StageParams
+from stages.base.run.stage import run_stage
 from stages.datasets.base.contract import Origin
 from stages.datasets.base.raw import fetch_dataset
 from stages.params.data import Data
+
+NEEDS_LESS = "a smaller data set (data.dataset, data.source)"
 
 
 class Params(StageParams):
@@ -23,4 +25,4 @@ def main(params: Params) -> None:
 
 
 if __name__ == "__main__":
-    run_stage(main, Params)
+    run_stage(main, Params, NEEDS_LESS)

@@ -11,10 +11,12 @@ from torch import Tensor
 
 from stages.artifacts.predictions import Predictions, class_scores
 from stages.artifacts.splits import load_names, load_split
-from stages.core.errors import UserError
-from stages.core.files import concatenate_on_disk, new_file, write_csv, write_json
-from stages.core.sections import DeviceName, StageParams
-from stages.core.stage import run_stage
+from stages.base.errors.user import UserError
+from stages.base.files.arrays import concatenate_on_disk
+from stages.base.files.atomic import new_file
+from stages.base.files.formats import write_csv, write_json
+from stages.base.params.sections import DeviceName, StageParams
+from stages.base.run.stage import run_stage
 from stages.networks.checkpoint import Checkpoint, load_checkpoint
 from stages.networks.device import choose_device, configure_process_for
 from stages.networks.predict import predict_batches
@@ -23,6 +25,8 @@ METRICS = Path("metrics/evaluate.json")
 PLOTS = Path("plots")
 N_BINS = 15  # as in Guo et al. 2017, who made the measure popular
 N_MISTAKES = 100
+
+NEEDS_LESS = "fewer or smaller images (preprocess.limit, preprocess.image_size)"
 
 
 class Params(StageParams):
@@ -156,4 +160,4 @@ def mistakes(predictions: Predictions) -> pd.DataFrame:
 
 
 if __name__ == "__main__":
-    run_stage(main, Params)
+    run_stage(main, Params, NEEDS_LESS)

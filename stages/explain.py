@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from deepshap import UnsupportedOperation, portable_operations
 from stages.artifacts.explanation import (
     AttributionSlice,
     ExplainedImages,
@@ -21,20 +22,19 @@ from stages.artifacts.explanation import (
 from stages.artifacts.portable import PortableNetwork
 from stages.artifacts.predictions import Predictions
 from stages.artifacts.splits import SplitName, load_names, load_split
-from stages.core.launch import rank
-from stages.core.memory import is_out_of_memory
-from stages.core.resume import (
+from stages.base.errors.memory import is_out_of_memory
+from stages.base.params.sections import DeviceName, StageParams
+from stages.base.run.progress import progress_folder
+from stages.base.run.rank import rank
+from stages.ranks.shards import (
     Shard,
     n_finished,
     new_shard,
-    progress_folder,
     shards_of,
     unfinished,
     until_finished,
 )
-from stages.core.sections import DeviceName, StageParams
-from stages.core.stage import require_true_record, run_stage
-from stages.deepshap import UnsupportedOperation, portable
+from stages.base.run.stage import require_true_record, run_stage
 from stages.explainers.base.contract import Attribute, Attributions, build_explainer
 from stages.explainers.base.slices import SLICE_IMAGES, additive_slices, attributions, progress_bar
 from stages.networks.build import place_in_file
@@ -42,11 +42,17 @@ from stages.networks.checkpoint import Checkpoint, load_checkpoint
 from stages.networks.device import choose_device, configure_process_for
 from stages.networks.predict import predict, with_output
 from stages.params.explain import Explain
+from stages.ranks import launch
 from stages.sampling.background import choose_background, standard_error
 from stages.sampling.choices import choose_images
 from stages.sampling.outputs import choose_classes
 
 MOST_WEIGHTS = 1_500_000  # of a network that report can put in its page
+
+NEEDS_LESS = (
+    "fewer images or background images (explain.n_images, explain.n_background), or fewer "
+    "outputs of each (explain.outputs)"
+)
 
 
 class Params(StageParams):
@@ -210,7 +216,7 @@ def portable_network(network: nn.Module, image: Tensor) -> PortableNetwork:
             reason=f"it has {n_weights:,} weights, and this page has room for {MOST_WEIGHTS:,}"
         )
     try:
-        operations = portable(network, image)
+        operations = portable_operations(network, image)
     except UnsupportedOperation as error:
         if is_out_of_memory(error):
             raise
@@ -259,4 +265,4 @@ def _why_none(setup: Setup) -> str:
 
 
 if __name__ == "__main__":
-    run_stage(main, Params, in_ranks=True)
+    run_stage(main, Params, NEEDS_LESS, launch)

@@ -5,14 +5,16 @@ import math
 import numpy as np
 
 from stages.artifacts.splits import DatasetInfo, Split, save_splits
-from stages.core.memory import require_free_memory
-from stages.core.sections import Seed, StageParams
-from stages.core.stage import run_stage
+from stages.base.errors.memory import require_free_memory
+from stages.base.params.sections import Seed, StageParams
+from stages.base.run.stage import run_stage
 from stages.datasets.base.raw import RawInfo, read_dataset
 from stages.params.preprocess import Preprocess
 from stages.preparation.arrays import shape_of_first, to_arrays
 from stages.preparation.soundness import require_sound
 from stages.preparation.splitting import split_dataset
+
+NEEDS_LESS = "fewer or smaller images (preprocess.limit, preprocess.image_size)"
 
 
 class Params(StageParams):
@@ -63,4 +65,4 @@ def describe(
 
 
 if __name__ == "__main__":
-    run_stage(main, Params)
+    run_stage(main, Params, NEEDS_LESS)

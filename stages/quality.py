@@ -10,9 +10,9 @@ from torch import nn
 
 from stages.artifacts.explanation import Explanation
 from stages.artifacts.quality import Quality
-from stages.core.files import write_csv
-from stages.core.sections import DeviceName, StageParams
-from stages.core.stage import run_stage
+from stages.base.files.formats import write_csv
+from stages.base.params.sections import DeviceName, StageParams
+from stages.base.run.stage import run_stage
 from stages.measures.base.baselines import BASELINES
 from stages.measures.base.maps import (
     Maps,
@@ -31,6 +31,11 @@ from stages.networks.predict import with_output
 from stages.params.quality import Quality as QualityParams
 
 PLOTS = Path("plots")
+
+NEEDS_LESS = (
+    "fewer images or fewer outputs of each (explain.n_images, explain.outputs), or fewer "
+    "methods to compare with (quality.methods)"
+)
 
 
 class Params(StageParams):
@@ -111,4 +116,4 @@ def seconds_by_method(subject: Subject, maps: Mapping[str, Maps]) -> dict[str, f
 
 
 if __name__ == "__main__":
-    run_stage(main, Params)
+    run_stage(main, Params, NEEDS_LESS)

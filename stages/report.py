@@ -7,12 +7,13 @@ from stages.artifacts.portable import PortableNetwork
 from stages.artifacts.predictions import Predictions
 from stages.artifacts.quality import Quality
 from stages.artifacts.splits import load_split
-from stages.core.files import new_file, new_folder, write_csv, write_json
-from stages.core.sections import StageParams
-from stages.core.stage import run_stage
+from stages.base.files.atomic import new_file, new_folder
+from stages.base.files.formats import write_csv, write_json
+from stages.base.params.sections import StageParams
+from stages.base.run.stage import run_stage
+from stages.explorer.document import write_explorer
 from stages.figures.class_means import draw_class_means
 from stages.figures.contrasts import draw_contrasts
-from stages.figures.explorer import write_explorer
 from stages.figures.run import Run
 from stages.figures.samples import draw_samples
 from stages.figures.sheets import draw_sheets
@@ -22,6 +23,8 @@ from stages.summary.tables import write_attribution_table
 
 METRICS = Path("metrics/explain.json")
 PLOTS = Path("plots")
+
+NEEDS_LESS = "fewer images or fewer outputs of each (explain.n_images, explain.outputs)"
 
 
 class Params(StageParams):
@@ -54,4 +57,4 @@ def main(params: Params) -> None:
 
 
 if __name__ == "__main__":
-    run_stage(main, Params)
+    run_stage(main, Params, NEEDS_LESS)

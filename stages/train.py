@@ -8,23 +8,29 @@ import torch
 from torch import nn
 
 from stages.artifacts.splits import load_info, load_split
-from stages.core.files import write_csv
-from stages.core.launch import rank
-from stages.core.resume import progress_folder
-from stages.core.sections import DeviceName, Seed, StageParams
-from stages.core.stage import require_true_record, run_stage
+from stages.base.files.formats import write_csv
+from stages.base.params.sections import DeviceName, Seed, StageParams
+from stages.base.run.progress import progress_folder
+from stages.base.run.rank import rank
+from stages.base.run.stage import require_true_record, run_stage
 from stages.networks.build import build_network
 from stages.networks.checkpoint import Checkpoint, save_checkpoint
 from stages.networks.device import choose_device, configure_process_for
 from stages.params.model import WEIGHTS, Model
 from stages.params.train import TrainOrWeights
+from stages.ranks import launch
+from stages.ranks.gradients import joined_ranks
 from stages.training.failures import failures_in_training
 from stages.training.fitting import COLUMNS, DeviceSplit, Training, fit, to_device
 from stages.training.progress import go_on, keep_progress
-from stages.training.ranks import joined_ranks
 from stages.training.start import first_layer, load_weights
 
 CURVES = Path("plots/training.csv")
+
+NEEDS_LESS = (
+    "a smaller train.batch_size, or fewer or smaller images (preprocess.limit, "
+    "preprocess.image_size)"
+)
 
 
 class Params(StageParams):
@@ -81,4 +87,4 @@ def learn(network: nn.Module, train: DeviceSplit, validation: DeviceSplit, param
 
 
 if __name__ == "__main__":
-    run_stage(main, Params, in_ranks=True)
+    run_stage(main, Params, NEEDS_LESS, launch)

@@ -17,9 +17,10 @@ import yaml
 from hypothesis import HealthCheck, Phase, settings
 from playwright.sync_api import Browser, Error, sync_playwright
 
-from stages import download, evaluate, explain, preprocess, quality, rehearse, report, train
-from stages.core import declared
-from stages.core.params import check_params, read_yaml
+from stages import download, evaluate, explain, preflight, preprocess, quality, report, train
+from stages.base.files.yaml import read_yaml
+from stages.base.params.reading import check_params
+from stages.base.tracking import dependencies
 from stages.params.whole import AllParams
 from tools.recipes import merged
 
@@ -156,11 +157,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder that stages can run in, in this process."""
     monkeypatch.chdir(tmp_path)
-    declared._deps.cache_clear()  # of another folder
+    dependencies._deps.cache_clear()  # of another folder
     return tmp_path
 
 
-STAGES = (download, preprocess, rehearse, train, evaluate, explain, quality, report)
+STAGES = (download, preprocess, preflight, train, evaluate, explain, quality, report)
 
 
 def run_stages(changes: Mapping[str, Any], stages: Sequence[ModuleType] = STAGES) -> None:

@@ -4,7 +4,7 @@ import ast
 from functools import cache
 from pathlib import Path
 
-from stages.core.plugins import plugin_names
+from stages.base.tracking.plugins import plugin_names
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -34,6 +34,7 @@ def imported_files(file: str) -> set[str]:
             parts = name.split(".")
             for depth in range(1, len(parts) + 1):
                 path = "/".join(parts[:depth])
+                path = f"engine/src/{path}" if parts[0] == "deepshap" else path
                 found |= {c for c in (f"{path}.py", f"{path}/__init__.py") if (ROOT / c).is_file()}
     return {path for path in found if is_code(path)}
 
@@ -67,7 +68,12 @@ def plugin_files(kind: str) -> set[str]:
 
 def base_files(kind: str) -> set[str]:
     """Code that the plug-ins of a kind share."""
-    inside = (ROOT / f"stages/{kind}/base").glob("*.py")
+    return files_in(f"stages/{kind}/base")
+
+
+def files_in(folder: str) -> set[str]:
+    """All code in a folder."""
+    inside = (ROOT / folder).rglob("*.py")
     return {file for path in inside if is_code(file := str(path.relative_to(ROOT)))}
 
 
@@ -76,10 +82,11 @@ def code_of_stage(stage: str) -> tuple[set[str], set[str]]:
 
     Returns:
         Fixed files, and the kinds of plug-ins of which one file each is loaded. All of `base`
-        beside plug-ins belongs to these files: a plug-in that a user adds may import any of it.
+        beside plug-ins belongs to these files: a plug-in that a user adds may import any of it. So
+        does all of `stages/base`: what every stage stands on is declared as one.
     """
     files = closure(f"stages/{stage}.py")
     kinds = {kind for loader, kind in LOADERS.items() if loader in files}
     for kind in kinds:
         files |= closure(*plugin_files(kind), *base_files(kind)) - plugin_files(kind)
-    return files, kinds
+    return files | files_in("stages/base"), kinds

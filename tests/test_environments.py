@@ -134,7 +134,7 @@ def test_a_read_only_checkout_is_read(read_only: Project, tmp_path: Path) -> Non
     read_only.succeed(*VERIFY)
     assert "accuracy" in read_only.succeed("dvc", "metrics", "show")
     assert "removal_gain" in read_only.succeed("dvc", "metrics", "diff", "HEAD~1")
-    assert "test accuracy" in read_only.succeed("python", "-m", "tools.reached")
+    assert "test accuracy" in read_only.succeed("python", "-m", "tools.next_steps")
     read_only.succeed("dvc", "plots", "show", "--out", str(tmp_path / "plots"))
     assert (tmp_path / "plots/index.html").is_file()
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from stages import evaluate
 from stages.artifacts.predictions import Predictions
 from stages.artifacts.splits import DatasetInfo, Split, save_splits
-from stages.core.errors import UserError
+from stages.base.errors.user import UserError
 from stages.networks.build import build_network
 from stages.networks.checkpoint import Checkpoint, save_checkpoint
 from tests.conftest import Project

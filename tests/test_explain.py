@@ -15,8 +15,8 @@ from stages import evaluate, explain
 from stages.artifacts.explanation import ExplainedImages, Explanation
 from stages.artifacts.portable import PortableNetwork
 from stages.artifacts.splits import DatasetInfo, Split, SplitName, load_split, save_splits
-from stages.core.errors import UserError
-from stages.core.params import read_yaml
+from stages.base.errors.user import UserError
+from stages.base.files.yaml import read_yaml
 from stages.explainers.base.contract import Attributions
 from stages.explainers.base.slices import additive_slices, attributions, progress_bar
 from stages.networks.build import build_network

@@ -11,7 +11,7 @@ import torch
 import yaml
 
 from stages.artifacts.splits import DatasetInfo, Split, SplitName, save_splits
-from stages.core.params import read_yaml
+from stages.base.files.yaml import read_yaml
 from stages.networks.build import build_network
 from stages.networks.checkpoint import Checkpoint, save_checkpoint
 from tests.conftest import ROOT, environment

@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 from dvc.repo import Repo
 
-from stages.core.params import read_yaml
+from stages.base.files.yaml import read_yaml
 from tests.conftest import ROOT
 
 LOCK: dict[str, Any] = yaml.safe_load((ROOT / "dvc.lock").read_text())["stages"]

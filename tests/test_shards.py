@@ -31,7 +31,7 @@ def another(explained: Project, tmp_path: Path) -> Project:
 
 
 def set_shard_size(project: Project, size: int) -> None:
-    path = project.root / "stages/core/resume.py"
+    path = project.root / "stages/base/run/progress.py"
     assert SIZE in path.read_text()
     path.write_text(path.read_text().replace(SIZE, f"SHARD_SIZE = {size}"))
 

@@ -55,7 +55,7 @@ def test_what_cannot_be_explained_is_not_trained(
     result = project.run("dvc", "repro")
     assert result.returncode != 0
     where = r"stages/architectures/attn\.py: encoder\.attention \(Attention\): "
-    assert_refused(project.run("python", "-m", "stages.rehearse"), where + message)
+    assert_refused(project.run("python", "-m", "stages.preflight"), where + message)
     assert "encoder.attention (Attention): " in result.stderr
     assert "epoch" not in result.stdout
     assert outcomes(result.stdout)["train"] == "ran"  # its first command
@@ -66,9 +66,9 @@ def test_what_cannot_be_explained_is_not_trained(
 
 def test_what_training_does_not_need_trains_nothing_anew(project: Project) -> None:
     project.set({"explain.method": "integrated_gradients", "explain.tolerance": 1})
-    with (project.root / "stages/rehearse.py").open("a") as source:
+    with (project.root / "stages/preflight.py").open("a") as source:
         source.write("# a comment\n")
-    with (project.root / "stages/deepshap/engine.py").open("a") as source:
+    with (project.root / "engine/src/deepshap/engine.py").open("a") as source:
         source.write("# a comment\n")
     ran = {stage for stage, outcome in project.repro().items() if outcome == "ran"}
     assert ran == {"check", "explain", "quality", "report"}

@@ -5,8 +5,8 @@ import gc
 import sys
 from collections.abc import Callable, Sequence
 
-from stages.core.errors import UserError, unusable_file_message
-from stages.core.memory import is_out_of_memory
+from stages.base.errors.memory import is_out_of_memory
+from stages.base.errors.user import UserError, unusable_file_message
 
 
 def run_command(main: Callable[[Sequence[str]], None], interrupted: str = "run it again") -> None:

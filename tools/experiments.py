@@ -10,7 +10,7 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from stages.core.errors import UserError
+from stages.base.errors.user import UserError
 from tools.command import run_command
 from tools.recipes import leaves
 

@@ -19,16 +19,17 @@ from numpy.typing import NDArray
 from stages.artifacts.explanation import UNKNOWN, ExplainedImages, Explanation
 from stages.artifacts.predictions import Predictions
 from stages.artifacts.splits import DatasetInfo, Split
-from stages.core.errors import UserError
-from stages.core.files import new_file
-from stages.core.params import load_params
-from stages.core.sections import StageParams
+from stages.base.errors.user import UserError
+from stages.base.files.atomic import new_file
+from stages.base.params.reading import load_params
+from stages.base.params.sections import StageParams
 from stages.datasets.base.decode import UnusableImage, decode
+from stages.drawing.scale import luma
 from stages.explainers.base.contract import build_explainer
 from stages.explainers.base.slices import additive_slices, attributions, progress_bar
 from stages.figures.captions import UNITS, signed
+from stages.figures.displayed_maps import n_shown
 from stages.figures.run import Run
-from stages.figures.scale import luma
 from stages.figures.sheets import ON_SHEETS, SheetLayout, draw_sheet
 from stages.networks.checkpoint import Checkpoint, load_checkpoint
 from stages.networks.device import choose_device, configure_process_for
@@ -37,7 +38,6 @@ from stages.params.preprocess import Color
 from stages.params.report import Report
 from stages.preparation.arrays import converted
 from stages.sampling.outputs import choose_classes
-from stages.summary.shown import n_shown
 from tools.command import run_command
 
 N_PRINTED = 5  # classes of each picture

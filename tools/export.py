@@ -20,8 +20,8 @@ from safetensors.torch import save
 from torch import nn
 
 from stages.artifacts.splits import DatasetInfo
-from stages.core.errors import UserError
-from stages.core.files import new_file
+from stages.base.errors.user import UserError
+from stages.base.files.atomic import new_file
 from stages.networks.build import as_published
 from stages.networks.checkpoint import Checkpoint, load_checkpoint
 from stages.training.start import first_layer

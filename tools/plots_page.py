@@ -10,8 +10,8 @@ from pathlib import Path
 
 import vl_convert
 
-from stages.core.errors import UserError
-from stages.core.files import new_file
+from stages.base.errors.user import UserError
+from stages.base.files.atomic import new_file
 from tools.command import run_command
 
 TEMPLATE = Path(".dvc/plots_page.html")

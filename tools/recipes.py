@@ -15,9 +15,10 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from stages.core.errors import UserError
-from stages.core.messages import did_you_mean
-from stages.core.params import PARAMS_FILE, check_params, read_yaml
+from stages.base.errors.user import UserError
+from stages.base.files.yaml import PARAMS_FILE, read_yaml
+from stages.base.params.messages import did_you_mean
+from stages.base.params.reading import check_params
 from stages.params.model import WEIGHTS
 from stages.params.whole import AllParams
 from tools.command import run_command

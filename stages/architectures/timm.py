@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from torch import nn
 
 from stages.architectures.base import library
-from stages.core.errors import UserError
+from stages.base.errors.user import UserError
 
 try:
     import timm

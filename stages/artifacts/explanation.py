@@ -11,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.artifacts.splits import Names
-from stages.core.files import AppendRows, load_npy, new_folder, new_npy, read_json, write_json
+from stages.base.files.arrays import AppendRows, load_npy, new_npy
+from stages.base.files.atomic import new_folder
+from stages.base.files.formats import read_json, write_json
 
 if TYPE_CHECKING:
     import shap

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load, save
 
-from stages.core.files import new_folder, read_json, write_json
+from stages.base.files.atomic import new_folder
+from stages.base.files.formats import read_json, write_json
 
 FOLDER = Path("data/portable")
 _DESCRIPTION, _ARRAYS = "network.json", "arrays.safetensors"
@@ -24,7 +25,7 @@ class PortableNetwork:
 
     Attributes:
         operations: In the order they run, each with `kind`, `inputs`, `shape` and `settings` as in
-            `stages.deepshap.portable`, and `arrays`, from an array's role to its name.
+            `deepshap.graph.portable`, and `arrays`, from an array's role to its name.
         arrays: By name, float32.
         reason: Why there are no operations; empty if there are.
     """

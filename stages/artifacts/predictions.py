@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.artifacts.splits import Names
-from stages.core.files import load_npy, new_folder, new_npy, read_json, write_json
+from stages.base.files.arrays import load_npy, new_npy
+from stages.base.files.atomic import new_folder
+from stages.base.files.formats import read_json, write_json
 
 FOLDER = Path("data/predictions")
 ROWS_AT_ONCE = 100_000  # in memory, of images by classes

@@ -6,7 +6,8 @@ from typing import Self
 
 import pandas as pd
 
-from stages.core.files import new_folder, write_table
+from stages.base.files.atomic import new_folder
+from stages.base.files.formats import write_table
 
 FOLDER = Path("data/quality")
 _TABLE = "measures.csv"

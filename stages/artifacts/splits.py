@@ -8,7 +8,9 @@ from typing import Any, Generic, Literal, NamedTuple, TypeAlias, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.core.files import load_npy, new_folder, read_json, write_json
+from stages.base.files.arrays import load_npy
+from stages.base.files.atomic import new_folder
+from stages.base.files.formats import read_json, write_json
 
 FOLDER = Path("data/prepared")
 

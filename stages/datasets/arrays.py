@@ -14,7 +14,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.core.errors import UserError
+from stages.base.errors.user import UserError
 from stages.datasets.base import stored
 from stages.datasets.base.contract import Dataset, Origin, RawImages
 

@@ -2,9 +2,9 @@
 
 from torch import Tensor, nn
 
-from stages.core.errors import UserError
-from stages.core.memory import is_out_of_memory
-from stages.deepshap import DeepShap, UnsupportedOperation
+from deepshap import DeepShap, UnsupportedOperation
+from stages.base.errors.memory import is_out_of_memory
+from stages.base.errors.user import UserError
 from stages.explainers.base.contract import Attribute, Attributions
 from stages.networks.build import place_in_file
 from stages.sampling.background import group_sizes

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from stages.explainers.base.contract import Attribute, Attributions
-from stages.networks.cores import one_core_each
+from stages.networks.parallel import one_core_each
 
 STEPS = 20  # points of a path, in the middle of as many equal parts
 BATCH_SIZE = 100  # paths at once; limits memory, changes nothing else

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from stages.artifacts.explanation import UNKNOWN
+from stages.drawing.scale import Scale
+from stages.figures.displayed_maps import TOP_MAPS, n_shown
 from stages.figures.run import Run
-from stages.figures.scale import Scale
-from stages.summary.shown import TOP_MAPS, n_shown
 from stages.summary.totals import PERCENTILE
 
 DECIMALS = {"logits": 2, "probabilities": 3}

@@ -7,10 +7,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.figures import captions
-from stages.figures.board import Board
-from stages.figures.footer import Footer
-from stages.figures.layout import (
+from stages.drawing.board import Board
+from stages.drawing.layout import (
     GAP,
     LINE,
     MARGIN,
@@ -19,11 +17,13 @@ from stages.figures.layout import (
     TITLE_TOP,
     UNDER_TILE_TOP,
 )
+from stages.drawing.scale import Scale
+from stages.drawing.text import CENTERED, TITLE, UNDER_TILE, shorten
+from stages.drawing.tiles import Fit, Painter
+from stages.figures import captions
+from stages.figures.displayed_maps import n_shown
+from stages.figures.footer import Footer
 from stages.figures.run import Run
-from stages.figures.scale import Scale
-from stages.figures.text import CENTERED, TITLE, UNDER_TILE, shorten
-from stages.figures.tiles import Fit, Painter
-from stages.summary.shown import n_shown
 from stages.summary.totals import PERCENTILE
 
 MOST_BLOCKS = 4  # of classes in one picture

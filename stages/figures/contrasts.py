@@ -6,10 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from stages.figures import captions
-from stages.figures.board import Board, Role
-from stages.figures.footer import Footer
-from stages.figures.layout import (
+from stages.drawing.board import Board, Role
+from stages.drawing.layout import (
     GAP,
     LINE,
     MARGIN,
@@ -17,8 +15,7 @@ from stages.figures.layout import (
     TITLE_TOP,
     UNDER_TILE_TOP,
 )
-from stages.figures.run import Run
-from stages.figures.text import (
+from stages.drawing.text import (
     BODY,
     BOLD,
     CENTERED,
@@ -30,14 +27,17 @@ from stages.figures.text import (
     WRONG,
     shorten,
 )
-from stages.figures.tiles import Fit, Painter
-from stages.summary.contrasts import (
+from stages.drawing.tiles import Fit, Painter
+from stages.figures import captions
+from stages.figures.chosen_contrasts import (
     Contrast,
     confusion_counts,
     contrasts_of_mistakes,
     contrasts_of_pair,
     most_confused,
 )
+from stages.figures.footer import Footer
+from stages.figures.run import Run
 
 LARGEST_TILE = 128
 TILES = 4  # on a card: the image, a, b, a - b

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from stages.drawing.board import BAR_WIDTH, Board
+from stages.drawing.layout import MARGIN
+from stages.drawing.scale import Scale
+from stages.drawing.text import QUIET, line_height, wrap
 from stages.figures import captions
-from stages.figures.board import BAR_WIDTH, Board
-from stages.figures.layout import MARGIN
-from stages.figures.scale import Scale
-from stages.figures.text import QUIET, line_height, wrap
 
 ABOVE = 8  # pixels between the picture and its foot
 BAR_HEIGHT = 60

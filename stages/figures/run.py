@@ -12,12 +12,12 @@ from stages.artifacts.explanation import Explanation
 from stages.artifacts.portable import PortableNetwork
 from stages.artifacts.predictions import Predictions
 from stages.artifacts.splits import Split
-from stages.figures.board import Role
-from stages.figures.scale import Scale, is_dark
-from stages.figures.text import printable
+from stages.drawing.board import Role
+from stages.drawing.scale import Scale, is_dark
+from stages.drawing.text import printable
+from stages.figures.displayed_maps import shown_maps
 from stages.summary.grain import GRAINS, block_sums
 from stages.summary.metrics import explanation_metrics
-from stages.summary.shown import shown_maps
 from stages.summary.tables import class_table
 from stages.summary.totals import Summary, summarise
 
@@ -33,7 +33,7 @@ class Run:
         explanation: Of some images of the test split.
         predictions: For the whole test split.
         training: The training split, of which samples are shown.
-        colormap: One of the names in `stages.figures.scale.COLORMAPS`.
+        colormap: One of the names in `stages.drawing.scale.COLORMAPS`.
         fade: Whether pixels within two standard errors of 0 are drawn pale.
         grain: Side in pixels of the blocks whose attributions the pictures sum.
         portable: The network that was explained, for the explorer, or why it is not there.

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import numpy as np
 
-from stages.figures.board import Board
-from stages.figures.layout import FOLDED_LINE, MARGIN, TITLE_TOP
+from stages.drawing.board import Board
+from stages.drawing.layout import FOLDED_LINE, MARGIN, TITLE_TOP
+from stages.drawing.scale import to_rgb
+from stages.drawing.text import CENTERED, QUIET, TITLE, fold, shorten
+from stages.drawing.tiles import Fit, average
 from stages.figures.run import Run
-from stages.figures.scale import to_rgb
-from stages.figures.text import CENTERED, QUIET, TITLE, fold, shorten
-from stages.figures.tiles import Fit, average
 
 PER_ROW = 10
 ROOM = 1040  # pixels for a row

@@ -8,10 +8,8 @@ import numpy as np
 from tqdm import tqdm
 
 from stages.artifacts.explanation import UNKNOWN
-from stages.figures import captions
-from stages.figures.board import Board
-from stages.figures.footer import Footer
-from stages.figures.layout import (
+from stages.drawing.board import Board
+from stages.drawing.layout import (
     FOLDED_LINE,
     GAP,
     LINE,
@@ -23,8 +21,7 @@ from stages.figures.layout import (
     TITLE_TOP,
     UNDER_TILE_TOP,
 )
-from stages.figures.run import Run
-from stages.figures.text import (
+from stages.drawing.text import (
     BODY,
     BOLD,
     CENTERED,
@@ -38,8 +35,11 @@ from stages.figures.text import (
     fold,
     shorten,
 )
-from stages.figures.tiles import Fit, Painter
-from stages.summary.shown import n_shown
+from stages.drawing.tiles import Fit, Painter
+from stages.figures import captions
+from stages.figures.displayed_maps import n_shown
+from stages.figures.footer import Footer
+from stages.figures.run import Run
 
 ON_SHEETS = 120  # images: a dozen sheets of ten
 MOST_ROWS = 10

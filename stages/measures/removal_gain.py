@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from stages.measures.base.masking import masked_outputs
 from stages.measures.base.subject import Subject, measurable
-from stages.networks.cores import one_core_each
+from stages.networks.parallel import one_core_each
 
 STEPS = 28
 N_REFERENCES = 5

@@ -17,7 +17,7 @@ from tqdm import trange
 
 from stages.measures.base.masking import masked_outputs
 from stages.measures.base.subject import Subject
-from stages.networks.cores import one_core_each
+from stages.networks.parallel import one_core_each
 
 SIDE = 3
 N_TILES = SIDE**2

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from stages.architectures.base.library import GreyAsColor
 from stages.artifacts.splits import DatasetInfo
-from stages.core.errors import UserError
-from stages.core.memory import is_out_of_memory
-from stages.core.plugins import load_plugin
+from stages.base.errors.memory import is_out_of_memory
+from stages.base.errors.user import UserError
+from stages.base.tracking.plugins import load_plugin
 
 _LARGEST_SIDE_PX = 512  # where the search for a size that works ends
 

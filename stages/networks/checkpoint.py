@@ -14,10 +14,10 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from stages.artifacts.splits import DatasetInfo
-from stages.core.errors import UserError
-from stages.core.files import new_folder, write_json
-from stages.core.messages import shortened
-from stages.core.plugins import plugin_names
+from stages.base.errors.user import UserError, shortened
+from stages.base.files.atomic import new_folder
+from stages.base.files.formats import write_json
+from stages.base.tracking.plugins import plugin_names
 from stages.networks.build import build_network
 
 FOLDER = Path("data/model")

@@ -6,9 +6,9 @@ import os
 
 import torch
 
-from stages.core.devices import available_devices
-from stages.core.errors import UserError
-from stages.core.launch import local_rank, n_ranks
+from stages.base.errors.user import UserError
+from stages.base.params.devices import available_devices
+from stages.base.run.rank import local_rank, n_ranks
 
 
 def choose_device(name: str) -> torch.device:

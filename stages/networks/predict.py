@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from stages.networks.cores import one_core_each
+from stages.networks.parallel import one_core_each
 
 BATCH_SIZE = 256
 

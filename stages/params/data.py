@@ -6,8 +6,9 @@ from typing import Annotated, Any
 from pydantic import AfterValidator
 from pydantic_core import PydanticCustomError
 
-from stages.core.experiments import left_behind, will_be_there
-from stages.core.sections import Section, matching, plugin_name, plugin_options
+from stages.base.params.plugins import plugin_name, plugin_options
+from stages.base.params.sections import Section, matching
+from stages.base.tracking.experiments import left_behind, will_be_there
 
 
 def _existing(source: str) -> str:

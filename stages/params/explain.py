@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PlainValidator
 from pydantic_core import PydanticCustomError
 
-from stages.core.sections import Section, Seed, plugin_name
+from stages.base.params.plugins import plugin_name
+from stages.base.params.sections import Section, Seed
 
 CHOICES = ("first", "random", "per_class", "mistakes", "all")
 MISSPELT = 0.8  # similarity to a choice, of 1, from which a word is no name

@@ -7,8 +7,9 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, PlainValidator, ValidationInfo
 from pydantic_core import PydanticCustomError
 
-from stages.core.experiments import left_behind, will_be_there
-from stages.core.sections import Section, plugin_name, plugin_options
+from stages.base.params.plugins import plugin_name, plugin_options
+from stages.base.params.sections import Section
+from stages.base.tracking.experiments import left_behind, will_be_there
 
 WEIGHTS = Path("weights")
 PICKLES = (".pt", ".pth", ".bin", ".ckpt", ".pkl")

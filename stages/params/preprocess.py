@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PlainValidator
 from pydantic_core import PydanticCustomError
 
-from stages.core.sections import Section
+from stages.base.params.sections import Section
 
 SMALLEST_SIDE_PX = 8
 

@@ -2,7 +2,8 @@
 
 from typing import Annotated
 
-from stages.core.sections import Section, plugin_name
+from stages.base.params.plugins import plugin_name
+from stages.base.params.sections import Section
 
 BASELINES = ("edges", "random")
 

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from stages.core.sections import Section
+from stages.base.params.sections import Section
 
 
 class Report(Section):

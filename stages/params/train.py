@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, ValidationInfo
 from pydantic_core import PydanticCustomError
 
-from stages.core.sections import Section
+from stages.base.params.sections import Section
 
 Augmentation = Literal["shift", "rotate", "scale", "flip", "erase"]
 

@@ -1,6 +1,6 @@
 """`params.yaml` as a whole."""
 
-from stages.core.sections import DeviceName, Section, Seed
+from stages.base.params.sections import DeviceName, Section, Seed
 from stages.params.data import Data
 from stages.params.explain import Explain
 from stages.params.model import Model

@@ -6,7 +6,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from stages.artifacts.splits import Split
-from stages.core.errors import UserError
+from stages.base.errors.user import UserError
 from stages.params.preprocess import SMALLEST_SIDE_PX, Color, Preprocess
 from stages.preparation.splitting import Part
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.core.errors import UserError
+from stages.base.errors.user import UserError
 from stages.datasets.base.contract import Dataset, RawImages
 
 

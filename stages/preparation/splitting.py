@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.artifacts.splits import Names, SplitName
-from stages.core.errors import UserError
+from stages.base.errors.user import UserError
 from stages.datasets.base.contract import Dataset, RawImages
 from stages.params.preprocess import Preprocess
-from stages.sampling.strata import stratified_sample
+from stages.sampling.stratified import stratified_sample
 
 MOST_NAMED = 10  # classes that a message lists
 

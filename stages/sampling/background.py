@@ -5,8 +5,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.core.errors import UserError
-from stages.sampling.strata import stratified_sample
+from stages.base.errors.user import UserError
+from stages.sampling.stratified import stratified_sample
 
 MOST_GROUPS = 10
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from stages.artifacts.predictions import Predictions
 from stages.artifacts.splits import Names, SplitName
-from stages.core.errors import UserError
+from stages.base.errors.user import UserError
 from stages.params.explain import CHOICES
 from stages.sampling.names import positions_of, require_positions
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from stages.artifacts.splits import Names, SplitName
-from stages.core.errors import UserError
-from stages.core.messages import did_you_mean
+from stages.base.errors.user import UserError
+from stages.base.params.messages import did_you_mean
 from stages.params.explain import CHOICES
 
 MOST_SUGGESTED = 3

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.core.errors import UserError
-from stages.core.messages import did_you_mean
+from stages.base.errors.user import UserError
+from stages.base.params.messages import did_you_mean
 
 MOST_NAMED = 10  # classes in a message
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 from stages.artifacts.explanation import Explanation
 from stages.artifacts.predictions import Predictions, class_scores
-from stages.core.files import new_file
+from stages.base.files.atomic import new_file
 from stages.summary.metrics import diagonal_by_class
 from stages.summary.totals import Summary
 

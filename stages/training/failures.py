@@ -3,8 +3,8 @@
 import contextlib
 from collections.abc import Iterator
 
-from stages.core.errors import UserError
-from stages.core.plugins import failures_of_plugin
+from stages.base.errors.user import UserError
+from stages.base.tracking.plugins import failures_of_plugin
 
 
 @contextlib.contextmanager

@@ -13,14 +13,14 @@ from torch.optim.lr_scheduler import LRScheduler
 from tqdm import tqdm
 
 from stages.artifacts.splits import LabelledImages, Split
-from stages.core.errors import UserError
-from stages.core.launch import n_ranks
+from stages.base.errors.user import UserError
+from stages.base.run.rank import n_ranks
 from stages.networks.predict import predict
 from stages.params.train import Augmentation, Train
+from stages.ranks.gradients import in_step, part, require_no_empty_part, total
 from stages.training.augment import augment
 from stages.training.dropout import QuickDropout
 from stages.training.optimizers import build_optimizer, build_schedule
-from stages.training.ranks import in_step, part, require_no_empty_part, total
 
 DeviceSplit = LabelledImages[Tensor, Tensor]
 """A split on the device: images (n, c, h, w) in uint8, labels (n,) in int64."""

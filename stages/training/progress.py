@@ -6,12 +6,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from stages.core.errors import UserError
-from stages.core.files import new_file
-from stages.core.launch import rank
-from stages.core.memory import is_out_of_memory
+from stages.base.errors.memory import is_out_of_memory
+from stages.base.errors.user import UserError
+from stages.base.files.atomic import new_file
+from stages.base.run.rank import rank
+from stages.ranks.gradients import of_all_ranks, of_first_rank
 from stages.training.fitting import Training
-from stages.training.ranks import of_all_ranks, of_first_rank
 
 
 def keep_progress(training: Training, file: Path) -> None:

@@ -9,8 +9,7 @@ from safetensors.torch import load
 from torch import Tensor, nn
 
 from stages.artifacts.splits import DatasetInfo
-from stages.core.errors import UserError
-from stages.core.messages import shortened
+from stages.base.errors.user import UserError, shortened
 from stages.networks.build import Statistics, as_published
 from stages.params.model import Standardization
 

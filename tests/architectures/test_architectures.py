@@ -12,8 +12,8 @@ from torch import Tensor, fx, nn
 from torch.nn import functional as F
 
 from stages.artifacts.splits import DatasetInfo
-from stages.core.errors import UserError
-from stages.core.plugins import plugin_names
+from stages.base.errors.user import UserError
+from stages.base.tracking.plugins import plugin_names
 from stages.explainers import deep, shap_deep
 from stages.networks import build as build_module
 from stages.networks.build import build_network

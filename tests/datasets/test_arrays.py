@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from stages.core.errors import UserError
+from stages.base.errors.user import UserError
 from stages.datasets import arrays
 from stages.datasets.base.contract import Dataset, Origin
 

@@ -14,7 +14,7 @@ from sklearn.model_selection import train_test_split
 
 from stages import explain, quality, report
 from stages.artifacts.explanation import Explanation
-from stages.core.errors import UserError
+from stages.base.errors.user import UserError
 from tests.conftest import Project, assert_refused, copy, run_stages
 
 

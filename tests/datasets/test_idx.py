@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from stages.core.errors import UserError
+from stages.base.errors.user import UserError
 from stages.datasets import fashion_mnist, kmnist, mnist
 from stages.datasets.base.contract import Origin
 from stages.datasets.base.idx import IdxDataset, read_idx

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stages.core.errors import UserError
+from stages.base.errors.user import UserError
 from stages.datasets import image_folder
 from stages.datasets.base.contract import Dataset, Origin
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from stages.artifacts.explanation import Explanation
-from stages.core.errors import UserError
+from stages.base.errors.user import UserError
 from stages.datasets import emnist
 from stages.datasets.base.contract import Origin
 from tests.conftest import run_stages
@@ -152,7 +152,7 @@ def test_found_nowhere(
 def test_emnist_knows_its_splits() -> None:
     from torchvision.datasets import EMNIST
 
-    from stages.core.sections import option_errors
+    from stages.base.params.plugins import option_errors
 
     assert all(option_errors(emnist.fetch, {"split": split}) == [] for split in EMNIST.splits)
     (mistake,) = option_errors(emnist.fetch, {"split": "numbers"})

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from stages.core.errors import UserError
+from stages.base.errors.user import UserError
 from stages.explainers.base.contract import Attribute, Attributions, build_explainer, of_classes
 from tests.measures.subjects import small_images, small_network
 

@@ -24,7 +24,7 @@ TOOLS = {  # arguments; what each writes
 def stage(name: str) -> Writer:
     """A stage; it can also fail to open what it reads."""
     sys.argv[0] = "-m"  # as while `python -m stages.<name>` starts: `stages` notes its code
-    from stages.core.stage import run_stage
+    from stages.base.run.stage import run_stage
 
     module = import_module(name)
     short = name.removeprefix("stages.")

@@ -15,11 +15,12 @@ import torch
 
 from stages import check
 from stages.artifacts import explanation, portable, predictions, quality, splits
-from stages.core.files import new_file, new_folder, write_csv, write_json
-from stages.core.params import load_params
+from stages.base.files.atomic import new_file, new_folder
+from stages.base.files.formats import write_csv, write_json
+from stages.base.params.reading import load_params
 from stages.datasets.base.contract import Origin
 from stages.datasets.base.raw import fetch_dataset
-from stages.figures.board import Board
+from stages.drawing.board import Board
 from stages.networks import checkpoint
 from stages.params.whole import AllParams
 from stages.summary.tables import write_attribution_table

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page
 
-from stages.figures.explorer import write_explorer
+from stages.explorer.document import write_explorer
 from stages.figures.run import Run
 
 from .opened import NAMES, opened

@@ -1,6 +1,6 @@
 """Reading what a picture shows."""
 
-from stages.figures.board import Board
+from stages.drawing.board import Board
 
 
 def texts(board: Board) -> list[str]:

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from stages.figures.chosen_contrasts import contrasts_of_mistakes
 from stages.figures.class_means import ClassMeans, draw_class_means, draw_means
 from stages.figures.contrasts import (
     draw_contrast,
@@ -14,7 +15,6 @@ from stages.figures.contrasts import (
     picture_of_pair,
 )
 from stages.figures.run import Run
-from stages.summary.contrasts import contrasts_of_mistakes
 
 from .drawn import caption, frames, texts
 from .runs import random_run, with_files, with_images, with_maps

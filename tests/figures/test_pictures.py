@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from stages.figures.board import Board
+from stages.drawing.board import Board
 from stages.figures.class_means import ClassMeans, draw_class_means, draw_means
 from stages.figures.contrasts import (
     draw_contrast,

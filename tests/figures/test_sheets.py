@@ -9,9 +9,9 @@ import pytest
 
 from stages.artifacts.explanation import UNKNOWN
 from stages.figures import sheets
+from stages.figures.displayed_maps import shown_maps
 from stages.figures.run import Run
 from stages.figures.sheets import SheetLayout, draw_sheet, draw_sheets
-from stages.summary.shown import shown_maps
 
 from .drawn import caption, frames, texts
 from .runs import random_run, with_files, with_maps, with_names

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from hypothesis import strategies as st
 
-from stages.core.errors import UserError
+from stages.base.errors.user import UserError
 
 HANG_S = 30  # the slowest case takes a second, and machines differ
 SLACK_BYTES = 2 << 20  # what loaders need whatever the file: buffers, messages, names

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from stages import download, preprocess
 from stages.artifacts.splits import Split, load_info, load_split
-from stages.core.errors import UserError
+from stages.base.errors.user import UserError
 from tests.conftest import run_stages
 
 from .cases import counted, damaged, refusal_or

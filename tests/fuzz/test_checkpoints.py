@@ -14,7 +14,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from stages.artifacts.splits import DatasetInfo
-from stages.core.errors import UserError
+from stages.base.errors.user import UserError
 from stages.networks.build import build_network
 from stages.networks.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from stages.training.start import load_weights

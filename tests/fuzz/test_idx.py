@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from stages import preprocess
 from stages.artifacts.splits import Split, load_split
-from stages.core.errors import UserError
+from stages.base.errors.user import UserError
 from stages.datasets.base.contract import Origin
 from stages.datasets.base.idx import IdxDataset
 from tests.conftest import run_stages

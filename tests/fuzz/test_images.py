@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from stages.core.errors import UserError
+from stages.base.errors.user import UserError
 from stages.datasets.base.decode import UnusableImage, decode
 
 from .cases import SLACK_BYTES, damaged, refusal_or

@@ -10,8 +10,9 @@ from dvc.utils.serialize import load_yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from stages.core.errors import UserError
-from stages.core.params import PARAMS_FILE, load_params, read_yaml
+from stages.base.errors.user import UserError
+from stages.base.files.yaml import PARAMS_FILE, read_yaml
+from stages.base.params.reading import load_params
 from stages.params.whole import AllParams
 from tests.conftest import ROOT
 

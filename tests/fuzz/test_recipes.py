@@ -11,8 +11,8 @@ from dvc.utils.serialize import load_yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from stages.core.errors import UserError
-from stages.core.params import read_yaml
+from stages.base.errors.user import UserError
+from stages.base.files.yaml import read_yaml
 from tests.conftest import ROOT
 from tools import recipes
 

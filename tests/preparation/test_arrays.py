@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from stages.core.errors import UserError
+from stages.base.errors.user import UserError
 from stages.datasets.base.contract import RawImages
 from stages.preparation.arrays import converted, shape_of_first, to_arrays
 from stages.preparation.splitting import Part

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stages.core.errors import UserError
+from stages.base.errors.user import UserError
 from stages.datasets.base.contract import Dataset, RawImages
 from stages.preparation.soundness import require_sound
 

@@ -5,7 +5,7 @@ import contextlib
 import numpy as np
 import pytest
 
-from stages.core.errors import UserError
+from stages.base.errors.user import UserError
 from stages.datasets.base.contract import Dataset, RawImages
 from stages.preparation.splitting import Part, split_dataset
 

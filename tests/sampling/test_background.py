@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from stages.core.errors import UserError
+from stages.base.errors.user import UserError
 from stages.sampling import background
 from stages.sampling.background import choose_background, group_sizes, standard_error
 

@@ -7,7 +7,7 @@ import pytest
 
 from stages.artifacts.predictions import Predictions
 from stages.artifacts.splits import Names
-from stages.core.errors import UserError
+from stages.base.errors.user import UserError
 from stages.sampling.choices import Positions, choose_images
 
 LABELS = np.array([0, 1, 2, 0, 1, 2, 0])

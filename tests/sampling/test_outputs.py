@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import rankdata
 
-from stages.core.errors import UserError
+from stages.base.errors.user import UserError
 from stages.sampling.outputs import choose_classes
 
 PROBABILITIES = np.random.default_rng(0).dirichlet(np.ones(6), size=50)

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from stages.artifacts.quality import MEASURES, Quality
-from stages.core.errors import UserError
+from stages.base.errors.user import UserError
 from stages.figures.run import Run
 from stages.summary.metrics import (
     QUALITY,

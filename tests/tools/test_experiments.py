@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from stages.core.errors import UserError
+from stages.base.errors.user import UserError
 from tests.conftest import Project
-from tools import reached
+from tools import next_steps as reached
 from tools.experiments import WIDTH, rows
 
 
@@ -78,7 +78,7 @@ def test_what_dvc_lists(two_versions: Project) -> None:
 
 
 def test_what_was_reached(ran_project: Project) -> None:
-    printed = ran_project.succeed("python", "-m", "tools.reached")
+    printed = ran_project.succeed("python", "-m", "tools.next_steps")
     measured = json.loads((ran_project.root / "metrics/evaluate.json").read_text())
     assert f"test accuracy {100 * measured['accuracy']:.2f}%" in printed
     assert "3 test images explained by DeepSHAP" in printed

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from stages.artifacts.explanation import Explanation
-from stages.core.errors import UserError
+from stages.base.errors.user import UserError
 from tests.conftest import Project, assert_refused
 from tools import explain
 

@@ -16,7 +16,7 @@ from torch import nn
 
 from stages.architectures.convnet import build
 from stages.artifacts.splits import load_split
-from stages.core.errors import UserError
+from stages.base.errors.user import UserError
 from stages.networks.build import build_network
 from stages.networks.checkpoint import load_checkpoint
 from stages.training.start import load_weights

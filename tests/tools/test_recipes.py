@@ -11,7 +11,7 @@ import yaml
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from stages.artifacts.explanation import Explanation
-from stages.core.errors import UserError
+from stages.base.errors.user import UserError
 from tests.conftest import ROOT, Project, commit, run_stages
 from tools import recipes
 

@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 from stages.artifacts.splits import DatasetInfo, Split
-from stages.core.errors import UserError
+from stages.base.errors.user import UserError
 from stages.networks.build import build_network
 from stages.params.train import Train
 from stages.training.fitting import DeviceSplit, Training, fit, score, to_device

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from stages.core.errors import UserError
-from stages.core.plugins import plugin_names
+from stages.base.errors.user import UserError
+from stages.base.tracking.plugins import plugin_names
 from stages.params.train import Augmentation, Train
 from stages.training.fitting import DeviceSplit, Training, fit
 from stages.training.progress import go_on, keep_progress

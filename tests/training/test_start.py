@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from torchvision.transforms.v2 import functional
 
 from stages.artifacts.splits import DatasetInfo
-from stages.core.errors import UserError
-from stages.core.params import check_params
-from stages.core.sections import StageParams
+from stages.base.errors.user import UserError
+from stages.base.params.reading import check_params
+from stages.base.params.sections import StageParams
 from stages.networks.build import build_network
 from stages.params.model import Model, Standardization
 from stages.params.train import TrainOrWeights

@@ -12,10 +12,10 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from stages.core.errors import UserError
-from stages.core.files import new_folder
-from stages.core.params import load_params
-from stages.core.sections import StageParams
+from stages.base.errors.user import UserError
+from stages.base.files.atomic import new_folder
+from stages.base.params.reading import load_params
+from stages.base.params.sections import StageParams
 from stages.params.report import Report
 from tools.command import run_command
 from tools.compare.comparison import Comparison

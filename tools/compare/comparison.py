@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.core.errors import UserError
+from stages.base.errors.user import UserError
 from tools.compare.metrics import mean_with_error, standard_error_of_mean
 from tools.compare.pairs import Pairs
 from tools.compare.retrained import SEED, changed_parameters, find_retrained

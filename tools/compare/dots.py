@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stages.figures.offline import escape
-from stages.figures.text import FONT, INK, MUTED
+from stages.drawing.text import FONT, INK, MUTED
+from stages.webpage.offline import escape
 
 WIDTH, LEFT, RIGHT = 860, 24, 24  # pixels
 RADIUS, STEP = 3.5, 8  # of a dot; from dot to dot

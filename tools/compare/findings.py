@@ -29,7 +29,7 @@ class Findings:
 
     Attributes:
         comparison: Of two versions.
-        colormap: Of the maps, one of `stages.figures.scale.COLORMAPS`.
+        colormap: Of the maps, one of `stages.drawing.scale.COLORMAPS`.
     """
 
     comparison: Comparison

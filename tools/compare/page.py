@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from stages.figures.offline import base64_text, escape, fill
+from stages.webpage.offline import base64_text, escape, fill
 from tools.compare.findings import DEFINITIONS, METRICS, ON_PAGE, SIMILARITIES, Findings
 from tools.compare.strips import HEADS, Strip
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.artifacts.explanation import Explanation
-from stages.core.errors import UserError
+from stages.base.errors.user import UserError
 from tools.compare.similarity import Similarity, changed_pixels
 from tools.compare.versions import Version
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import vl_convert
 
-from stages.figures.board import Board
+from stages.drawing.board import Board
+from stages.drawing.layout import GAP, MARGIN, SMALLEST_TILE, TITLE_TOP
+from stages.drawing.text import BOLD, SMALL, TITLE, UNDER_TILE, shorten
 from stages.figures.footer import Footer
-from stages.figures.layout import GAP, MARGIN, SMALLEST_TILE, TITLE_TOP
-from stages.figures.text import BOLD, SMALL, TITLE, UNDER_TILE, shorten
 from tools.compare.strips import HEADS, Painter, Strip
 
 COLUMNS = 2

@@ -10,9 +10,9 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from stages.core.errors import UserError
-from stages.core.params import PARAMS_FILE
-from stages.figures.explorer import flat
+from stages.base.errors.user import UserError
+from stages.base.files.yaml import PARAMS_FILE
+from stages.explorer.document import flat
 from tools.compare.versions import Version, read_version
 
 SEED = "seed"

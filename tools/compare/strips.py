@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from stages.drawing.scale import Scale, brightness_under_map, is_dark, to_rgb
+from stages.drawing.text import printable
+from stages.drawing.tiles import average
 from stages.figures.run import PAGE_SIDE
-from stages.figures.scale import Scale, brightness_under_map, is_dark, to_rgb
-from stages.figures.text import printable
-from stages.figures.tiles import average
 from stages.summary.totals import PERCENTILE
 from tools.compare.pairs import Pairs
 from tools.compare.similarity import CHANGED_ERRORS, Similarity

@@ -17,8 +17,8 @@ from dvc.scm import RevError
 from stages.artifacts import explanation, predictions
 from stages.artifacts.explanation import Explanation
 from stages.artifacts.predictions import Predictions
-from stages.core.errors import UserError
-from stages.core.files import read_json
+from stages.base.errors.user import UserError
+from stages.base.files.formats import read_json
 
 WORKSPACE = "workspace"
 MEASURES = Path("data/quality/measures.csv")  # a row an image and method, the explained one first

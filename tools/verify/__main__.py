@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from stages.artifacts import explanation, portable, predictions, quality, splits
-from stages.core.errors import UserError
+from stages.base.errors.user import UserError
 from tools.command import run_command
 from tools.verify.arrays import Damage, opened
 from tools.verify.digests import Found, check_digests

@@ -10,8 +10,8 @@ from typing import Any
 
 from tqdm import tqdm
 
-from stages.core.errors import UserError
-from stages.core.params import read_yaml
+from stages.base.errors.user import UserError
+from stages.base.files.yaml import read_yaml
 from tools.verify.records import Recorded
 
 CHUNK = 2**20

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stages.core.errors import UserError
-from stages.core.params import read_yaml
+from stages.base.errors.user import UserError
+from stages.base.files.yaml import read_yaml
 
 LOCK, PIPELINE = Path("dvc.lock"), Path("dvc.yaml")
 CODE = "stages"  # is there to be edited

@@ -10,8 +10,8 @@ from stages.artifacts import explanation, portable, predictions, quality, splits
 from stages.artifacts.portable import PortableNetwork
 from stages.artifacts.quality import MEASURES, Quality
 from stages.artifacts.splits import DatasetInfo, load_info
-from stages.core.errors import UserError
-from stages.core.files import read_json
+from stages.base.errors.user import UserError
+from stages.base.files.formats import read_json
 from tools.verify.arrays import (
     Array,
     Damage,

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.core.plugins import load_plugin
+from stages.base.tracking.plugins import load_plugin
 
 
 @dataclass(frozen=True)

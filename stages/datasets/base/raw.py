@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stages.core.files import new_folder, read_json, write_json
-from stages.core.plugins import failures_of_plugin
+from stages.base.files.atomic import new_folder
+from stages.base.files.formats import read_json, write_json
+from stages.base.tracking.plugins import failures_of_plugin
 from stages.datasets.base.contract import Dataset, Origin, load_dataset_plugin
 
 FOLDER = Path("data/raw")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from stages.core.files import read_json, write_json
+from stages.base.files.formats import read_json, write_json
 from stages.datasets.base.contract import Dataset, RawImages
 
 

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from stages.core.errors import UserError
+from stages.base.errors.user import UserError
 from stages.datasets.base.contract import Origin, RawImages
 
 _TIMEOUT_S = 30

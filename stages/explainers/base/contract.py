@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from stages.core.errors import UserError
-from stages.core.memory import is_out_of_memory
-from stages.core.plugins import load_plugin
+from stages.base.errors.memory import is_out_of_memory
+from stages.base.errors.user import UserError
+from stages.base.tracking.plugins import load_plugin
 from stages.sampling.background import group_sizes
 
 

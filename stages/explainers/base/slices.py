@@ -10,7 +10,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from stages.artifacts.explanation import ExplainedImages
-from stages.core.errors import UserError
+from stages.base.errors.user import UserError
 from stages.explainers.base.additivity import ROUNDING, additivity
 from stages.explainers.base.contract import Attribute, Attributions
 from stages.sampling.background import MOST_GROUPS

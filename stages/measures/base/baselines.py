@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.core.files import concatenate_on_disk
+from stages.base.files.arrays import concatenate_on_disk
 
 AT_ONCE = 64  # images in memory
 

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from stages.artifacts.explanation import Explanation
-from stages.core.files import concatenate_on_disk
+from stages.base.files.arrays import concatenate_on_disk
 from stages.explainers.base.contract import build_explainer
 from stages.explainers.base.slices import attributions, progress_bar
 from stages.measures.base.subject import Subject

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from stages.networks.cores import Map
+from stages.networks.parallel import Map
 
 BATCH_SIZE = 64  # images that pass the network at once on a core
 

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from stages.artifacts.explanation import Explanation
-from stages.core.errors import UserError
+from stages.base.errors.user import UserError
 from tests.conftest import Project, assert_refused, commit, copy
 from tools.compare.__main__ import FOLDER, main
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from stages.artifacts.predictions import Predictions
-from stages.core.errors import UserError
+from stages.base.errors.user import UserError
 from tests.figures.runs import digits_run, random_run, with_about, with_images, with_names
 from tools.compare.metrics import compare_metrics
 from tools.compare.pairs import Pairs

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import yaml
 
-from stages.core.errors import UserError
+from stages.base.errors.user import UserError
 from tests.conftest import Project
 from tests.damage import flip
 from tools.verify.__main__ import main

@@ -1,0 +1,216 @@
+"""A network as a list of plain operations and their weights, for programs without PyTorch.
+
+What a page in a browser computes with. The operations are the engine's own steps, so what they say
+about images is what the engine says, and the same few rules explain them.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+
+from deepshap.graph.export import UnsupportedOperation, name_of, place_of
+from deepshap.graph.program import Program
+from deepshap.rules.base import Rule, features
+from deepshap.rules.composition import Composed
+from deepshap.rules.elementwise import Rectifier, Softmax
+from deepshap.rules.linear import Convolution, Dense, Linear, Scale, Sum, Unchanged
+from deepshap.rules.pooling import MaxPool
+
+Arrays = dict[str, Tensor]
+
+
+_NO_FORM = "it is not among the operations that can be written down"
+
+
+class _NotPortable(Exception):
+    """An operation has no plain form; `portable` adds which it is, and where."""
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One operation on one image.
+
+    Attributes:
+        kind: `convolution` (`weight` (out, in, height, width), `bias`, `stride`, `padding`),
+            `affine` (`scale` and `shift` of each channel), `relu`, `max_pool` and `average_pool`
+            (`window`, `stride`, `padding`), `linear` (`weight` (out, in), `bias`), `add` (two
+            inputs), `flatten` (channel after channel, row after row) or `softmax`.
+        inputs: What it reads: 0 is the image, i the output of the i-th operation, counted from 1.
+        shape: Of its output: (channels, height, width) or (features,).
+        settings: Vertical and horizontal sizes by name, in pixels.
+        arrays: Weights by name, float32 on the CPU once the network is complete.
+    """
+
+    kind: str
+    inputs: tuple[int, ...]
+    shape: tuple[int, ...]
+    settings: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    arrays: Arrays = field(default_factory=dict)
+
+
+def portable_operations(network: nn.Module, image: Tensor) -> list[Operation]:
+    """Write a network down. It is left as it is.
+
+    Batch norms are folded into the convolutions before them; what only reshapes is left out.
+
+    Args:
+        network: In eval mode, from (n, c, h, w) to (n, k).
+        image: One, (1, c, h, w), on the network's device.
+
+    Returns:
+        The operations in the order they run; the last one gives the k outputs.
+
+    Raises:
+        UnsupportedOperation: The network holds an operation that is not among those above; says
+            which and where.
+    """
+    with torch.no_grad():
+        program = Program(network, image)
+        writer = _Writer(program)
+        for node, step in program.steps.items():
+            rules = step.rule.rules if isinstance(step.rule, Composed) else [step.rule]
+            try:
+                writer.write(node, rules, step.inputs)
+            except _NotPortable as error:
+                place = place_of(node, network)
+                raise UnsupportedOperation(name_of(node), place, str(error)) from error
+    return [
+        replace(made, arrays={name: array.float() for name, array in made.arrays.items()})
+        for made in writer.operations
+    ]
+
+
+class _Writer:
+    """Writes one rule after another; weights in float64 until all are folded."""
+
+    def __init__(self, program: Program) -> None:
+        self.operations: list[Operation] = []
+        self._places = {program.source: 0}
+        self._n_readers = Counter(node for step in program.steps.values() for node in step.inputs)
+        self._shared: set[int] = set()  # places that several steps read, under whichever node
+
+    def write(self, node: fx.Node, rules: Sequence[Rule], inputs: tuple[fx.Node, ...]) -> None:
+        """Write the rules of a step, each of which reads the one before."""
+        places = tuple(self._places[read] for read in inputs)
+        self._shared.update(self._places[read] for read in inputs if self._n_readers[read] > 1)
+        alone = self._shared.isdisjoint(places)
+        for rule in rules:
+            places, alone = (self._write(rule, places, alone),), True
+        self._places[node] = places[0]
+
+    def _write(self, rule: Rule, inputs: tuple[int, ...], alone: bool) -> int:
+        """Write one rule; return its place. `alone` if nothing else reads its inputs."""
+        shape = tuple(features(rule.call.output))
+        if isinstance(rule, Unchanged) and shape == tuple(features(rule.call.inputs[0])):
+            return inputs[0]
+        if isinstance(rule, Scale | Sum) and len(inputs) == 1:
+            scale, shift = _affine(rule)
+            if alone and inputs[0] == len(self.operations) and self._fold(scale, shift):
+                return inputs[0]
+            made = Operation("affine", inputs, shape, {}, {"scale": scale, "shift": shift})
+        else:
+            kind, settings, arrays = _described(rule)
+            if kind == "average_pool" and len(shape) == 1:  # a mean that drops the sides
+                self.operations.append(Operation(kind, inputs, (*shape, 1, 1), settings))
+                kind, inputs, settings = "flatten", (len(self.operations),), {}
+            made = Operation(kind, inputs, shape, settings, arrays)
+        self.operations.append(made)
+        return len(self.operations)
+
+    def _fold(self, scale: Tensor, shift: Tensor) -> bool:
+        """Let the last operation scale and shift its channels itself, if it can."""
+        if not self.operations or self.operations[-1].kind not in ("convolution", "affine"):
+            return False
+        arrays = self.operations[-1].arrays
+        weight, bias = ("weight", "bias") if "weight" in arrays else ("scale", "shift")
+        arrays[weight] = arrays[weight] * scale.reshape(-1, *[1] * (arrays[weight].ndim - 1))
+        arrays[bias] = arrays[bias] * scale + shift
+        return True
+
+
+def _affine(rule: Rule) -> tuple[Tensor, Tensor]:
+    """Factor and summand of each channel, found by sending zeros and ones through."""
+    shape = features(rule.call.inputs[0])
+    if shape != features(rule.call.output):
+        raise _NotPortable("it changes the shape, which cannot be written down")
+    zeros = rule.call.zero.new_zeros(1, *shape, dtype=torch.float64)
+    at_zero, at_one = rule.computed(zeros)[0], rule.computed(zeros + 1)[0]
+    both = torch.stack([at_one - at_zero, at_zero]).flatten(2 if len(shape) > 1 else 1)
+    if both.ndim == 3:
+        if (both != both[..., :1]).any():
+            raise _NotPortable("its constants differ from pixel to pixel")
+        both = both[..., 0]
+    scale, shift = both.cpu()
+    return scale, shift
+
+
+def _described(rule: Rule) -> tuple[str, dict[str, tuple[int, int]], Arrays]:
+    """Kind, settings and arrays of a rule that is not affine."""
+    call, arguments = rule.call, rule.call.arguments
+    if isinstance(rule, Convolution):
+        if rule.groups != 1 or rule.dilation != (1, 1):
+            raise _NotPortable("convolutions in groups or with gaps cannot be written down")
+        settings = {"stride": rule.stride, "padding": rule.padding}
+        return "convolution", settings, _weighted(rule.weight, arguments["bias"])
+    if isinstance(rule, Dense) and len(features(call.inputs[0])) == 1:
+        return "linear", {}, _weighted(rule.weight, arguments["bias"])
+    if isinstance(rule, MaxPool) and "kernel_size" in arguments:
+        if _two(arguments["dilation"]) == (1, 1):
+            return "max_pool", _window(arguments), {}
+    elif isinstance(rule, Linear):
+        return "average_pool", _averaged(rule), {}
+    elif isinstance(rule, Rectifier):
+        return "relu", {}, {}
+    elif isinstance(rule, Softmax) and "log" not in call.name:
+        return "softmax", {}, {}
+    elif isinstance(rule, Unchanged) and len(features(call.output)) == 1:
+        return "flatten", {}, {}
+    elif isinstance(rule, Sum) and _adds(rule):
+        return "add", {}, {}
+    raise _NotPortable(_NO_FORM)
+
+
+def _adds(rule: Sum) -> bool:
+    """Whether a sum of two branches does nothing else."""
+    same = len(set(rule.call.inputs)) == 1
+    return same and (rule.call.name, rule.call.arguments["alpha"]) == ("add", 1)
+
+
+def _averaged(rule: Rule) -> dict[str, tuple[int, int]]:
+    """Windows of an average over planes that they tile without padding."""
+    call, arguments = rule.call, rule.call.arguments
+    before, after = features(call.inputs[0]), features(call.output)
+    tall, wide = before[-2:]
+    if call.name == "mean" and len(before) == 3:
+        if sorted(dim % len(call.inputs[0]) for dim in arguments["dim"]) == [2, 3]:
+            return {"window": (tall, wide), "stride": (tall, wide), "padding": (0, 0)}
+    elif "adaptive_avg_pool2d" in call.name:
+        window = (tall // after[-2], wide // after[-1])
+        if (window[0] * after[-2], window[1] * after[-1]) == (tall, wide):
+            return {"window": window, "stride": window, "padding": (0, 0)}
+    elif call.name == "avg_pool2d":
+        whole = not arguments["ceil_mode"] and arguments["divisor_override"] is None
+        if whole and _two(arguments["padding"]) == (0, 0):
+            return _window(arguments)
+    raise _NotPortable(_NO_FORM)
+
+
+def _window(arguments: Mapping[str, Any]) -> dict[str, tuple[int, int]]:
+    window = _two(arguments["kernel_size"])
+    stride = _two(arguments["stride"]) if arguments["stride"] else window
+    return {"window": window, "stride": stride, "padding": _two(arguments["padding"])}
+
+
+def _weighted(weight: Tensor, bias: Tensor | None) -> Arrays:
+    bias = weight.new_zeros(len(weight)) if bias is None else bias
+    arrays = {"weight": weight, "bias": bias}
+    return {name: array.cpu().double().contiguous() for name, array in arrays.items()}
+
+
+def _two(value: Any) -> tuple[int, int]:
+    """Spell out a size that PyTorch takes as one number or two."""
+    return (value[0], value[-1]) if isinstance(value, Sequence) else (value, value)

@@ -1,0 +1,83 @@
+"""Rewrites of the exported graph: the same function, with less to do on the way back."""
+
+from typing import Any
+
+import torch
+from torch import fx
+
+from deepshap.graph.export import Exported, name_of
+
+_aten = torch.ops.aten
+_CHANNELS = {"conv2d": -3, "linear": -1}
+"""Layers whose weight a factor is folded into, and where their output has its channels."""
+
+
+def simplify(program: Exported) -> None:
+    """Rewrite a program in place."""
+    _pool_before_relu(program.graph)
+    _scale_weights(program)
+
+
+def _pool_before_relu(graph: fx.Graph) -> None:
+    """Let ReLU follow max pooling where it goes before: the same values from a smaller plane.
+
+    Both only compare, so they commute; and the two changes' ratios have the same product.
+    """
+    for pool in list(graph.nodes):
+        if name_of(pool) != "max_pool2d":
+            continue
+        activation = pool.args[0]
+        if name_of(activation) == "relu" and len(activation.users) == 1:
+            before = activation.args[0]
+            pool.replace_input_with(activation, before)
+            pool.replace_all_uses_with(activation)
+            activation.replace_input_with(before, pool)
+            pool.append(activation)
+            activation.meta["val"] = pool.meta["val"]
+
+
+def _scale_weights(program: Exported) -> None:
+    """Fold a constant factor of each channel, as batch norm's, into the weight of the layer before.
+
+    It saves a pass over the multipliers for each batch norm.
+    """
+    varying = {program.source}
+    for node in list(program.graph.nodes):
+        if varying.isdisjoint(node.all_input_nodes):
+            continue
+        varying.add(node)
+        if name_of(node) != "mul" or node is program.sink:
+            continue
+        layer, factor = sorted(node.args, key=lambda factor: factor not in varying)
+        if _scales_channels(factor, layer) and varying.isdisjoint([factor, *layer.args[1:3]]):
+            varying.add(_folded(program.graph, node, layer, factor))
+
+
+def _scales_channels(factor: Any, layer: Any) -> bool:
+    """Whether a factor has one number for each channel of a layer that nothing else reads."""
+    if not isinstance(factor, fx.Node) or name_of(layer) not in _CHANNELS:
+        return False
+    sides, axis = factor.meta["val"].shape, _CHANNELS[name_of(layer)]
+    per_channel = len(sides) >= -axis and sides[axis] == sides.numel()
+    return len(layer.users) == 1 and per_channel and sides.numel() == layer.meta["val"].shape[axis]
+
+
+def _folded(graph: fx.Graph, product: fx.Node, layer: fx.Node, factor: fx.Node) -> fx.Node:
+    """Replace the product of a layer and a factor by one layer."""
+    rest: tuple[Any, ...] = (*layer.args, None)[: max(3, len(layer.args))]
+    x, weight, bias, *settings = rest
+    target: Any = layer.target
+    with graph.inserting_before(product):
+
+        def scaled(tensor: fx.Node) -> fx.Node:
+            sides = (-1,) + (1,) * (tensor.meta["val"].ndim - 1)
+            column = graph.call_function(_aten.view.default, (factor, sides))
+            return graph.call_function(_aten.mul.Tensor, (tensor, column))
+
+        bias = None if bias is None else scaled(bias)
+        folded = graph.call_function(target, (x, scaled(weight), bias, *settings))
+    folded.meta = layer.meta
+    product.replace_all_uses_with(folded)
+    graph.erase_node(product)
+    graph.erase_node(layer)
+    return folded

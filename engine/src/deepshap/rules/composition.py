@@ -1,0 +1,85 @@
+"""A linear layer and the linear steps before it, as one step.
+
+Classifiers flatten planes first, and some pool them to a fixed size, which repeats elements of
+planes that are smaller (VGG at 64 px: 2 x 2 to 7 x 7). On the way back one weight does it all: what
+the layer's becomes when it goes back through those steps as a multiplier. It is up to 12 times
+smaller, and writes channels last, as convolutions read. VGG at 64 px is a fifth faster.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from deepshap import kernels
+from deepshap.multiplier import Multiplier
+from deepshap.precision import Activation
+from deepshap.rules.base import Rule, Saved, features
+from deepshap.rules.linear import Dense, Linear, Unchanged
+
+
+class Composed(Rule):
+    """A linear layer behind linear steps.
+
+    Args:
+        rules: Of the steps, in order; the layer's is the last.
+        weight: Of all of them, (outputs, *features of the input).
+    """
+
+    def __init__(self, rules: Sequence[Rule], weight: Tensor) -> None:
+        super().__init__(rules[-1].call)
+        self.rules = rules
+        weight = weight.movedim(1, -1)  # channels last
+        self._sides = weight.shape[1:]
+        self._weight = weight.flatten(1)
+        self._taps = kernels.Weight(self._weight[:, :, None, None])
+
+    def forward(self, *inputs: Activation) -> tuple[Activation, Saved]:
+        """Step by step."""
+        (x,) = inputs
+        for rule in self.rules:
+            x, _ = rule.forward(x)
+        return x, ()
+
+    def backward(
+        self, multiplier: Multiplier, image: Saved, background: Saved
+    ) -> Sequence[Multiplier]:
+        """Multiply by the weight."""
+        planes = kernels.transposed(_as_plane(multiplier), self._taps, (1, 1), (0, 0), (1, 1))
+        if planes is not None:
+            rows = planes[..., 0, 0].unflatten(2, self._sides)
+            return [Multiplier(rows.movedim(-1, 2))]
+        rows = torch.unflatten(multiplier.dense() @ self._weight, -1, self._sides)
+        return [Multiplier(rows.movedim(-1, 2))]
+
+
+def composed(rules: Sequence[Rule]) -> tuple[Composed, int] | None:
+    """Compose a linear layer with the linear steps before it, as long as the weight does not grow.
+
+    Args:
+        rules: Of steps of which each reads the one before alone; the last is a linear layer's.
+
+    Returns:
+        The rule and how many of the last rules it stands for; None if there is nothing to compose.
+    """
+    *before, dense = rules
+    assert isinstance(dense, Dense)
+    if len(features(dense.call.inputs[0])) != 1:
+        return None
+    weight, count = Multiplier(dense.weight[None]), 1
+    for rule in reversed(before):
+        if not isinstance(rule, Linear | Unchanged):
+            break
+        if rule.call.inputs[0].numel() > rule.call.output.numel():
+            break
+        (weight,) = rule.backward(weight, (), ())
+        count += 1
+    return (Composed(rules[-count:], weight.dense()[0]), count) if count > 1 else None
+
+
+def _as_plane(multiplier: Multiplier) -> Multiplier:
+    """Features (p, k, c) as planes of one pixel."""
+    ratio = multiplier.ratio
+    return Multiplier(
+        multiplier.rows[..., None, None], None if ratio is None else ratio[..., None, None]
+    )

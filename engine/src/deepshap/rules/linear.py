@@ -1,0 +1,205 @@
+"""Rules of what is linear in the image, up to a constant: multipliers go through the transpose."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.grad import conv2d_input
+
+from deepshap import kernels
+from deepshap.multiplier import Multiplier
+from deepshap.rules.base import Call, Rule, Saved, features
+
+
+class Linear(Rule):
+    """Any linear operation: automatic differentiation finds the transpose, once.
+
+    It is the same everywhere, so zeros will do to find it.
+    """
+
+    def __init__(self, call: Call) -> None:
+        super().__init__(call)
+        zeros = [call.zero.new_zeros(shape) for shape in call.inputs]
+        with torch.enable_grad():
+            self._transpose = torch.func.vjp(call.narrow, *zeros)[1]
+
+    def backward(
+        self, multiplier: Multiplier, image: Saved, background: Saved
+    ) -> Sequence[Multiplier]:
+        """Transpose each row."""
+        rows = self.rows(multiplier)
+        parts = torch.vmap(self._transpose)(rows.flatten(0, 1))
+        return self.passed([torch.unflatten(part, 0, rows.shape[:2]) for part in parts])
+
+
+class Unchanged(Rule):
+    """The output is the input, perhaps in another shape."""
+
+    def computed(self, *inputs: Tensor) -> Tensor:
+        """The input, reshaped."""
+        (x,) = inputs
+        return x.reshape(len(x), *features(self.call.output))
+
+    def backward(
+        self, multiplier: Multiplier, image: Saved, background: Saved
+    ) -> Sequence[Multiplier]:
+        """Pass as it is; in another shape if need be."""
+        shape = features(self.call.inputs[0])
+        if shape == features(self.call.output):
+            return [multiplier]
+        rows = multiplier.dense()
+        return [Multiplier(rows.reshape(*rows.shape[:2], *shape))]
+
+
+class Scale(Rule):
+    """Times a constant: multipliers are scaled.
+
+    Args:
+        call: What the network does.
+        factor: The constant, broadcast against one image's output.
+    """
+
+    def __init__(self, call: Call, factor: Tensor | float) -> None:
+        super().__init__(call)
+        constant = factor if isinstance(factor, Tensor) else call.zero.new_full((), factor)
+        missing = len(call.output) - constant.ndim
+        constant = constant.reshape((1,) * missing + constant.shape)
+        if features(call.output) != call.output:
+            constant = constant[0]
+        self.factor = constant.to(call.zero.dtype)[None, None]
+
+    def backward(
+        self, multiplier: Multiplier, image: Saved, background: Saved
+    ) -> Sequence[Multiplier]:
+        """Scale."""
+        return self.scaled(multiplier, self.factor)
+
+
+class Sum(Rule):
+    """Sum of two terms, each with a weight; broadcasting is undone.
+
+    Args:
+        call: What the network does.
+        sign: Of the second term.
+    """
+
+    def __init__(self, call: Call, sign: int = 1) -> None:
+        super().__init__(call)
+        weights = {"self": 1, "other": sign * call.arguments["alpha"]}
+        self._weights = [weights[name] for name in call.varying]
+
+    def backward(
+        self, multiplier: Multiplier, image: Saved, background: Saved
+    ) -> Sequence[Multiplier]:
+        """Pass to both terms."""
+        terms = []
+        for shape, weight in zip(self.call.inputs, self._weights, strict=True):
+            term = self.unbroadcast(multiplier, shape)
+            terms.append(term if weight == 1 else Multiplier(weight * term.dense()))
+        return terms
+
+
+class Dense(Rule):
+    """A linear layer with a constant weight."""
+
+    def __init__(self, call: Call) -> None:
+        super().__init__(call)
+        self.weight: Tensor = call.arguments["weight"]
+
+    def backward(
+        self, multiplier: Multiplier, image: Saved, background: Saved
+    ) -> Sequence[Multiplier]:
+        """Multiply by the weight."""
+        return self.passed([self.rows(multiplier) @ self.weight])
+
+
+class Convolution(Rule):
+    """A convolution of planes with a constant weight.
+
+    Attributes:
+        weight: (channels out, channels in a group, height, width) of the kernel.
+        stride: Vertical and horizontal, as are the next two.
+        padding: With zeros.
+        dilation: Spacing of the kernel.
+        groups: Of channels.
+    """
+
+    def __init__(self, call: Call) -> None:
+        super().__init__(call)
+        arguments = call.arguments
+        self.weight = _channels_last(arguments["weight"])
+        self.stride, self.padding, self.dilation = (
+            _two(arguments[name]) for name in ("stride", "padding", "dilation")
+        )
+        self.groups: int = arguments["groups"]
+        kernel = zip(self.weight.shape[2:], self.dilation, strict=True)
+        reach = [(side - 1) * spacing for side, spacing in kernel]
+        self._margin = [far - pad for far, pad in zip(reach, self.padding, strict=True)]
+        sides = zip(call.inputs[0][-2:], call.output[-2:], strict=True)
+        covered = zip(sides, self.stride, self.padding, self._margin, strict=True)
+        self._unread = [  # rows and columns at the end that no window reaches
+            side - ((n - 1) * stride - pad + margin + 1)
+            for (side, n), stride, pad, margin in covered
+        ]
+        self._taps = kernels.Weight(self.weight)
+        self._flipped = None
+        if self.stride == (1, 1) and min(self._margin) >= 0:
+            self._flipped = _channels_last(_transposed(self.weight, self.groups).flip(2, 3))
+
+    def computed(self, *inputs: Tensor) -> Tensor:
+        """Convolve n images at once, channels last, as what reads them then stays."""
+        (x,) = inputs
+        planes = _channels_last(self.call.function(x.reshape(-1, *self.call.inputs[0][-3:])))
+        return planes.reshape(len(x), *features(self.call.output))
+
+    def backward(
+        self, multiplier: Multiplier, image: Saved, background: Saved
+    ) -> Sequence[Multiplier]:
+        """Convolve back."""
+        planes = self._compiled_back(multiplier)
+        if planes is not None:
+            return [Multiplier(planes)]
+        rows = multiplier.dense()
+        planes = self._back(_channels_last(rows.reshape(-1, *self.call.output[-3:])))
+        return [Multiplier(planes.reshape(*rows.shape[:2], *features(self.call.inputs[0])))]
+
+    def _compiled_back(self, multiplier: Multiplier) -> Tensor | None:
+        """Transpose what is mostly 0; None where PyTorch has to."""
+        if self.groups != 1 or self.dilation != (1, 1):
+            return None
+        height, width = self.call.inputs[0][-2:]
+        return kernels.transposed(
+            multiplier, self._taps, self.stride, self.padding, (height, width)
+        )
+
+    def _back(self, planes: Tensor) -> Tensor:
+        """Transpose, by the fastest of three ways, which are up to ten times apart."""
+        if self._flipped is not None:
+            return torch.conv2d(
+                planes, self._flipped, None, 1, self._margin, self.dilation, self.groups
+            )
+        shape = torch.Size((len(planes), *self.call.inputs[0][-3:]))
+        settings = (self.stride, self.padding)
+        if 1 < self.groups < len(self.weight):
+            back: Tensor = conv2d_input(
+                shape, self.weight, planes, *settings, self.dilation, self.groups
+            )
+            return back
+        return torch.conv_transpose2d(
+            planes, self.weight, None, *settings, self._unread, self.groups, self.dilation
+        )
+
+
+def _transposed(weight: Tensor, groups: int) -> Tensor:
+    """Exchange the channels that a kernel reads and writes, group by group."""
+    return torch.cat([part.transpose(0, 1) for part in weight.chunk(groups)])
+
+
+def _channels_last(planes: Tensor) -> Tensor:
+    return planes.contiguous(memory_format=torch.channels_last)
+
+
+def _two(value: Any) -> tuple[int, int]:
+    """Spell out a size that PyTorch takes as one number or two."""
+    return (value[0], value[-1])

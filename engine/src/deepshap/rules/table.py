@@ -1,0 +1,193 @@
+"""The table of operations: which ATen operation follows which rule.
+
+A module, its functional form and its method arrive as the same operation, so one entry serves all.
+To add an operation, list its ATen name with the rule it follows; what can be written in terms of
+others goes into `decompositions` instead.
+"""
+
+from collections.abc import Callable
+
+import torch
+
+from deepshap.rules import secants
+from deepshap.rules.base import Call, Rule
+from deepshap.rules.bilinear import Extremum, Quotient, bilinear, matrix_multiplied, multiplied
+from deepshap.rules.elementwise import SMOOTH_THRESHOLD, Elementwise, Numeric, Rectifier, Selection
+from deepshap.rules.linear import Convolution, Dense, Linear, Scale, Sum, Unchanged
+from deepshap.rules.pooling import Maximum, MaxPool
+from deepshap.rules.secants import Secant
+from deepshap.rules.softmax import InnerSoftmax
+
+RuleOf = Callable[[Call], Rule]
+"""Makes the rule of a call, or raises NotImplementedError with what to do."""
+
+ADVICE = {
+    "_native_batch_norm_legit": "it normalises by statistics of the batch; keep running statistics",
+    "_native_batch_norm_legit_functional": "it normalises by statistics of the batch; call eval()",
+    "item": "it reads a value of the images into Python; keep it a tensor",
+}
+"""What to say about operations that are refused for a reason of their own."""
+
+
+def _closed(secant: Secant) -> RuleOf:
+    return lambda call: Elementwise(call, secant)
+
+
+def _dropout(call: Call) -> Rule:
+    if call.arguments["train"]:
+        raise NotImplementedError("it drops at random; pass training=self.training")
+    return Unchanged(call)
+
+
+def _cast(call: Call) -> Rule:
+    dtype = call.arguments["dtype"] or call.zero.dtype
+    if not dtype.is_floating_point:
+        raise NotImplementedError(f"it converts to {dtype}, which has no multiplier")
+    if torch.finfo(dtype).bits < min(32, torch.finfo(call.zero.dtype).bits):
+        raise NotImplementedError(
+            f"it computes in {dtype}, too coarse to add up; leave autocast and conversions to "
+            "whoever calls the network"
+        )
+    return Unchanged(call)
+
+
+def _convolution(call: Call) -> Rule:
+    return Convolution(call) if call.varying == ("input",) else bilinear(call)
+
+
+def _dense(call: Call) -> Rule:
+    return Dense(call) if call.varying == ("input",) else bilinear(call)
+
+
+def _reshaped(call: Call) -> Rule:
+    same = call.inputs[0].numel() == call.output.numel()
+    return Unchanged(call) if same and len(call.inputs) == 1 else Linear(call)
+
+
+def _subtraction(call: Call) -> Rule:
+    return Sum(call, -1)
+
+
+def _negated(call: Call) -> Rule:
+    return Scale(call, -1)
+
+
+def _division(call: Call) -> Rule:
+    if call.arguments.get("rounding_mode") is not None:
+        raise NotImplementedError("it rounds, which has no multiplier")
+    if len(call.varying) == 2:
+        return Quotient(call)
+    if call.varying == ("self",):
+        return Scale(call, 1 / call.arguments["other"])
+    return Elementwise(call, secants.reciprocal)
+
+
+def _power(call: Call) -> Rule:
+    call.require_only("self")
+    exponent = call.arguments["exponent"]
+    known = {0.5: secants.root, -0.5: secants.inverse_root}
+    if exponent in known:
+        return Elementwise(call, known[exponent])
+    if exponent in range(1, 10):
+        return Elementwise(call, secants.power(int(exponent)))
+    return Numeric(call, 0.0)
+
+
+def _leaky_relu(call: Call) -> Rule:
+    return Elementwise(call, secants.leaky(call.arguments["negative_slope"]))
+
+
+def _prelu(call: Call) -> Rule:
+    call.require_only("self")
+    slope = Scale(call, call.arguments["weight"].reshape(-1, *[1] * (len(call.output) - 2)))
+    return Elementwise(call, secants.leaky(slope.factor))
+
+
+def _elu(call: Call) -> Rule:
+    names = ("alpha", "scale", "input_scale")
+    return Elementwise(call, secants.exponential_below_zero(*(call.arguments[n] for n in names)))
+
+
+def _selu(call: Call) -> Rule:
+    alpha, scale = 1.6732632423543772, 1.0507009873554805  # of Klambauer et al. 2017
+    return Elementwise(call, secants.exponential_below_zero(alpha, scale, 1))
+
+
+def _celu(call: Call) -> Rule:
+    alpha = call.arguments["alpha"]
+    return Elementwise(call, secants.exponential_below_zero(alpha, 1, 1 / alpha))
+
+
+def _extremum(call: Call) -> Rule:
+    return Extremum(call) if len(call.varying) == 2 else Selection(call)
+
+
+def _smooth(call: Call) -> Rule:
+    return Numeric(call, SMOOTH_THRESHOLD)
+
+
+def _maximum(call: Call) -> Rule:
+    return _extremum(call) if call.varying[-1] == "other" else Maximum(call)
+
+
+_LINEAR = """
+adaptive_avg_pool1d _adaptive_avg_pool2d adaptive_avg_pool2d _adaptive_avg_pool3d
+adaptive_avg_pool3d avg_pool1d avg_pool2d avg_pool3d cat channel_shuffle chunk col2im
+constant_pad_nd conv_transpose1d conv_transpose2d conv_transpose3d cumsum diagonal flip gather
+im2col index index_select masked_fill mean movedim mv narrow native_channel_shuffle numpy_T pad
+permute pixel_shuffle pixel_unshuffle reflection_pad1d reflection_pad2d repeat repeat_interleave
+replication_pad1d replication_pad2d roll rot90 rsub select select_scatter slice
+split split_with_sizes stack sum swapaxes t tile transpose tril triu unbind upsample_bicubic2d
+_upsample_bicubic2d_aa upsample_bilinear2d _upsample_bilinear2d_aa upsample_linear1d
+upsample_nearest1d upsample_nearest2d _upsample_nearest_exact2d where
+"""
+"""What automatic differentiation transposes."""
+
+_FAMILIES: list[tuple[RuleOf, str]] = [
+    (Linear, _LINEAR),
+    (
+        _reshaped,
+        "_reshape_copy _unsafe_view alias clone contiguous detach expand flatten lift_fresh_copy "
+        "reshape squeeze unflatten unsqueeze view",
+    ),
+    (_cast, "_to_copy to"),
+    (_dropout, "alpha_dropout dropout feature_alpha_dropout feature_dropout native_dropout"),
+    (bilinear, "addbmm addmm baddbmm conv1d conv3d convolution dot einsum"),
+    (matrix_multiplied, "bmm matmul mm"),
+    (_convolution, "conv2d"),
+    (_dense, "linear"),
+    (Sum, "add"),
+    (_subtraction, "sub"),
+    (multiplied, "mul"),
+    (_negated, "neg"),
+    (_division, "div"),
+    (_extremum, "maximum minimum"),
+    (_maximum, "max min"),
+    (Maximum, "amax amin"),
+    (MaxPool, "adaptive_max_pool2d max_pool2d max_pool2d_with_indices"),
+    (InnerSoftmax, "_log_softmax _softmax log_softmax softmax"),
+    (Rectifier, "relu"),
+    (Selection, "abs clamp clamp_max clamp_min hardtanh relu6 threshold"),
+    (_closed(secants.exponential), "exp expm1"),
+    (_closed(secants.logarithm), "log"),
+    (_closed(secants.logarithm_of_one_plus), "log1p"),
+    (_closed(secants.sigmoid), "sigmoid"),
+    (_closed(secants.tanh), "tanh"),
+    (_closed(secants.silu), "silu"),
+    (_closed(secants.hard_sigmoid), "hardsigmoid"),
+    (_closed(secants.hard_swish), "hardswish"),
+    (_closed(secants.root), "sqrt"),
+    (_closed(secants.inverse_root), "rsqrt"),
+    (_closed(secants.reciprocal), "reciprocal"),
+    (_closed(secants.square), "square"),
+    (_power, "pow"),
+    (_leaky_relu, "leaky_relu"),
+    (_prelu, "prelu"),
+    (_elu, "elu"),
+    (_selu, "selu"),
+    (_celu, "celu"),
+    (_smooth, "atan cos erf gelu log_sigmoid mish sin softplus softsign"),
+]
+
+OPERATIONS: dict[str, RuleOf] = {name: rule for rule, names in _FAMILIES for name in names.split()}
+"""Every operation that has a rule, by its ATen name."""

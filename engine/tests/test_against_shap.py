@@ -1,0 +1,109 @@
+"""shap.DeepExplainer specifies the values where it is additive; tests show where it is not."""
+
+import copy
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from deepshap import DeepShap
+from stages.architectures import convnet, lenet
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # shap's plots use what matplotlib has deprecated
+    import shap
+
+from .networks import SHAP_IS_RIGHT, SHAP_IS_WRONG, build, images, initialise
+
+pytestmark = pytest.mark.usefixtures("checked_shapes")
+
+
+def by_shap(network: nn.Module, x: torch.Tensor, background: torch.Tensor) -> np.ndarray:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        explainer = shap.DeepExplainer(network, background)
+        values: np.ndarray = explainer.shap_values(x, check_additivity=False)
+    return values
+
+
+BOUND = {torch.float32: 1e-5, torch.float64: 1e-10}
+
+
+def exactly(network: nn.Module, x: torch.Tensor, background: torch.Tensor) -> np.ndarray:
+    """Shap's values in float64; in float32 it has fewer digits than are tested here."""
+    return by_shap(copy.deepcopy(network).double(), x.double(), background.double())
+
+
+def assert_agree(network: nn.Module, x: torch.Tensor, background: torch.Tensor) -> None:
+    """Of shap's values in float64, as a share of the largest."""
+    ours = DeepShap(network, background).attribute(x).numpy()
+    expected = exactly(network, x, background)
+    assert np.abs(ours - expected).max() < BOUND[x.dtype] * np.abs(expected).max()
+
+
+@pytest.mark.parametrize("probabilities", [False, True], ids=["logits", "probabilities"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("name", SHAP_IS_RIGHT)
+def test_small_networks_agree(name: str, dtype: torch.dtype, probabilities: bool) -> None:
+    network = build(SHAP_IS_RIGHT[name], dtype)
+    if probabilities:
+        network = nn.Sequential(network, nn.Softmax(dim=1)).eval()
+    assert_agree(network, images(2, dtype), images(6, dtype, seed=2))
+
+
+def fully_connected(channels: int, image_size: tuple[int, int], n_classes: int) -> nn.Module:
+    height, width = ((side - 2) // 2 for side in image_size)
+    return nn.Sequential(
+        nn.Conv2d(channels, 32, 3),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Linear(32 * height * width, 256),
+        nn.ReLU(),
+        nn.Linear(256, n_classes),
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("probabilities", [False, True], ids=["logits", "probabilities"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("architecture", [lenet.build, convnet.build, fully_connected])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_networks_users_train_agree(architecture, channels, dtype, probabilities) -> None:
+    torch.manual_seed(3)
+    network = architecture(channels, (20, 22), 4)
+    initialise(network)
+    if probabilities:
+        network = nn.Sequential(network, nn.Softmax(dim=1))
+    network = network.eval().to(dtype)
+    x, background = (
+        torch.rand(2, 2, channels, 20, 22, dtype=dtype)[0],
+        torch.rand(5, channels, 20, 22, dtype=dtype),
+    )
+    assert_agree(network, x, background)
+
+
+def test_shap_in_float32_has_not_these_digits() -> None:
+    """A probability's multiplier divides by the change of its logit, a small difference here.
+
+    If this fails, shap has gained them, and `assert_agree` may compare with float32 too.
+    """
+    network = nn.Sequential(build(SHAP_IS_RIGHT["batch norm"], torch.float32), nn.Softmax(1)).eval()
+    x, background = images(2, torch.float32), images(6, torch.float32, seed=2)
+    expected = exactly(network, x, background)
+    error = np.abs(by_shap(network, x, background) - expected).max()
+    assert error > 5 * BOUND[torch.float32] * np.abs(expected).max()
+
+
+@pytest.mark.parametrize("name", SHAP_IS_WRONG)
+def test_shap_is_not_additive_here(name: str) -> None:
+    """If this fails, shap has been corrected: move the network to SHAP_IS_RIGHT."""
+    network = build(SHAP_IS_WRONG[name], torch.float64)
+    x, background = images(4, torch.float64), images(9, torch.float64, seed=2)
+    values = by_shap(network, x, background)
+    with torch.no_grad():
+        change = (network(x) - network(background).mean(0)).numpy()
+    error = np.abs(values.sum((1, 2, 3)) - change).max()
+    assert error > 0.01 * np.abs(change).max()

@@ -1,0 +1,171 @@
+"""Loops and PyTorch: the same attributions, which of them computes, and the same bits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from deepshap import DeepShap, kernels
+from deepshap.multiplier import Multiplier
+from stages.architectures import convnet, lenet, resnet
+
+from . import zoo
+from .networks import OURS_ALONE, SHAP_IS_RIGHT, behind, build, images, initialise
+from .test_torchvision import QUICK
+
+NETWORKS = {**SHAP_IS_RIGHT, **OURS_ALONE}
+F32, F64 = torch.float32, torch.float64
+
+CLOSE = 1e-6
+"""Of the largest attribution: a few of float32's 1.2e-7, in sums of a few hundred numbers."""
+
+ROUNDED_TWICE = 4e-6
+"""In networks of the libraries' depth, float32 is up to 2e-6 off: see `test_torchvision`."""
+
+FAST = ("densenet", "resnet", "squeezenet")
+"""Dense links, links that add, and branches, with a tenth as much to compute as others have."""
+
+RECTIFIED, POOLED = {"contracted", "transposed", "relu_ratios"}, {"pool_ratios"}
+ARCHITECTURES = {
+    "lenet": (lenet.build, 28, RECTIFIED | POOLED),
+    "convnet": (convnet.build, 28, RECTIFIED | POOLED),
+    "resnet": (resnet.build, 12, RECTIFIED),
+}
+"""Of the pipeline, with the side of the images and the loops that their layers have."""
+
+
+def check_agreement(
+    network: nn.Module,
+    x: Tensor,
+    background: Tensor,
+    bound: float,
+    monkeypatch: pytest.MonkeyPatch,
+    outputs: Sequence[int] | None = None,
+) -> None:
+    explainer = DeepShap(network, background)
+    by_loops = explainer.attribute(x, outputs)
+    with monkeypatch.context() as patch:
+        patch.setattr(kernels, "_loops", dict)
+        by_pytorch = explainer.attribute(x, outputs)
+    error = (by_loops - by_pytorch).abs().max()
+    assert error <= bound * by_pytorch.abs().max()
+
+
+@pytest.mark.usefixtures("any_work")
+@pytest.mark.parametrize("name", NETWORKS)
+def test_loops_and_pytorch_agree(
+    name: str, ran: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x, background = images(3, F32), images(5, F32, seed=2)
+    check_agreement(build(NETWORKS[name], F32), x, background, CLOSE, monkeypatch)
+    assert bool(ran) == (name != "linear alone")  # which has nothing to skip
+
+
+@pytest.mark.usefixtures("any_work")
+@pytest.mark.parametrize(
+    "family",
+    [name if name in FAST else pytest.param(name, marks=pytest.mark.slow) for name in QUICK],
+)
+def test_loops_and_pytorch_agree_on_networks_of_torchvision(
+    family: str, ran: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = QUICK[family]
+    x, background = zoo.images(2, case.side, seed=1), zoo.images(3, case.side, seed=2)
+    check_agreement(zoo.ready(case), x, background, ROUNDED_TWICE, monkeypatch, [0, 1])
+    assert "contracted" in ran
+
+
+def architecture(name: str) -> tuple[nn.Module, Tensor, Tensor]:
+    """A network of the pipeline, images, and background images."""
+    make, side, _ = ARCHITECTURES[name]
+    torch.manual_seed(0)
+    network = make(1, (side, side), 10).eval()
+    initialise(network)
+    generator = torch.Generator().manual_seed(1)
+    x, background = (torch.rand(n, 1, side, side, generator=generator) for n in (3, 23))
+    return network, x, background
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_loops_explain_the_networks_of_the_pipeline_as_pytorch_does(
+    name: str, ran: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check_agreement(*architecture(name), CLOSE, monkeypatch)
+    assert set(ran) == ARCHITECTURES[name][2]
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_the_bits_are_the_same_for_any_threads_number_of_images_and_tile_of_ten(
+    name: str, ran: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A piece of the background, at most ten images, is summed before others; tiles hold more."""
+    network, x, background = architecture(name)
+    expected = DeepShap(network, background).attribute(x)
+    for chunk_mib, threads in ((200, 1), (64, 2), (16, 3), (8, 1)):
+        monkeypatch.setattr(torch, "get_num_threads", lambda n=threads: n)
+        explainer = DeepShap(network, background, chunk_mib=chunk_mib)
+        assert torch.equal(explainer.attribute(x), expected), (chunk_mib, threads)
+        alone = [explainer.attribute(image[None]) for image in x]
+        assert torch.equal(torch.cat(alone), expected), (chunk_mib, threads)
+    assert "contracted" in ran
+
+
+PLAIN = nn.MaxPool2d(2)
+POOLS = {
+    "overlapping": nn.MaxPool2d(3, 2),
+    "with gaps": nn.MaxPool2d(2, 3),
+    "padded": nn.MaxPool2d(2, padding=1),
+    "dilated": nn.MaxPool2d(2, dilation=2),
+    "cut": nn.MaxPool2d(3, ceil_mode=True),
+    "adaptive": nn.AdaptiveMaxPool2d(4),
+}
+
+
+def loops_of(network: nn.Module, ran: list[str], dtype: torch.dtype = F32) -> set[str]:
+    """The loops that explain a network."""
+    ran.clear()
+    explainer = DeepShap(build(lambda: network, dtype), images(3, dtype))
+    explainer.attribute(images(2, dtype, seed=2))
+    return set(ran)
+
+
+@pytest.mark.usefixtures("any_work")
+@pytest.mark.parametrize("name", POOLS)
+def test_pytorch_pools_where_windows_do_not_tile_the_plane(name: str, ran: list[str]) -> None:
+    assert "pool_ratios" in loops_of(behind(nn.ReLU(), PLAIN), ran)
+    assert "pool_ratios" not in loops_of(behind(nn.ReLU(), POOLS[name]), ran)
+
+
+@pytest.mark.usefixtures("any_work")
+@pytest.mark.parametrize("setting", ["dilation", "groups"])
+def test_pytorch_transposes_convolutions_with_dilation_or_groups(
+    setting: str, ran: list[str]
+) -> None:
+    assert "transposed" in loops_of(behind(nn.ReLU(), nn.Conv2d(4, 4, 3)), ran)
+    special = nn.Conv2d(4, 4, 3, **{setting: 2})
+    assert loops_of(behind(nn.ReLU(), special), ran) == {"relu_ratios", "contracted"}
+
+
+@pytest.mark.usefixtures("any_work")
+@pytest.mark.parametrize("name", ["conv relu pool", "standardized", "residual"])
+def test_pytorch_computes_in_float64(name: str, ran: list[str]) -> None:
+    assert loops_of(NETWORKS[name](), ran)
+    assert not loops_of(NETWORKS[name](), ran, F64)
+
+
+def test_pytorch_computes_on_other_devices(ran: list[str]) -> None:
+    rows = torch.empty(1, 3, 4, 5, 5, device="meta")
+    weight = kernels.Weight(torch.empty(4, 2, 3, 3, device="meta"))
+    assert kernels.transposed(Multiplier(rows), weight, (1, 1), (0, 0), (7, 7)) is None
+    assert not ran
+
+
+def test_pytorch_transposes_where_a_list_would_cost_more(ran: list[str]) -> None:
+    """One channel written for one output, by a kernel of one: a vector holds 15 zeros."""
+    rows, ratio = torch.ones(2, 1, 4, 5, 5), torch.ones(2, 1, 4, 5, 5)
+    weight = kernels.Weight(torch.ones(4, 1, 1, 1))
+    assert kernels.transposed(Multiplier(rows, ratio), weight, (1, 1), (0, 0), (5, 5)) is None
+    assert not ran

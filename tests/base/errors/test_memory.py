@@ -1,0 +1,140 @@
+"""What a user is told who runs out of memory."""
+
+import importlib
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from stages.base.errors import memory
+from stages.base.errors.memory import (
+    free_memory,
+    is_out_of_memory,
+    out_of_memory_message,
+    require_free_memory,
+)
+from tests.conftest import Project, assert_refused, environment, unfinished
+
+
+@pytest.mark.parametrize("allocate", [np.ones, torch.ones])
+def test_real_libraries_out_of_memory(allocate: object) -> None:
+    with pytest.raises((MemoryError, RuntimeError)) as caught:
+        allocate(1 << 55)  # type: ignore[operator]  # more than any address space
+    assert is_out_of_memory(caught.value)
+
+
+def test_an_error_that_another_hides() -> None:
+    def wrapped() -> None:
+        try:
+            torch.ones(1 << 55)
+        except RuntimeError as error:
+            raise ValueError("the network cannot be run") from error
+
+    with pytest.raises(ValueError, match="cannot be run") as caught:
+        wrapped()
+    assert is_out_of_memory(caught.value)
+    assert "allocate memory" in out_of_memory_message(caught.value, "less")
+
+
+@pytest.mark.parametrize(
+    ("stage", "told", "not_told"),
+    [
+        ("train", "train.batch_size", "explain."),
+        ("explain", "explain.n_background", "train."),
+        ("preprocess", "preprocess.image_size", "train."),
+    ],
+)
+def test_the_advice_fits_the_stage(stage: str, told: str, not_told: str) -> None:
+    message = out_of_memory_message(
+        MemoryError(), importlib.import_module(f"stages.{stage}").NEEDS_LESS
+    )
+    assert told in message
+    assert not_told not in message
+
+
+# Runs a stage that gets few more bytes than its libraries have taken.
+LIMITED = """
+import resource, sys
+from pathlib import Path
+from stages import {stage}
+from stages.base.run.stage import run_stage
+
+sys.argv = ["stages/{stage}.py"]
+taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (taken + (30 << 20),) * 2)
+run_stage({stage}.main, {stage}.Params, {stage}.NEEDS_LESS)
+"""
+
+
+@pytest.mark.parametrize(
+    ("stage", "told"),
+    [
+        pytest.param("download", "data.source", marks=pytest.mark.slow),
+        pytest.param("preprocess", "preprocess.limit", marks=pytest.mark.slow),
+        pytest.param("preflight", "model.options", marks=pytest.mark.slow),
+        pytest.param("train", "train.batch_size", marks=pytest.mark.slow),
+        pytest.param("evaluate", "preprocess.image_size", marks=pytest.mark.slow),
+        ("explain", "explain.n_background"),
+        pytest.param("quality", "explain.n_images", marks=pytest.mark.slow),
+        # Not report: for so few images it needs so little that OpenBLAS fails first, and exits.
+    ],
+)
+def test_a_stage_that_finds_no_memory(project: Project, stage: str, told: str) -> None:
+    code = LIMITED.format(stage=stage)
+    result = subprocess.run(
+        ["python", "-c", code],
+        cwd=project.root,
+        env=environment(),
+        capture_output=True,
+        text=True,
+    )
+    assert_refused(result, rf"error: not enough memory .*{told}")
+    assert unfinished(project) == []
+
+
+@pytest.mark.parametrize("mb", [60, 300, 1000])
+def test_libraries_that_find_no_memory_to_load(project: Project, mb: int) -> None:
+    """Each fails in words of its own, and pandas hides the failure of another."""
+    result = project.run("sh", "-c", f"ulimit -v {mb}000; exec python -m stages.train")
+    assert_refused(result, r"^error: not enough memory to load the libraries; free some$")
+
+
+def test_images_that_memory_cannot_hold_are_refused_beforehand(project: Project) -> None:
+    project.set({"preprocess.image_size": 5000})
+    result = project.stage("preprocess")
+    assert_refused(
+        result,
+        r"not enough memory \(1,200 images of 5000×5000 pixels need \d{3}\.\d GiB, and \d+\.\d GiB "
+        r"are free\); use fewer or smaller images \(preprocess\.limit, preprocess\.image_size\)",
+    )
+
+
+def test_what_is_free_suffices_and_more_does_not() -> None:
+    free = free_memory()
+    if free is None:
+        pytest.skip("this system does not say how much memory is free")
+    require_free_memory(free // 2, "some images")
+    with pytest.raises(MemoryError, match=r"some images need .* GiB, and .* GiB are free"):
+        require_free_memory(2 * free, "some images")
+
+
+def test_the_first_line_of_the_error_is_told() -> None:
+    error = MemoryError("no room for 3 GiB\nat address 0")
+    assert "not enough memory (no room for 3 GiB); use" in out_of_memory_message(error, "train")
+    assert "not enough memory (no details)" in out_of_memory_message(MemoryError(), "train")
+
+
+def test_in_a_container_what_is_used_is_not_free(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """But for copies of files, which fill a container once it has read enough of them."""
+    monkeypatch.setattr(memory, "_CONTAINER", tmp_path)
+    assert free_memory() != 300
+    (tmp_path / "memory.max").write_text("max\n")
+    assert free_memory() != 300
+    (tmp_path / "memory.max").write_text("1000\n")
+    (tmp_path / "memory.current").write_text("990\n")
+    (tmp_path / "memory.stat").write_text("anon 650\nfile 340\nactive_file 90\ninactive_file 200\n")
+    assert free_memory() == 300

@@ -1,0 +1,67 @@
+"""Arrays on disk: the bytes of NumPy's own, and nothing left behind."""
+
+import errno
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from stages.base.errors.user import UserError
+from stages.base.files.arrays import concatenate_on_disk, load_npy, new_npy
+from stages.base.files.atomic import new_file
+
+ARRAYS = {
+    "float32": np.random.default_rng(0).normal(size=(7, 2, 3)).astype(np.float32),
+    "names": np.array(["a.png", "ä/b.png", "", "c", "d", "e", "f"]),
+    "bytes": np.arange(7, dtype=np.uint8),
+}
+
+
+@pytest.mark.parametrize("name", ARRAYS)
+def test_rows_give_the_bytes_that_numpy_writes(name: str, tmp_path: Path) -> None:
+    array = ARRAYS[name]
+    np.save(tmp_path / "whole.npy", array)
+    with new_npy(tmp_path / "parts.npy", len(array)) as append:
+        for part in np.array_split(array, 3):
+            append(part)
+    assert (tmp_path / "parts.npy").read_bytes() == (tmp_path / "whole.npy").read_bytes()
+
+
+def test_what_is_loaded_is_mapped_and_may_be_changed(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", ARRAYS["bytes"])
+    loaded = load_npy(tmp_path / "a.npy")
+    assert isinstance(loaded.base, np.memmap)
+    loaded[0] = 9
+    assert np.load(tmp_path / "a.npy")[0] == 0
+
+
+@pytest.mark.parametrize("name", ARRAYS)
+def test_parts_are_joined_in_a_file_without_a_name(name: str, here: Path) -> None:
+    array = ARRAYS[name]
+    joined = concatenate_on_disk(iter(np.array_split(array, 3)))
+    np.testing.assert_array_equal(joined, array)
+    assert joined.dtype == array.dtype
+    assert list((here / "data").iterdir()) == []
+
+
+def test_a_full_disk_is_said(here: Path) -> None:
+    (here / "data").symlink_to("/proc/self")  # where nothing can be created
+    with pytest.raises(UserError, match=r"data: cannot be written: .*; free some space"):
+        concatenate_on_disk([np.zeros(3)])
+
+
+def test_what_fails_while_parts_are_computed_is_no_full_disk(here: Path) -> None:
+    def parts() -> Iterator[NDArray[np.float64]]:
+        yield np.zeros(3)
+        raise FileNotFoundError(errno.ENOENT, "no such file", "data/prepared/images.npy")
+
+    with pytest.raises(FileNotFoundError):
+        concatenate_on_disk(parts())
+
+
+def test_no_memory_while_a_file_is_computed_is_no_full_disk(here: Path) -> None:
+    with pytest.raises(OSError, match="Cannot allocate memory"), new_file(here / "new"):
+        raise OSError(errno.ENOMEM, "Cannot allocate memory")
+    assert not list(here.glob("new*"))

@@ -1,0 +1,129 @@
+"""Where a stage keeps finished work: what gives it another folder, and what becomes of old ones."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from stages.base.run import progress
+from stages.base.run.progress import forget_progress, left_by_interrupt, progress_folder
+from tests.conftest import ROOT
+
+
+class Params(BaseModel):
+    epochs: int = 3
+
+
+@pytest.fixture
+def here(here: Path) -> Path:
+    """The inputs of stage train, as `dvc.yaml` names them."""
+    (here / "params.yaml").write_text("model: {architecture: own, weights: null}")
+    for file in ("data/prepared/train_images.npy", "stages/training/fitting.py", "weights/None"):
+        (here / file).parent.mkdir(parents=True, exist_ok=True)
+        (here / file).write_text(file)
+    return here
+
+
+def test_the_same_inputs_find_what_was_kept(here: Path) -> None:
+    folder = progress_folder("train", Params())
+    (folder / "epoch").touch()
+    assert progress_folder("train", Params()) == folder
+    assert (folder / "epoch").exists()
+    assert folder.parent == Path("data/unfinished/train")
+    command = ["git", "check-ignore", folder]
+    assert subprocess.run(command, cwd=ROOT, capture_output=True).returncode == 0
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        "data/prepared/train_images.npy",
+        "data/prepared/more.npy",
+        "stages/training/fitting.py",
+        "stages/architectures/own.py",  # the chosen one
+    ],
+)
+def test_another_input_starts_anew_and_removes_what_was_kept(here: Path, file: str) -> None:
+    folder = progress_folder("train", Params())
+    (here / file).parent.mkdir(exist_ok=True)
+    (here / file).write_text("changed")
+    assert progress_folder("train", Params()) != folder
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize("name", ["fitting.cpython-311.pyc", "fitting.loop.nbi", "fitting.1.nbc"])
+def test_what_was_compiled_meanwhile_starts_nothing_anew(here: Path, name: str) -> None:
+    folder = progress_folder("train", Params())
+    compiled = here / "stages/training/__pycache__" / name
+    compiled.parent.mkdir()
+    compiled.touch()
+    assert progress_folder("train", Params()) == folder
+
+
+@pytest.mark.usefixtures("here")
+def test_another_parameter_starts_anew() -> None:
+    assert progress_folder("train", Params()) != progress_folder("train", Params(epochs=4))
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("library", ["torch", "numpy", "timm"])
+def test_another_version_starts_anew(library: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    before, version = progress_folder("train", Params()), progress._version
+    monkeypatch.setattr(
+        progress, "_version", lambda name: "0.0" if name == library else version(name)
+    )
+    assert progress_folder("train", Params()) != before
+
+
+@pytest.mark.usefixtures("here")
+def test_another_kind_of_processor_starts_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = progress_folder("train", Params())
+    monkeypatch.setattr(progress, "available_devices", lambda: ["cpu", "cuda", "cuda:0"])
+    one = progress_folder("train", Params())
+    assert one != before
+    monkeypatch.setattr(progress, "available_devices", lambda: ["cpu", "cuda", "cuda:0", "cuda:1"])
+    assert progress_folder("train", Params()) == one
+
+
+@pytest.mark.parametrize("file", ["stages/report.py", "stages/architectures/lenet.py", "notes"])
+def test_what_the_stage_does_not_read_changes_nothing(here: Path, file: str) -> None:
+    folder = progress_folder("train", Params())
+    (here / file).parent.mkdir(exist_ok=True)
+    (here / file).write_text("changed")
+    assert progress_folder("train", Params()) == folder
+
+
+@pytest.mark.usefixtures("here")
+def test_stages_keep_apart_and_forget_their_own() -> None:
+    of_train, of_explain = (progress_folder(name, Params()) for name in ("train", "explain"))
+    assert of_train.exists()
+    forget_progress("train")
+    forget_progress("train")
+    assert not of_train.exists()
+    assert of_explain.exists()
+
+
+@pytest.mark.usefixtures("here")
+def test_an_interrupt_says_what_a_later_run_does() -> None:
+    assert left_by_interrupt("train").endswith("run dvc repro to start again")
+    folder = progress_folder("train", Params())
+    (folder / "epoch.pt.partial").touch()
+    (folder / "000000000.claim").touch()
+    (folder / "000000000.0123456789abcdef.partial/new").mkdir(parents=True)
+    assert left_by_interrupt("train").endswith("run dvc repro to start again")
+    (folder / "epoch.pt").touch()
+    assert left_by_interrupt("train").endswith("run dvc repro to go on")
+    (folder / "epoch.pt").rename(folder / "000000000")  # a shard
+    assert left_by_interrupt("train").endswith("run dvc repro to go on")
+
+
+def test_make_clean_removes_what_was_kept_and_no_result(here: Path) -> None:
+    (progress_folder("train", Params()) / "epoch").touch()
+    (here / "data/model.partial").mkdir()
+    (here / "data/model.partial/weights").touch()
+    (here / "plots").mkdir()
+    (here / "metrics").mkdir()
+    subprocess.run(["make", "--file", ROOT / "Makefile", "clean"], check=True, capture_output=True)
+    left = {str(path.relative_to(here)) for path in (here / "data").rglob("*")}
+    assert left == {"data/prepared", "data/prepared/train_images.npy"}
