@@ -26,14 +26,6 @@ from stages.base.errors.memory import is_out_of_memory
 from stages.base.params.sections import DeviceName, StageParams
 from stages.base.run.progress import progress_folder
 from stages.base.run.rank import rank
-from stages.ranks.shards import (
-    Shard,
-    n_finished,
-    new_shard,
-    shards_of,
-    unfinished,
-    until_finished,
-)
 from stages.base.run.stage import require_true_record, run_stage
 from stages.explainers.base.contract import Attribute, Attributions, build_explainer
 from stages.explainers.base.slices import SLICE_IMAGES, additive_slices, attributions, progress_bar
@@ -43,6 +35,14 @@ from stages.networks.device import choose_device, configure_process_for
 from stages.networks.predict import predict, with_output
 from stages.params.explain import Explain
 from stages.ranks import launch
+from stages.ranks.shards import (
+    Shard,
+    n_finished,
+    new_shard,
+    shards_of,
+    unfinished,
+    until_finished,
+)
 from stages.sampling.background import choose_background, standard_error
 from stages.sampling.choices import choose_images
 from stages.sampling.outputs import choose_classes
@@ -242,7 +242,7 @@ def with_errors(
         explained: The images.
     """
     n_background, n_train = len(explained.background), explained.about["n_train"]
-    places = explained.places(explained.predicted)
+    places = explained.map_indices(explained.predicted)
     done = 0
     for values, groups in slices:
         if groups is None:

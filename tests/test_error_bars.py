@@ -18,7 +18,7 @@ from stages.explainers.base.contract import Attributions, build_explainer
 from stages.networks.checkpoint import load_checkpoint
 from stages.sampling.background import group_sizes, standard_error
 from tests.conftest import Project
-from tests.figures.runs import digits_run, with_maps
+from tests.runs import digits_run, with_maps
 
 N_TRAIN = 200
 

@@ -42,7 +42,7 @@ def test_metrics_of_a_fresh_clone_fit_on_a_screen(ran_project: Project, tmp_path
     assert shown[0].split() == ["Path", *sorted(metrics)]
     assert sorted(line.split()[1] for line in diff[1:]) == sorted(metrics)
     assert 0 < metrics["accuracy"] <= 1
-    assert 0 <= metrics["diagonal"] <= 1
+    assert 0 <= metrics["top_class_agreement"] <= 1
 
 
 def test_what_changed_in_the_metrics(ran_project: Project) -> None:
@@ -51,7 +51,7 @@ def test_what_changed_in_the_metrics(ran_project: Project) -> None:
     before, after, change = map(float, changes["accuracy"])
     assert change == pytest.approx(after - before, abs=2e-5)
     assert change != 0
-    assert "additivity_log10" in changes
+    assert "additivity_error_log10" in changes
 
 
 def test_experiments_fit_on_a_screen(project: Project) -> None:

@@ -85,7 +85,7 @@ def test_tiles_share_out_what_the_network_gives(ran_project: Project) -> None:
 def test_the_background_error_is_that_of_the_stored_errors(ran_project: Project) -> None:
     explanation = Explanation.load(ran_project.root / "data/shap")
     found = Quality.load(ran_project.root / "data/quality").measures["background_error"]
-    for i, place in enumerate(explanation.places(explanation.predicted)):
+    for i, place in enumerate(explanation.map_indices(explanation.predicted)):
         assert explanation.errors is not None
         errors = explanation.errors[i, ..., place].astype(float)
         maps = explanation.values[i, ..., place].sum(axis=0, dtype=float)

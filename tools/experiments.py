@@ -15,7 +15,7 @@ from tools.command import run_command
 from tools.recipes import leaves
 
 WIDTH = 100
-NUMBERS = ("accuracy", "log_loss", "diagonal")
+NUMBERS = ("accuracy", "log_loss", "top_class_agreement")
 NAME_WIDTH = 24
 
 

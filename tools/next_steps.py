@@ -27,7 +27,7 @@ def main(_: Sequence[str]) -> None:
     )
     print(
         f"{n_explained():,} test images explained by {captions.method(about)}, "
-        f"additive to within {10 ** measures['additivity_log10']:.1e} of the outputs' range"
+        f"additive to within {10 ** measures['additivity_error_log10']:.1e} of the outputs' range"
     )
     print(
         "\nNext:\n"

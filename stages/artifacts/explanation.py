@@ -99,7 +99,7 @@ class ExplainedImages(Setup):
         """Output minus base value of each map's class (n, m): what its attributions sum to."""
         return np.take_along_axis(self.outputs - self.base_values, self.classes, axis=1)
 
-    def places(self, classes: NDArray[np.int64] | int) -> NDArray[np.int64]:
+    def map_indices(self, classes: NDArray[np.int64] | int) -> NDArray[np.int64]:
         """Which map of each image is that of its class here (n,); -1 where it has none.
 
         Args:

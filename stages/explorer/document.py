@@ -21,7 +21,7 @@ PAGE = Path(__file__).parent / "page"
 MOST_CLASSES = 20  # in the table of classes
 
 MEANINGS = {
-    "explain.additivity_log10": (
+    "explain.additivity_error_log10": (
         "error of the sums as a share of the outputs' range, as a power of ten: -7 is one in ten "
         "million; lower is better"
     ),
@@ -43,7 +43,7 @@ MEANINGS = {
         "standard error over the background, as a share of the attributions; lower is better"
     ),
     "explain.concentration": "0: all pixels alike; 1: a single one; neither is better",
-    "explain.diagonal": (
+    "explain.top_class_agreement": (
         "share of the images whose largest sum is the predicted class's; below 1 is no error: a "
         "class can win with a smaller sum because its base value is larger"
     ),
@@ -154,7 +154,7 @@ def _error_sentence(run: Run, packed: Packed) -> str:
 def _class_sentence(run: Run) -> str:
     n_classes = len(run.class_names)
     choice = f"The {MOST_CLASSES} of {n_classes} classes with the lowest F1. "
-    diagonal = (
+    agreement = (
         "of the explained images that are predicted as the class, the share whose largest summed "
         "attribution is that class's (– if there are none)"
         if run.explanation.explains_all_classes
@@ -162,9 +162,9 @@ def _class_sentence(run: Run) -> str:
     )
     return (
         f"{choice if n_classes > MOST_CLASSES else ''}Precision, recall and F1 are of the "
-        f"{len(run.predictions.labels):,} test images. Diagonal: {diagonal}. Strength: sum of "
-        "|attribution| over the pixels, mean over the explained images that have a map of the "
-        "class. Bold: the lowest precision, recall, F1 and diagonal."
+        f"{len(run.predictions.labels):,} test images. Top-class agreement: {agreement}. Strength: "
+        "sum of |attribution| over the pixels, mean over the explained images that have a map of "
+        "the class. Bold: the lowest precision, recall, F1 and top-class agreement."
     )
 
 

@@ -52,7 +52,9 @@ def contrasts_of_mistakes(explanation: Explanation) -> list[Contrast]:
     """The mistakes of highest probability that have a map of the predicted and the true class."""
     predicted = explanation.predicted
     confidence = explanation.probabilities.max(axis=1)
-    both = (explanation.places(predicted) >= 0) & (explanation.places(explanation.labels) >= 0)
+    both = (explanation.map_indices(predicted) >= 0) & (
+        explanation.map_indices(explanation.labels) >= 0
+    )
     wrong = np.flatnonzero((predicted != explanation.labels) & both)
     surest = wrong[np.argsort(-confidence[wrong], kind="stable")][:IMAGES]
     return [Contrast(int(i), int(predicted[i]), int(explanation.labels[i])) for i in surest]
@@ -60,7 +62,7 @@ def contrasts_of_mistakes(explanation: Explanation) -> list[Contrast]:
 
 def contrasts_of_pair(explanation: Explanation, true: int, predicted: int) -> list[Contrast]:
     """Images of two classes with a map of both: those taken for the other, then the undecided."""
-    both = (explanation.places(true) >= 0) & (explanation.places(predicted) >= 0)
+    both = (explanation.map_indices(true) >= 0) & (explanation.map_indices(predicted) >= 0)
     candidates = np.flatnonzero(np.isin(explanation.labels, (true, predicted)) & both)
     labels, predictions = explanation.labels[candidates], explanation.predicted[candidates]
     mistaken = (labels == true) & (predictions == predicted)

@@ -140,7 +140,7 @@ def _draw_class(board: Board, means: ClassMeans, shown: int, corner: tuple[int, 
     board.write(middle, y, name, CENTERED)
     board.write(middle, y + LINE, f"n = {run.summary.counts[shown]:,}", UNDER_TILE)
     explanation = run.explanation
-    own = (explanation.labels == shown) & (explanation.places(shown) >= 0)
+    own = (explanation.labels == shown) & (explanation.map_indices(shown) >= 0)
     images = explanation.images[own]
     image = np.rint(images.mean(axis=0)).astype(np.uint8)
     maps = np.stack([run.summary.means[shown], run.summary.mean_strengths[shown]])

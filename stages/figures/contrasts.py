@@ -146,7 +146,7 @@ def _draw_card(
     x, y = corner
     explanation = run.explanation
     image, plus, minus = contrast
-    places = np.array([explanation.places(number)[image] for number in (plus, minus)])
+    places = np.array([explanation.map_indices(number)[image] for number in (plus, minus)])
     of_a, of_b = run.summary.sums[image, places]
     _write_label(board, run, contrast, (x, y + HEAD))
     a, b = run.maps(image, places)

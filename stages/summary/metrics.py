@@ -27,37 +27,38 @@ def explanation_metrics(explanation: Explanation, summary: Summary) -> dict[str,
     """Measure the explanation.
 
     Returns:
-        `additivity_log10`: of the largest |sum of attributions - (output - base value)|, as a
+        `additivity_error_log10`: of the largest |sum of attributions - (output - base value)|, as a
         share of the range of the outputs; `additivity_l1_log10`: of the largest one as a share of
-        the map's own Σ|attribution|, where float32 rounds to about -7; `diagonal`: share of images
-        whose largest summed attribution is the predicted class, if all classes are explained.
+        the map's own Σ|attribution|, where float32 rounds to about -7; `top_class_agreement`: share
+        of images whose largest summed attribution is the predicted class, if all classes are
+        explained.
     """
     errors = np.abs(summary.sums - explanation.changes)
     of_range = errors.max() / (explanation.output_range or 1.0)
     of_total = (errors / np.where(summary.totals > 0, summary.totals, 1.0)).max()
     metrics = {
-        "additivity_log10": float(np.log10(max(of_range, SMALLEST_ERROR))),
+        "additivity_error_log10": float(np.log10(max(of_range, SMALLEST_ERROR))),
         "additivity_l1_log10": float(np.log10(max(of_total, SMALLEST_ERROR))),
     }
     if explanation.explains_all_classes:
-        metrics["diagonal"] = float(on_diagonal(explanation, summary).mean())
+        metrics["top_class_agreement"] = float(top_class_agrees(explanation, summary).mean())
     return metrics
 
 
-def on_diagonal(explanation: Explanation, summary: Summary) -> NDArray[np.bool_]:
+def top_class_agrees(explanation: Explanation, summary: Summary) -> NDArray[np.bool_]:
     """Whether each image's largest summed attribution is its predicted class (n,).
 
     Among some of the classes alone the predicted one wins too easily, so this asks for all of them.
     """
-    places = explanation.places(explanation.predicted)
+    places = explanation.map_indices(explanation.predicted)
     return np.asarray(summary.sums.argmax(axis=1) == places)
 
 
-def diagonal_by_class(explanation: Explanation, summary: Summary) -> dict[int, float]:
-    """The diagonal of each class that was predicted; none unless all classes are explained."""
+def top_class_agreement_by_class(explanation: Explanation, summary: Summary) -> dict[int, float]:
+    """The agreement for each class that was predicted; none unless all classes are explained."""
     if not explanation.explains_all_classes:
         return {}
-    predicted, hits = explanation.predicted, on_diagonal(explanation, summary)
+    predicted, hits = explanation.predicted, top_class_agrees(explanation, summary)
     return {int(c): float(hits[predicted == c].mean()) for c in np.unique(predicted)}
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 from stages.artifacts.explanation import Explanation
 from stages.artifacts.predictions import Predictions, class_scores
 from stages.base.files.atomic import new_file
-from stages.summary.metrics import diagonal_by_class
+from stages.summary.metrics import top_class_agreement_by_class
 from stages.summary.totals import Summary
 
 
@@ -19,19 +19,19 @@ def class_table(
     """One row for each class: how well it is predicted and explained.
 
     Columns: class; images: of the test split; precision, recall, f1: over the test split, 0 for a
-    class without images or predictions; diagonal: share of the explained images predicted as this
-    class whose largest summed attribution is this class, empty without such an image, or unless all
-    classes are explained; strength: sum over pixels of |attribution| to the class, mean over the
-    explained images that have a map of it, output units, empty if none has.
+    class without images or predictions; top_class_agreement: share of the explained images
+    predicted as this class whose largest summed attribution is this class, empty without such an
+    image, or unless all classes are explained; strength: sum over pixels of |attribution| to the
+    class, mean over the explained images that have a map of it, output units, empty if none has.
     """
     n_classes = len(predictions.class_names)
     scores = class_scores(predictions.labels, predictions.predicted, n_classes)
-    diagonal = diagonal_by_class(explanation, summary)
+    agreement = top_class_agreement_by_class(explanation, summary)
     return pd.DataFrame(
         {
             "class": predictions.class_names,
             **scores._asdict(),
-            "diagonal": [diagonal.get(number, np.nan) for number in range(n_classes)],
+            "top_class_agreement": [agreement.get(number, np.nan) for number in range(n_classes)],
             "strength": summary.strengths,
         }
     )

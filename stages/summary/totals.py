@@ -59,7 +59,7 @@ def summarise(explanation: Explanation, grains: Sequence[int] = (1,)) -> Summary
         explanation.labels,
         len(explanation.class_names),
     )
-    of_true = explanation.places(labels)
+    of_true = explanation.map_indices(labels)
     limits = _Limits(explanation.values.shape, grains)
     sums, totals = np.empty((2, n_images, n_maps))
     strengths = np.zeros(n_classes)

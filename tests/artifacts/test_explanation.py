@@ -159,8 +159,8 @@ def test_thousands_of_shards_need_few_open_files(tmp_path: Path) -> None:
 
 def test_places_and_changes_belong_to_the_classes_of_each_image() -> None:
     given = explained()
-    assert given.places(given.labels).tolist() == [0, 0, 1, -1, 0]
-    assert given.places(1).tolist() == [1, 0, -1, 1, -1]
+    assert given.map_indices(given.labels).tolist() == [0, 0, 1, -1, 0]
+    assert given.map_indices(1).tolist() == [1, 0, -1, 1, -1]
     expected = [
         [given.outputs[i, c] - given.base_values[c] for c in classes]
         for i, classes in enumerate(given.classes)

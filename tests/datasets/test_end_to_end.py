@@ -193,5 +193,5 @@ def test_two_hundred_classes_as_arrays(here: Path) -> None:
     table = pd.read_csv("plots/attributions.csv")
     sums = [name for name in table if name.startswith("sum of")]
     assert sums == [f"sum of {number}" for number in np.unique(order)]
-    assert "diagonal" not in metrics(here, "explain")
+    assert "top_class_agreement" not in metrics(here, "explain")
     assert (here / "plots/shap/sheet_000.png").exists()

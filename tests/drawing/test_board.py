@@ -12,26 +12,28 @@ from stages.drawing.scale import Scale
 from stages.drawing.text import TextStyle, fold, printable, shorten, text_width, wrap
 
 
-def test_a_tile_lands_pixel_for_pixel_where_it_was_put(folder: Path) -> None:
+def test_a_tile_lands_pixel_for_pixel_where_it_was_put(tmp_path: Path) -> None:
     colors = np.random.default_rng(0).integers(0, 256, (20, 30, 3)).astype(np.uint8)
     board = Board(100, 80)
     board.tile(10, 15, colors)
-    board.save(folder / "a.png")
-    drawn = np.rint(imread(folder / "a.png")[..., :3] * 255).astype(np.uint8)
+    board.save(tmp_path / "a.png")
+    drawn = np.rint(imread(tmp_path / "a.png")[..., :3] * 255).astype(np.uint8)
     assert drawn.shape == (80, 100, 3)
     np.testing.assert_array_equal(drawn[15:35, 10:40], colors)
     assert (drawn[:15] == 255).all()
     assert (drawn[:, 40:] == 255).all()
 
 
-def test_the_same_picture_has_the_same_bytes_and_no_software_or_time_in_them(folder: Path) -> None:
+def test_the_same_picture_has_the_same_bytes_and_no_software_or_time_in_them(
+    tmp_path: Path,
+) -> None:
     for name in "ab":
         board = Board(200, 60)
         board.write(10, 10, "words")
         board.tile(100, 10, np.zeros((30, 30, 3), np.uint8), "predicted")
-        board.save(folder / f"{name}.png")
-    content = (folder / "a.png").read_bytes()
-    assert content == (folder / "b.png").read_bytes()
+        board.save(tmp_path / f"{name}.png")
+    content = (tmp_path / "a.png").read_bytes()
+    assert content == (tmp_path / "b.png").read_bytes()
     assert b"tEXt" not in content
     assert b"tIME" not in content
 
@@ -40,10 +42,10 @@ def test_the_same_picture_has_the_same_bytes_and_no_software_or_time_in_them(fol
     "name",
     ["$x^2$ and $", "猫 dog", "\udc80", "a\tb\nc", "e\u0301", "عربى", "\x00\x07", "", "\\frac{"],
 )
-def test_any_name_can_be_drawn_without_a_warning(name: str, folder: Path) -> None:
+def test_any_name_can_be_drawn_without_a_warning(name: str, tmp_path: Path) -> None:
     board = Board(200, 40)
     board.write(10, 10, printable([name])[0])
-    board.save(folder / "a.png")
+    board.save(tmp_path / "a.png")
     assert "\n" not in board.lines[0].text
 
 

@@ -14,8 +14,7 @@ from stages.explorer import packing
 from stages.explorer.document import write_explorer
 from stages.explorer.packing import pack
 from stages.figures.run import Run
-
-from .runs import arrays_by_image, random_run, with_about, with_files, with_maps, with_names
+from tests.runs import arrays_by_image, random_run, with_about, with_files, with_maps, with_names
 
 
 def written(path: Path, run: Run) -> tuple[str, dict[str, Any]]:
@@ -75,7 +74,7 @@ def test_the_page_holds_the_maps_that_there_are(digits: Run, folder: Path) -> No
     np.testing.assert_allclose(array(data, "sums").reshape(n, 3), sums, rtol=1e-6)
     assert len(array(data, "maps")) == len(array(data, "errors")) == n * 3 * 64
     assert "3 of 10 classes are explained for each image" in data["words"]["map-words"]
-    assert "Diagonal: unknown" in data["words"]["by-class-note"]
+    assert "Top-class agreement: unknown" in data["words"]["by-class-note"]
 
 
 def test_the_page_paints_with_the_colors_and_the_limit_of_the_pictures(

@@ -9,9 +9,9 @@ from playwright.sync_api import Browser, Page, expect
 
 from stages.explorer.document import write_explorer
 from stages.figures.run import Run
+from tests.runs import random_run
 
 from .opened import NAMES, canvas, decimal, go_to, opened
-from .runs import random_run
 
 pytestmark = pytest.mark.browser
 

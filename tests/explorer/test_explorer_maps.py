@@ -9,9 +9,9 @@ from playwright.sync_api import Browser, Page, expect
 
 from stages.explorer.document import write_explorer
 from stages.figures.run import Run
+from tests.runs import with_maps
 
 from .opened import NAMES, canvas, go_to, opened
-from .runs import with_maps
 
 pytestmark = pytest.mark.browser
 

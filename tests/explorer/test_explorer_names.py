@@ -10,9 +10,9 @@ from playwright.sync_api import Browser, Page, expect
 
 from stages.explorer.document import write_explorer
 from stages.figures.run import Run
+from tests.runs import with_files
 
 from .opened import opened
-from .runs import with_files
 
 pytestmark = pytest.mark.browser
 

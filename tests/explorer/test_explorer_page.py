@@ -9,9 +9,9 @@ from playwright.sync_api import Browser, Page, expect
 
 from stages.explorer.document import write_explorer
 from stages.figures.run import Run
+from tests.runs import random_run
 
 from .opened import NAMES, canvas, opened
-from .runs import random_run
 
 pytestmark = pytest.mark.browser
 
@@ -30,7 +30,7 @@ def test_the_page_says_what_the_run_was(page: Page) -> None:
         "report.colormap red_blue",
         "report.fade false",
         "evaluate.accuracy 0.912346",
-        "explain.diagonal",
+        "explain.top_class_agreement",
         "explain.additivity_l1_log10",
         "numpy 2",
     ):
@@ -55,7 +55,7 @@ def test_every_class_has_its_numbers_in_a_table(page: Page, run: Run) -> None:
         "precision",
         "recall",
         "F1",
-        "diagonal",
+        "top_class_agreement",
         "strength (logits)",
     ]
     names = table.get_by_role("rowheader").all_inner_texts()
@@ -66,8 +66,8 @@ def test_every_class_has_its_numbers_in_a_table(page: Page, run: Run) -> None:
     for number, cells in enumerate(rows[1:]):
         right = ((labels == number) & (predictions == number)).sum()
         precision, recall = right / (predictions == number).sum(), right / (labels == number).sum()
-        diagonal = (sums[explained == number].argmax(axis=1) == number).mean()
-        exact = (precision, recall, 2 * precision * recall / (precision + recall), diagonal)
+        agreement = (sums[explained == number].argmax(axis=1) == number).mean()
+        exact = (precision, recall, 2 * precision * recall / (precision + recall), agreement)
         assert cells[0] == str((labels == number).sum())
         assert cells[1:5] == [f"{value:.3f}" for value in exact]
     recalls = [float(cells[2]) for cells in rows[1:]]

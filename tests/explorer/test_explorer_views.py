@@ -12,9 +12,9 @@ from stages.drawing.scale import Scale
 from stages.explorer.document import write_explorer
 from stages.figures.run import Run
 from stages.summary.grain import block_sums, spread
+from tests.runs import random_run
 
 from .opened import NAMES, canvas, decimal, go_to, opened, shown
-from .runs import random_run
 
 pytestmark = pytest.mark.browser
 

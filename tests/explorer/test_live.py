@@ -21,10 +21,10 @@ from stages.explorer.document import write_explorer
 from stages.explorer.live import live_panel
 from stages.explorer.packing import PACKED_BYTES
 from tests.conftest import ROOT
+from tests.runs import random_run
 
 from .networks import Trained, trained, untrained
 from .opened import canvas, opened
-from .runs import random_run
 
 pytestmark = pytest.mark.browser
 

@@ -1,16 +1,11 @@
-"""Runs to draw, and their explorer page open in a browser."""
+"""A run to draw."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page
 
-from stages.explorer.document import write_explorer
 from stages.figures.run import Run
-
-from .opened import NAMES, opened
-from .runs import digits_run, with_names
+from tests.runs import digits_run
 
 
 @pytest.fixture(scope="session")
@@ -21,32 +16,3 @@ def digits() -> Run:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     return tmp_path
-
-
-@pytest.fixture(scope="module")
-def run(digits: Run) -> Run:
-    return with_names(digits, NAMES)
-
-
-@pytest.fixture(scope="module")
-def page_file(tmp_path_factory: pytest.TempPathFactory, run: Run) -> Path:
-    path = tmp_path_factory.mktemp("explorer") / "explorer.html"
-    write_explorer(path, run)
-    return path
-
-
-@pytest.fixture
-def page(browser: Browser, page_file: Path) -> Iterator[Page]:
-    """The page, open; afterwards nothing was requested, nothing said on the console."""
-    yield from opened(browser, page_file)
-
-
-LOOKS = [(width, scheme) for width in (1280, 400) for scheme in ("light", "dark")]
-
-
-@pytest.fixture(params=LOOKS, ids=lambda look: f"{look[0]}-{look[1]}")
-def look(request: pytest.FixtureRequest, browser: Browser, page_file: Path) -> Iterator[Page]:
-    width, scheme = request.param
-    yield from opened(
-        browser, page_file, viewport={"width": width, "height": 800}, color_scheme=scheme
-    )

@@ -7,7 +7,7 @@ from stages.figures.chosen_contrasts import (
     most_confused,
 )
 from stages.figures.run import Run
-from tests.figures.runs import with_maps
+from tests.runs import with_maps
 
 
 def test_confusion_counts_equal_counting(digits: Run) -> None:

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from stages.artifacts.explanation import Explanation
 from stages.figures.displayed_maps import n_shown, shown_maps
-from tests.figures.runs import random_run
+from tests.runs import random_run
 
 
 def explained(

@@ -15,9 +15,8 @@ from stages.figures.contrasts import (
     picture_of_pair,
 )
 from stages.figures.run import Run
-
-from .drawn import caption, frames, texts
-from .runs import random_run, with_files, with_images, with_maps
+from tests.drawing.drawn import caption, frames, texts
+from tests.runs import random_run, with_files, with_images, with_maps
 
 
 @pytest.mark.parametrize("n_classes", [2, 5])

@@ -18,9 +18,8 @@ from stages.figures.contrasts import (
 from stages.figures.run import Run
 from stages.figures.samples import draw_sample_board, draw_samples
 from stages.figures.sheets import draw_sheet, draw_sheets
-
-from .drawn import caption, texts
-from .runs import random_run, with_names
+from tests.drawing.drawn import caption, texts
+from tests.runs import random_run, with_names
 
 HOSTILE = [
     "$x$",

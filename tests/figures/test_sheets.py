@@ -12,9 +12,8 @@ from stages.figures import sheets
 from stages.figures.displayed_maps import shown_maps
 from stages.figures.run import Run
 from stages.figures.sheets import SheetLayout, draw_sheet, draw_sheets
-
-from .drawn import caption, frames, texts
-from .runs import random_run, with_files, with_maps, with_names
+from tests.drawing.drawn import caption, frames, texts
+from tests.runs import random_run, with_files, with_maps, with_names
 
 
 def test_a_sheet_has_an_image_and_a_map_for_each_class_in_each_row(digits: Run) -> None:

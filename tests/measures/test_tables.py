@@ -14,7 +14,7 @@ from stages.measures.contrast_shift import contrast_shift
 from stages.measures.removal_gain import removal_gain
 from stages.measures.tables import measure, removal_table, tile_table
 from stages.measures.tiles_error import coalition_error, shapley_values, tile_sums, tiles_error
-from tests.figures.runs import random_run
+from tests.runs import random_run
 
 from .subjects import small_images, small_network, subject
 

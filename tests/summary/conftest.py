@@ -1,7 +1,7 @@
 import pytest
 
 from stages.figures.run import Run
-from tests.figures.runs import digits_run
+from tests.runs import digits_run
 
 
 @pytest.fixture(scope="session")

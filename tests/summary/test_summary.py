@@ -11,13 +11,13 @@ from stages.base.errors.user import UserError
 from stages.figures.run import Run
 from stages.summary.metrics import (
     QUALITY,
-    diagonal_by_class,
     explanation_metrics,
     quality_metrics,
+    top_class_agreement_by_class,
 )
 from stages.summary.tables import class_table, write_attribution_table
 from stages.summary.totals import summarise
-from tests.figures.runs import random_run, with_images, with_maps, with_names
+from tests.runs import random_run, with_images, with_maps, with_names
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 8, 8, 2), (7, 3, 9, 11, 4), (120, 1, 8, 8, 10)])
@@ -66,20 +66,20 @@ def test_metrics_count_what_they_say(digits: Run) -> None:
     explanation = digits.explanation
     metrics = explanation_metrics(explanation, digits.summary)
     predictions = explanation.probabilities.argmax(axis=1)
-    diagonal = explanation.sums.argmax(axis=1) == predictions
-    assert metrics["diagonal"] == pytest.approx(diagonal.mean())
+    agreement = explanation.sums.argmax(axis=1) == predictions
+    assert metrics["top_class_agreement"] == pytest.approx(agreement.mean())
     assert json.loads(json.dumps(metrics, allow_nan=False)) == metrics
 
 
 def test_the_additivity_error_is_the_one_put_in(digits: Run) -> None:
     explanation = digits.explanation
-    assert explanation_metrics(explanation, digits.summary)["additivity_log10"] < -6
+    assert explanation_metrics(explanation, digits.summary)["additivity_error_log10"] < -6
     every = np.append(explanation.outputs.ravel(), explanation.base_values)
     outputs = explanation.outputs.copy()
     middle = np.unravel_index(np.abs(outputs - outputs.mean()).argmin(), outputs.shape)
     outputs[middle] += np.ptp(every) / 100  # one part in a hundred of the range
     metrics = explanation_metrics(replace(explanation, outputs=outputs), digits.summary)
-    assert metrics["additivity_log10"] == pytest.approx(-2, abs=1e-3)
+    assert metrics["additivity_error_log10"] == pytest.approx(-2, abs=1e-3)
     total = np.abs(explanation.values[middle[0], ..., middle[1]]).sum(dtype=np.float64)
     share = np.ptp(every) / 100 / total
     assert metrics["additivity_l1_log10"] == pytest.approx(np.log10(share), abs=1e-3)
@@ -91,7 +91,7 @@ def test_an_error_of_nothing_is_told_as_the_smallest(digits: Run) -> None:
     outputs = np.tile(explanation.base_values, (len(explanation.outputs), 1))
     exact = replace(explanation, values=np.zeros_like(explanation.values), outputs=outputs)
     metrics = explanation_metrics(exact, summarise(exact))
-    assert metrics["additivity_log10"] == metrics["additivity_l1_log10"] == -12
+    assert metrics["additivity_error_log10"] == metrics["additivity_l1_log10"] == -12
 
 
 def test_a_map_of_zeros_misses_its_whole_change(digits: Run) -> None:
@@ -131,11 +131,11 @@ def test_metrics_are_few_and_flat(digits: Run) -> None:
     assert all(isinstance(value, (int, float)) for value in metrics.values())
 
 
-def test_a_class_that_is_never_predicted_has_no_diagonal(digits: Run) -> None:
+def test_a_class_that_is_never_predicted_has_no_top_class_agreement(digits: Run) -> None:
     few = with_images(digits, np.flatnonzero(digits.explanation.predicted == 4)[:3])
-    assert list(diagonal_by_class(few.explanation, few.summary)) == [4]
+    assert list(top_class_agreement_by_class(few.explanation, few.summary)) == [4]
     table = class_table(few.predictions, few.explanation, few.summary)
-    assert list(np.flatnonzero(table["diagonal"].notna())) == [4]
+    assert list(np.flatnonzero(table["top_class_agreement"].notna())) == [4]
 
 
 def test_the_table_of_classes_counts_what_it_says(digits: Run) -> None:
@@ -152,7 +152,7 @@ def test_the_table_of_classes_counts_what_it_says(digits: Run) -> None:
         assert row["recall"] == pytest.approx(recall)
         assert row["f1"] == pytest.approx(2 * precision * recall / (precision + recall))
         largest = sums[explained == number].argmax(axis=1)
-        assert row["diagonal"] == pytest.approx((largest == number).mean())
+        assert row["top_class_agreement"] == pytest.approx((largest == number).mean())
         maps = np.abs(digits.explanation.values[..., number].astype(np.float64)).sum(axis=(1, 2, 3))
         assert row["strength"] == pytest.approx(maps.mean())
 
@@ -211,11 +211,11 @@ def test_the_order_of_the_maps_changes_no_number(digits: Run) -> None:
 
 
 @pytest.mark.parametrize("n_maps", [1, 3, 9])
-def test_without_all_classes_there_is_no_diagonal(digits: Run, n_maps: int) -> None:
+def test_without_all_classes_there_is_no_top_class_agreement(digits: Run, n_maps: int) -> None:
     top = most_probable(digits, n_maps)
-    assert set(digits.metrics) - set(top.metrics) == {"diagonal"}
-    assert top.metrics["additivity_log10"] < -6
-    assert top.class_table["diagonal"].isna().all()
+    assert set(digits.metrics) - set(top.metrics) == {"top_class_agreement"}
+    assert top.metrics["additivity_error_log10"] < -6
+    assert top.class_table["top_class_agreement"].isna().all()
 
 
 def test_a_class_without_a_map_has_no_strength_and_no_column(digits: Run, tmp_path: Path) -> None:

@@ -13,7 +13,11 @@ from tools.experiments import WIDTH, rows
 
 
 def version(accuracy: float | None, **params: Any) -> dict[str, Any]:
-    metrics = {} if accuracy is None else {"accuracy": accuracy, "log_loss": 0.1, "diagonal": 1.0}
+    metrics = (
+        {}
+        if accuracy is None
+        else {"accuracy": accuracy, "log_loss": 0.1, "top_class_agreement": 1.0}
+    )
     files = {"metrics/evaluate.json": {"data": metrics}}
     data = {"metrics": files, "params": {"params.yaml": {"data": params}}}
     return {"rev": "0" * 40, "name": None, "data": data, "error": None}

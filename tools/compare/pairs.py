@@ -171,7 +171,7 @@ def _places(
     """Which map of each image is that of its class (n,); -1 where it has none."""
     wanted = np.full(len(explanation.classes), -1)
     wanted[images] = classes
-    return explanation.places(wanted)[images]
+    return explanation.map_indices(wanted)[images]
 
 
 def _maps(

@@ -51,7 +51,7 @@ def check_explanation(
     _check_small(folder, explanation)
     _check_sources(folder, explanation, found, probabilities)
     worst = 0.0
-    places = explanation.places(explanation.predicted)
+    places = explanation.map_indices(explanation.predicted)
     arrays = [explanation.values, explanation.errors, explanation.group_means]
     with tqdm(
         total=len(places), desc="arrays", unit="image", delay=1, leave=False, disable=None

@@ -9,7 +9,7 @@ const classColumns = [
   { head: "precision", text: shareText, markLowest: true },
   { head: "recall", text: shareText, markLowest: true },
   { head: "F1", text: shareText, markLowest: true },
-  { head: "diagonal", text: shareText, markLowest: true },
+  { head: "top_class_agreement", text: shareText, markLowest: true },
   { head: `strength (${run.unit})`, text: (value) => value.toPrecision(3) },
 ];
 

@@ -39,7 +39,9 @@ class Maps:
 
 def maps_of_run(explanation: Explanation, subject: Subject, game: Subject) -> Maps:
     """The maps that were explained, as far as there are any; those of the game are new."""
-    places, places_of_runner_up = map(explanation.places, (subject.predicted, subject.runner_up))
+    places, places_of_runner_up = map(
+        explanation.map_indices, (subject.predicted, subject.runner_up)
+    )
     values, errors = explanation.values, explanation.errors
     predicted = concatenate_on_disk(_stored(values, places))
     runner_up = _stored(values, places_of_runner_up)

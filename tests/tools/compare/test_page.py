@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, expect
 from stages.figures.run import Run
 from tests.explorer.opened import NAMES, opened
 from tests.explorer.test_explorer_page import CONTRASTS
-from tests.figures.runs import digits_run, with_names
+from tests.runs import digits_run, with_names
 from tools.compare.comparison import Comparison
 from tools.compare.findings import ON_PAGE, Findings
 from tools.compare.page import write_page

@@ -9,7 +9,7 @@ import pytest
 
 from stages.artifacts.predictions import Predictions
 from stages.base.errors.user import UserError
-from tests.figures.runs import digits_run, random_run, with_about, with_images, with_names
+from tests.runs import digits_run, random_run, with_about, with_images, with_names
 from tools.compare.metrics import compare_metrics
 from tools.compare.pairs import Pairs
 from tools.compare.versions import Version

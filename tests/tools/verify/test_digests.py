@@ -57,7 +57,9 @@ def test_a_sound_run(ran_project: Project) -> None:
     additivity = re.search(r"attributions add up to within (\S+) of the outputs' range", printed)
     assert additivity is not None
     metrics = json.loads((ran_project.root / "metrics/explain.json").read_text())
-    assert np.log10(float(additivity[1])) == pytest.approx(metrics["additivity_log10"], abs=0.03)
+    assert np.log10(float(additivity[1])) == pytest.approx(
+        metrics["additivity_error_log10"], abs=0.03
+    )
     assert "stale" not in printed
     assert "not here" not in printed
 
