@@ -59,6 +59,7 @@ check: $(DEVELOP)
 	actionlint
 
 docs: $(DEVELOP)
+	python -m tools.params_reference
 	mkdocs build --strict
 
 pictures: $(DEVELOP)

@@ -78,8 +78,8 @@ def additive_slices(
                 f"output {explained.classes[rows][image_index, map_index]} miss its change by "
                 f"{share_of_range:.2g} of the outputs' range, more than explain.tolerance "
                 f"({tolerance:g}), and by {share_of_total:.2g} of Σ|attribution|, more than "
-                f"rounding ({ROUNDING:g}). If the network contains something that {method} does not "
-                "handle, choose another explain.method; if the method only samples, raise "
+                f"rounding ({ROUNDING:g}). If the network contains something that {method} does "
+                "not handle, choose another explain.method; if the method only samples, raise "
                 "explain.tolerance"
             )
         yield part
