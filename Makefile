@@ -60,7 +60,7 @@ check: $(DEVELOP)
 
 docs: $(DEVELOP)
 	python -m tools.params_reference
-	mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 mkdocs build --strict
 
 pictures: $(DEVELOP)
 	python -m tools.pictures
