@@ -51,7 +51,7 @@ def page(browser: Browser, site: str) -> Iterator[Page]:
             else outside.append(request.url)
         ),
     )
-    page.on("response", lambda response: response.ok or outside.append(response.url))
+    page.on("response", lambda response: response.status < 400 or outside.append(response.url))
     yield page
     page.close()
     assert outside == []
