@@ -7,10 +7,23 @@ from typing import Any
 import jaxtyping
 import pytest
 from beartype import beartype
+from hypothesis import HealthCheck, settings
 
 from deepshap import DeepShap, kernels
 
-from .guarded import run_guarded
+from .kernels.guarded import run_guarded
+
+# The same few cases each time; with `--hypothesis-profile many`, many and new ones.
+settings.register_profile(
+    "few",
+    max_examples=30,
+    derandomize=True,
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+settings.register_profile("many", settings.get_profile("few"), max_examples=2000, derandomize=False)
+settings.load_profile("few")
 
 
 def checked(function: Callable[..., Any]) -> Callable[..., Any]:

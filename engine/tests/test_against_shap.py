@@ -9,12 +9,12 @@ import torch
 from torch import nn
 
 from deepshap import DeepShap
-from stages.architectures import convnet, lenet
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # shap's plots use what matplotlib has deprecated
     import shap
 
+from .architectures import convnet, fully_connected, lenet
 from .networks import SHAP_IS_RIGHT, SHAP_IS_WRONG, build, images, initialise
 
 pytestmark = pytest.mark.usefixtures("checked_shapes")
@@ -53,23 +53,10 @@ def test_small_networks_agree(name: str, dtype: torch.dtype, probabilities: bool
     assert_agree(network, images(2, dtype), images(6, dtype, seed=2))
 
 
-def fully_connected(channels: int, image_size: tuple[int, int], n_classes: int) -> nn.Module:
-    height, width = ((side - 2) // 2 for side in image_size)
-    return nn.Sequential(
-        nn.Conv2d(channels, 32, 3),
-        nn.ReLU(),
-        nn.MaxPool2d(2),
-        nn.Flatten(),
-        nn.Linear(32 * height * width, 256),
-        nn.ReLU(),
-        nn.Linear(256, n_classes),
-    )
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("probabilities", [False, True], ids=["logits", "probabilities"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("architecture", [lenet.build, convnet.build, fully_connected])
+@pytest.mark.parametrize("architecture", [lenet, convnet, fully_connected])
 @pytest.mark.parametrize("channels", [1, 3])
 def test_the_networks_users_train_agree(architecture, channels, dtype, probabilities) -> None:
     torch.manual_seed(3)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import itertools
 from collections.abc import Callable, Sequence
 
@@ -14,12 +13,12 @@ from torch import nn
 
 from deepshap import UnsupportedOperation, portable_operations
 from deepshap.graph.portable import Operation
-from stages.networks.build import Standardize, Statistics
 
-from .networks import Function, behind, trained_norm
+from ..architectures import ARCHITECTURES, Standardize
+from ..networks import Function, behind, trained_norm
 
 Array = NDArray[np.float64]
-SHIPPED = ("convnet", "lenet", "single_conv", "resnet")
+WRITTEN = ("convnet", "lenet", "fully_connected", "resnet")
 
 
 def windows(operation: Operation, x: Array, tall: int, wide: int, outside: float) -> Array:
@@ -84,12 +83,10 @@ def assert_same(network: nn.Module, shape: tuple[int, int, int]) -> list[Operati
     return operations
 
 
-def shipped(name: str, channels: int, size: tuple[int, int]) -> nn.Sequential:
+def standardised(name: str, channels: int, size: tuple[int, int]) -> nn.Sequential:
     """Random weights, and statistics that batch norms have after training."""
     torch.manual_seed(0)
-    build = importlib.import_module(f"stages.architectures.{name}").build
-    statistics = Statistics((0.2,) * channels, (0.3,) * channels)
-    network = nn.Sequential(Standardize(statistics), build(channels, size, 10))
+    network = nn.Sequential(Standardize(channels), ARCHITECTURES[name](channels, size, 10))
     for norm in network.modules():
         if isinstance(norm, nn.BatchNorm2d):
             nn.init.normal_(norm.running_mean)
@@ -100,16 +97,14 @@ def shipped(name: str, channels: int, size: tuple[int, int]) -> nn.Sequential:
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize("name", SHIPPED)
-def test_every_shipped_network_that_the_page_takes_is_written_down(
-    name: str, channels: int
-) -> None:
-    operations = assert_same(shipped(name, channels, (20, 24)), (channels, 20, 24))
+@pytest.mark.parametrize("name", WRITTEN)
+def test_networks_of_plain_operations_are_written_down(name: str, channels: int) -> None:
+    operations = assert_same(standardised(name, channels, (20, 24)), (channels, 20, 24))
     assert [made.kind for made in operations].count("affine") == 1, "norms are folded"
 
 
 def test_probabilities_are_written_down_with_their_softmax() -> None:
-    network = nn.Sequential(shipped("lenet", 1, (20, 20)), nn.Softmax(dim=1))
+    network = nn.Sequential(standardised("lenet", 1, (20, 20)), nn.Softmax(dim=1))
     assert assert_same(network, (1, 20, 20))[-1].kind == "softmax"
 
 
@@ -177,6 +172,6 @@ def test_what_cannot_be_written_down_is_refused_by_name_and_place(name: str) -> 
         portable_operations(build().eval(), torch.zeros(1, 2, 10, 10))
 
 
-def test_the_vision_transformer_is_refused() -> None:
+def test_a_vision_transformer_is_refused() -> None:
     with pytest.raises(UnsupportedOperation, match=r"gelu at .*stem.*GELU"):
-        portable_operations(shipped("vit", 1, (16, 16)).eval(), torch.zeros(1, 1, 16, 16))
+        portable_operations(standardised("vit", 1, (16, 16)).eval(), torch.zeros(1, 1, 16, 16))

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from deepshap import DeepShap
 
+from ..networks import Function
 from .exact import Matrix, Rule, Vector, mp, tensor, vector
-from .networks import Function
 
 KINDS = ("random", "equal", "nearly equal", "constant", "small", "partly equal")
 CLOSE, SMALL = 2.0**-23, 2.0**-27  # about 1e-7 and 1e-8

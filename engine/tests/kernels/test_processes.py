@@ -12,11 +12,12 @@ import pytest
 import torch
 
 from deepshap import DeepShap, kernels
-from tests.conftest import ROOT, environment
 
-from .tiny import explained
+from ..tiny import explained
 
 pytestmark = pytest.mark.outside
+
+ENGINE = Path(__file__).resolve().parents[2]
 
 COMPILING = "DeepSHAP: compiling its loops\n"
 
@@ -46,12 +47,16 @@ sys.meta_path.insert(0, Finder())
 """A numba that is installed, but does not load."""
 
 
-def run(folder: Path, before: str = "", engine: str = "deepshap", **env: str) -> str:
-    """Explain in a process; save the attributions in a folder; return what went to stderr."""
-    script = f"import sys, torch\n{before}\nfrom {engine} import DeepShap\n{MAIN}"
-    variables = environment(
-        PYTHONPATH=os.pathsep.join(map(str, (folder, ROOT))), OMP_NUM_THREADS="1", **env
-    )
+def environment(*first: Path, **changes: str) -> dict[str, str]:
+    """The environment variables of a process that finds this engine, after the folders given."""
+    path = os.pathsep.join(map(str, (*first, ENGINE / "src", ENGINE)))
+    return {**os.environ, "PYTHONPATH": path, "PYTHONWARNINGS": "default", **changes}
+
+
+def run(folder: Path, before: str = "", **env: str) -> str:
+    """Explain in a process that saves the attributions in a folder; what it wrote to stderr."""
+    script = f"import sys, torch\n{before}\nfrom deepshap import DeepShap\n{MAIN}"
+    variables = environment(folder, OMP_NUM_THREADS="1", **env)
     command = [sys.executable, "-c", script, str(folder / "values.pt")]
     result = subprocess.run(command, env=variables, cwd=folder, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
@@ -107,9 +112,8 @@ def test_what_others_compile_is_not_told_as_ours() -> None:
         "from numba import njit; import deepshap.kernels.compiling; njit(lambda x: x)(1); "
         "made = {}; exec('def f(x): return x', made); njit(made['f'])(1)"  # of no module
     )
-    result = subprocess.run(
-        [sys.executable, "-c", script], env=environment(), cwd=ROOT, capture_output=True, text=True
-    )
+    command = [sys.executable, "-c", script]
+    result = subprocess.run(command, env=environment(), capture_output=True, text=True)
     assert (result.returncode, result.stderr) == (0, "")
 
 
@@ -128,7 +132,7 @@ def test_a_checkout_that_cannot_be_written_works(
 ) -> None:
     """Not by anyone: a file stands where the cache would, here and in the user's folder."""
     copy = shutil.copytree(
-        ROOT / "stages" / "deepshap",
+        ENGINE / "src" / "deepshap",
         tmp_path / "deepshap",
         ignore=shutil.ignore_patterns("__pycache__"),
     )
@@ -136,7 +140,7 @@ def test_a_checkout_that_cannot_be_written_works(
         (folder / "__pycache__").touch()
     monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
     nowhere = {"HOME": os.devnull, "XDG_CACHE_HOME": os.devnull}
-    assert run(tmp_path, engine="deepshap", **nowhere) == COMPILING
+    assert run(tmp_path, **nowhere) == COMPILING
     check_values(tmp_path, monkeypatch)
     assert not list(tmp_path.rglob("*.nbi"))
 
@@ -147,11 +151,11 @@ def test_nothing_is_read_or_written_out_of_bounds(tmp_path: Path) -> None:
 
     `accumulate` and `mask` form addresses themselves, which are not checked.
     """
-    tests = Path(__file__).with_name("test_kernels.py")
+    tests = Path(__file__).with_name("test_against_literal.py")
     result = subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-m", "fuzz", str(tests)],
         env=environment(NUMBA_BOUNDSCHECK="1", NUMBA_CACHE_DIR=str(tmp_path)),
-        cwd=ROOT,
+        cwd=ENGINE,
         capture_output=True,
         text=True,
     )

@@ -10,11 +10,11 @@ from torch import Tensor, nn
 
 from deepshap import DeepShap, kernels
 from deepshap.multiplier import Multiplier
-from stages.architectures import convnet, lenet, resnet
 
-from . import zoo
-from .networks import OURS_ALONE, SHAP_IS_RIGHT, behind, build, images, initialise
-from .test_torchvision import QUICK
+from .. import zoo
+from ..architectures import ARCHITECTURES
+from ..networks import OURS_ALONE, SHAP_IS_RIGHT, behind, build, images, initialise
+from ..test_torchvision import QUICK
 
 NETWORKS = {**SHAP_IS_RIGHT, **OURS_ALONE}
 F32, F64 = torch.float32, torch.float64
@@ -29,12 +29,12 @@ FAST = ("densenet", "resnet", "squeezenet")
 """Dense links, links that add, and branches, with a tenth as much to compute as others have."""
 
 RECTIFIED, POOLED = {"contracted", "transposed", "relu_ratios"}, {"pool_ratios"}
-ARCHITECTURES = {
-    "lenet": (lenet.build, 28, RECTIFIED | POOLED),
-    "convnet": (convnet.build, 28, RECTIFIED | POOLED),
-    "resnet": (resnet.build, 12, RECTIFIED),
+EXPECTED = {
+    "lenet": (28, RECTIFIED | POOLED),
+    "convnet": (28, RECTIFIED | POOLED),
+    "resnet": (12, RECTIFIED),
 }
-"""Of the pipeline, with the side of the images and the loops that their layers have."""
+"""Networks, with the side of their images and the loops that their layers use."""
 
 
 def check_agreement(
@@ -79,25 +79,25 @@ def test_loops_and_pytorch_agree_on_networks_of_torchvision(
 
 
 def architecture(name: str) -> tuple[nn.Module, Tensor, Tensor]:
-    """A network of the pipeline, images, and background images."""
-    make, side, _ = ARCHITECTURES[name]
+    """A network, images, and background images."""
+    side, _ = EXPECTED[name]
     torch.manual_seed(0)
-    network = make(1, (side, side), 10).eval()
+    network = ARCHITECTURES[name](1, (side, side), 10).eval()
     initialise(network)
     generator = torch.Generator().manual_seed(1)
     x, background = (torch.rand(n, 1, side, side, generator=generator) for n in (3, 23))
     return network, x, background
 
 
-@pytest.mark.parametrize("name", ARCHITECTURES)
-def test_loops_explain_the_networks_of_the_pipeline_as_pytorch_does(
+@pytest.mark.parametrize("name", EXPECTED)
+def test_loops_and_pytorch_agree_on_networks_that_users_train(
     name: str, ran: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     check_agreement(*architecture(name), CLOSE, monkeypatch)
-    assert set(ran) == ARCHITECTURES[name][2]
+    assert set(ran) == EXPECTED[name][1]
 
 
-@pytest.mark.parametrize("name", ARCHITECTURES)
+@pytest.mark.parametrize("name", EXPECTED)
 def test_the_bits_are_the_same_for_any_threads_number_of_images_and_tile_of_ten(
     name: str, ran: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,8 +17,8 @@ from deepshap import kernels
 from deepshap.kernels import convolutions
 from deepshap.multiplier import Multiplier
 
-from . import literal_kernels as literal
-from .drawn_kernels import (
+from . import literal
+from .drawn import (
     Case,
     activations,
     contractions,

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from deepshap import DeepShap
 
+from ..networks import Function, initialise
 from . import literal
 from .literal import Pair
-from .networks import Function, initialise
 
 ELEMENTWISE = {
     "relu": F.relu,

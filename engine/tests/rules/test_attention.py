@@ -13,10 +13,10 @@ from torch import Tensor, nn
 
 from deepshap import DeepShap
 
+from ..networks import Function
 from . import exact, literal
 from .exact import Matrix, Number, Rule, Vector, mp
 from .literal import Pair
-from .networks import Function
 from .rows import Operation, check, pairs
 
 LENGTH, SIZE = 3, 2

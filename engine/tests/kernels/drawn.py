@@ -13,7 +13,7 @@ from torch import Tensor
 
 from deepshap.multiplier import Multiplier, Places
 
-from . import literal_kernels as literal
+from . import literal
 
 
 @dataclass(frozen=True)

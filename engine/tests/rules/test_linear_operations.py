@@ -11,7 +11,7 @@ from torch import Tensor
 
 from deepshap import DeepShap
 
-from .networks import Function
+from ..networks import Function
 
 F64 = torch.float64
 GENERATOR = torch.Generator().manual_seed(5)

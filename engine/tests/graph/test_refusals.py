@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from deepshap import DeepShap, UnsupportedOperation
 
-from .networks import Function, behind, images
+from ..networks import Function, behind, images
 
 Forward = Callable[[nn.Module, Tensor], Tensor]
 

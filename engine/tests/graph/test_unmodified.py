@@ -15,7 +15,7 @@ from torch.utils.checkpoint import checkpoint
 
 from deepshap import DeepShap
 
-from .networks import Function, build, images
+from ..networks import Function, build, images
 
 F64 = torch.float64
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from deepshap import kernels
 from deepshap.multiplier import Multiplier, Places
 
-from . import literal_kernels as literal
+from . import literal
 
 pytestmark = pytest.mark.usefixtures("any_work")
 
