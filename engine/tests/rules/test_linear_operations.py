@@ -1,4 +1,4 @@
-"""Linear operations: the multipliers are the Jacobian, by PyTorch's own differentiation."""
+"""The multipliers of linear operations equal their Jacobian, computed by PyTorch."""
 
 from __future__ import annotations
 
