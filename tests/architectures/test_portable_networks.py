@@ -1,4 +1,4 @@
-"""Which of the shipped networks the explorer page can compute; `engine/tests` checks their values."""
+"""Shipped networks that the explorer page can compute; `engine/tests` checks their values."""
 
 import pytest
 import torch
