@@ -55,7 +55,7 @@ def environment(*first: Path, **changes: str) -> dict[str, str]:
 
 
 def run(folder: Path, before: str = "", **env: str) -> str:
-    """Explain in a process that saves the attributions in a folder; what it wrote to stderr."""
+    """The stderr of a process that explains a network and saves the attributions in a folder."""
     script = f"import sys, torch\n{before}\nfrom deepshap import DeepShap\n{MAIN}"
     variables = environment(folder, OMP_NUM_THREADS="1", **env)
     command = [sys.executable, "-c", script, str(folder / "values.pt")]

@@ -80,7 +80,7 @@ class _PatchView:
 
     Attributes:
         patches: Weights under a position, (channels, window, c, ph, pw).
-        step: From one position's patch to the next, vertical and horizontal.
+        step: Vertical and horizontal distance from one position's patch to the next.
     """
 
     patches: Tensor
