@@ -74,7 +74,7 @@ class DeepShap:
         if chunk_mib is None:
             chunk_mib = 128 if self._device.type == "cpu" else 512
         with torch.no_grad():
-            # Before the export: a network may cache tensors in its first run.
+            # Before the export, so that a network caches real tensors in its first run.
             expected = sample(network, self._background)
             self._program = Program(network, self._background[:1])
             check_equivalent(self._program, network, expected)
