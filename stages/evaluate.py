@@ -105,8 +105,8 @@ def measure(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> di
 
 def mean_log_loss(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
     """Mean of -log of the true class's probability, in nats; 0 is taken as 2⁻⁵²."""
-    of_true = probabilities[np.arange(len(labels)), labels]
-    return float(-np.log(np.maximum(of_true, np.finfo(np.float64).eps)).mean())
+    true_class_probability = probabilities[np.arange(len(labels)), labels]
+    return float(-np.log(np.maximum(true_class_probability, np.finfo(np.float64).eps)).mean())
 
 
 def expected_calibration_error(

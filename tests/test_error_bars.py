@@ -13,7 +13,7 @@ from scipy.stats import chi2
 from torch import Tensor, nn
 
 from stages.artifacts.explanation import Explanation
-from stages.explain import with_errors
+from stages.attribution.error_bars import with_errors
 from stages.explainers.base.contract import Attributions, build_explainer
 from stages.networks.checkpoint import load_checkpoint
 from stages.sampling.background import group_sizes, standard_error
@@ -62,8 +62,8 @@ def test_errors_of_a_real_run_are_those_of_shap(ran_project: Project) -> None:
     atol = 1e-5 * np.abs(alone).max()
     expected = alone.std(axis=0, ddof=1) / np.sqrt(10) * np.sqrt(1 - 10 / 540)
     np.testing.assert_allclose(stored.errors, expected, rtol=0, atol=atol)
-    of_predicted = alone[:, np.arange(3), ..., stored.predicted]  # (n, b, h, w)
-    np.testing.assert_allclose(stored.group_means, of_predicted, rtol=0, atol=atol)
+    predicted_maps = alone[:, np.arange(3), ..., stored.predicted]  # (n, b, h, w)
+    np.testing.assert_allclose(stored.group_means, predicted_maps, rtol=0, atol=atol)
 
 
 def test_groups_are_the_means_of_shap_over_their_images() -> None:

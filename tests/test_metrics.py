@@ -20,8 +20,8 @@ def test_a_metrics_file_is_flat_and_short(ran_project: Project, file: str) -> No
 
 def test_the_committed_files_hold_the_same_numbers(ran_project: Project) -> None:
     for file in FILES:
-        committed, of_run = (json.loads((r / file).read_text()) for r in (ROOT, ran_project.root))
-        assert committed.keys() == of_run.keys()
+        committed, fresh = (json.loads((r / file).read_text()) for r in (ROOT, ran_project.root))
+        assert committed.keys() == fresh.keys()
 
 
 def test_metrics_of_a_fresh_clone_fit_on_a_screen(ran_project: Project, tmp_path: Path) -> None:

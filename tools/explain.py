@@ -56,7 +56,7 @@ class Picture(NamedTuple):
     """A picture as the network sees it.
 
     Attributes:
-        name: Of its file.
+        name: File name.
         pixels: (c, h, w).
     """
 
@@ -97,8 +97,10 @@ def load_last_run() -> tuple[Checkpoint, Explanation]:
         raise UserError(
             f"{error.filename}: no such file; run dvc repro first, or dvc pull"
         ) from None
-    of_last = last.about["parameters"]
-    other = [key for key, value in checkpoint.parameters.items() if of_last.get(key) != value]
+    last_parameters = last.about["parameters"]
+    other = [
+        key for key, value in checkpoint.parameters.items() if last_parameters.get(key) != value
+    ]
     if other:
         raise UserError(
             f"data/shap: explains another network than data/model, whose parameters {other[0]} "
@@ -162,11 +164,11 @@ def warnings_of(picture: Picture, background: NDArray[np.uint8], inverted: bool)
         yield "is empty: all of it has nearly the same brightness"
         return
     ours = brightness.mean()
-    distance, of_negative = (abs(value - mean) / spread for value in (ours, 255 - ours))
+    distance, inverted_distance = (abs(value - mean) / spread for value in (ours, 255 - ours))
     if distance <= FAR:
         return
     seen = f"its mean brightness is {ours:.0f} of 255, theirs {mean:.0f} ± {spread:.0f}"
-    if of_negative < distance / 2:
+    if inverted_distance < distance / 2:
         advice = "leave out --invert" if inverted else "run python -m tools.explain with --invert"
         yield f"looks like a negative of the training images ({seen}); {advice}"
     else:

@@ -21,7 +21,7 @@ class ClassScores(NamedTuple):
     """How well each of k classes is predicted; a class without images or predictions scores 0.
 
     Attributes:
-        images: Of the class (k,).
+        images: Number of images in each class (k,).
         precision: Share of the images predicted as the class that are of it (k,).
         recall: Share of its images that are predicted as it (k,).
         f1: Harmonic mean of both (k,).

@@ -66,13 +66,13 @@ def map_sentences(run: Run, block: int, grain: int) -> str:
         grain: Side in pixels of the blocks whose attributions are summed, 1 for none.
     """
     about, scale = run.explanation.about, run.scale
-    of_block = "Attributions are summed over the pixels of each block. " if grain > 1 else ""
+    block_words = "Attributions are summed over the pixels of each block. " if grain > 1 else ""
     n_channels = run.explanation.images.shape[1]
     channels = ", summed over the colour channels" if n_channels > 1 else ""
     return (
         f"A map shows what each pixel adds to a class's output ({scale.warm}) or takes from it "
         f"({scale.cool}), in {unit(about, grain)}{channels}, against {background(about)}, "
-        f"by {method(about)}. {of_block}The image lies faintly under it.{block_sentence(block)}"
+        f"by {method(about)}. {block_words}The image lies faintly under it.{block_sentence(block)}"
         f"{fade_sentence(run)}"
     )
 

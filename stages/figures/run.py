@@ -30,7 +30,7 @@ class Run:
     """An explanation, and what is needed to draw it.
 
     Attributes:
-        explanation: Of some images of the test split.
+        explanation: SHAP values of the explained test images.
         predictions: For the whole test split.
         training: The training split, of which samples are shown.
         colormap: One of the names in `stages.drawing.scale.COLORMAPS`.

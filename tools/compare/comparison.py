@@ -53,7 +53,7 @@ class Comparison:
         return float(pearson_of_redrawn(self.pairs.old_maps, errors).mean())
 
     @cached_property
-    def of_others(self) -> float | None:
+    def other_images(self) -> float | None:
         """Similarity of maps of different images, if there are two."""
         others = pearson_of_others(self.pairs.old_maps, self.pairs.new_maps)
         return None if np.isnan(others) else others
@@ -64,7 +64,7 @@ class Comparison:
         named = {
             "other background images": self.redrawn,
             "retraining alone": float(self.retrained[1].mean()) if self.retrained else None,
-            "another image": self.of_others,
+            "another image": self.other_images,
         }
         return {name: value for name, value in named.items() if value is not None}
 

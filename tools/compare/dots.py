@@ -21,7 +21,7 @@ class Dot:
     """An image.
 
     Attributes:
-        value: Its similarity.
+        value: Similarity of the image's maps.
         says: What pointing at it shows.
         link: Where pressing it leads to on the page; empty for nowhere.
     """

@@ -28,8 +28,8 @@ class Findings:
     """What the summary, the report and the page show of a comparison.
 
     Attributes:
-        comparison: Of two versions.
-        colormap: Of the maps, one of `stages.drawing.scale.COLORMAPS`.
+        comparison: The two versions compared.
+        colormap: Colours of the maps, one of `stages.drawing.scale.COLORMAPS`.
     """
 
     comparison: Comparison

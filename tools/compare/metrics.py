@@ -15,7 +15,7 @@ class Metric(NamedTuple):
     """A number of both versions.
 
     Attributes:
-        name: Its name.
+        name: Name of the metric.
         old, new: Its values; NaN where a version lacks it.
         error: Standard error of new - old, paired by image; NaN where that is unknown.
         n_images: How many images it was paired over; 0 where it was not.
@@ -72,8 +72,8 @@ def _metric(name: str, old: NDArray[np.float64], new: NDArray[np.float64]) -> Me
 def _log_losses(
     probabilities: NDArray[np.floating], labels: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    of_true = np.take_along_axis(probabilities, labels[:, None], axis=1)[:, 0]
-    return np.asarray(-np.log(np.maximum(of_true, SMALLEST, dtype=np.float64)))
+    true_class_probability = np.take_along_axis(probabilities, labels[:, None], axis=1)[:, 0]
+    return np.asarray(-np.log(np.maximum(true_class_probability, SMALLEST, dtype=np.float64)))
 
 
 def standard_error_of_mean(values: NDArray[np.float64]) -> float:

@@ -17,7 +17,7 @@ PAGE = Path(__file__).parent / "page"
 
 def write_page(path: Path, findings: Findings) -> None:
     """Write the page; where there are too many images, it says how many it shows."""
-    (painter, strips), (of_means, means) = findings.images, findings.classes
+    (painter, strips), (mean_painter, means) = findings.images, findings.classes
     n_images = len(findings.order)
     held = f"The {ON_PAGE} most changed of {n_images:,}. " if n_images > ON_PAGE else ""
     parts = {
@@ -32,7 +32,7 @@ def write_page(path: Path, findings: Findings) -> None:
             _strip(strip, f' id="image-{image}"')
             for strip, image in zip(strips, findings.order, strict=False)
         ),
-        "means_words": escape(findings.scale_words(of_means)),
+        "means_words": escape(findings.scale_words(mean_painter)),
         "means": "\n".join(map(_strip, means)),
         "metrics": _table(METRICS, findings.metric_rows),
     }

@@ -31,9 +31,9 @@ def draw_strips(
     Args:
         title: First line.
         caption: Beside the colour bar.
-        painter: Of the strips.
+        painter: Draws the strips.
         strips: At least one.
-        about: Of the explanation, for the unit.
+        about: The explanation's `about`, for the unit.
     """
     height, width = strips[0].tiles[0].shape[:2]
     zoom = -(-SMALLEST_TILE // max(height, width))

@@ -13,12 +13,12 @@ def write_report(folder: Path, findings: Findings) -> None:
     """Write `report.md` and its pictures."""
     save_drawing(folder / "similarity.png", findings.drawing)
     about = findings.comparison.pairs.old.explanation.about
-    (painter, strips), (of_means, means) = findings.images, findings.classes
+    (painter, strips), (mean_painter, means) = findings.images, findings.classes
     caption = f"{findings.scale_words(painter)} {DEFINITIONS}"
     board = draw_strips("The most changed", caption, painter, strips[:IN_PICTURE], about)
     board.save(folder / "most_changed.png")
-    caption = f"By the class that the old version predicts. {findings.scale_words(of_means)}"
-    draw_strips("Class means", caption, of_means, means, about).save(folder / "class_means.png")
+    caption = f"By the class that the old version predicts. {findings.scale_words(mean_painter)}"
+    draw_strips("Class means", caption, mean_painter, means, about).save(folder / "class_means.png")
     (folder / "report.md").write_text(markdown(findings), encoding="utf-8")
 
 

@@ -38,11 +38,11 @@ class Similarity:
     def of(cls, old: NDArray[np.floating], new: NDArray[np.floating]) -> Self:
         """Compare maps (n, h, w), channels summed, image by image."""
         a, b = old.reshape(len(old), -1), new.reshape(len(new), -1)
-        of_a, of_b = np.abs(a).sum(axis=1), np.abs(b).sum(axis=1)
-        total = of_a + of_b
+        strength_a, strength_b = np.abs(a).sum(axis=1), np.abs(b).sum(axis=1)
+        total = strength_a + strength_b
         pearson = (_standardised(a) * _standardised(b)).sum(axis=1)
         with np.errstate(divide="ignore", invalid="ignore"):
-            strength = np.where(of_a > 0, of_b / of_a, np.nan)
+            strength = np.where(strength_a > 0, strength_b / strength_a, np.nan)
             moved = np.where(total > 0, np.abs(a - b).sum(axis=1) / total, 0.0)
         n_top = max(1, round(TOP * a.shape[1]))
         in_common = [

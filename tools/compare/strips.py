@@ -23,7 +23,7 @@ class Strip:
 
     Attributes:
         title: What it shows.
-        note: Its numbers.
+        note: Numbers printed beside it.
         tiles: Colours (h, w, 3), as many of `HEADS` as there are.
     """
 
@@ -97,15 +97,15 @@ def class_strips(pairs: Pairs, colormap: str) -> tuple[Painter, list[Strip]]:
     """
     old = pairs.old.explanation
     classes = np.unique(pairs.classes)
-    of_class = [pairs.classes == number for number in classes]
+    images_by_class = [pairs.classes == number for number in classes]
     means = [
         (pairs.old_maps[chosen].mean(axis=0), pairs.new_maps[chosen].mean(axis=0))
-        for chosen in of_class
+        for chosen in images_by_class
     ]
     painter = Painter(_scale(np.abs(np.array(means)), colormap), is_dark(old.images))
     names = printable(old.class_names)
     strips = []
-    for number, chosen, (a, b) in zip(classes, of_class, means, strict=True):
+    for number, chosen, (a, b) in zip(classes, images_by_class, means, strict=True):
         image = np.rint(old.images[pairs.old_images[chosen]].mean(axis=0)).astype(np.uint8)
         title = f"{names[number]}: mean of {chosen.sum():,}"
         note = _numbers(Similarity.of(a[None], b[None]), 0)

@@ -183,5 +183,5 @@ def _named(folder: Path, copy: Path) -> Path:
 
 def _explained(measures: pd.DataFrame) -> pd.DataFrame:
     """The rows of the method that was explained with, by position in the test split."""
-    of_method = measures.groupby("method", sort=False).get_group(measures["method"].iloc[0])
-    return of_method.drop(columns=["method", "name"], errors="ignore").set_index("index")
+    method_rows = measures.groupby("method", sort=False).get_group(measures["method"].iloc[0])
+    return method_rows.drop(columns=["method", "name"], errors="ignore").set_index("index")

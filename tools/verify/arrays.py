@@ -22,7 +22,7 @@ def opened(path: Path, kinds: str, shape: Shape) -> Array:
     """Open an array, memory-mapped.
 
     Args:
-        path: Its file.
+        path: The array's file.
         kinds: Types that it may have, by numpy's names; `str` for strings of any length.
         shape: What it must have; None for a side of any length.
 
@@ -104,7 +104,7 @@ def require_equal(path: Path, array: Array, of: str, expected: Array) -> None:
     """Reject an array that is not what another one holds.
 
     Args:
-        path: Of the array.
+        path: The array's file.
         array: (n, ...).
         of: What the other one is called.
         expected: (n, ...).

@@ -27,7 +27,7 @@ class Found:
     Attributes:
         damage: A line for each file that is not what was recorded.
         damaged: The recorded files and folders that these lines are about.
-        missing: Those that are not there at all.
+        missing: Files that do not exist.
         damaged_objects: Files of the cache that these lines are about.
         n_files: How many files of outputs were read.
         n_objects: How many files of the cache were read.

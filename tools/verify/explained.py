@@ -37,7 +37,7 @@ def check_explanation(
 
     Args:
         found: The splits; None if they are not there.
-        probabilities: Of the test split (n, k); None if they are not there.
+        probabilities: Predictions for the test split (n, k); None if missing.
         folder: What to check.
 
     Returns:
@@ -173,26 +173,26 @@ def _check_errors(
     """
     if explanation.errors is None or explanation.group_means is None:
         return
-    path, of_groups = folder / "errors.npy", folder / "group_means.npy"
+    path, groups_path = folder / "errors.npy", folder / "group_means.npy"
     errors, groups = explanation.errors[rows], explanation.group_means[rows].astype(np.float64)
     require_finite(path, errors)
     if (errors < 0).any():
         raise Damage(f"{path}: a standard error is {errors.min():.3g}, expected 0 or more")
     mapped = np.flatnonzero(places >= 0)
     if not np.isnan(np.delete(groups, mapped, axis=0)).all():
-        raise Damage(f"{of_groups}: an image without a map of its prediction has numbers in it")
-    require_finite(of_groups, groups[mapped])
+        raise Damage(f"{groups_path}: an image without a map of its prediction has numbers in it")
+    require_finite(groups_path, groups[mapped])
     if len(mapped) == 0:
         return
     n_background = len(explanation.background)
     weights = group_sizes(n_background) / n_background
     allowed = GROUP_ROUNDING * np.abs(groups[mapped]).max(axis=(1, 2, 3))
-    of_predicted = explanation.values[rows][mapped, ..., places[mapped]].sum(axis=1, dtype=float)
+    predicted_map = explanation.values[rows][mapped, ..., places[mapped]].sum(axis=1, dtype=float)
     means = np.tensordot(weights, groups[mapped].swapaxes(0, 1), axes=1)
     recomputed = standard_error(groups[mapped], n_background, explanation.about["n_train"])
     stored = errors[mapped, ..., places[mapped]]
     for file, got, expected, what in (
-        (of_groups, means, of_predicted, "values.npy"),
+        (groups_path, means, predicted_map, "values.npy"),
         (path, stored, recomputed, "group_means.npy"),
     ):
         fails = (np.abs(got - expected) > allowed[:, None, None]).any(axis=(1, 2))

@@ -99,7 +99,7 @@ def check_network(info: DatasetInfo | None) -> None:
     """The weights: those of the network that the parameters ask for, all finite.
 
     Args:
-        info: Of the splits; None if they are not there.
+        info: Description of the splits; None if they are missing.
 
     Raises:
         Damage: They cannot be loaded into it, or one is not finite.
@@ -151,7 +151,7 @@ def check_quality(indices: Array | None, folder: Path = quality.FOLDER) -> None:
     """A row for each method and explained image.
 
     Args:
-        indices: Of the explained images in the test split (n,); None if they are not there.
+        indices: Positions of the explained images in the test split (n,); None if missing.
         folder: What to check.
 
     Raises:

@@ -49,9 +49,9 @@ def test_moved_and_strength_by_hand() -> None:
 
 def test_maps_of_zeros_are_handled() -> None:
     a, zeros = drawn(1, 4, 4), np.zeros((1, 4, 4))
-    of_zeros = Similarity.of(zeros, zeros)
-    assert (of_zeros.pearson, of_zeros.overlap, of_zeros.moved) == (1, 1, 0)
-    assert np.isnan(of_zeros.strength)
+    zeros_alike = Similarity.of(zeros, zeros)
+    assert (zeros_alike.pearson, zeros_alike.overlap, zeros_alike.moved) == (1, 1, 0)
+    assert np.isnan(zeros_alike.strength)
     for found in (Similarity.of(a, zeros), Similarity.of(zeros, a)):
         assert (found.pearson, found.moved) == (0, 1)
 

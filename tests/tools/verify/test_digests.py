@@ -158,9 +158,9 @@ def test_a_result_and_its_only_copy_are_made_anew(there: Project) -> None:
     content = result.read_bytes()
     for file in (result, copy_of_it):
         flip(file)
-    of_copy, of_result = faults()
-    assert of_copy.startswith(f"{copy_of_it}: MD5 is")
-    assert re.search(rf"remove it and {copy_of_it}, then dvc pull, or dvc repro$", of_result)
+    copy_fault, result_fault = faults()
+    assert copy_fault.startswith(f"{copy_of_it}: MD5 is")
+    assert re.search(rf"remove it and {copy_of_it}, then dvc pull, or dvc repro$", result_fault)
     result.unlink()
     copy_of_it.unlink()
     assert there.repro()["report"] == "ran"
