@@ -43,7 +43,7 @@ def imported_files(file: str) -> set[str]:
 def is_code(file: str) -> bool:
     """Whether a file does anything: a module that is empty or only a docstring does not."""
     if not file.endswith(".py"):
-        return True
+        return not file.endswith("py.typed")  # it marks the engine as typed, and is empty
     body = ast.parse((ROOT / file).read_text(encoding="utf-8")).body
     return any(
         not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)) for node in body

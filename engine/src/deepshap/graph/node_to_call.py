@@ -1,4 +1,4 @@
-"""From a node of the exported graph to a call that a rule can be made for."""
+"""Turns a node of the exported graph into a `Call`, from which a rule can be made."""
 
 import operator
 from collections.abc import Callable, Sequence
@@ -12,19 +12,21 @@ from deepshap.graph.export import name_of
 from deepshap.rules.base import Call
 
 
-def call_of(node: fx.Node, constants: Constants, zero: Tensor) -> tuple[Call, tuple[fx.Node, ...]]:
-    """What a node calls, and the nodes it reads that depend on the images.
+def call_from_node(
+    node: fx.Node, constants: Constants, zero: Tensor
+) -> tuple[Call, tuple[fx.Node, ...]]:
+    """A node's call, and the nodes it reads that depend on the images.
 
-    Taking a part of a tuple counts as one call with the operation that gives the tuple.
+    An operation that returns a tuple and the `getitem` node that picks one output are one call.
 
     Args:
-        node: Of the exported graph.
-        constants: What does not depend on the images.
-        zero: In the images' dtype and on their device.
+        node: A node of the exported graph.
+        constants: Values of the nodes that do not depend on the images.
+        zero: A zero in the images' dtype and on their device.
     """
-    whole, part = node.args if node.target is operator.getitem else (node, None)
-    assert isinstance(whole, fx.Node)
-    arguments, n_positional = _arguments(whole)
+    source, output_index = node.args if node.target is operator.getitem else (node, None)
+    assert isinstance(source, fx.Node)
+    arguments, n_positional = _arguments(source)
     names = [name for name, value in arguments.items() for _ in pytree.tree_leaves(value)]
     leaves, spec = pytree.tree_flatten(arguments)
     at = [i for i, x in enumerate(leaves) if isinstance(x, fx.Node) and x not in constants]
@@ -41,8 +43,8 @@ def call_of(node: fx.Node, constants: Constants, zero: Tensor) -> tuple[Call, tu
             values = filled(value_of, varying)
             ordered = list(values.values())[:n_positional]
             named = dict(list(values.items())[n_positional:])
-            output = whole.target(*ordered, **named)  # type: ignore[operator]
-            result: Tensor = output if part is None else output[part]
+            output = source.target(*ordered, **named)  # type: ignore[operator]
+            result: Tensor = output if output_index is None else output[output_index]
             return result
 
         return apply
@@ -50,7 +52,7 @@ def call_of(node: fx.Node, constants: Constants, zero: Tensor) -> tuple[Call, tu
     inputs = tuple(leaves[i] for i in at)
     call = Call(
         name=name_of(node),
-        part=part if isinstance(part, int) else 0,
+        output_index=output_index if isinstance(output_index, int) else 0,
         function=function(constants.wide),
         narrow=function(constants.narrow),
         arguments=filled(constants.narrow, [None] * len(at)),
@@ -63,8 +65,8 @@ def call_of(node: fx.Node, constants: Constants, zero: Tensor) -> tuple[Call, tu
 
 
 def _arguments(node: fx.Node) -> tuple[dict[str, Any], int]:
-    """All arguments of a call by name, and how many of them, the first ones, are positional."""
-    # What export records has a schema, which the type of a node's target does not say.
+    """All arguments of a call by name, and how many of them are positional."""
+    # Exported nodes call operators with a schema; the annotated type of `target` is wider.
     schema = node.target._schema.arguments  # type: ignore[union-attr]
     arguments = {argument.name: argument.default_value for argument in schema}
     arguments.update(zip(arguments, node.args, strict=False))

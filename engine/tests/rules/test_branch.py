@@ -1,4 +1,4 @@
-"""Operations that join two branches, and maxima, against their formulas in fifty digits."""
+"""Operations that join two branches, and maxima, follow their formulas in fifty digits."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .rows import Operation, check, pairs
 
 
 def apart_from_zero(x: Tensor) -> Tensor:
-    """At least 1/4 away, for divisors; what is very small stays so."""
+    """Divisors: at least 1/4 from zero, except very small ones, which stay small."""
     return torch.where(x.abs() < 1e-5, x.abs() + 2**-27, x.sign() * (x.abs() + 0.25))
 
 
@@ -74,7 +74,7 @@ EXTREMA: dict[str, tuple[Join, Rule]] = {
 }
 
 
-def test_an_extremum_of_two_branches_is_shared_as_in_a_game_of_two() -> None:
+def test_an_extremum_of_two_branches_is_shared_by_shapley_values() -> None:
     check({name: (joining(f), rule) for name, (f, rule) in EXTREMA.items()}, pairs(2, 6))
 
 
@@ -87,11 +87,11 @@ MAXIMA: dict[str, Operation] = {
 }
 
 
-def test_the_change_of_a_maximum_goes_where_it_was_and_where_it_is() -> None:
+def test_the_change_of_a_maximum_goes_to_the_positions_of_both_sides() -> None:
     check({name: (function, exact.largest()) for name, function in MAXIMA.items()}, pairs(1, 6))
 
 
-def test_the_change_of_a_minimum_goes_where_it_was_and_where_it_is() -> None:
+def test_the_change_of_a_minimum_goes_to_the_positions_of_both_sides() -> None:
     lowest = exact.largest()
     rule = Rule(
         lambda x: [-y for y in lowest.function([-u for u in x])],

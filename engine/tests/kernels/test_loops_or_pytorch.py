@@ -1,4 +1,4 @@
-"""Loops and PyTorch: the same attributions, which of them computes, and the same bits."""
+"""Loops and PyTorch agree, each computes where it should, and results are the same to the bit."""
 
 from __future__ import annotations
 
@@ -9,32 +9,33 @@ import torch
 from torch import Tensor, nn
 
 from deepshap import DeepShap, kernels
+from deepshap.kernels import loops
 from deepshap.multiplier import Multiplier
-from stages.architectures import convnet, lenet, resnet
 
-from . import zoo
-from .networks import OURS_ALONE, SHAP_IS_RIGHT, behind, build, images, initialise
-from .test_torchvision import QUICK
+from .. import zoo
+from ..architectures import ARCHITECTURES
+from ..networks import OURS_ALONE, SHAP_IS_RIGHT, behind, build, images, initialise
+from ..test_torchvision import QUICK
 
 NETWORKS = {**SHAP_IS_RIGHT, **OURS_ALONE}
 F32, F64 = torch.float32, torch.float64
 
 CLOSE = 1e-6
-"""Of the largest attribution: a few of float32's 1.2e-7, in sums of a few hundred numbers."""
+"""Error relative to the largest attribution: several times the 1.2e-7 of float32."""
 
 ROUNDED_TWICE = 4e-6
-"""In networks of the libraries' depth, float32 is up to 2e-6 off: see `test_torchvision`."""
+"""The bound for deep networks, where float32 is off by up to 2e-6: see `test_torchvision`."""
 
 FAST = ("densenet", "resnet", "squeezenet")
-"""Dense links, links that add, and branches, with a tenth as much to compute as others have."""
+"""Networks with dense connections, sums and branches, ten times as fast as the others."""
 
 RECTIFIED, POOLED = {"contracted", "transposed", "relu_ratios"}, {"pool_ratios"}
-ARCHITECTURES = {
-    "lenet": (lenet.build, 28, RECTIFIED | POOLED),
-    "convnet": (convnet.build, 28, RECTIFIED | POOLED),
-    "resnet": (resnet.build, 12, RECTIFIED),
+EXPECTED = {
+    "lenet": (28, RECTIFIED | POOLED),
+    "convnet": (28, RECTIFIED | POOLED),
+    "resnet": (12, RECTIFIED),
 }
-"""Of the pipeline, with the side of the images and the loops that their layers have."""
+"""Networks, with the side of their images and the loops that their layers use."""
 
 
 def check_agreement(
@@ -48,7 +49,7 @@ def check_agreement(
     explainer = DeepShap(network, background)
     by_loops = explainer.attribute(x, outputs)
     with monkeypatch.context() as patch:
-        patch.setattr(kernels, "_loops", dict)
+        patch.setattr(loops, "available", dict)
         by_pytorch = explainer.attribute(x, outputs)
     error = (by_loops - by_pytorch).abs().max()
     assert error <= bound * by_pytorch.abs().max()
@@ -61,7 +62,7 @@ def test_loops_and_pytorch_agree(
 ) -> None:
     x, background = images(3, F32), images(5, F32, seed=2)
     check_agreement(build(NETWORKS[name], F32), x, background, CLOSE, monkeypatch)
-    assert bool(ran) == (name != "linear alone")  # which has nothing to skip
+    assert bool(ran) == (name != "linear alone")  # it has no zeros to skip
 
 
 @pytest.mark.usefixtures("any_work")
@@ -79,29 +80,29 @@ def test_loops_and_pytorch_agree_on_networks_of_torchvision(
 
 
 def architecture(name: str) -> tuple[nn.Module, Tensor, Tensor]:
-    """A network of the pipeline, images, and background images."""
-    make, side, _ = ARCHITECTURES[name]
+    """A network, images, and background images."""
+    side, _ = EXPECTED[name]
     torch.manual_seed(0)
-    network = make(1, (side, side), 10).eval()
+    network = ARCHITECTURES[name](1, (side, side), 10).eval()
     initialise(network)
     generator = torch.Generator().manual_seed(1)
     x, background = (torch.rand(n, 1, side, side, generator=generator) for n in (3, 23))
     return network, x, background
 
 
-@pytest.mark.parametrize("name", ARCHITECTURES)
-def test_loops_explain_the_networks_of_the_pipeline_as_pytorch_does(
+@pytest.mark.parametrize("name", EXPECTED)
+def test_loops_and_pytorch_agree_on_networks_that_users_train(
     name: str, ran: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     check_agreement(*architecture(name), CLOSE, monkeypatch)
-    assert set(ran) == ARCHITECTURES[name][2]
+    assert set(ran) == EXPECTED[name][1]
 
 
-@pytest.mark.parametrize("name", ARCHITECTURES)
-def test_the_bits_are_the_same_for_any_threads_number_of_images_and_tile_of_ten(
+@pytest.mark.parametrize("name", EXPECTED)
+def test_bits_do_not_depend_on_threads_number_of_images_or_batch_size(
     name: str, ran: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A piece of the background, at most ten images, is summed before others; tiles hold more."""
+    """Sums over a piece of at most ten background images come first; chunks hold more than one."""
     network, x, background = architecture(name)
     expected = DeepShap(network, background).attribute(x)
     for chunk_mib, threads in ((200, 1), (64, 2), (16, 3), (8, 1)):
@@ -134,7 +135,7 @@ def loops_of(network: nn.Module, ran: list[str], dtype: torch.dtype = F32) -> se
 
 @pytest.mark.usefixtures("any_work")
 @pytest.mark.parametrize("name", POOLS)
-def test_pytorch_pools_where_windows_do_not_tile_the_plane(name: str, ran: list[str]) -> None:
+def test_pytorch_pools_where_windows_do_not_lie_side_by_side(name: str, ran: list[str]) -> None:
     assert "pool_ratios" in loops_of(behind(nn.ReLU(), PLAIN), ran)
     assert "pool_ratios" not in loops_of(behind(nn.ReLU(), POOLS[name]), ran)
 
@@ -163,8 +164,8 @@ def test_pytorch_computes_on_other_devices(ran: list[str]) -> None:
     assert not ran
 
 
-def test_pytorch_transposes_where_a_list_would_cost_more(ran: list[str]) -> None:
-    """One channel written for one output, by a kernel of one: a vector holds 15 zeros."""
+def test_pytorch_transposes_where_listing_would_cost_more(ran: list[str]) -> None:
+    """With one channel, one output and a 1×1 kernel, 15 of a vector's 16 numbers are padding."""
     rows, ratio = torch.ones(2, 1, 4, 5, 5), torch.ones(2, 1, 4, 5, 5)
     weight = kernels.Weight(torch.ones(4, 1, 1, 1))
     assert kernels.transposed(Multiplier(rows, ratio), weight, (1, 1), (0, 0), (5, 5)) is None

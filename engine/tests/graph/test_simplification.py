@@ -1,4 +1,4 @@
-"""What the engine does to save work changes no value."""
+"""The engine's simplifications of a network do not change values."""
 
 import pytest
 import torch
@@ -26,7 +26,7 @@ def images() -> torch.Tensor:
     return torch.rand(5, 2, 6, 6, dtype=torch.float64)
 
 
-def test_more_outputs_than_features_give_what_a_few_at_a_time_give(images: torch.Tensor) -> None:
+def test_more_outputs_than_features_equal_a_few_at_a_time(images: torch.Tensor) -> None:
     network = randomised(
         nn.Sequential(
             nn.Conv2d(2, 3, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 7)
@@ -60,7 +60,7 @@ def test_batch_norm_is_folded_into_the_convolution(
     _assert_additive(network, images)
 
 
-def test_a_factor_that_others_read_past_is_not_folded(images: torch.Tensor) -> None:
+def test_a_factor_is_not_folded_if_another_step_reads_the_layer(images: torch.Tensor) -> None:
     class Both(nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -75,7 +75,7 @@ def test_a_factor_that_others_read_past_is_not_folded(images: torch.Tensor) -> N
     _assert_additive(network, images)
 
 
-def test_a_classifier_is_one_step_on_the_way_back(images: torch.Tensor) -> None:
+def test_flatten_pool_and_linear_layer_become_one_step(images: torch.Tensor) -> None:
     network = randomised(
         nn.Sequential(
             nn.Conv2d(2, 3, 3, stride=2), nn.ReLU(), nn.AdaptiveAvgPool2d(5), nn.Flatten(),
@@ -88,7 +88,7 @@ def test_a_classifier_is_one_step_on_the_way_back(images: torch.Tensor) -> None:
     _assert_additive(network, images)
 
 
-def test_branches_joined_right_before_a_classifier(images: torch.Tensor) -> None:
+def test_branches_joined_directly_before_a_classifier(images: torch.Tensor) -> None:
     """As in GoogLeNet, whose last pooling has one pixel on small images."""
 
     class Joined(nn.Module):

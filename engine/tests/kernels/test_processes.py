@@ -1,4 +1,4 @@
-"""Loops in processes of their own: numba missing or broken, caches empty, filled or refused."""
+"""Loops in separate processes: numba missing or broken; caches empty, filled or read-only."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from deepshap import DeepShap, kernels
-from tests.conftest import ROOT, environment
+from deepshap import DeepShap
+from deepshap.kernels import loops
 
-from .tiny import explained
+from ..tiny import explained
 
 pytestmark = pytest.mark.outside
+
+ENGINE = Path(__file__).resolve().parents[2]
 
 COMPILING = "DeepSHAP: compiling its loops\n"
 
@@ -30,10 +32,10 @@ MISSING = "sys.modules['numba'] = None"
 BROKEN = """
 from numba.core import cgutils
 def refuse(*_, **__):
-    raise RuntimeError("no place for a sum")
+    raise RuntimeError("cannot store a sum")
 cgutils.alloca_once = refuse
 """
-"""A numba that finds no code for the loops, as when a version changes what they are written in."""
+"""A numba that cannot compile the loops, as after a change of its internals."""
 
 
 UNUSABLE = """
@@ -43,15 +45,19 @@ class Finder:
             raise {error}
 sys.meta_path.insert(0, Finder())
 """
-"""A numba that is installed, but does not load."""
+"""A numba that is installed but does not load."""
 
 
-def run(folder: Path, before: str = "", engine: str = "deepshap", **env: str) -> str:
-    """Explain in a process; save the attributions in a folder; return what went to stderr."""
-    script = f"import sys, torch\n{before}\nfrom {engine} import DeepShap\n{MAIN}"
-    variables = environment(
-        PYTHONPATH=os.pathsep.join(map(str, (folder, ROOT))), OMP_NUM_THREADS="1", **env
-    )
+def environment(*first: Path, **changes: str) -> dict[str, str]:
+    """The environment variables of a process that finds this engine, after the folders given."""
+    path = os.pathsep.join(map(str, (*first, ENGINE / "src", ENGINE)))
+    return {**os.environ, "PYTHONPATH": path, "PYTHONWARNINGS": "default", **changes}
+
+
+def run(folder: Path, before: str = "", **env: str) -> str:
+    """The stderr of a process that explains a network and saves the attributions in a folder."""
+    script = f"import sys, torch\n{before}\nfrom deepshap import DeepShap\n{MAIN}"
+    variables = environment(folder, OMP_NUM_THREADS="1", **env)
     command = [sys.executable, "-c", script, str(folder / "values.pt")]
     result = subprocess.run(command, env=variables, cwd=folder, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
@@ -59,9 +65,9 @@ def run(folder: Path, before: str = "", engine: str = "deepshap", **env: str) ->
 
 
 def check_values(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a process saved is what PyTorch computes here."""
+    """Assert that a process saved the values that PyTorch computes here."""
     with monkeypatch.context() as patch:
-        patch.setattr(kernels, "_loops", dict)
+        patch.setattr(loops, "available", dict)
         expected = explained(DeepShap)
     error = (torch.load(folder / "values.pt") - expected).abs().max()
     assert error <= 1e-6 * expected.abs().max()
@@ -81,17 +87,17 @@ def test_without_numba_pytorch_computes(tmp_path: Path, monkeypatch: pytest.Monk
         "OSError('libllvmlite.so: cannot open')",
     ],
 )
-def test_a_numba_that_does_not_load_says_why_and_pytorch_computes(
+def test_pytorch_computes_where_numba_does_not_load_and_a_warning_says_why(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: str
 ) -> None:
-    told = run(tmp_path, UNUSABLE.format(error=error))
+    printed = run(tmp_path, UNUSABLE.format(error=error))
     reason = error.split("'")[1]
-    says = f"DeepSHAP: numba does not load, so PyTorch computes instead: {reason}\n"
-    assert told.count(says) == 1
+    warning = f"DeepSHAP: cannot load numba, so PyTorch computes instead: {reason}\n"
+    assert printed.count(warning) == 1
     check_values(tmp_path, monkeypatch)
 
 
-def test_the_first_process_says_that_it_compiles_and_the_next_reads_what_it_kept(
+def test_the_first_process_compiles_and_says_so_and_the_next_reads_the_cache(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cache = str(tmp_path / "cache")
@@ -102,33 +108,32 @@ def test_the_first_process_says_that_it_compiles_and_the_next_reads_what_it_kept
     assert torch.equal(torch.load(tmp_path / "values.pt"), first)
 
 
-def test_what_others_compile_is_not_told_as_ours() -> None:
+def test_functions_that_others_compile_are_not_announced() -> None:
     script = (
         "from numba import njit; import deepshap.kernels.compiling; njit(lambda x: x)(1); "
-        "made = {}; exec('def f(x): return x', made); njit(made['f'])(1)"  # of no module
+        "made = {}; exec('def f(x): return x', made); njit(made['f'])(1)"  # it has no module
     )
-    result = subprocess.run(
-        [sys.executable, "-c", script], env=environment(), cwd=ROOT, capture_output=True, text=True
-    )
+    command = [sys.executable, "-c", script]
+    result = subprocess.run(command, env=environment(), capture_output=True, text=True)
     assert (result.returncode, result.stderr) == (0, "")
 
 
-def test_loops_that_cannot_be_compiled_say_why_and_pytorch_computes(
+def test_pytorch_computes_where_loops_do_not_compile_and_a_warning_says_why(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told = run(tmp_path, BROKEN, NUMBA_CACHE_DIR=str(tmp_path / "cache"))
+    printed = run(tmp_path, BROKEN, NUMBA_CACHE_DIR=str(tmp_path / "cache"))
     for loop in ("contracted", "relu_ratios"):
-        says = f"UserWarning: DeepSHAP: {loop} cannot be compiled, so PyTorch computes instead: "
-        assert told.count(f"{says}RuntimeError: no place for a sum\n") == 1
+        warning = f"UserWarning: DeepSHAP: cannot compile {loop}, so PyTorch computes instead: "
+        assert printed.count(f"{warning}RuntimeError: cannot store a sum\n") == 1
     check_values(tmp_path, monkeypatch)
 
 
-def test_a_checkout_that_cannot_be_written_works(
+def test_a_read_only_folder_works_without_a_cache(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Not by anyone: a file stands where the cache would, here and in the user's folder."""
+    """Files instead of cache folders make them read-only, even for root."""
     copy = shutil.copytree(
-        ROOT / "stages" / "deepshap",
+        ENGINE / "src" / "deepshap",
         tmp_path / "deepshap",
         ignore=shutil.ignore_patterns("__pycache__"),
     )
@@ -136,22 +141,22 @@ def test_a_checkout_that_cannot_be_written_works(
         (folder / "__pycache__").touch()
     monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
     nowhere = {"HOME": os.devnull, "XDG_CACHE_HOME": os.devnull}
-    assert run(tmp_path, engine="deepshap", **nowhere) == COMPILING
+    assert run(tmp_path, **nowhere) == COMPILING
     check_values(tmp_path, monkeypatch)
     assert not list(tmp_path.rglob("*.nbi"))
 
 
 @pytest.mark.slow
-def test_nothing_is_read_or_written_out_of_bounds(tmp_path: Path) -> None:
-    """By numba's own indexing, also of arrays that the loops make, which no guard surrounds.
+def test_loops_stay_within_bounds(tmp_path: Path) -> None:
+    """Numba checks all indices, also into arrays that the loops create, which have no guards.
 
-    `accumulate` and `mask` form addresses themselves, which are not checked.
+    It does not check the addresses that `accumulate` and `mask` form.
     """
-    tests = Path(__file__).with_name("test_kernels.py")
+    tests = Path(__file__).with_name("test_against_literal.py")
     result = subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-m", "fuzz", str(tests)],
         env=environment(NUMBA_BOUNDSCHECK="1", NUMBA_CACHE_DIR=str(tmp_path)),
-        cwd=ROOT,
+        cwd=ENGINE,
         capture_output=True,
         text=True,
     )

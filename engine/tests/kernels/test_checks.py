@@ -1,4 +1,4 @@
-"""What does not fit is refused before a loop runs."""
+"""Arguments that do not fit are refused before a loop runs."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ import torch
 from torch import Tensor
 
 from deepshap import kernels
-from deepshap.multiplier import Multiplier, Places
+from deepshap.kernels import layout, loops
+from deepshap.multiplier import Multiplier, Positions
 
-from . import literal_kernels as literal
+from . import literal
 
 pytestmark = pytest.mark.usefixtures("any_work")
 
 ROWS, RATIO = torch.ones(2, 3, 20, 3, 3), torch.ones(2, 1, 20, 3, 3)
 OFFSET = torch.zeros(2, 1, 20, 3, 3, dtype=torch.uint8)
-POOLED = Multiplier(ROWS, RATIO, Places(OFFSET, (6, 6), (2, 2)))
+POOLED = Multiplier(ROWS, RATIO, Positions(OFFSET, (6, 6), (2, 2)))
 TRANSPOSED: dict[str, Any] = {
     "multiplier": Multiplier(ROWS, RATIO),
     "weight": torch.ones(20, 5, 2, 2),
@@ -30,12 +31,12 @@ TRANSPOSED: dict[str, Any] = {
 
 @pytest.fixture
 def no_loop(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A loop that runs fails the test, before it touches memory."""
+    """Fail the test if a loop would run, before it touches memory."""
 
     def run(name: str, *arguments: Any) -> bool:
         raise AssertionError(f"{name} would have run")
 
-    monkeypatch.setattr(kernels, "_run", run)
+    monkeypatch.setattr(loops, "run", run)
 
 
 def transpose(**changes: Any) -> Tensor | None:
@@ -45,7 +46,7 @@ def transpose(**changes: Any) -> Tensor | None:
 
 def pooled(**changes: Any) -> Multiplier:
     settings: dict[str, Any] = {"index": OFFSET, "plane": (6, 6), "window": (2, 2)}
-    return Multiplier(ROWS, RATIO, Places(**settings | changes))
+    return Multiplier(ROWS, RATIO, Positions(**settings | changes))
 
 
 @pytest.mark.usefixtures("no_loop")
@@ -83,7 +84,7 @@ def pooled(**changes: Any) -> Multiplier:
         {"multiplier": pooled(index=OFFSET[:1].expand(3, -1, -1, -1, -1))},
     ],
 )
-def test_what_does_not_fit_a_transposed_convolution_is_refused(changes: dict[str, Any]) -> None:
+def test_a_transposed_convolution_refuses_what_does_not_fit(changes: dict[str, Any]) -> None:
     with pytest.raises((ValueError, RuntimeError)):
         transpose(**changes)
 
@@ -98,11 +99,11 @@ def test_what_does_not_fit_a_transposed_convolution_is_refused(changes: dict[str
         pooled(window=None),
     ],
 )
-def test_pytorch_takes_multipliers_that_loops_do_not(multiplier: Multiplier) -> None:
+def test_pytorch_computes_with_multipliers_that_loops_do_not_accept(multiplier: Multiplier) -> None:
     assert transpose(multiplier=multiplier) is None
 
 
-def test_offsets_outside_the_window_reach_nothing_when_transposed(ran: list[str]) -> None:
+def test_a_transposed_convolution_ignores_offsets_outside_the_window(ran: list[str]) -> None:
     found = transpose(multiplier=pooled(index=OFFSET + 4), size=(7, 7))
     assert found is not None
     assert not found.any()
@@ -125,7 +126,7 @@ def contract(**changes: Any) -> list[Tensor] | None:
     return kernels.contracted(**arguments | {"weight": kernels.Weight(arguments["weight"])})
 
 
-def test_what_fits_is_contracted(ran: list[str]) -> None:
+def test_a_contraction_accepts_what_fits(ran: list[str]) -> None:
     assert contract() is not None
     assert ran == ["contracted"]
 
@@ -157,46 +158,48 @@ def test_what_fits_is_contracted(ran: list[str]) -> None:
         {"plane": (8, 7)},
         {"multiplier": pooled(window=(0, 2))},
         {"multiplier": pooled(index=OFFSET.long())},
-        {"multiplier": Multiplier(ROWS, RATIO.double(), POOLED.places)},
+        {"multiplier": Multiplier(ROWS, RATIO.double(), POOLED.positions)},
     ],
 )
-def test_what_does_not_fit_a_contraction_is_refused(changes: dict[str, Any]) -> None:
+def test_a_contraction_refuses_what_does_not_fit(changes: dict[str, Any]) -> None:
     with pytest.raises((ValueError, RuntimeError)):
         contract(**changes)
 
 
 @pytest.mark.usefixtures("no_loop")
-def test_an_offset_outside_its_window_stops_a_contraction() -> None:
-    with pytest.raises(ValueError, match="an offset outside its window"):
+def test_a_contraction_refuses_an_offset_outside_its_window() -> None:
+    with pytest.raises(ValueError, match="an offset is outside its window"):
         contract(multiplier=pooled(index=OFFSET + 4))
 
 
 @pytest.mark.usefixtures("no_loop")
-def test_pytorch_takes_what_is_too_far_for_an_offset(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pytorch_computes_where_offsets_need_more_than_32_bits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     assert transpose(padding=(0, 2**31)) is None
-    monkeypatch.setattr(kernels, "_FARTHEST", len(POOLED.rows[0].flatten()) + 1)
+    monkeypatch.setattr(layout, "OFFSET_LIMIT", len(POOLED.rows[0].flatten()) + 1)
     assert transpose() is None
     assert contract() is None
-    monkeypatch.setattr(kernels, "_FARTHEST", 20 * 32 * 7)  # c * channels * (window + width)
+    monkeypatch.setattr(layout, "OFFSET_LIMIT", 20 * 32 * 7)  # c * channels * (window + width)
     assert contract() is None
-    monkeypatch.setattr(kernels, "_FARTHEST", 20 * 32 * 7 + 1)
+    monkeypatch.setattr(layout, "OFFSET_LIMIT", 20 * 32 * 7 + 1)
     with pytest.raises(AssertionError, match="contracted would have run"):
         contract()
 
 
-def test_no_pieces_have_no_sums() -> None:
+def test_a_contraction_over_no_pieces_is_empty() -> None:
     assert contract(pieces=[]) == []
 
 
 def side(n: int) -> list[Tensor]:
-    """What max pooling of 4 × 4 by 2 × 2 keeps."""
+    """The tensors saved by a max pool of 4 × 4 planes with 2 × 2 windows."""
     planes = torch.rand(n, 3, 4, 4, dtype=torch.float64)
     kept = literal.pooled(planes.numpy(), (2, 2))
     return [planes, *map(torch.from_numpy, (kept.largest, kept.index, kept.offset))]
 
 
 def changed(at: int, change: Callable[[Tensor], Tensor]) -> tuple[list[Tensor], list[Tensor]]:
-    """Both sides, one of them with something else."""
+    """Both sides of a max pool, with one tensor of the image changed."""
     image = side(2)
     image[at] = change(image[at])
     return image, side(3)
@@ -221,7 +224,7 @@ def changed(at: int, change: Callable[[Tensor], Tensor]) -> tuple[list[Tensor], 
         (3, lambda offset: offset.long()),
     ],
 )
-def test_what_does_not_fit_max_pooling_is_refused(
+def test_max_pooling_refuses_what_does_not_fit(
     at: int, change: Callable[[Tensor], Tensor], is_background: bool
 ) -> None:
     image, background = changed(at, change)
@@ -233,10 +236,10 @@ def test_what_does_not_fit_max_pooling_is_refused(
 @pytest.mark.usefixtures("no_loop")
 @pytest.mark.parametrize("is_background", [False, True])
 @pytest.mark.parametrize("beyond", [16, -16])
-def test_a_position_outside_its_plane_stops_max_pooling(beyond: int, is_background: bool) -> None:
+def test_max_pooling_refuses_a_position_outside_its_plane(beyond: int, is_background: bool) -> None:
     image, background = changed(2, lambda index: index + beyond)
     sides = (background, image) if is_background else (image, background)
-    with pytest.raises(ValueError, match="a position outside its plane"):
+    with pytest.raises(ValueError, match="a position is outside its plane"):
         kernels.pool_ratios(POOLED, *sides)
 
 
@@ -244,8 +247,8 @@ def test_a_position_outside_its_plane_stops_max_pooling(beyond: int, is_backgrou
 @pytest.mark.parametrize(
     "other", [torch.ones(3, 20, 3, 4), torch.ones(3, 19, 3, 3), torch.ones(3, 20, 3, 3).double()]
 )
-def test_what_does_not_fit_relu_is_refused(other: Tensor) -> None:
+def test_relu_refuses_what_does_not_fit(other: Tensor) -> None:
     own = torch.ones(2, 20, 3, 3)
     for sides in ((own, other), (other, own)):
-        with pytest.raises(ValueError, match="unlike inputs"):
+        with pytest.raises(ValueError, match="the inputs of both sides differ"):
             kernels.relu_ratios(POOLED, *sides)

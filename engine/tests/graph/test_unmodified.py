@@ -1,4 +1,4 @@
-"""Networks as people write them are explained as they are, and left as they were."""
+"""Networks are explained as people write them, and nothing about them changes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from torch.utils.checkpoint import checkpoint
 
 from deepshap import DeepShap
 
-from .networks import Function, build, images
+from ..networks import Function, build, images
 
 F64 = torch.float64
 
@@ -27,7 +27,7 @@ def plain() -> nn.Module:
 
 
 def data_parallel(network: nn.Module) -> nn.Module:
-    with warnings.catch_warnings():  # of its deprecation
+    with warnings.catch_warnings():  # it is deprecated
         warnings.simplefilter("ignore")
         return nn.DataParallel(network)
 
@@ -54,7 +54,7 @@ def in_place(network: nn.Module) -> nn.Module:
     def forward(net: nn.Module, x: Tensor) -> Tensor:
         y = net.inner[0](x)
         view = y.flatten(1)
-        view.relu_()  # changes y, which it is a view of
+        view.relu_()  # a view: this changes y
         return net.inner[3:](F.max_pool2d(y, 2))
 
     return Function(forward, inner=network)
@@ -123,7 +123,7 @@ WAYS: list[Callable[[nn.Module], nn.Module]] = [
 
 
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
-def test_the_same_network_written_otherwise_has_the_same_attributions(
+def test_the_same_network_written_differently_has_the_same_attributions(
     way: Callable[[nn.Module], nn.Module],
 ) -> None:
     network = build(plain, F64)
@@ -134,7 +134,7 @@ def test_the_same_network_written_otherwise_has_the_same_attributions(
 
 
 class Reused(nn.Module):
-    """One layer for all steps, as recurrent networks have."""
+    """One layer for all steps, as in recurrent networks."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -176,7 +176,7 @@ def encoder() -> nn.Module:
 
 
 def snapshot(network: nn.Module) -> list[object]:
-    """Everything that a module holds: bytes, flags, hooks, the names of its attributes."""
+    """The state of a module: bytes, flags, hooks, the names of its attributes."""
     held: list[object] = []
     for name, tensor in [*network.named_parameters(), *network.named_buffers()]:
         held.append((name, tensor.detach().numpy().tobytes(), tensor.requires_grad, tensor.grad))
@@ -189,7 +189,7 @@ def snapshot(network: nn.Module) -> list[object]:
 
 
 def process_state() -> tuple[object, ...]:
-    """What an explainer might change for everyone."""
+    """Settings of the process that an explainer might change."""
     return (
         torch.get_num_threads(),
         torch.get_default_dtype(),

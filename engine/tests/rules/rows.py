@@ -1,7 +1,7 @@
-"""Images whose rows are the pairs that a rule is tried on, and the comparison with `exact`.
+"""Images whose rows are pairs of different kinds, and the comparison of a rule with `exact`.
 
-An operation takes each row for itself, so one network tries every kind of pair, and as many
-operations as are given: exporting a network costs more than explaining it.
+An operation handles each row separately, so one network tests every kind of pair and many
+operations at once: exporting a network costs more than explaining it.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ from torch import Tensor, nn
 
 from deepshap import DeepShap
 
+from ..networks import Function
 from .exact import Matrix, Rule, Vector, mp, tensor, vector
-from .networks import Function
 
 KINDS = ("random", "equal", "nearly equal", "constant", "small", "partly equal")
 CLOSE, SMALL = 2.0**-23, 2.0**-27  # about 1e-7 and 1e-8
 
 Operation = Callable[[Tensor], Tensor]
-"""From images to outputs for each row: (n, c, rows, w) to (n, rows, ...)."""
+"""Maps images (n, c, rows, w) to outputs for each row, (n, rows, ...)."""
 
 
 def pairs(channels: int, width: int, seed: int = 0) -> tuple[Tensor, Tensor]:
-    """An image and a background image, (1, channels, kinds, width), a kind of pair in each row.
+    """An image and a background image, (1, channels, kinds, width), with a kind of pair per row.
 
-    They hold so few digits that sums of two are exact.
+    Their numbers have so few digits that sums of two are exact.
     """
     generator = torch.Generator().manual_seed(seed)
 
@@ -57,8 +57,8 @@ def check(
         cases: Operations, each with its rule for one row.
         pair: The image and the background image.
         bounds: Largest error relative to a row's largest sum of values, by kind; 1e-12 by default.
-        size: What they are relative to instead, per change of the inputs: for softmax, whose
-            multipliers stay below 1 and may all but vanish.
+        size: If given, errors are relative to this size times the change of the inputs. This is for
+            softmax, whose multipliers stay below 1 and may be close to 0.
     """
     x, b = pair
     n_rows = x.shape[2]
@@ -74,7 +74,7 @@ def check(
     for row in range(n_rows):
         others = [other for other in range(n_rows) if other != row]
         assert not values[:, row][:, :, others].any(), "a row depends on another"
-    mistakes = []
+    errors = []
     at = 0
     for name, (_, rule) in cases.items():
         n_outputs = len(rule.function(vector(b[0, :, 0])))
@@ -82,29 +82,29 @@ def check(
             kind = KINDS[row % len(KINDS)]
             u, w = vector(x[0, :, row]), vector(b[0, :, row])
             found = values[:, row, :, row, at : at + n_outputs].flatten(0, 1).T
-            whole = None if size is None else size * float((x - b)[0, :, row].abs().max())
-            error, whole = _error(found, rule, (u, w), whole)
-            if error > whole * (bounds or {}).get(kind, 1e-12):
-                mistakes.append(f"{name}, {kind}: off by {error:.1e} of {whole:.1e}")
+            scale = None if size is None else size * float((x - b)[0, :, row].abs().max())
+            error, scale = _error(found, rule, (u, w), scale)
+            if error > scale * (bounds or {}).get(kind, 1e-12):
+                errors.append(f"{name}, {kind}: off by {error:.1e} of {scale:.1e}")
         at += n_outputs
     assert at == values.shape[-1]
-    assert not mistakes, "; ".join(mistakes)
+    assert not errors, "; ".join(errors)
 
 
 def _error(
-    found: Tensor, rule: Rule, pair: tuple[Vector, Vector], whole: float | None
+    found: Tensor, rule: Rule, pair: tuple[Vector, Vector], scale: float | None
 ) -> tuple[float, float]:
-    """The largest error of a value or a sum of values, and what it is relative to."""
+    """The largest error of a value or a sum of values, and the size that it is relative to."""
     attributions, change = rule.attributions(*pair), rule.change(*pair)
     expected = tensor(attributions)
-    if whole is None:
-        whole = float(expected.abs().sum(1).max())
-    _check_identity(attributions, change, whole)
+    if scale is None:
+        scale = float(expected.abs().sum(1).max())
+    _check_identity(attributions, change, scale)
     errors = torch.cat([(found - expected).flatten(), found.sum(1) - tensor([change])[0]])
-    return float(errors.abs().max().nan_to_num(torch.inf)), whole
+    return float(errors.abs().max().nan_to_num(torch.inf)), scale
 
 
-def _check_identity(attributions: Matrix, change: Vector, whole: float) -> None:
-    """The oracle's own: they add up, in fifty digits."""
+def _check_identity(attributions: Matrix, change: Vector, scale: float) -> None:
+    """Assert that the expected attributions add up, in fifty digits."""
     for row, total in zip(attributions, change, strict=True):
-        assert abs(mp.fsum(row) - total) <= mp.mpf(10) ** -30 * mp.mpf(whole)
+        assert abs(mp.fsum(row) - total) <= mp.mpf(10) ** -30 * mp.mpf(scale)

@@ -1,4 +1,4 @@
-"""The compiled loops against a literal implementation, with guards around every array."""
+"""The compiled loops agree with a literal implementation, with guards around every array."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from deepshap import kernels
-from deepshap.kernels import convolutions
+from deepshap.kernels import convolutions, loops
 from deepshap.multiplier import Multiplier
 
-from . import literal_kernels as literal
-from .drawn_kernels import (
+from . import literal
+from .drawn import (
     Case,
     activations,
+    channels_in,
     contractions,
     kept,
     laid_out,
-    of_vectors,
     transpositions,
 )
 from .guarded import run_guarded
@@ -35,17 +35,17 @@ SIZES = [
     *[(1, 1), (1, 3), (2, 1), (3, 1), (3, 2), (3, 4), (4, 5), (7, 5), (10, 2), (13, 1), (13, 3)],
     *[(27, 1), (27, 3), (40, 1), (40, 2), (40, 5)],
 ]
-"""Outputs k, and vectors of 16 that hold the channels written.
+"""Pairs of outputs k and vectors of 16 that hold the channels written.
 
-Few, because each compiles loops of its own; `test_for_any_number_of_outputs` takes the others.
+They are few because each pair compiles its own loops; `test_any_number_of_outputs` covers the rest.
 """
 
 ROUNDING = 1e-6
-"""Of what a sum adds up, each number counted by its size: some of float32's 6e-8."""
+"""Error relative to the sum of absolute values: several times the 6e-8 of float32."""
 
 
 def check(found: Tensor, expected: NDArray[Any], sizes: NDArray[Any]) -> None:
-    """Equal to float32's rounding; where nothing was added up, exactly 0."""
+    """Assert equality within the rounding of float32, and exact zeros for empty sums."""
     assert found.shape == expected.shape
     assert found.dtype == torch.float32
     error = np.abs(found.numpy() - expected)
@@ -69,15 +69,15 @@ def check_transposed(ran: list[str], case: Case, weight: NDArray[Any], **setting
 
 @pytest.mark.fuzz
 @given(st.data())
-def test_a_convolution_is_transposed_as_literally(ran: list[str], data: st.DataObject) -> None:
+def test_transposed_convolutions_agree(ran: list[str], data: st.DataObject) -> None:
     ran.clear()
     k, n_vectors = data.draw(st.sampled_from(SIZES))
-    drawn = data.draw(transpositions(k, data.draw(of_vectors(n_vectors))))
+    drawn = data.draw(transpositions(k, data.draw(channels_in(n_vectors))))
     check_transposed(ran, **drawn)
 
 
-def test_more_channels_than_any_block(ran: list[str]) -> None:
-    """Read and written; the written ones do not fill the last block."""
+def test_more_channels_than_a_panel_holds(ran: list[str]) -> None:
+    """For both the channels read and those written, which do not fill the last panel."""
     rng = np.random.default_rng(0)
     rows, ratio = rng.normal(size=(2, 10, 275, 2, 3)), rng.normal(size=(2, 1, 275, 2, 3))
     ratio *= rng.random(ratio.shape) < 0.5
@@ -98,7 +98,7 @@ def test_more_channels_than_any_block(ran: list[str]) -> None:
 @pytest.mark.parametrize("k", range(1, 41))
 @given(st.data())
 @settings(max_examples=10)
-def test_for_any_number_of_outputs(ran: list[str], k: int, data: st.DataObject) -> None:
+def test_any_number_of_outputs(ran: list[str], k: int, data: st.DataObject) -> None:
     ran.clear()
     check_transposed(ran, **data.draw(transpositions(k, data.draw(st.integers(1, 70)))))
     ran.clear()
@@ -112,8 +112,8 @@ def contract(
     case: Case, weight: NDArray[Any], images: NDArray[Any], background: NDArray[Any], **more: Any
 ) -> list[Tensor] | None:
     flat = torch.from_numpy(weight).flatten(2).transpose(1, 2).unsqueeze(2)
-    places = weight.shape[3:], more["step"], case.factors.rows.shape[3:]
-    sides = (torch.from_numpy(literal.under(side, *places)) for side in (images, background))
+    positions = weight.shape[3:], more["step"], case.factors.rows.shape[3:]
+    sides = (torch.from_numpy(literal.under(side, *positions)) for side in (images, background))
     more["plane"] = images.shape[2:]
     return kernels.contracted(case.multiplier, kernels.Weight(flat), *sides, **more)
 
@@ -129,26 +129,24 @@ def check_contracted(
     )
     change = images[:, None] - background[None]
     expected = literal.contracted(case.factors, weight, change, pieces, step)
-    size = images[:, None] + background[None]  # of the change, which is rounded too
+    size = images[:, None] + background[None]  # bounds the change, which is rounded too
     sizes = literal.contracted(case.factors.sizes(), np.abs(weight), size, pieces, step)
     check(torch.stack(found), expected, sizes)
 
 
 @pytest.mark.fuzz
 @given(st.data())
-def test_a_first_convolution_is_contracted_as_literally(
-    ran: list[str], data: st.DataObject
-) -> None:
+def test_contractions_of_first_convolutions_agree(ran: list[str], data: st.DataObject) -> None:
     ran.clear()
     check_contracted(ran, **data.draw(contractions(*data.draw(st.sampled_from(SIZES)))))
 
 
 @pytest.mark.parametrize(("k", "n_vectors"), [(1, 1), (7, 3), (10, 2), (13, 3), (27, 1)])
 @given(data=st.data())
-def test_what_a_contraction_adds_up_lies_between_guards_too(
+def test_the_sums_inside_a_contraction_are_between_guards_too(
     monkeypatch: pytest.MonkeyPatch, k: int, n_vectors: int, data: st.DataObject
 ) -> None:
-    """Its sums are no argument; in Python they go to a guarded loop, part by part."""
+    """The sums are not an argument; run as Python, the loop passes them to a guarded loop."""
     ran: list[str] = []
 
     def run(name: str, *arguments: Any) -> bool:
@@ -157,7 +155,7 @@ def test_what_a_contraction_adds_up_lies_between_guards_too(
         return True
 
     with monkeypatch.context() as patch:
-        patch.setattr(kernels, "_run", run)
+        patch.setattr(loops, "run", run)
         patch.setattr(convolutions, "transposed", partial(run_guarded, "transposed"))
         check_contracted(ran, **data.draw(contractions(k, n_vectors)))
 
@@ -166,14 +164,12 @@ def test_what_a_contraction_adds_up_lies_between_guards_too(
 
 
 ANY = Multiplier(torch.ones(1, 1, 1, 1, 1))
-"""A multiplier that loops take: its values do not enter ratios."""
+"""A multiplier that the loops accept; ratios do not depend on its values."""
 
 
 @pytest.mark.fuzz
 @given(st.data())
-def test_the_ratios_of_max_pooling_are_the_literal_ones(
-    ran: list[str], data: st.DataObject
-) -> None:
+def test_ratios_of_max_pooling_agree(ran: list[str], data: st.DataObject) -> None:
     ran.clear()
     x, b, window = data.draw(activations())
     sides = [data.draw(kept(planes, window)) for planes in (x, b)]
@@ -187,7 +183,7 @@ def test_the_ratios_of_max_pooling_are_the_literal_ones(
 
 @pytest.mark.fuzz
 @given(st.data())
-def test_the_ratios_of_relu_are_the_literal_ones(ran: list[str], data: st.DataObject) -> None:
+def test_ratios_of_relu_agree(ran: list[str], data: st.DataObject) -> None:
     ran.clear()
     planes = [side.astype(np.float32) for side in data.draw(activations())[:2]]
     stored = [laid_out(data.draw, torch.from_numpy(side)) for side in planes]

@@ -1,4 +1,4 @@
-"""What cannot be explained is refused by name and place, before any work."""
+"""Networks that cannot be explained are refused before any work, by operation and module path."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from torch import Tensor, nn
 
 from deepshap import DeepShap, UnsupportedOperation
 
-from .networks import Function, behind, images
+from ..networks import Function, behind, images
 
 Forward = Callable[[nn.Module, Tensor], Tensor]
 
 
 def deep_inside(function: Callable[[Tensor], Tensor]) -> nn.Module:
-    """A function of (n, 4, 8, 8), in a block of a body."""
-    block = nn.Sequential(nn.ReLU(), Function(lambda net, x: function(x)))
-    return nn.Sequential(nn.Sequential(nn.Conv2d(2, 4, 3), block), nn.Flatten(), nn.LazyLinear(3))
+    """A network with a function of (n, 4, 8, 8) inside nested modules."""
+    inner = nn.Sequential(nn.ReLU(), Function(lambda net, x: function(x)))
+    return nn.Sequential(nn.Sequential(nn.Conv2d(2, 4, 3), inner), nn.Flatten(), nn.LazyLinear(3))
 
 
-PLACE = r"at 0\.1\.1 \(Function\)"
+MODULE_PATH = r"at 0\.1\.1 \(Function\)"
 
 WITHOUT_RULE: dict[str, tuple[Callable[[Tensor], Tensor], str]] = {
     "sort": (lambda x: x.sort(dim=1).values, "sort"),
@@ -46,11 +46,11 @@ WITHOUT_RULE: dict[str, tuple[Callable[[Tensor], Tensor], str]] = {
 
 
 @pytest.mark.parametrize("name", WITHOUT_RULE)
-def test_operations_without_a_rule_are_named_with_their_place(name: str) -> None:
+def test_operations_without_a_rule_are_refused_with_their_module_path(name: str) -> None:
     function, operation = WITHOUT_RULE[name]
     network = deep_inside(function).eval()
-    network(images(1, torch.float32))  # sizes the last layer
-    with pytest.raises(UnsupportedOperation, match=rf"^\w*({operation})\w* {PLACE}: "):
+    network(images(1, torch.float32))  # initialises the lazy layer
+    with pytest.raises(UnsupportedOperation, match=rf"^\w*({operation})\w* {MODULE_PATH}: "):
         DeepShap(network, images(3, torch.float32))
 
 
@@ -63,10 +63,10 @@ UNTRACEABLE: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 @pytest.mark.parametrize("name", UNTRACEABLE)
-def test_what_python_decides_by_values_is_refused_at_its_place(name: str) -> None:
+def test_control_flow_that_depends_on_values_is_refused_with_its_module_path(name: str) -> None:
     network = deep_inside(UNTRACEABLE[name]).eval()
     network(images(1, torch.float32))
-    with pytest.raises(UnsupportedOperation, match=rf"^(forward|item) {PLACE}: "):
+    with pytest.raises(UnsupportedOperation, match=rf"^(forward|item) {MODULE_PATH}: "):
         DeepShap(network, images(3, torch.float32))
 
 
@@ -82,7 +82,7 @@ def test_autocast_inside_is_refused(dtype: torch.dtype) -> None:
         DeepShap(network, images(3, torch.float32))
 
 
-def test_autocast_switched_off_inside_is_none() -> None:
+def test_disabled_autocast_inside_is_accepted() -> None:
     def forward(net: nn.Module, x: Tensor) -> Tensor:
         with torch.autocast("cpu", enabled=False):
             return net.head(x.flatten(1))
@@ -99,9 +99,9 @@ def test_statistics_of_the_batch_are_refused(norm: nn.Module) -> None:
 
 MIXING: dict[str, Forward] = {
     "mean over images": lambda net, x: net.head((x - x.mean(0)).flatten(1)),
-    "their number": lambda net, x: net.head(x.flatten(1)) + len(x),
-    "their number, scaled down": lambda net, x: net.head(x.flatten(1)) + 1e-3 * len(x),
-    "their number, beside large outputs": lambda net, x: net.head(x.flatten(1)) + 1000 + len(x),
+    "batch size": lambda net, x: net.head(x.flatten(1)) + len(x),
+    "batch size, scaled down": lambda net, x: net.head(x.flatten(1)) + 1e-3 * len(x),
+    "batch size, with large outputs": lambda net, x: net.head(x.flatten(1)) + 1000 + len(x),
     "squeeze": lambda net, x: net.head(x.flatten(1)).unsqueeze(-1).squeeze(),
     "softmax over images": lambda net, x: net.head(torch.softmax(x.flatten(1), 0)),
     "cumulative sum": lambda net, x: net.head(x.flatten(1).cumsum(0)),
@@ -111,7 +111,7 @@ MIXING: dict[str, Forward] = {
 
 
 @pytest.mark.parametrize("name", MIXING)
-def test_images_that_enter_each_others_outputs_are_refused(name: str) -> None:
+def test_images_that_influence_each_other_are_refused(name: str) -> None:
     network = Function(MIXING[name], head=nn.Linear(200, 3)).eval()
     with pytest.raises((UnsupportedOperation, ValueError), match=r"image|\(n, k\)"):
         DeepShap(network, images(3, torch.float32))
@@ -120,7 +120,7 @@ def test_images_that_enter_each_others_outputs_are_refused(name: str) -> None:
 def test_noise_is_refused() -> None:
     network = Function(lambda net, x: net.head((x + torch.randn_like(x)).flatten(1)))
     network.head = nn.Linear(200, 3)
-    with pytest.raises(UnsupportedOperation, match=r"rand|draw"):
+    with pytest.raises(UnsupportedOperation, match=r"rand|random"):
         DeepShap(network.eval(), images(3, torch.float32))
 
 
@@ -137,7 +137,7 @@ def test_recurrent_layers_are_refused_by_name() -> None:
 @pytest.mark.parametrize("compile_", ["script", "trace"])
 def test_script_modules_are_refused(compile_: str) -> None:
     network = behind(nn.ReLU()).eval()
-    with warnings.catch_warnings():  # of their deprecation
+    with warnings.catch_warnings():  # they are deprecated
         warnings.simplefilter("ignore")
         if compile_ == "script":
             scripted = torch.jit.script(network)
@@ -149,14 +149,14 @@ def test_script_modules_are_refused(compile_: str) -> None:
 
 def test_quantized_networks_are_refused() -> None:
     network = nn.Sequential(nn.Flatten(), nn.Linear(200, 3)).eval()
-    with warnings.catch_warnings():  # of its deprecation
+    with warnings.catch_warnings():  # it is deprecated
         warnings.simplefilter("ignore")
         quantized = torch.ao.quantization.quantize_dynamic(network, {nn.Linear})
-    with pytest.raises(UnsupportedOperation, match=r"torch\.export cannot follow it"):
+    with pytest.raises(UnsupportedOperation, match=r"torch\.export cannot trace it"):
         DeepShap(quantized.eval(), images(3, torch.float32))
 
 
-def test_a_refusal_says_what_to_do_in_a_line() -> None:
+def test_a_refusal_says_in_one_line_what_to_do() -> None:
     network = deep_inside(lambda x: x.sort(dim=1).values).eval()
     network(images(1, torch.float32))
     with pytest.raises(UnsupportedOperation) as refused:

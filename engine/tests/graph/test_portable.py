@@ -1,8 +1,7 @@
-"""A network written down as plain operations, run a second time by loops over numpy."""
+"""Networks written as plain operations, which loops over NumPy arrays run a second time."""
 
 from __future__ import annotations
 
-import importlib
 import itertools
 from collections.abc import Callable, Sequence
 
@@ -14,16 +13,16 @@ from torch import nn
 
 from deepshap import UnsupportedOperation, portable_operations
 from deepshap.graph.portable import Operation
-from stages.networks.build import Standardize, Statistics
 
-from .networks import Function, behind, trained_norm
+from ..architectures import ARCHITECTURES, Standardize
+from ..networks import Function, behind, trained_norm
 
 Array = NDArray[np.float64]
-SHIPPED = ("convnet", "lenet", "single_conv", "resnet")
+PORTABLE = ("convnet", "lenet", "fully_connected", "resnet")
 
 
 def windows(operation: Operation, x: Array, tall: int, wide: int, outside: float) -> Array:
-    """(channels, rows, columns, tall, wide): what lies under each window, cut out one by one."""
+    """The values under each window, (channels, rows, columns, tall, wide)."""
     (down, right), (top, left) = operation.settings["stride"], operation.settings["padding"]
     _, rows, columns = operation.shape
     padded = np.full((len(x), x.shape[1] + 2 * top + tall, x.shape[2] + 2 * left + wide), outside)
@@ -36,7 +35,7 @@ def windows(operation: Operation, x: Array, tall: int, wide: int, outside: float
 
 
 def computed(operation: Operation, inputs: Sequence[Array]) -> Array:
-    """One operation as its name says, in float64."""
+    """The output of one operation in float64, as its kind defines it."""
     arrays = {name: array.double().numpy() for name, array in operation.arrays.items()}
     x = inputs[0]
     match operation.kind:
@@ -67,15 +66,17 @@ def computed(operation: Operation, inputs: Sequence[Array]) -> Array:
 def run(operations: Sequence[Operation], image: Array) -> Array:
     values = [image]
     for operation in operations:
-        values.append(computed(operation, [values[place] for place in operation.inputs]))
+        values.append(computed(operation, [values[number] for number in operation.inputs]))
         assert values[-1].shape == operation.shape, operation.kind
     return values[-1]
 
 
 def assert_same(network: nn.Module, shape: tuple[int, int, int]) -> list[Operation]:
-    """The operations give what the network gives; return them."""
+    """Assert that the operations compute what the network does; returns them."""
     operations = portable_operations(network.eval(), torch.zeros(1, *shape))
-    assert {a.dtype for made in operations for a in made.arrays.values()} <= {torch.float32}
+    assert {a.dtype for operation in operations for a in operation.arrays.values()} <= {
+        torch.float32
+    }
     pixels = torch.randint(0, 256, (3, *shape), generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
         expected = network.double()(pixels.double()).numpy()
@@ -84,12 +85,10 @@ def assert_same(network: nn.Module, shape: tuple[int, int, int]) -> list[Operati
     return operations
 
 
-def shipped(name: str, channels: int, size: tuple[int, int]) -> nn.Sequential:
-    """Random weights, and statistics that batch norms have after training."""
+def standardised(name: str, channels: int, size: tuple[int, int]) -> nn.Sequential:
+    """A network with random weights, and batch statistics like those of a trained one."""
     torch.manual_seed(0)
-    build = importlib.import_module(f"stages.architectures.{name}").build
-    statistics = Statistics((0.2,) * channels, (0.3,) * channels)
-    network = nn.Sequential(Standardize(statistics), build(channels, size, 10))
+    network = nn.Sequential(Standardize(channels), ARCHITECTURES[name](channels, size, 10))
     for norm in network.modules():
         if isinstance(norm, nn.BatchNorm2d):
             nn.init.normal_(norm.running_mean)
@@ -100,35 +99,33 @@ def shipped(name: str, channels: int, size: tuple[int, int]) -> nn.Sequential:
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize("name", SHIPPED)
-def test_every_shipped_network_that_the_page_takes_is_written_down(
-    name: str, channels: int
-) -> None:
-    operations = assert_same(shipped(name, channels, (20, 24)), (channels, 20, 24))
-    assert [made.kind for made in operations].count("affine") == 1, "norms are folded"
+@pytest.mark.parametrize("name", PORTABLE)
+def test_networks_of_plain_operations_are_portable(name: str, channels: int) -> None:
+    operations = assert_same(standardised(name, channels, (20, 24)), (channels, 20, 24))
+    assert [operation.kind for operation in operations].count("affine") == 1, "norms are folded"
 
 
-def test_probabilities_are_written_down_with_their_softmax() -> None:
-    network = nn.Sequential(shipped("lenet", 1, (20, 20)), nn.Softmax(dim=1))
+def test_a_last_softmax_is_portable() -> None:
+    network = nn.Sequential(standardised("lenet", 1, (20, 20)), nn.Softmax(dim=1))
     assert assert_same(network, (1, 20, 20))[-1].kind == "softmax"
 
 
 OTHERS: dict[str, Callable[[], nn.Module]] = {
-    "overlapping windows with a margin": lambda: behind(nn.MaxPool2d(3, 2, 1), nn.ReLU()),
+    "overlapping windows with padding": lambda: behind(nn.MaxPool2d(3, 2, 1), nn.ReLU()),
     "windows cut at the edge": lambda: behind(nn.MaxPool2d(3, 2, ceil_mode=True)),
     "average of windows": lambda: behind(nn.ReLU(), nn.AvgPool2d(3, 2)),
     "average to a size": lambda: behind(nn.AdaptiveAvgPool2d((4, 2))),
-    "kernel that is not square": lambda: behind(first=nn.Conv2d(2, 4, (1, 4), (2, 1), (0, 2))),
-    "norm in front and behind ReLU": lambda: nn.Sequential(
+    "rectangular kernel": lambda: behind(first=nn.Conv2d(2, 4, (1, 4), (2, 1), (0, 2))),
+    "norms before and after ReLU": lambda: nn.Sequential(
         trained_norm(2), behind(nn.ReLU(), trained_norm(4), nn.Dropout(0.5))
     ),
-    "branch that is read twice": lambda: behind(
+    "branch that is used three times": lambda: behind(
         Function(lambda net, x: (x - 0.5) * 3 + nn.functional.relu(x) + x)
     ),
-    "mean without sides": lambda: behind(
+    "mean without keepdim": lambda: behind(
         nn.ReLU(), Function(lambda net, x: x.mean((2, 3))), nn.Linear(4, 3), nn.ReLU()
     ),
-    "norm behind what does nothing, read by another branch": lambda: behind(
+    "norm after a step that does nothing, read by another branch": lambda: behind(
         Function(
             lambda net, x: net.norm(net.drop(x)) + x, norm=trained_norm(4), drop=nn.Dropout(0.5)
         )
@@ -138,22 +135,25 @@ OTHERS: dict[str, Callable[[], nn.Module]] = {
 
 
 @pytest.mark.parametrize("name", OTHERS)
-def test_other_networks_of_the_same_operations_are_written_down(name: str) -> None:
+def test_other_networks_of_plain_operations_are_portable(name: str) -> None:
     torch.manual_seed(0)
     assert_same(OTHERS[name](), (2, 10, 10))
 
 
 REFUSED: dict[str, tuple[Callable[[], nn.Module], str]] = {
-    "another function": (lambda: behind(nn.GELU()), r"gelu at 1 \(GELU\): .*not among"),
+    "another function": (lambda: behind(nn.GELU()), r"gelu at 1 \(GELU\): .*no plain form"),
     "groups": (lambda: behind(nn.Conv2d(4, 4, 3, groups=4)), r"conv2d at 1 \(Conv2d\).*groups"),
-    "gaps": (lambda: behind(nn.Conv2d(4, 4, 3, dilation=2)), r"conv2d at 1 \(Conv2d\).*gaps"),
+    "dilation": (
+        lambda: behind(nn.Conv2d(4, 4, 3, dilation=2)),
+        r"conv2d at 1 \(Conv2d\).*dilation",
+    ),
     "mean of channels": (
         lambda: behind(Function(lambda net, x: x.mean(1, keepdim=True))),
         r"mean at 1 \(Function\)",
     ),
     "padding that is averaged": (lambda: behind(nn.AvgPool2d(3, 1, 1)), r"avg_pool2d at 1 "),
-    "positions of their own": (
-        lambda: behind(Function(lambda net, x: x + net.places, places=Places())),
+    "constants that differ between pixels": (
+        lambda: behind(Function(lambda net, x: x + net.ramp, ramp=Ramp())),
         "from pixel to pixel",
     ),
     "difference of branches": (
@@ -165,18 +165,18 @@ REFUSED: dict[str, tuple[Callable[[], nn.Module], str]] = {
 }
 
 
-class Places(nn.Module):
+class Ramp(nn.Module):
     def __radd__(self, planes: torch.Tensor) -> torch.Tensor:
         return planes + torch.linspace(0, 1, 64).view(8, 8)
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_cannot_be_written_down_is_refused_by_name_and_place(name: str) -> None:
+def test_other_operations_are_refused_by_name_and_module_path(name: str) -> None:
     build, message = REFUSED[name]
     with pytest.raises(UnsupportedOperation, match=message):
         portable_operations(build().eval(), torch.zeros(1, 2, 10, 10))
 
 
-def test_the_vision_transformer_is_refused() -> None:
+def test_a_vision_transformer_is_refused() -> None:
     with pytest.raises(UnsupportedOperation, match=r"gelu at .*stem.*GELU"):
-        portable_operations(shipped("vit", 1, (16, 16)).eval(), torch.zeros(1, 1, 16, 16))
+        portable_operations(standardised("vit", 1, (16, 16)).eval(), torch.zeros(1, 1, 16, 16))

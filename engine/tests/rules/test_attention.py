@@ -1,4 +1,4 @@
-"""Attention against product, softmax and product, each in fifty digits, one row at a time."""
+"""Attention equals a product, a softmax and a product, each in fifty digits."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from torch import Tensor, nn
 
 from deepshap import DeepShap
 
+from ..networks import Function
 from . import exact, literal
 from .exact import Matrix, Number, Rule, Vector, mp
 from .literal import Pair
-from .networks import Function
 from .rows import Operation, check, pairs
 
 LENGTH, SIZE = 3, 2
@@ -26,7 +26,7 @@ CAUSAL = torch.zeros(LENGTH, LENGTH).double().masked_fill(torch.ones(3, 3).triu(
 
 
 def composed(first: Matrix, second: Matrix) -> Matrix:
-    """The multipliers of two steps in a row: of the first's inputs for the second's outputs."""
+    """The multipliers of two consecutive steps, of the second's outputs for the first's inputs."""
     columns = list(zip(*first, strict=True))
     return [
         [mp.fsum(s * t for s, t in zip(row, column, strict=True)) for column in columns]
@@ -35,17 +35,17 @@ def composed(first: Matrix, second: Matrix) -> Matrix:
 
 
 def attention(scale: float, bias: Tensor) -> Rule:
-    """One head: queries, keys and values are one vector."""
+    """One attention head; queries, keys and values are one vector."""
     size, n_logits = LENGTH * SIZE, LENGTH * LENGTH
     offsets = exact.vector(bias)
-    into_logits = exact.matrix_product(LENGTH, SIZE, LENGTH)  # of queries and transposed keys
+    into_logits = exact.matrix_product(LENGTH, SIZE, LENGTH)  # queries times transposed keys
     out_of_weights = exact.matrix_product(LENGTH, LENGTH, SIZE)
     softmax = exact.softmax()
 
     def queries_and_keys(x: Vector) -> Vector:
         keys = x[size : 2 * size]
-        turned = [keys[j * SIZE + i] for i in range(SIZE) for j in range(LENGTH)]
-        return x[:size] + turned
+        transposed = [keys[j * SIZE + i] for i in range(SIZE) for j in range(LENGTH)]
+        return x[:size] + transposed
 
     def logits(x: Vector) -> Vector:
         products = into_logits.function(queries_and_keys(x))
@@ -59,21 +59,25 @@ def attention(scale: float, bias: Tensor) -> Rule:
         return weights + x[2 * size :]
 
     def multipliers(x: Vector, b: Vector) -> Matrix:
-        of_inputs = into_logits.multipliers(queries_and_keys(x), queries_and_keys(b))
+        input_multipliers = into_logits.multipliers(queries_and_keys(x), queries_and_keys(b))
         zero: Number = mp.mpf(0)
-        of_weights = []
+        weight_multipliers = []
         for at, pair in enumerate(zip(rows(logits(x)), rows(logits(b)), strict=True)):
             before, behind = [zero] * LENGTH * at, [zero] * LENGTH * (LENGTH - 1 - at)
-            of_weights += [before + row + behind for row in softmax.multipliers(*pair)]
-        of_outputs = out_of_weights.multipliers(weights_and_values(x), weights_and_values(b))
+            weight_multipliers += [before + row + behind for row in softmax.multipliers(*pair)]
+        output_multipliers = out_of_weights.multipliers(
+            weights_and_values(x), weights_and_values(b)
+        )
         through = composed(
-            composed([[mp.mpf(scale) * m for m in row] for row in of_inputs], of_weights),
-            [row[:n_logits] for row in of_outputs],
+            composed(
+                [[mp.mpf(scale) * m for m in row] for row in input_multipliers], weight_multipliers
+            ),
+            [row[:n_logits] for row in output_multipliers],
         )
         keys = [size + i * LENGTH + j for j in range(LENGTH) for i in range(SIZE)]
         return [
             row[:size] + [row[at] for at in keys] + straight[n_logits:]
-            for row, straight in zip(through, of_outputs, strict=True)
+            for row, straight in zip(through, output_multipliers, strict=True)
         ]
 
     return Rule(lambda x: out_of_weights.function(weights_and_values(x)), multipliers)
@@ -106,7 +110,7 @@ def test_attention_is_product_softmax_product() -> None:
 
 
 def test_grouped_queries_share_keys_and_values() -> None:
-    """Repeating the keys and values, which is linear, gives the same attributions."""
+    """Explicitly repeating the keys and values, which is linear, gives the same attributions."""
     x, background = (torch.randn(2, 8, 3, 4, dtype=torch.float64) for _ in range(2))
 
     def explained(attend: Callable[[Tensor, Tensor, Tensor], Tensor]) -> Tensor:
@@ -123,7 +127,7 @@ def test_grouped_queries_share_keys_and_values() -> None:
 
 
 def by_rows(rule: Rule, pair: Pair) -> Pair:
-    """A rule along the last axis, as a step of `literal`."""
+    """A rule along the last axis, as a step for `literal`."""
     x, b = pair
     vectors = [
         (exact.vector(u), exact.vector(w))
@@ -148,20 +152,20 @@ def product(u: Pair, v: Pair) -> Pair:
 
 
 def attended(attention: nn.MultiheadAttention, tokens: Pair) -> Pair:
-    """Self-attention as its paper writes it, arXiv:1706.03762."""
+    """Self-attention as in its paper, arXiv:1706.03762."""
     size = attention.head_dim
 
-    def heads(tokens: Tensor, part: int) -> Tensor:
+    def heads(tokens: Tensor, third: int) -> Tensor:
         weight, bias = (
-            t.chunk(3)[part] for t in (attention.in_proj_weight, attention.in_proj_bias)
+            t.chunk(3)[third] for t in (attention.in_proj_weight, attention.in_proj_bias)
         )
         return F.linear(tokens, weight, bias).unflatten(-1, (-1, size)).transpose(1, 2)
 
     queries, keys, values = (
-        literal.linear(lambda x, part=part: heads(x, part), tokens) for part in range(3)
+        literal.linear(lambda x, third=third: heads(x, third), tokens) for third in range(3)
     )
-    turned = literal.linear(lambda x: x.mT / math.sqrt(size), keys)
-    weights = by_rows(exact.softmax(), product(queries, turned))
+    transposed = literal.linear(lambda x: x.mT / math.sqrt(size), keys)
+    weights = by_rows(exact.softmax(), product(queries, transposed))
     mixed = product(weights, values)
     return literal.linear(lambda x: attention.out_proj(x.transpose(1, 2).flatten(2)), mixed)
 
@@ -176,7 +180,7 @@ def added(u: Pair, v: Pair) -> Pair:
 
 
 def encoded(layer: nn.TransformerEncoderLayer, tokens: Pair) -> Pair:
-    """The layer as documented; norms come before what they feed where `norm_first`."""
+    """The encoder layer as documented; with `norm_first`, norms come before attention and MLP."""
 
     def mixed(tokens: Pair) -> Pair:
         return attended(layer.self_attn, tokens)
@@ -193,7 +197,7 @@ def encoded(layer: nn.TransformerEncoderLayer, tokens: Pair) -> Pair:
 
 
 def compare(module: nn.Module, forward: Callable[[Tensor], Tensor], steps: Any) -> None:
-    """Images (1, 3, 4) are three tokens of four numbers."""
+    """Compare both on images (1, 3, 4), which are three tokens of four numbers."""
     module.eval().double().requires_grad_(False)
     for parameter in module.parameters():
         parameter.normal_(generator=torch.Generator().manual_seed(len(parameter)))
@@ -210,12 +214,12 @@ def compare(module: nn.Module, forward: Callable[[Tensor], Tensor], steps: Any) 
     assert torch.allclose(found, expected, rtol=0, atol=1e-12 * float(expected.abs().max()))
 
 
-def test_multihead_attention_is_its_paper() -> None:
+def test_multihead_attention_follows_its_paper() -> None:
     module = nn.MultiheadAttention(4, 2, batch_first=True)
     compare(module, lambda x: module(x, x, x)[0], lambda tokens: attended(module, tokens))
 
 
-def test_multihead_attention_may_return_no_weights() -> None:
+def test_multihead_attention_need_not_return_weights() -> None:
     module = nn.MultiheadAttention(4, 2, batch_first=True)
     compare(
         module,
@@ -225,6 +229,6 @@ def test_multihead_attention_may_return_no_weights() -> None:
 
 
 @pytest.mark.parametrize("norm_first", [True, False])
-def test_an_encoder_layer_is_its_paper(norm_first: bool) -> None:
+def test_an_encoder_layer_follows_its_documentation(norm_first: bool) -> None:
     module = nn.TransformerEncoderLayer(4, 2, 5, batch_first=True, norm_first=norm_first)
     compare(module, module, lambda tokens: encoded(module, tokens))

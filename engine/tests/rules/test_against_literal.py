@@ -1,4 +1,4 @@
-"""Every rule against a second implementation, literal and slow, in float64."""
+"""Every rule agrees with a slow, literal second implementation in float64."""
 
 from collections.abc import Callable
 
@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from deepshap import DeepShap
 
+from ..networks import Function, initialise
 from . import literal
 from .literal import Pair
-from .networks import Function, initialise
 
 ELEMENTWISE = {
     "relu": F.relu,
@@ -28,24 +28,24 @@ ELEMENTWISE = {
 }
 
 MAX_POOLS = {
-    "2": (lambda x: F.max_pool2d(x, 2), literal.windows_of(2, 2)),
-    "3/2": (lambda x: F.max_pool2d(x, 3, 2), literal.windows_of(3, 2)),
-    "3/1": (lambda x: F.max_pool2d(x, 3, 1), literal.windows_of(3, 1)),
-    "padded": (lambda x: F.max_pool2d(x, 3, 2, 1), literal.windows_of(3, 2, 1)),
-    "dilated": (lambda x: F.max_pool2d(x, 2, 1, 0, 2), literal.windows_of(2, 1, 0, 2)),
+    "2": (lambda x: F.max_pool2d(x, 2), literal.pool_windows(2, 2)),
+    "3/2": (lambda x: F.max_pool2d(x, 3, 2), literal.pool_windows(3, 2)),
+    "3/1": (lambda x: F.max_pool2d(x, 3, 1), literal.pool_windows(3, 1)),
+    "padded": (lambda x: F.max_pool2d(x, 3, 2, 1), literal.pool_windows(3, 2, 1)),
+    "dilated": (lambda x: F.max_pool2d(x, 2, 1, 0, 2), literal.pool_windows(2, 1, 0, 2)),
     "ceil": (
         lambda x: F.max_pool2d(x, 3, 2, ceil_mode=True),
-        literal.windows_of(3, 2, ceil_mode=True),
+        literal.pool_windows(3, 2, ceil_mode=True),
     ),
     "ceil, apart": (
         lambda x: F.max_pool2d(x, 4, 4, ceil_mode=True),
-        literal.windows_of(4, 4, ceil_mode=True),
+        literal.pool_windows(4, 4, ceil_mode=True),
     ),
-    "adaptive": (lambda x: F.adaptive_max_pool2d(x, 4), literal.adaptive_windows_of(4)),
+    "adaptive": (lambda x: F.adaptive_max_pool2d(x, 4), literal.adaptive_pool_windows(4)),
 }
 
 
-def parts(features: int) -> dict[str, nn.Module]:
+def layers(features: int) -> dict[str, nn.Module]:
     return {"first": nn.Conv2d(2, 3, 2), "head": nn.Linear(features, 2)}
 
 
@@ -58,7 +58,7 @@ def check(
 
 
 def images(n: int, seed: int) -> Tensor:
-    """Uniform, and one pixel in four the same in all: near-zero changes occur."""
+    """Uniform noise; a quarter of the pixels is equal in all images, so some changes are 0."""
     generator = torch.Generator().manual_seed(seed)
     x = torch.rand(n, 2, 7, 8, generator=generator, dtype=torch.float64)
     x[:, :, :4, :4] = 0.5
@@ -77,7 +77,7 @@ def built(
 @pytest.mark.parametrize("name", ELEMENTWISE)
 def test_elementwise(name: str) -> None:
     function = ELEMENTWISE[name]
-    net = built(lambda net, x: net.head(function(net.first(x)).flatten(1)), parts(126))
+    net = built(lambda net, x: net.head(function(net.first(x)).flatten(1)), layers(126))
 
     def pairs(pair: Pair) -> Pair:
         pair = literal.elementwise(function, literal.linear(net.first, pair))
@@ -92,7 +92,9 @@ def test_max_pool(name: str, rectified: bool) -> None:
     function, windows = MAX_POOLS[name]
     features = function(torch.zeros(1, 3, 6, 7)).numel()
     before = F.relu if rectified else (lambda x: x)
-    net = built(lambda net, x: net.head(function(before(net.first(x))).flatten(1)), parts(features))
+    net = built(
+        lambda net, x: net.head(function(before(net.first(x))).flatten(1)), layers(features)
+    )
 
     def pairs(pair: Pair) -> Pair:
         pair = literal.linear(net.first, pair)
@@ -110,7 +112,7 @@ def test_product_of_two_branches() -> None:
                 F.relu(net.first(x)) * torch.sigmoid(net.gate(net.first(x).mean((2, 3), True)))
             ).flatten(1)
         ),
-        parts(126) | {"gate": nn.Conv2d(3, 3, 1)},
+        layers(126) | {"gate": nn.Conv2d(3, 3, 1)},
     )
 
     def pairs(pair: Pair) -> Pair:
@@ -136,7 +138,7 @@ def test_product_has_a_closed_form() -> None:
 
 @pytest.mark.parametrize("function", [F.softmax, F.log_softmax])
 def test_softmax(function: Callable[..., Tensor]) -> None:
-    net = built(lambda net, x: function(net.head(net.first(x).flatten(1)), dim=1), parts(126))
+    net = built(lambda net, x: function(net.head(net.first(x).flatten(1)), dim=1), layers(126))
 
     def pairs(pair: Pair) -> Pair:
         logits = literal.linear(lambda x: net.head(net.first(x).flatten(1)), pair)

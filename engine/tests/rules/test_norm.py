@@ -1,4 +1,4 @@
-"""Normalisations over the image's own values, against the table's formula in fifty digits."""
+"""Norms over the values of one image follow the formula in the README, in fifty digits."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ def test_norms_with_weights_follow_the_formula() -> None:
     check({name: (norm, rule) for name, norm in WITH_WEIGHTS.items()}, pairs(1, WIDTH))
 
 
-def test_weights_of_channels_scale_them() -> None:
-    """A row is a channel, or a group of one; the weight is the same for all its elements."""
+def test_channel_weights_scale_their_channels() -> None:
+    """Each row is a channel or a group of one channel, with one weight for all its elements."""
     rule = standardised([mp.mpf(-1.75)] * WIDTH, [mp.mpf(0.5)] * WIDTH, EPSILON)
 
     def operation(norm: nn.Module) -> Operation:
@@ -82,7 +82,7 @@ def test_rms_norm_follows_the_formula_without_the_mean() -> None:
     check({"given": case(EPSILON, EPSILON), "default": case(smallest, None)}, pairs(1, WIDTH))
 
 
-def test_normalize_follows_the_formula_with_a_smallest_length() -> None:
+def test_normalize_follows_the_formula_with_a_minimum_length() -> None:
     def case(epsilon: float) -> tuple[Operation, Rule]:
         return lambda x: F.normalize(x[:, 0], dim=-1, eps=epsilon), unit_length(epsilon)
 

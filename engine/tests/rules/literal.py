@@ -1,8 +1,8 @@
-"""DeepSHAP a second time: slow, literal, one pair and one output at a time.
+"""A second implementation of DeepSHAP: slow and literal, one pair and one output at a time.
 
-It shares nothing with the engine. A network is written as a function of pairs: the activation for
-the image and the one for the background image. PyTorch differentiates it, with the formula of the
-papers as the backward pass of each operation that is not linear.
+It shares no code with the engine. A network is a function of pairs: the activation for the image
+and the one for the background image. PyTorch differentiates it; the backward pass of each nonlinear
+operation is the formula from the papers.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class _Ruled(torch.autograd.Function):
 
 
 def ruled(x: Tensor, output: Tensor, multiply: Callable[[Tensor], Tensor]) -> Tensor:
-    """`output`, with `multiply` from its multipliers to those of x."""
+    """`output`, where `multiply` turns its multipliers into those of x."""
     return _Ruled.apply(x, output, multiply)
 
 
@@ -50,9 +50,9 @@ def elementwise(function: Callable[[Tensor], Tensor], pair: Pair) -> Pair:
 
 
 def max_pool(pair: Pair, windows: Callable[[int, int], list[tuple[tuple[int, int], list]]]) -> Pair:
-    """Window by window: the cross-maximum of both sides splits the change between two positions.
+    """Max pooling, where the cross-maximum of both sides splits the change between two positions.
 
-    `windows(height, width)` lists (output position, input positions) with padding left out.
+    `windows(height, width)` lists (output position, input positions), without padding.
     """
     x, b = pair
     listed = windows(*x.shape[2:])
@@ -82,10 +82,10 @@ def max_pool(pair: Pair, windows: Callable[[int, int], list[tuple[tuple[int, int
     return _Ruled.apply(x, y, multiply), y_b
 
 
-def windows_of(
+def pool_windows(
     kernel: int, stride: int, padding: int = 0, dilation: int = 1, ceil_mode: bool = False
 ) -> Callable[[int, int], list]:
-    """The windows of a max pool, by PyTorch's documented size formula."""
+    """The windows of a max pool, by the size formula in PyTorch's documentation."""
 
     def starts(side: int) -> range:
         span = side + 2 * padding - dilation * (kernel - 1) - 1
@@ -95,8 +95,8 @@ def windows_of(
         return range(count)
 
     def inside(start: int, side: int) -> list[int]:
-        places = (start * stride - padding + dilation * i for i in range(kernel))
-        return [place for place in places if 0 <= place < side]
+        positions = (start * stride - padding + dilation * i for i in range(kernel))
+        return [position for position in positions if 0 <= position < side]
 
     def windows(height: int, width: int) -> list:
         return [
@@ -108,7 +108,7 @@ def windows_of(
     return windows
 
 
-def adaptive_windows_of(size: int) -> Callable[[int, int], list]:
+def adaptive_pool_windows(size: int) -> Callable[[int, int], list]:
     """The windows of adaptive max pooling: from floor(i s / n) to ceil((i + 1) s / n)."""
 
     def span(i: int, side: int) -> range:
@@ -125,7 +125,7 @@ def adaptive_windows_of(size: int) -> Callable[[int, int], list]:
 
 
 def product(u: Pair, v: Pair) -> Pair:
-    """Mean over both orders of switching the factors from background to image."""
+    """A product, by the mean over both orders of switching its factors to the image."""
     (u_x, u_b), (v_x, v_b) = u, v
     y = u_x.detach() * v_x.detach()
     mean_u, mean_v = (u_x.detach() + u_b) / 2, (v_x.detach() + v_b) / 2
@@ -134,7 +134,7 @@ def product(u: Pair, v: Pair) -> Pair:
 
 
 def softmax(function: Callable[[Tensor], Tensor], pair: Pair) -> Pair:
-    """Output k through logit k alone."""
+    """A last softmax: output k is explained through logit k alone."""
     x, b = pair
     y, y_b = function(x.detach()), function(b)
     delta = x.detach() - b
@@ -150,12 +150,12 @@ def softmax(function: Callable[[Tensor], Tensor], pair: Pair) -> Pair:
 
 
 def linear(function: Callable[[Tensor], Tensor], pair: Pair) -> Pair:
-    """Anything linear up to a constant: the gradient is the multiplier."""
+    """Any function that is linear up to a constant: the gradient is the multiplier."""
     return function(pair[0]), function(pair[1])
 
 
 def attribute(function: Callable[[Pair], Pair], images: Tensor, background: Tensor) -> Tensor:
-    """Average m (x - b) over the background; `function` is the network in terms of pairs."""
+    """The mean of m (x - b) over the background; `function` is the network, applied to pairs."""
     per_image = []
     for image in images:
         per_pair = []

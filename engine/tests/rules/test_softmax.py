@@ -1,4 +1,4 @@
-"""Softmax inside a network, against the table's formula in fifty digits."""
+"""A softmax inside a network follows the formula in the README, in fifty digits."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ FUNCTIONS: dict[str, tuple[Function, Rule]] = {
 
 
 def inner(function: Function) -> Function:
-    """Behind the softmax comes the identity, so that it is not the network's last operation."""
+    """The function followed by the identity, so that it is not the network's last operation."""
     return lambda x: function(x) * 1.0 + 0.0
 
 
 def scaled(rule: Rule, scale: float, offsets: Vector) -> Rule:
-    """The rule behind multiplication by `scale` and addition of `offsets`."""
+    """The rule after multiplication by `scale` and addition of `offsets`."""
 
     def logits(x: Vector) -> Vector:
         return [scale * u + offset for u, offset in zip(x, offsets, strict=True)]
@@ -49,7 +49,7 @@ def test_an_inner_softmax_follows_the_formula_at_any_scale(scale: float) -> None
     check(cases, pairs(1, WIDTH), size=scale)
 
 
-def test_masked_logits_take_no_part() -> None:
+def test_masked_logits_are_ignored() -> None:
     mask = torch.zeros(WIDTH, dtype=torch.float64)
     mask[1], mask[4] = -math.inf, -math.inf
     offsets = [exact.mp.mpf(0) if kept == 0 else -exact.mp.inf for kept in mask.tolist()]
@@ -58,7 +58,7 @@ def test_masked_logits_take_no_part() -> None:
     check({"added": (operation, rule)}, pairs(1, WIDTH))
 
 
-def test_logits_masked_by_a_constant_take_no_part() -> None:
+def test_logits_filled_by_a_constant_mask_are_ignored() -> None:
     mask = torch.tensor([False, True, False, False, True, False])
     offsets = [-exact.mp.inf if masked else exact.mp.mpf(0) for masked in mask.tolist()]
     rule = scaled(exact.softmax(), 1, offsets)
@@ -66,15 +66,15 @@ def test_logits_masked_by_a_constant_take_no_part() -> None:
     check({"filled": (operation, rule)}, pairs(1, WIDTH))
 
 
-def test_the_axis_may_be_any() -> None:
+def test_softmax_along_another_axis() -> None:
     def operation(x: Tensor) -> Tensor:
         return torch.softmax(x.mT, 2)[:, 0].mT
 
-    check({"turned": (inner(operation), exact.softmax())}, pairs(1, WIDTH))
+    check({"transposed": (inner(operation), exact.softmax())}, pairs(1, WIDTH))
 
 
 def test_an_unchanged_logit_still_changes_its_probability() -> None:
-    """Shap's rule, each probability through its own logit, cannot see that."""
+    """shap explains each probability through its own logit, so it misses this change."""
     x, b = pairs(1, WIDTH)
     unchanged = KINDS.index("partly equal")
     assert x[0, 0, unchanged, 0] == b[0, 0, unchanged, 0]

@@ -11,14 +11,14 @@ import torch
 from hypothesis import strategies as st
 from torch import Tensor
 
-from deepshap.multiplier import Multiplier, Places
+from deepshap.multiplier import Multiplier, Positions
 
-from . import literal_kernels as literal
+from . import literal
 
 
 @dataclass(frozen=True)
 class Case:
-    """A multiplier as the engine hands it over, and what it says."""
+    """A multiplier as the engine passes it, and the same in the terms of `literal`."""
 
     multiplier: Multiplier
     factors: literal.Factors
@@ -36,7 +36,7 @@ def generator(draw: st.DrawFn) -> np.random.Generator:
 def cases(
     draw: st.DrawFn, n_pairs: int, k: int, *, most_channels: int = 70, longest: int = 7
 ) -> Case:
-    """Multipliers of planes, their rows in any order of memory, behind a pool or not."""
+    """Multipliers of planes, with rows in any memory order, behind a pool or not."""
     rng = generator(draw)
     h, w = draw(st.integers(1, longest)), draw(st.integers(1, longest))
     c = draw(st.integers(1, most_channels))
@@ -52,22 +52,22 @@ def cases(
         sides = sides if draw(st.booleans()) else [c, h, w]
         ratio = rng.normal(size=(n_ratios, 1, *sides)).astype(np.float32)
         ratio *= rng.random(ratio.shape) < draw(st.sampled_from([0, 0.2, 0.5, 1]))
-    places, plane = None, (h, w)
+    positions, plane = None, (h, w)
     offset = np.zeros((1, 1, c, h, w), np.uint8)
     if window is not None:
         beyond = draw(st.integers(0, 2)), draw(st.integers(0, 2))
         plane = h * window[0] + beyond[0], w * window[1] + beyond[1]
         offset = rng.integers(0, math.prod(window), (n_offsets, 1, c, h, w), np.uint8)
-        places = Places(laid_out(draw, torch.from_numpy(offset)), plane, window)
+        positions = Positions(laid_out(draw, torch.from_numpy(offset)), plane, window)
     kept = None if ratio is None else laid_out(draw, torch.from_numpy(ratio))
     ones = np.ones((1, 1, 1, 1, 1)) if ratio is None else ratio.astype(np.float64)
     full = stored.numpy().astype(np.float64)
     factors = literal.Factors(full, ones, offset.astype(np.int64), window or (1, 1), plane)
-    return Case(Multiplier(stored, kept, places), factors)
+    return Case(Multiplier(stored, kept, positions), factors)
 
 
 def laid_out(draw: st.DrawFn, values: Tensor) -> Tensor:
-    """The same values in some order of memory, perhaps every other one of more."""
+    """The same values in some memory order, perhaps as a view with gaps."""
     order = draw(st.permutations(range(values.ndim)))
     back = [order.index(axis) for axis in range(values.ndim)]
     if draw(st.booleans()):
@@ -85,7 +85,7 @@ def laid_out(draw: st.DrawFn, values: Tensor) -> Tensor:
 
 @st.composite
 def transpositions(draw: st.DrawFn, k: int, written: int) -> dict[str, Any]:
-    """A case, and a convolution whose input is as large as it says, or some rows larger."""
+    """A case, and a convolution whose input is as large as the case needs, or a little larger."""
     case = draw(cases(draw(st.integers(1, 4)), k))
     kernel, stride = (tuple(draw(st.integers(1, most)) for _ in range(2)) for most in (4, 3))
     padding = draw(st.integers(0, 3)), draw(st.integers(0, 3))
@@ -99,8 +99,8 @@ def transpositions(draw: st.DrawFn, k: int, written: int) -> dict[str, Any]:
     return {"case": case, "weight": weight.astype(np.float32), **settings}
 
 
-def of_vectors(n_vectors: int) -> st.SearchStrategy[int]:
-    """Channels that fill so many vectors, the last one not always."""
+def channels_in(n_vectors: int) -> st.SearchStrategy[int]:
+    """Numbers of channels that need this many vectors; the last vector may be partly filled."""
     return st.integers(16 * n_vectors - 15, min(16 * n_vectors, 70))
 
 
@@ -114,7 +114,7 @@ PATCHES: dict[int, list[tuple[int, int, int]]] = {
     ]
     for n in range(1, 6)
 }
-"""Channels, height and width of patches that fill so many vectors."""
+"""Channels, height and width of patches, by the number of vectors that they need."""
 
 
 @st.composite
@@ -144,7 +144,7 @@ def contractions(draw: st.DrawFn, k: int, n_vectors: int) -> dict[str, Any]:
 def activations(
     draw: st.DrawFn,
 ) -> tuple[literal.Array, literal.Array, tuple[int, int]]:
-    """Planes of images and of background images, with ties or without, and windows that fit."""
+    """Planes of images and background images, with or without ties, and windows that fit."""
     rng = generator(draw)
     window = draw(st.sampled_from([(1, 1), (2, 2), (3, 2), (1, 4)]))
     plane = [side * draw(st.integers(1, 4)) + draw(st.integers(0, side - 1)) for side in window]
@@ -159,7 +159,7 @@ def activations(
 
 @st.composite
 def kept(draw: st.DrawFn, planes: literal.Array, window: tuple[int, int]) -> list[Tensor]:
-    """What a max pool keeps of one side, in any order of memory."""
+    """The tensors that a max pool saves of one side, in any memory order."""
     pooled = literal.pooled(planes, window)
     arrays = planes, pooled.largest, pooled.index, pooled.offset
     return [laid_out(draw, torch.from_numpy(array)) for array in arrays]

@@ -1,4 +1,4 @@
-"""Functions of each element against the rescale rule in fifty digits."""
+"""Element-wise functions follow the rescale rule in fifty digits."""
 
 from __future__ import annotations
 
@@ -61,9 +61,9 @@ CLOSED_FORMS: dict[str, Case] = {
     "power of 2": (lambda x: x**2, lambda t: t**2),
     "power of 3": (lambda x: x**3, lambda t: t**3),
 }
-"""All digits, however close the inputs are."""
+"""Functions whose secants keep all digits, however close the inputs are."""
 
-OF_POSITIVE: dict[str, Case] = {
+POSITIVE_INPUTS: dict[str, Case] = {
     "sqrt": (torch.sqrt, mp.sqrt),
     "rsqrt": (torch.rsqrt, lambda t: 1 / mp.sqrt(t)),
     "power of 1/2": (lambda x: x**0.5, mp.sqrt),
@@ -71,7 +71,7 @@ OF_POSITIVE: dict[str, Case] = {
     "reciprocal": (torch.reciprocal, lambda t: 1 / t),
     "division of a constant": (lambda x: 3 / x, lambda t: 3 / t),
 }
-"""The same, of inputs above 0."""
+"""The same, for positive inputs."""
 
 SUBTRACTED: dict[str, Case] = {
     "elu": (F.elu, elu),
@@ -89,11 +89,11 @@ SUBTRACTED: dict[str, Case] = {
     "erf": (torch.erf, mp.erf),
     "expm1": (torch.expm1, mp.expm1),
 }
-"""Their changes are subtracted: of outputs 1e-7 apart, float64 keeps some eight digits."""
+"""Functions whose changes are subtracted: float64 keeps about eight digits of 1e-7."""
 
 
-def of_a_sum(rule: Rule) -> Rule:
-    """Of u + v: where these cancel, the multiplier is the slope and shows in both attributions."""
+def after_sum(rule: Rule) -> Rule:
+    """The rule applied to u + v: where these cancel, both attributions show the slope."""
 
     def total(x: Vector) -> Vector:
         return [u + v for u, v in zip(*exact.halves(x), strict=True)]
@@ -114,23 +114,23 @@ def cancelling(*, positive: bool = False) -> tuple[Tensor, Tensor]:
     return x, b
 
 
-def of_sums(cases: dict[str, Case]) -> dict[str, tuple[Operation, Rule]]:
+def on_sums(cases: dict[str, Case]) -> dict[str, tuple[Operation, Rule]]:
     def behind_sum(function: Callable[[Tensor], Tensor]) -> Operation:
         return lambda x: function(x[:, 0] + x[:, 1])
 
     return {
-        name: (behind_sum(function), of_a_sum(exact.elementwise(wanted)))
+        name: (behind_sum(function), after_sum(exact.elementwise(wanted)))
         for name, (function, wanted) in cases.items()
     }
 
 
-def test_closed_forms_have_all_digits() -> None:
-    check(of_sums(CLOSED_FORMS), cancelling())
+def test_closed_forms_keep_all_digits() -> None:
+    check(on_sums(CLOSED_FORMS), cancelling())
 
 
-def test_closed_forms_of_positive_inputs_have_all_digits() -> None:
-    check(of_sums(OF_POSITIVE), cancelling(positive=True))
+def test_closed_forms_for_positive_inputs_keep_all_digits() -> None:
+    check(on_sums(POSITIVE_INPUTS), cancelling(positive=True))
 
 
-def test_other_functions_have_the_digits_that_subtraction_leaves() -> None:
-    check(of_sums(SUBTRACTED), cancelling(), {"nearly equal": 1e-8, "small": 1e-8})
+def test_other_functions_keep_the_digits_that_subtraction_leaves() -> None:
+    check(on_sums(SUBTRACTED), cancelling(), {"nearly equal": 1e-8, "small": 1e-8})

@@ -1,8 +1,8 @@
-"""The rules once more: one vector, one pair, in fifty digits, as the formulas stand in the papers.
+"""A second implementation of the rules, for one vector and one pair, in fifty digits.
 
-Every rule gives the function that it is for and the multipliers of all its outputs. Fifty digits
-need no care for small, large or nearly equal numbers: each formula stands as in its source.
-Inputs of two branches are one vector: the first branch, then the second.
+Every rule has a function and the multipliers of all its outputs. With fifty digits, small, large
+and nearly equal numbers need no special care, so each formula is written as in its source. Two
+branches are passed as one vector: the first branch, then the second.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ class Rule:
 
     Attributes:
         function: The outputs of a vector.
-        multipliers: For each output, one number an input.
+        multipliers: One row per output, one number per input.
     """
 
     function: Callable[[Vector], Vector]
     multipliers: Callable[[Vector, Vector], Matrix]
 
     def attributions(self, x: Vector, b: Vector) -> Matrix:
-        """For each output, m (x - b) an input."""
+        """m (x - b), one row per output, one number per input."""
         return [
             [m * (u - w) for m, u, w in zip(row, x, b, strict=True)]
             for row in self.multipliers(x, b)
@@ -47,7 +47,7 @@ class Rule:
 
 
 def vector(tensor: Tensor) -> Vector:
-    """The numbers of a tensor, none rounded."""
+    """The numbers of a tensor, without rounding."""
     return [mp.mpf(number) for number in tensor.flatten().tolist()]
 
 
@@ -60,7 +60,7 @@ def mean(values: Sequence[Number]) -> Number:
 
 
 def elementwise(function: Callable[[Number], Number]) -> Rule:
-    """Rescale: the secant; at equal inputs the slope."""
+    """The rescale rule: the secant, or the slope where both inputs are equal."""
     step = mp.mpf(10) ** -20
 
     def secant(u: Number, w: Number) -> Number:
@@ -82,11 +82,11 @@ def halves(x: Vector) -> tuple[Vector, Vector]:
     return x[: len(x) // 2], x[len(x) // 2 :]
 
 
-def of_two(
+def two_branches(
     function: Callable[[Number, Number], Number],
     shares: Callable[[Number, Number, Number, Number], tuple[Number, Number]],
 ) -> Rule:
-    """A function of two branches, element by element; `shares` gives both multipliers."""
+    """An element-wise function of two branches; `shares` returns both multipliers."""
 
     def multipliers(x: Vector, b: Vector) -> Matrix:
         n = len(x) // 2
@@ -100,30 +100,30 @@ def of_two(
     return Rule(lambda x: [function(u, v) for u, v in zip(*halves(x), strict=True)], multipliers)
 
 
-PRODUCT = of_two(lambda u, v: u * v, lambda u, v, u_b, v_b: ((v + v_b) / 2, (u + u_b) / 2))
+PRODUCT = two_branches(lambda u, v: u * v, lambda u, v, u_b, v_b: ((v + v_b) / 2, (u + u_b) / 2))
 
-QUOTIENT = of_two(
+QUOTIENT = two_branches(
     lambda u, v: u / v,
     lambda u, v, u_b, v_b: ((1 / v + 1 / v_b) / 2, -(u + u_b) / 2 / (v * v_b)),
 )
 
 
 def shapley(function: Callable[[Number, Number], Number]) -> Rule:
-    """Each branch gets the mean of what it changes when it switches first and when last."""
+    """Each branch gets its mean effect over switching first and switching last."""
 
     def shares(u: Number, v: Number, u_b: Number, v_b: Number) -> tuple[Number, Number]:
-        of_u = (function(u, v) - function(u_b, v) + function(u, v_b) - function(u_b, v_b)) / 2
-        of_v = (function(u, v) - function(u, v_b) + function(u_b, v) - function(u_b, v_b)) / 2
-        return (of_u / (u - u_b) if u != u_b else 0), (of_v / (v - v_b) if v != v_b else 0)
+        effect_u = (function(u, v) - function(u_b, v) + function(u, v_b) - function(u_b, v_b)) / 2
+        effect_v = (function(u, v) - function(u, v_b) + function(u_b, v) - function(u_b, v_b)) / 2
+        return (effect_u / (u - u_b) if u != u_b else 0), (effect_v / (v - v_b) if v != v_b else 0)
 
-    return of_two(function, shares)
+    return two_branches(function, shares)
 
 
 def matrix_product(rows: int, inner: int, columns: int) -> Rule:
-    """Of a (rows, inner) and an (inner, columns) matrix: a sum of products."""
+    """The product of a (rows, inner) and an (inner, columns) matrix, as sums of products."""
 
     def terms(i: int, j: int) -> list[tuple[int, int]]:
-        """Where the factors of entry (i, j) stand."""
+        """Indices of the factors of entry (i, j)."""
         return [(i * inner + s, rows * inner + s * columns + j) for s in range(inner)]
 
     entries = [terms(i, j) for i in range(rows) for j in range(columns)]
@@ -143,7 +143,7 @@ def matrix_product(rows: int, inner: int, columns: int) -> Rule:
 
 
 def largest() -> Rule:
-    """The maximum: both sides' positions share its change by the cross-maximum, as shap does."""
+    """The maximum; positions of both sides share its change by the cross-maximum, as in shap."""
 
     def multipliers(x: Vector, b: Vector) -> Matrix:
         at_x, at_b = x.index(max(x)), b.index(max(b))
@@ -159,20 +159,20 @@ def largest() -> Rule:
 
 
 def standardised(weight: Vector, bias: Vector, epsilon: float, *, centred: bool = True) -> Rule:
-    """Layer norm, or RMS norm where it is not centred: see the table of rules."""
+    """Layer norm, or RMS norm if not `centred`; see the table of rules in the README."""
     size = len(weight)
 
-    def parts(x: Vector) -> tuple[Vector, Number]:
+    def deviations(x: Vector) -> tuple[Vector, Number]:
         middle = mean(x) if centred else 0
         a = [u - middle for u in x]
         return a, 1 / mp.sqrt(mean([u * u for u in a]) + mp.mpf(epsilon))
 
     def function(x: Vector) -> Vector:
-        a, v = parts(x)
+        a, v = deviations(x)
         return [w * u * v + c for w, u, c in zip(weight, a, bias, strict=True)]
 
     def multipliers(x: Vector, b: Vector) -> Matrix:
-        (a, v), (a_b, v_b) = parts(x), parts(b)
+        (a, v), (a_b, v_b) = deviations(x), deviations(b)
         middle = [(s + t) / 2 for s, t in zip(a, a_b, strict=True)]
         factor = (v * v_b) ** 2 / (v + v_b) * 2 / size
         return [
@@ -191,7 +191,7 @@ def standardised(weight: Vector, bias: Vector, epsilon: float, *, centred: bool 
 
 
 def unit_length(epsilon: float) -> Rule:
-    """The vector over its length, at least epsilon: the quotient's rule on length's secant."""
+    """The vector divided by its length or epsilon: a quotient, with the secant of the length."""
 
     def length(x: Vector) -> Number:
         return max(mp.sqrt(mp.fsum(u * u for u in x)), mp.mpf(epsilon))
@@ -211,7 +211,7 @@ def unit_length(epsilon: float) -> Rule:
 
 
 def logarithmic_mean(a: Number, b: Number) -> Number:
-    """(a - b) / (ln a - ln b); by their ratio, so that a and b may differ in the last digit."""
+    """(a - b) / (ln a - ln b), from the ratio so that a and b may differ in the last digit only."""
     if 0 in (a, b) or a == b:
         return min(a, b)
     return b * (a / b - 1) / mp.log(a / b)
@@ -223,7 +223,7 @@ def _powers(x: Vector) -> tuple[Vector, Number]:
 
 
 def softmax() -> Rule:
-    """From the change of ln y = x - ln sum(exp(x)), turned into the change of y."""
+    """The change of ln y = x - ln sum(exp(x)), converted to the change of y."""
 
     def function(x: Vector) -> Vector:
         powers, total = _powers(x)
@@ -238,7 +238,7 @@ def softmax() -> Rule:
 
 
 def log_softmax() -> Rule:
-    """The change of the logit itself, less that of the logarithm of the sum."""
+    """The change of the logit, minus the change of the logarithm of the sum."""
 
     def multipliers(x: Vector, b: Vector) -> Matrix:
         (powers, total), (powers_b, total_b) = _powers(x), _powers(b)

@@ -1,4 +1,4 @@
-"""Linear operations: the multipliers are the Jacobian, by PyTorch's own differentiation."""
+"""The multipliers of linear operations equal their Jacobian, computed by PyTorch."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from deepshap import DeepShap
 
-from .networks import Function
+from ..networks import Function
 
 F64 = torch.float64
 GENERATOR = torch.Generator().manual_seed(5)

@@ -1,4 +1,4 @@
-"""Arrays between guards: it shows where a loop writes or reads beside them."""
+"""Puts guards around arrays, which reveal a loop that reads or writes outside of them."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deepshap import kernels
+from deepshap.kernels import loops
 
 GUARD = 4099
-"""Numbers on either side of an array: an odd count, so that arrays lie on no vector's boundary."""
+"""Numbers on either side of an array; odd, so that arrays are not aligned with vectors."""
 
 N_WRITTEN = {"transposed": 1, "contracted": 1, "pool_ratios": 2, "relu_ratios": 1}
-"""How many of a loop's last arguments it writes."""
+"""The number of a loop's last arguments that it writes."""
 
 
 def run_guarded(name: str, *arguments: Any) -> bool:
     """Run a loop on copies of its arrays, each between guards.
 
-    A guard around floats is NaN, which shows in every sum that reads it.
+    Guards around floats are NaN, which spreads to every sum that reads one.
     """
     first_written = len(arguments) - N_WRITTEN[name]
     adds = name in {"transposed", "contracted"} and len(arguments[0][3]) > 0
@@ -27,7 +27,7 @@ def run_guarded(name: str, *arguments: Any) -> bool:
 
     def guarded(one: Any, is_written: bool) -> Any:
         if isinstance(one, tuple):
-            return tuple(guarded(part, is_written) for part in one)
+            return tuple(guarded(item, is_written) for item in one)
         if not isinstance(one, np.ndarray):
             return one
         copies.append(Guarded(one, is_written, not adds))
@@ -39,16 +39,16 @@ def run_guarded(name: str, *arguments: Any) -> bool:
     return done
 
 
-RUN = kernels._run
+RUN = loops.run
 
 
 class Guarded:
-    """An array's copy between guards.
+    """A copy of an array between guards.
 
     Args:
-        array: In one piece.
-        is_written: Whether the loop writes it.
-        as_new: Whether it writes all of it: what it leaves out is NaN then.
+        array: A contiguous array.
+        is_written: Whether the loop writes to it.
+        as_new: Whether the loop writes all of it; the copy then starts as NaN.
     """
 
     def __init__(self, array: NDArray[Any], is_written: bool, as_new: bool) -> None:
@@ -57,12 +57,12 @@ class Guarded:
         self._whole = np.full(array.size + 2 * GUARD, number, array.dtype)
         self._array, self._is_written = array, is_written
         self.inside = self._whole[GUARD:-GUARD].reshape(array.shape)
-        if not (is_written and as_new):  # else what is not written shows too
+        if not (is_written and as_new):  # otherwise NaN reveals what is not written
             self.inside[...] = array
         self._before = self._whole.copy()
 
     def check(self) -> None:
-        """Nothing else was written; copy back what was."""
+        """Assert that nothing else was written, and copy the results back."""
         kept = np.ones(len(self._whole), bool)
         kept[GUARD:-GUARD] = not self._is_written
         assert self._whole[kept].tobytes() == self._before[kept].tobytes()

@@ -1,7 +1,7 @@
-"""What the compiled loops compute, a second time: slow, literal, in float64, an element at a time.
+"""A second implementation of the compiled loops: slow and literal, in float64, element by element.
 
-It shares nothing with the loops: it skips no zeros and has no tiles or blocks. Arrays are numpy's;
-a size of 1 stands for "the same for all", as in broadcasting.
+It shares no code with the loops: it skips no zeros and has no panels or chunks. As in broadcasting,
+an array size of 1 stands for "the same for all".
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ class Factors:
     Attributes:
         rows: (p or 1, k, c, h, w).
         ratio: (p or 1, 1, c or 1, h or 1, w or 1).
-        offset: (p or 1, 1, c, h, w), rows of a window one after the other.
+        offset: Position in a window, row by row, (p or 1, 1, c, h, w).
         window: Height and width.
-        plane: Height and width of what the windows lie on, from its corner on.
+        plane: Height and width of the plane, whose corner is the first window's.
     """
 
     rows: Array
@@ -38,17 +38,17 @@ class Factors:
         return max(len(self.rows), len(self.ratio), len(self.offset))
 
     def sizes(self) -> Factors:
-        """The same without signs: what it makes of others' sizes bounds how they can round."""
+        """The absolute values; sums of these bound the rounding errors."""
         return Factors(np.abs(self.rows), np.abs(self.ratio), self.offset, self.window, self.plane)
 
     def at(self, pair: int, channel: int, y: int, x: int) -> tuple[Array, int]:
         """The k multipliers of an element of a pair, and its position in the window."""
         rows = self.rows[min(pair, len(self.rows) - 1), :, channel, y, x]
-        ratio = _of(self.ratio, pair, 0, channel, y, x)
-        return rows * ratio, int(_of(self.offset, pair, 0, channel, y, x))
+        ratio = _element(self.ratio, pair, 0, channel, y, x)
+        return rows * ratio, int(_element(self.offset, pair, 0, channel, y, x))
 
     def dense(self) -> Array:
-        """Multiplied out, (p, k, c, *plane)."""
+        """The product of all factors, (p, k, c, *plane)."""
         _, k, c, h, w = self.rows.shape
         full = np.zeros((self.n_pairs, k, c, *self.plane))
         for pair, channel, y, x in np.ndindex(self.n_pairs, c, h, w):
@@ -65,13 +65,13 @@ def transposed(
     padding: tuple[int, int],
     size: tuple[int, int],
 ) -> Array:
-    """Output (i, j) of a convolution reads input i * stride + tap - padding: (p, k, c, *size).
+    """The transpose, (p, k, c, *size): output i of a convolution reads i * stride + tap - padding.
 
     Args:
-        factors: Of the convolution's output.
-        weight: (channels of the output, of the input, height, width).
-        stride: Vertical and horizontal.
-        padding: Likewise.
+        factors: The multiplier of the convolution's output.
+        weight: (channels of the output, channels of the input, height, width).
+        stride: Vertical and horizontal stride.
+        padding: Vertical and horizontal padding.
         size: Height and width of the input.
     """
     multipliers = factors.dense()
@@ -91,14 +91,14 @@ def contracted(
     pieces: Sequence[slice],
     step: tuple[int, int],
 ) -> Array:
-    """Each element's patch of weights, times what changes under it: (pieces, n, k, c, h, w).
+    """The weights under each element times the change there, summed: (pieces, n, k, c, h, w).
 
     Args:
-        factors: Of the pooled output of a convolution, pairs n by n.
+        factors: The multiplier of a convolution's pooled output, with pairs image by image.
         weight: (channels of the output, positions of a window, c, height, width of a patch).
         change: The images minus the background, (n, b, c, h, w).
-        pieces: Of the background.
-        step: From one patch to the next, vertical and horizontal.
+        pieces: Slices of the background.
+        step: Vertical and horizontal distance from one patch to the next.
     """
     n, b, *image = change.shape
     _, k, channels, h, w = factors.rows.shape
@@ -121,7 +121,7 @@ def contracted(
 
 
 def under(planes: Array, patch: Sequence[int], step: Sequence[int], size: Sequence[int]) -> Array:
-    """What lies under the patch of each position, (n, c, ., .) -> (n, h, w, c, *patch)."""
+    """The values under the patch of each position, (n, c, ., .) -> (n, h, w, c, *patch)."""
     n, c = planes.shape[:2]
     cut = np.empty((n, *size, c, *patch), planes.dtype)
     for y, x, i, j in np.ndindex(*size, *patch):
@@ -131,12 +131,12 @@ def under(planes: Array, patch: Sequence[int], step: Sequence[int], size: Sequen
 
 @dataclass(frozen=True)
 class Pooled:
-    """Max pooling of planes (n, c, height, width) by windows side by side.
+    """Max pooling of planes (n, c, height, width) by windows that lie side by side.
 
     Attributes:
-        largest: (n, c, h, w).
-        index: Where it first was in its plane, rows one after the other.
-        offset: Where in its window.
+        largest: The maxima, (n, c, h, w).
+        index: The first position of each maximum in its plane, row by row.
+        offset: Its position in the window.
     """
 
     largest: Array
@@ -145,26 +145,26 @@ class Pooled:
 
 
 def pooled(planes: Array, window: tuple[int, int]) -> Pooled:
-    """Pool planes, from their corner; what is left at their ends belongs to no window."""
+    """Pool planes from their corner; rows and columns at the end may belong to no window."""
     n, c, height, width = planes.shape
     shape = (n, c, height // window[0], width // window[1])
     result = Pooled(np.empty(shape), np.empty(shape, np.int64), np.empty(shape, np.uint8))
     for at in np.ndindex(shape):
         image, channel, i, j = at
-        places = [
+        positions = [
             (i * window[0] + down, j * window[1] + right) for down, right in np.ndindex(window)
         ]
-        offset = max(range(len(places)), key=lambda place: planes[(image, channel, *places[place])])
-        y, x = places[offset]
+        offset = max(range(len(positions)), key=lambda o: planes[(image, channel, *positions[o])])
+        y, x = positions[offset]
         result.largest[at] = planes[image, channel, y, x]
         result.index[at], result.offset[at] = y * width + x, offset
     return result
 
 
 def pool_ratios(x: Array, b: Array, window: tuple[int, int]) -> tuple[Array, NDArray[np.uint8]]:
-    """The maximum's change over the change where the larger side has it, and where: (n * b, 1, …).
+    """The maximum's change over the change at the larger side's position, and that position.
 
-    The background's where both are as large.
+    Both are (n * b, 1, …). Where both sides are equal, the position is the background's.
     """
     ours, theirs = pooled(x, window), pooled(b, window)
     shape = (len(x), len(b), *ours.largest.shape[1:])
@@ -185,7 +185,7 @@ def pool_ratios(x: Array, b: Array, window: tuple[int, int]) -> tuple[Array, NDA
 
 
 def relu_ratios(x: Array, b: Array) -> Array:
-    """ReLU's change over its input's, or its slope where that does not change: (n * b, 1, …)."""
+    """The secant of ReLU, or its slope where the input does not change, (n * b, 1, …)."""
     ratio = np.empty((len(x), len(b), *x.shape[1:]))
     for at in np.ndindex(ratio.shape):
         u, v = x[(at[0], *at[2:])], b[at[1:]]
@@ -193,6 +193,6 @@ def relu_ratios(x: Array, b: Array) -> Array:
     return ratio.reshape(-1, 1, *x.shape[1:])
 
 
-def _of(factor: NDArray[np.generic], *index: int) -> np.generic:
-    """An element of what may have sizes of 1."""
+def _element(factor: NDArray[np.generic], *index: int) -> np.generic:
+    """An element of an array whose axes may have size 1."""
     return factor[tuple(min(at, side - 1) for at, side in zip(index, factor.shape, strict=True))]
