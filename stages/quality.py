@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from stages.artifacts.explanation import Explanation
-from stages.artifacts.quality import Quality
+from stages.artifacts.measurements import Measurements
 from stages.base.files.formats import write_csv
 from stages.base.params.sections import DeviceName, StageParams
 from stages.base.run.stage import run_stage
@@ -65,9 +65,9 @@ def main(params: Params) -> None:
     images = table["index"].to_numpy()
     table["index"] = explanation.indices[images]
     table.insert(2, "name", explanation.names[images])
-    quality = Quality(table)
-    quality.save()
-    methods = quality.by_method
+    measurements = Measurements(table)
+    measurements.save()
+    methods = measurements.by_method
     methods["seconds"] = methods["method"].map(seconds_by_method(subject, maps))
     write_csv(PLOTS / "methods.csv", methods)
     write_csv(PLOTS / "removal.csv", removal_table(curves))

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from stages.artifacts.explanation import Explanation
+from stages.artifacts.measurements import Measurements
 from stages.artifacts.portable import PortableNetwork
 from stages.artifacts.predictions import Predictions
-from stages.artifacts.quality import Quality
 from stages.artifacts.splits import load_split
 from stages.base.files.atomic import new_file, new_folder
 from stages.base.files.formats import write_csv, write_json
@@ -40,7 +40,7 @@ def main(params: Params) -> None:
     run = Run(
         *parts,
         portable=PortableNetwork.load(),
-        quality=quality_metrics(Quality.load()),
+        measures=quality_metrics(Measurements.load()),
         **params.report.model_dump(),
     )
     with new_folder(PLOTS / "shap") as folder:

@@ -11,7 +11,7 @@ import pytest
 
 from stages import explain, quality, report
 from stages.artifacts.explanation import Explanation
-from stages.artifacts.quality import MEASURES, Quality
+from stages.artifacts.measurements import MEASURES, Measurements
 from tests.conftest import SMALL, Project, run_stages
 from tools.recipes import merged
 
@@ -84,7 +84,7 @@ def test_tiles_share_out_what_the_network_gives(ran_project: Project) -> None:
 
 def test_the_background_error_is_that_of_the_stored_errors(ran_project: Project) -> None:
     explanation = Explanation.load(ran_project.root / "data/shap")
-    found = Quality.load(ran_project.root / "data/quality").measures["background_error"]
+    found = Measurements.load(ran_project.root / "data/quality").measures["background_error"]
     for i, place in enumerate(explanation.map_indices(explanation.predicted)):
         assert explanation.errors is not None
         errors = explanation.errors[i, ..., place].astype(float)

@@ -37,7 +37,7 @@ class Run:
         fade: Whether pixels within two standard errors of 0 are drawn pale.
         grain: Side in pixels of the blocks whose attributions the pictures sum.
         portable: The network that was explained, for the explorer, or why it is not there.
-        quality: Measures of the explanation by name, as in `quality_metrics`.
+        measures: Measures of the explanation by name, as in `quality_metrics`.
     """
 
     explanation: Explanation
@@ -47,7 +47,7 @@ class Run:
     fade: bool = False
     grain: int = 1
     portable: PortableNetwork = _NO_NETWORK
-    quality: Mapping[str, float] = field(default_factory=dict)
+    measures: Mapping[str, float] = field(default_factory=dict)
 
     @cached_property
     def summary(self) -> Summary:
@@ -58,7 +58,7 @@ class Run:
     @cached_property
     def metrics(self) -> dict[str, float]:
         """How the explanation turned out."""
-        return {**explanation_metrics(self.explanation, self.summary), **self.quality}
+        return {**explanation_metrics(self.explanation, self.summary), **self.measures}
 
     @cached_property
     def class_table(self) -> pd.DataFrame:

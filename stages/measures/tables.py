@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from stages.artifacts.explanation import ExplainedImages
-from stages.artifacts.quality import MEASURES
+from stages.artifacts.measurements import MEASURES
 from stages.measures.background_error import background_error
 from stages.measures.base.maps import Maps
 from stages.measures.base.subject import Subject
@@ -29,8 +29,8 @@ def measure(
     """All measures of all methods.
 
     Returns:
-        A row for each method and image, as `Quality.measures`, with the image's number among those
-        explained as `index`. The method `exact` has the measures of the Shapley values themselves.
+        A row for each method and image, as `Measurements.measures`, with the image's number among
+        those explained as `index`. The method `exact` has the measures of the Shapley values themselves.
     """
     tables = {
         name: {

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.artifacts.explanation import Explanation
-from stages.artifacts.quality import Quality
+from stages.artifacts.measurements import Measurements
 from stages.summary.totals import Summary
 
 QUALITY = (  # what people read of it; the rest is in plots/methods.csv
@@ -62,14 +62,14 @@ def top_class_agreement_by_class(explanation: Explanation, summary: Summary) -> 
     return {int(c): float(hits[predicted == c].mean()) for c in np.unique(predicted)}
 
 
-def quality_metrics(quality: Quality) -> dict[str, float]:
+def quality_metrics(measurements: Measurements) -> dict[str, float]:
     """Means over the images of the explanation's measures, described in `stages/measures/`.
 
     Returns:
         Those of `QUALITY` that are known: `<measure>_se` is the standard error of the mean,
         `<measure>_edges` the measure of the images' edges.
     """
-    methods = quality.by_method.set_index("method")
+    methods = measurements.by_method.set_index("method")
     found = methods.iloc[0].to_dict()
     if "edges" in methods.index:
         found |= methods.loc["edges"].add_suffix("_edges").to_dict()

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from stages import check
-from stages.artifacts import explanation, portable, predictions, quality, splits
+from stages.artifacts import explanation, measurements, portable, predictions, splits
 from stages.base.files.atomic import new_file, new_folder
 from stages.base.files.formats import write_csv, write_json
 from stages.base.params.reading import load_params
@@ -57,9 +57,9 @@ def saves() -> Iterator[tuple[str, Callable[[], None]]]:
     yield "data/shap", lambda: explanation.save_explanation(explained, [shard])
     yield "data/portable", portable.PortableNetwork.load().save
 
-    measures = quality.Quality.load()
-    yield "data/quality", measures.save
-    yield "plots/methods.csv", lambda: write_csv(Path("plots/methods.csv"), measures.measures)
+    measured = measurements.Measurements.load()
+    yield "data/quality", measured.save
+    yield "plots/methods.csv", lambda: write_csv(Path("plots/methods.csv"), measured.measures)
 
     table, summary = Path("plots/attributions.csv"), summarise(e)
     yield str(table), lambda: write_attribution_table(table, e, summary)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from stages.artifacts.quality import MEASURES
+from stages.artifacts.measurements import MEASURES
 from stages.measures.background_error import background_error
 from stages.measures.base.maps import Maps
 from stages.measures.concentration import concentration

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from stages.artifacts.quality import MEASURES, Quality
+from stages.artifacts.measurements import MEASURES, Measurements
 from stages.base.errors.user import UserError
 from stages.figures.run import Run
 from stages.summary.metrics import (
@@ -112,15 +112,15 @@ def test_metrics_of_quality_are_those_that_are_known() -> None:
         | {name: [1.0, 3.0, 5.0, 7.0] for name in MEASURES}
         | {"background_error": np.nan}
     )
-    found = quality_metrics(Quality(table))
+    found = quality_metrics(Measurements(table))
     assert found == {
         name: 6.0 if name.endswith("_edges") else 1.0 if name.endswith("_se") else 2.0
         for name in QUALITY
         if name != "background_error"
     }
-    without = quality_metrics(Quality(table[:2]))
+    without = quality_metrics(Measurements(table[:2]))
     assert without == {k: v for k, v in found.items() if not k.endswith("_edges")}
-    alone = quality_metrics(Quality(table[1:2]))
+    alone = quality_metrics(Measurements(table[1:2]))
     assert set(alone.values()) == {3.0}
     assert not [name for name in alone if name.endswith("_se")]
 

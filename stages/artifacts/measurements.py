@@ -22,7 +22,7 @@ MEASURES = (
 
 
 @dataclass(frozen=True)
-class Quality:
+class Measurements:
     """Measures of the run's explanation and of those it is compared with.
 
     Attributes:
