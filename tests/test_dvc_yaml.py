@@ -82,7 +82,7 @@ def test_declared_parameters_are_what_the_stage_reads(stage: str) -> None:
 
 
 def test_the_lists_of_dependencies_are_short() -> None:
-    assert sum(len(stage["deps"]) for stage in DVC["stages"].values()) <= 120
+    assert sum(len(stage["deps"]) for stage in DVC["stages"].values()) <= 122
 
 
 def test_figures_depend_on_no_other_stages_parameters() -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,39 +14,7 @@ from stages.base.files.atomic import new_folder
 from stages.base.files.formats import read_json, write_json
 
 FOLDER = Path("data/predictions")
-ROWS_AT_ONCE = 100_000  # in memory, of images by classes
-
-
-class ClassScores(NamedTuple):
-    """How well each of k classes is predicted; a class without images or predictions scores 0.
-
-    Attributes:
-        images: Of the class (k,).
-        precision: Share of the images predicted as the class that are of it (k,).
-        recall: Share of its images that are predicted as it (k,).
-        f1: Harmonic mean of both (k,).
-    """
-
-    images: NDArray[np.int64]
-    precision: NDArray[np.float64]
-    recall: NDArray[np.float64]
-    f1: NDArray[np.float64]
-
-
-def class_scores(
-    labels: NDArray[np.int64], predicted: NDArray[np.int64], n_classes: int
-) -> ClassScores:
-    """Compare the true classes (n,) of images with the predicted ones (n,), class by class."""
-    images, predictions, right = (
-        np.bincount(classes, minlength=n_classes)
-        for classes in (labels, predicted, labels[labels == predicted])
-    )
-    return ClassScores(
-        images=images,
-        precision=right / np.maximum(predictions, 1),
-        recall=right / np.maximum(images, 1),
-        f1=2 * right / np.maximum(images + predictions, 1),
-    )
+ROWS_AT_ONCE = 100_000  # in memory, of rows of probabilities
 
 
 @dataclass(frozen=True)

@@ -21,10 +21,10 @@ from stages.base.params.reading import load_params
 from stages.datasets.base.contract import Origin
 from stages.datasets.base.raw import fetch_dataset
 from stages.drawing.board import Board
+from stages.measures.attributions.summary import summarise
+from stages.measures.attributions.tables import write_attribution_table
 from stages.networks import checkpoint
 from stages.params.whole import AllParams
-from stages.summary.tables import write_attribution_table
-from stages.summary.totals import summarise
 from tests.faults.harness import Writer, kinds, one_kind, problems
 from tools.command import run_command
 
@@ -59,7 +59,7 @@ def saves() -> Iterator[tuple[str, Callable[[], None]]]:
 
     measured = measurements.Measurements.load()
     yield "data/quality", measured.save
-    yield "plots/methods.csv", lambda: write_csv(Path("plots/methods.csv"), measured.measures)
+    yield "plots/methods.csv", lambda: write_csv(Path("plots/methods.csv"), measured.table)
 
     table, summary = Path("plots/attributions.csv"), summarise(e)
     yield str(table), lambda: write_attribution_table(table, e, summary)

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from stages.measures.base.subject import Subject, two_most_probable
+from stages.measures.explanations.base.subject import Subject, two_most_probable
 from tests.conftest import ROOT
 
 

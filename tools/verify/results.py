@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from stages.artifacts import explanation, measurements, portable, predictions, splits
-from stages.artifacts.measurements import MEASURES, Measurements
+from stages.artifacts.measurements import Measurements
 from stages.artifacts.portable import PortableNetwork
 from stages.artifacts.splits import DatasetInfo, load_info
 from stages.base.errors.user import UserError
@@ -159,10 +159,13 @@ def check_measurements(indices: Array | None, folder: Path = measurements.FOLDER
     """
     path = folder / "measures.csv"
     try:
-        table = Measurements.load(folder).measures
-        measures = table[list(MEASURES)].to_numpy(np.float64)
-    except (ValueError, KeyError, OSError) as error:
-        raise Damage(f"{path}: {error}; expected a table of {', '.join(MEASURES)}") from None
+        found = Measurements.load(folder)
+        table = found.table
+        measures = table[list(found.descriptions)].to_numpy(np.float64)
+    except (ValueError, KeyError, OSError, TypeError) as error:
+        raise Damage(
+            f"{path}: {error}; expected a table of the measures that about.json describes"
+        ) from None
     if np.isinf(measures).any():
         raise Damage(f"{path}: a measure is infinite, expected a number or none")
     if indices is None:
