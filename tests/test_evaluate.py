@@ -32,19 +32,19 @@ def test_metrics_follow_from_the_predictions(ran_project: Project) -> None:
 
 @pytest.fixture
 def evaluated(here: Path) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """The stage has run on 30 images; the probabilities it should find, and the true classes."""
+    """The stage has run on 30 images; the expected probabilities, and the true classes."""
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 3, 30)
-    part = Split(rng.integers(0, 256, (30, 1, 8, 8), np.uint8), labels)
+    test = Split(rng.integers(0, 256, (30, 1, 8, 8), np.uint8), labels)
     names = np.array([f"{number}.png" for number in range(30)])
     info = DatasetInfo("Own", ("a", "b", "c"), 1, (8, 8), (0.5,), (0.3,), {})
-    save_splits(info, {"test": part}, {"test": names})
+    save_splits(info, {"test": test}, {"test": names})
     torch.manual_seed(0)
     network = build_network("single_conv", info, {})
     save_checkpoint(Checkpoint(network, "single_conv", {}, info, {}))
     evaluate.main(evaluate.Params(device="cpu"))
     with torch.no_grad():
-        logits = network.eval()(torch.from_numpy(part.images)).double().numpy()
+        logits = network.eval()(torch.from_numpy(test.images)).double().numpy()
     return scipy.special.softmax(logits, axis=1), labels
 
 

@@ -59,7 +59,7 @@ class Measurements:
 
     @classmethod
     def load(cls, folder: Path = FOLDER) -> Self:
-        """Read what `save` wrote."""
+        """Read a saved folder."""
         about = read_json(folder / _ABOUT)
         descriptions = {
             measure.pop("name"): Description(**measure) for measure in about["measures"]

@@ -24,7 +24,7 @@ class Predictions:
     Attributes:
         probabilities: (n, k), rows sum to 1; saved as float32.
         labels: True classes (n,).
-        names: What the data set calls the images (n,).
+        names: The images' names in the data set (n,).
         class_names: k names, in class order.
         metrics: By name, as in `metrics/evaluate.json`.
     """
@@ -37,17 +37,17 @@ class Predictions:
 
     @property
     def predicted(self) -> NDArray[np.int64]:
-        """Predicted classes (n,): those of the highest probability."""
+        """The most probable class of each image (n,)."""
         return np.asarray(self.probabilities.argmax(axis=1), np.int64)
 
     @property
     def mistakes(self) -> NDArray[np.int64]:
-        """Positions of all wrong predictions, the highest probability first."""
+        """Indices of all wrong predictions, the highest probability first."""
         wrong = np.flatnonzero(self.predicted != self.labels)
         return wrong[np.argsort(-self.probabilities[wrong].max(axis=1), kind="stable")]
 
     def save(self, folder: Path = FOLDER) -> None:
-        """Write the arrays, and the rest as JSON."""
+        """Write the arrays as `.npy`, the other fields as JSON."""
         about = {"class_names": self.class_names, "metrics": self.metrics}
         with new_folder(folder) as new:
             n_images = len(self.labels)
@@ -61,7 +61,7 @@ class Predictions:
 
     @classmethod
     def load(cls, folder: Path = FOLDER) -> "Predictions":
-        """Read what `save` wrote; the arrays only as far as they are looked at."""
+        """Read a saved folder; the arrays are memory-mapped."""
         about: dict[str, Any] = read_json(folder / "predictions.json")
         arrays = {
             name: load_npy(folder / f"{name}.npy") for name in ("probabilities", "labels", "names")

@@ -1,4 +1,4 @@
-"""Small networks and images to measure on."""
+"""Small networks and images to measure."""
 
 import lzma
 from collections.abc import Callable
@@ -24,7 +24,7 @@ class Outputs(nn.Module):
 
 
 def subject(network: nn.Module, images: Tensor, background: Tensor) -> Subject:
-    """What is measured, the predictions being the network's own."""
+    """A subject with the network's own predictions."""
     with torch.no_grad():
         probabilities = network(images).double().softmax(dim=1).numpy()
     predicted, runner_up = two_most_probable(probabilities)

@@ -1,4 +1,4 @@
-"""Adding a file adds a measure, in every table and on the page; nothing else changes."""
+"""Adding a file adds a measure, to every table and to the page, and changes nothing else."""
 
 import json
 from pathlib import Path

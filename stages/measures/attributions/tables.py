@@ -17,13 +17,14 @@ from stages.measures.predictions.base.class_scores import class_scores
 def class_table(
     predictions: Predictions, explanation: Explanation, summary: Summary
 ) -> pd.DataFrame:
-    """One row for each class: how well it is predicted and explained.
+    """How well each class is predicted and explained, a row each.
 
-    Columns: class; images: of the test split; precision, recall, f1: over the test split, 0 for a
-    class without images or predictions; top_class_agreement: share of the explained images
-    predicted as this class whose largest summed attribution is this class, empty without such an
-    image, or unless all classes are explained; strength: sum over pixels of |attribution| to the
-    class, mean over the explained images that have a map of it, output units, empty if none has.
+    Columns: class; images, their number in the test split; precision, recall and f1 on the test
+    split, 0 for a class without images or predictions; top_class_agreement, share of the explained
+    images predicted as this class whose largest summed attribution is this class's, empty without
+    such an image, or unless all classes are explained; strength, sum over pixels of |attribution|
+    to the class, mean over the explained images that have a map of it, output units, empty if none
+    has.
     """
     n_classes = len(predictions.class_names)
     scores = class_scores(predictions.labels, predictions.predicted, n_classes)
@@ -39,12 +40,11 @@ def class_table(
 
 
 def write_attribution_table(path: Path, explanation: Explanation, summary: Summary) -> None:
-    """Write one CSV row an image: what was predicted, and the summed attributions of its maps.
+    """Write one CSV row an image: its prediction, and the summed attributions of its maps.
 
-    Columns: index (position in the test split), name, true, predicted; the three most probable
-    classes, each with its probability (fewer for two classes); then a column for each class that is
-    explained for some image: the sum of the attributions to it, empty where the image has no map of
-    it.
+    Columns: index (in the test split), name, true, predicted; the three most probable classes, each
+    with its probability (fewer for two classes); then, for each class that is explained for any
+    image, the sum of the attributions to it, empty where the image has no map of it.
     """
     names = explanation.class_names
     explained = np.unique(explanation.classes)
@@ -59,8 +59,8 @@ def write_attribution_table(path: Path, explanation: Explanation, summary: Summa
         sums = [f"sum of {names[number]}" for number in explained]
         table.writerow(["index", "name", "true", "predicted", *tops, *sums])
         for i, label in enumerate(explanation.labels):
-            which = [str(explanation.indices[i]), str(explanation.names[i])]
-            cells = [*which, names[label], names[order[i, 0]]]
+            image = [str(explanation.indices[i]), str(explanation.names[i])]
+            cells = [*image, names[label], names[order[i, 0]]]
             for top in order[i, : len(ranks)]:
                 cells += [names[top], f"{explanation.probabilities[i, top]:.6f}"]
             totals = dict(zip(explanation.classes[i], summary.sums[i], strict=True))

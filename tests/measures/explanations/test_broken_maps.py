@@ -1,4 +1,4 @@
-"""Maps that are known to be worse rank lower, on both embedded data sets."""
+"""Maps known to be worse rank lower, on both embedded data sets."""
 
 import copy
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Contrast shift in closed form: of a linear network, a replaced pixel changes the margin alone."""
+"""Contrast shift in closed form: in a linear network, pixels change the margin independently."""
 
 import numpy as np
 import torch
@@ -7,7 +7,7 @@ from stages.measures.explanations.contrast_shift import _kept, contrast_shift
 from tests.measures.subjects import Outputs, small_images, subject
 
 
-def test_a_linear_network_loses_what_the_replaced_pixels_spoke_for() -> None:
+def test_a_linear_network_loses_the_attributions_of_the_replaced_pixels() -> None:
     images, background = small_images(6), small_images(3)
     weights = torch.from_numpy(np.random.default_rng(0).normal(size=(2 * 12 * 14, 4)))
     measured = subject(Outputs(lambda pixels: pixels.flatten(1) @ weights), images, background)
@@ -22,7 +22,7 @@ def test_a_linear_network_loses_what_the_replaced_pixels_spoke_for() -> None:
     np.testing.assert_allclose(contrast_shift(measured, maps), highest / margin)
 
 
-def test_an_image_without_both_maps_counts_neither_in_the_loss_nor_in_the_margin() -> None:
+def test_an_image_without_both_maps_is_left_out_of_the_mean_margin() -> None:
     images, background = small_images(4), small_images(3)
     network = Outputs(lambda pixels: pixels.flatten(1)[:, :3] ** 2)
     maps = np.random.default_rng(0).normal(size=(4, 12, 14))
@@ -40,14 +40,14 @@ def test_a_network_without_a_margin_has_no_shift() -> None:
     assert np.isnan(contrast_shift(measured, np.ones((2, 12, 14)))).all()
 
 
-def test_no_map_at_all_has_no_shift() -> None:
+def test_without_any_map_there_is_no_shift() -> None:
     network = Outputs(lambda pixels: pixels.flatten(1)[:, :2])
     measured = subject(network, small_images(2), small_images(3))
     assert np.isnan(contrast_shift(measured, np.full((2, 12, 14), np.nan))).all()
 
 
 def test_of_equal_pixels_the_first_are_replaced() -> None:
-    """Six of 28 parts of 28×28, of which half are equally high."""
+    """6/28 of 28×28 pixels are replaced; half of the pixels are equally high."""
     contrast = np.zeros((28, 28))
     contrast[::2] = 1
     kept = _kept(contrast)

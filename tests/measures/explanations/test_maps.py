@@ -1,4 +1,4 @@
-"""The maps that are measured: those stored, those of other methods, and how long these take."""
+"""The maps that are measured: stored maps, maps by other methods, and their computing time."""
 
 import time
 from dataclasses import replace
@@ -23,27 +23,27 @@ def measured() -> Subject:
     return subject(small_network(2, K), small_images(N), small_images(5))
 
 
-def of_shap(some: Subject) -> NDArray[Any]:
+def shap_maps(measured: Subject) -> NDArray[Any]:
     """The attributions to all classes, channels summed (n, h, w, k)."""
-    explainer = shap.DeepExplainer(some.network, some.background)
-    values: NDArray[Any] = explainer.shap_values(some.images, check_additivity=False)
+    explainer = shap.DeepExplainer(measured.network, measured.background)
+    values: NDArray[Any] = explainer.shap_values(measured.images, check_additivity=False)
     return values.sum(axis=1)
 
 
 def each(values: NDArray[Any], classes: NDArray[np.int64]) -> NDArray[Any]:
-    """To the class of each image (n, h, w)."""
-    return np.stack([of_image[..., c] for of_image, c in zip(values, classes, strict=True)])
+    """The maps of each image's class (n, h, w)."""
+    return np.stack([image[..., c] for image, c in zip(values, classes, strict=True)])
 
 
 def test_another_method_explains_the_predicted_class_and_the_runner_up(measured: Subject) -> None:
     game = measured.subset(4, 3)
     found = maps.maps_of_method("deep", measured, game)
-    values = of_shap(measured)
+    values = shap_maps(measured)
     predicted, runner_up = each(values, measured.predicted), each(values, measured.runner_up)
     atol = 1e-10 * np.abs(values).max()
     np.testing.assert_allclose(found.predicted, predicted, atol=atol)
     np.testing.assert_allclose(found.contrast, predicted - runner_up, atol=atol)
-    np.testing.assert_allclose(found.game, each(of_shap(game), game.predicted), atol=atol)
+    np.testing.assert_allclose(found.game, each(shap_maps(game), game.predicted), atol=atol)
     assert found.errors is None
 
 
@@ -79,12 +79,12 @@ def stored(classes: NDArray[np.int64], rng: np.random.Generator) -> Explanation:
     )
 
 
-def test_the_run_s_maps_are_those_stored_and_missing_where_there_are_none(
+def test_the_run_s_maps_are_the_stored_ones_and_nan_where_missing(
     measured: Subject,
 ) -> None:
-    """The first image has no map of its runner-up, the second none of either class."""
+    """The first image lacks the map of its runner-up, the second both maps."""
     classes = np.stack([measured.predicted, measured.runner_up], axis=1)
-    others = [sorted(set(range(K)) - set(of_image)) for of_image in classes.tolist()]
+    others = [sorted(set(range(K)) - set(explained)) for explained in classes.tolist()]
     classes[0, 1] = others[0][0]
     classes[1] = others[1]
     classes[3] = classes[3, ::-1].copy()
@@ -94,7 +94,7 @@ def test_the_run_s_maps_are_those_stored_and_missing_where_there_are_none(
     assert explanation.errors is not None
     assert found.errors is not None
     for i in range(N):
-        own = {c: sums[i, ..., place] for place, c in enumerate(classes[i].tolist())}
+        own = {c: sums[i, ..., map_index] for map_index, c in enumerate(classes[i].tolist())}
         missing = np.full((12, 14), np.nan)
         predicted = own.get(int(measured.predicted[i]), missing)
         runner_up = own.get(int(measured.runner_up[i]), missing)
@@ -104,16 +104,16 @@ def test_the_run_s_maps_are_those_stored_and_missing_where_there_are_none(
     np.testing.assert_array_equal(found.errors[2], explanation.errors[2, ..., 0])
     np.testing.assert_array_equal(found.errors[3], explanation.errors[3, ..., 1])
     game = measured.subset(4, 3)
-    values = each(of_shap(game), game.predicted)
+    values = each(shap_maps(game), game.predicted)
     np.testing.assert_allclose(found.game, values, atol=1e-10 * np.abs(values).max())
     assert maps.maps_of_run(replace(explanation, errors=None), measured, game).errors is None
 
 
 @pytest.mark.parametrize(("n_images", "measured_images"), [(3, 3), (12, 8)])
-def test_the_time_is_that_of_an_image_without_what_comes_first(
+def test_the_time_an_image_leaves_out_the_first_call(
     monkeypatch: pytest.MonkeyPatch, n_images: int, measured_images: int
 ) -> None:
-    """A clock that stands still except while a method explains: ten seconds for every image."""
+    """The clock advances only while the method explains: ten seconds an image."""
     now = [0.0]
     seen = []
 
@@ -127,6 +127,6 @@ def test_the_time_is_that_of_an_image_without_what_comes_first(
 
     monkeypatch.setattr(maps, "build_explainer", build)
     monkeypatch.setattr(time, "perf_counter", lambda: now[0])
-    some = subject(small_network(2, K), small_images(n_images), small_images(5))
-    assert maps.seconds_an_image("own", some) == 10
+    measured = subject(small_network(2, K), small_images(n_images), small_images(5))
+    assert maps.seconds_an_image("own", measured) == 10
     assert seen == [("own", 1, 5, 0), ("own", measured_images, 5, 0)]

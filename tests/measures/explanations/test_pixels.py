@@ -1,4 +1,4 @@
-"""Measures of a map alone, and maps of an image alone."""
+"""Measures that need only the map, and baselines that need only the image."""
 
 import numpy as np
 import pytest
@@ -50,11 +50,11 @@ def test_a_constant_image_has_no_edges_and_no_scale() -> None:
     assert (maps_of_baseline(edges(images), np.array([4.0])).game == 0).all()
 
 
-def test_params_name_the_baselines_that_there_are() -> None:
+def test_params_name_all_baselines() -> None:
     assert tuple(BASELINES) == quality.BASELINES
 
 
-def test_noise_is_the_same_each_time_and_of_no_sign() -> None:
+def test_noise_is_the_same_each_time_with_mean_0() -> None:
     images = np.zeros((30, 1, 20, 20), np.uint8)
     np.testing.assert_array_equal(noise(images), noise(images))
     assert abs(noise(images).mean()) < 4 / np.sqrt(noise(images).size)

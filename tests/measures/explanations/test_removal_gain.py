@@ -1,4 +1,4 @@
-"""Removal curves, held against shap's benchmark."""
+"""Removal curves against shap's benchmark."""
 
 import math
 
@@ -17,7 +17,7 @@ STEP = 1 / 28 + 1e-9  # shap rounds down the pixels of a step
 
 
 def map_without_ties(n_images: int) -> NDArray[np.float64]:
-    """0.1 … 1; from the highest down, shap removes positive attributions alone."""
+    """0.1 … 1: from the highest down, shap removes positive attributions only."""
     return np.random.default_rng(1).uniform(0.1, 1, (n_images, 12, 14))
 
 
@@ -45,7 +45,7 @@ def test_curves_are_those_of_shap() -> None:
 
 
 def test_the_gain_is_the_area_between_the_curves() -> None:
-    """One pixel of 28 decides: removed first, the probability falls at once; last, at the end."""
+    """One pixel of 28 decides: the probability falls as soon as it is removed."""
     images, background = torch.zeros((1, 1, 4, 7)), torch.zeros((1, 1, 4, 7))
     images[0, 0, 2, 3] = 1
     network = Outputs(
@@ -61,14 +61,14 @@ def test_the_gain_is_the_area_between_the_curves() -> None:
     )
 
 
-def test_a_map_that_ranks_nothing_gains_nothing() -> None:
+def test_a_constant_map_gains_0() -> None:
     measured = subject(small_network(2, 3), small_images(2), small_images(4))
     gains = removal_gain(removal_curves(measured, np.zeros((2, 12, 14))))
     assert gains.tolist() == [0, 0]
 
 
 def test_all_pixels_are_gone_at_the_end_whatever_their_number() -> None:
-    """35 pixels in 28 steps, and 9 in 28; all colours of a pixel go together."""
+    """35 pixels in 28 steps, and 9 in 28; all channels of a pixel are removed together."""
     for shape in ((3, 5, 7), (3, 3, 3)):
         draw = torch.Generator().manual_seed(0)
         images, background = (torch.rand((n, *shape), generator=draw) for n in (2, 6))
@@ -83,7 +83,7 @@ def test_all_pixels_are_gone_at_the_end_whatever_their_number() -> None:
 
 
 def test_the_pixels_removed_after_each_step_are_rounded_down() -> None:
-    """Of 35, in both orders; half of them are equal, and go by their position."""
+    """35 pixels in both orders; half of them are equal, and are removed by position."""
     map_ = np.arange(35.0).clip(max=17).reshape(5, 7)
     kept = _kept(map_)
     orders = [[*range(17, 35), *range(16, -1, -1)], range(35)]  # highest first, lowest first

@@ -1,4 +1,4 @@
-"""Tiles: Shapley values by shap's own search and by hand, the coalition error by captum."""
+"""Tiles: Shapley values against shap and by hand, the coalition error against captum."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ from tests.measures.subjects import Outputs, small_images, small_network, subjec
 
 
 class TileMasker:
-    """What shap's ExactExplainer asks for: hidden tiles take the pixels of the background."""
+    """A masker for shap's ExactExplainer: hidden tiles take the pixels of the background."""
 
     def __init__(self, image: NDArray[np.float64], background: NDArray[np.float64]) -> None:
         self.image, self.background = image, background  # (c, h, w), (b, c, h, w)
@@ -49,15 +49,15 @@ def test_the_values_are_those_of_shap() -> None:
 
 
 def by_hand(images: Tensor) -> Tensor:
-    """Output 0 of tiles t: 5 t₀ + 2 t₁ t₂ + 3 t₄ t₅ t₈, each being its tile's first pixel."""
+    """Output 0 for tiles t is 5 t₀ + 2 t₁ t₂ + 3 t₄ t₅ t₈, each being its tile's first pixel."""
     first = images[:, 0, ::3, ::3].flatten(1)
     value = 5 * first[:, 0] + 2 * first[:, 1] * first[:, 2]
     value = value + 3 * first[:, 4] * first[:, 5] * first[:, 8]
     return torch.stack([value, torch.full_like(value, -99.0)], dim=1)
 
 
-def test_a_network_set_by_hand_has_the_shapley_values_that_are_known() -> None:
-    """Factors of a product that is 0 without one of them share it equally."""
+def test_a_network_set_by_hand_has_known_shapley_values() -> None:
+    """The factors of a product share it equally."""
     measured = subject(Outputs(by_hand), torch.ones((1, 1, 9, 9)), torch.zeros((3, 1, 9, 9)))
     values = play_tiles(game_of_tiles(measured))
     np.testing.assert_allclose(shapley_values(values), [[5, 1, 1, 0, 1, 1, 0, 0, 1]], atol=1e-12)
@@ -73,11 +73,11 @@ def test_the_error_is_the_distance_as_a_share() -> None:
 
 
 def root_infidelity(measured: Subject, sums: NDArray[np.float64]) -> float:
-    """Captum's, over all inner coalitions hidden in turn, against an empty background."""
+    """Captum's infidelity over all inner coalitions, hidden in turn, against zeros."""
     numbers = torch.from_numpy(tile_numbers(12, 14))
     inner = torch.from_numpy(COALITIONS[1:-1])
     maps = torch.zeros_like(measured.images)
-    for tile, total in enumerate(sums):  # a tile's first pixel has all of its attribution
+    for tile, total in enumerate(sums):  # the first pixel of a tile gets all its attribution
         row, column = (numbers == tile).nonzero()[0].tolist()
         maps[0, 0, row, column] = total
 
@@ -98,7 +98,7 @@ def root_infidelity(measured: Subject, sums: NDArray[np.float64]) -> float:
 
 
 def test_the_coalition_error_is_captums_infidelity() -> None:
-    """Which asks what the hidden tiles took away: the same of attributions that add up."""
+    """Captum asks how much the hidden tiles took away; the same, if attributions add up."""
     empty = torch.zeros((1, 2, 12, 14), dtype=torch.float64)
     measured = subject(small_network(2, 3), small_images(1), empty)
     values = play_tiles(game_of_tiles(measured))
@@ -129,7 +129,7 @@ def test_tiles_share_the_pixels_out(height: int, width: int) -> None:
 
 
 def test_an_image_that_changes_nothing_has_no_error() -> None:
-    """Its values differ by rounding at most, of which a share would mean nothing."""
+    """Its values differ by rounding at most; a share of that would be meaningless."""
     values = 3 + 1e-8 * np.random.default_rng(0).normal(size=(1, 512))
     assert np.isnan(tiles_error(np.zeros((1, 9)), values)).all()
     assert np.isnan(coalition_error(np.zeros((1, 9)), values)).all()
@@ -144,7 +144,7 @@ def test_few_images_and_a_small_background_are_all_played() -> None:
 
 
 @pytest.mark.parametrize(("weight", "known"), [(1e-2, True), (1e-5, False)])
-def test_only_a_change_within_float32_s_rounding_is_none(weight: float, known: bool) -> None:
+def test_only_changes_within_float32_rounding_count_as_none(weight: float, known: bool) -> None:
     """Each tile adds the same weight, its Shapley value, to an output of 100."""
     values = 100 + weight * COALITIONS.sum(axis=1)[None].astype(float)
     (error,) = tiles_error(np.zeros((1, 9)), values)

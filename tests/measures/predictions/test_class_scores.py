@@ -1,4 +1,4 @@
-"""Scores by class, against scikit-learn, which the stages do without: it takes a second to load."""
+"""Scores by class against scikit-learn, which no stage imports: it takes a second to load."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from stages.measures.predictions.base.class_scores import class_scores
 
 @pytest.mark.parametrize("n_classes", [2, 3, 40])
 def test_scores_by_class_are_those_of_scikit_learn(n_classes: int) -> None:
-    """Some of the forty classes have no images, some no predictions and some neither."""
+    """Of the forty classes, several have no images, no predictions, or neither."""
     rng = np.random.default_rng(n_classes)
     labels, predicted = rng.integers(0, n_classes, (2, 50))
     scores = class_scores(labels, predicted, n_classes)

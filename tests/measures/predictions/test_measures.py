@@ -66,8 +66,8 @@ def test_at_most_a_hundred_mistakes_are_listed() -> None:
 
 
 def test_a_measure_that_is_not_a_number_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    nothing = SimpleNamespace(measure=lambda probabilities, labels: np.nan)
+    broken = SimpleNamespace(measure=lambda probabilities, labels: np.nan)
     monkeypatch.setattr(all_measures, "plugin_names", lambda kind: ["own"])
-    monkeypatch.setattr(all_measures, "load_plugin", lambda kind, name, functions: nothing)
+    monkeypatch.setattr(all_measures, "load_plugin", lambda kind, name, functions: broken)
     with pytest.raises(UserError, match=r"predictions/own\.py: measure\(\) returned nan, expected"):
         measure_all(np.eye(2), np.arange(2))

@@ -1,10 +1,9 @@
 """Removal curves: the predicted class's probability while pixels are removed.
 
 Pixels are removed in steps, once from the highest attribution down and once from the lowest up;
-background pixels replace them.
+pixels of the background replace them.
 
-Source: symmetric relevance gain, Blücher et al. 2024, arXiv:2401.06654, with pixels of the
-background in place of the removed ones.
+Source: symmetric relevance gain, Blücher et al. 2024, arXiv:2401.06654.
 """
 
 import numpy as np
