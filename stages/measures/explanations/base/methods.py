@@ -72,14 +72,14 @@ def exact_values(measured: Measured) -> Measured:
 
 def _report_missing(own: Maps) -> None:
     """Print how many images lack a map that a measure needs."""
-    for maps, needed, measures in (
-        (own.predicted, "predicted class", "removal_gain, background_error and concentration"),
-        (own.contrast, "predicted class or runner-up", "contrast_shift"),
+    for maps, classes in (
+        (own.predicted, "predicted class"),
+        (own.contrast, "predicted class or runner-up"),
     ):
         if missing := len(maps) - len(measurable(maps)):
             print(
-                f"{missing:,} of {len(maps):,} explained images have no map of their {needed}, so "
-                f"{measures} leave them out; explain.outputs: {{top: 2}} gives both"
+                f"{missing:,} of {len(maps):,} explained images have no map of their {classes}, so "
+                "measures that need it leave them out; explain.outputs: {top: 2} gives both"
             )
 
 
