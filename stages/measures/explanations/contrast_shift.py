@@ -17,8 +17,8 @@ from stages.measures.explanations.base.subject import Subject, measurable
 from stages.networks.parallel import one_core_each
 
 DESCRIPTION = (
-    "share of the margin to the runner-up that is lost when the pixels with the strongest evidence "
-    "for the predicted class against it are replaced; above 1 the runner-up wins"
+    "share of the margin to the runner-up that is lost when the pixels that favour the predicted "
+    "class most are replaced; above 1 the runner-up wins"
 )
 BETTER = "higher"
 HEADLINE = 2
