@@ -1,89 +1,116 @@
-# make repro   set up, then run the pipeline        make test    set up, then run the tests
-# make plots   show its plots in a browser          make test-slow   the tests that take minutes
-# make check   lint, types, imports, dependencies
-# make bench   time training and explaining         make setup   set up only
-# make export  the network for other programs       make explain IMAGE=photo.png   your own picture
-# make compare REV=HEAD~1           compare the explanations with those of a revision or experiment
-# make verify  results against dvc.lock, arrays against each other
-# make experiments   what experiments changed and reached, in 100 columns
-# make clean   remove what interrupted runs have left, which they could go on from
+# make repro         set up, then run the pipeline        make test        set up, then run the tests
+# make plots         open its plots in a browser          make test-slow   run the tests that take minutes
+# make explain IMAGE=photo.png   explain a picture of your own
+# make compare REV=HEAD~1        compare the explanations with those of a revision or experiment
+# make verify        check results against dvc.lock, and arrays against each other
+# make experiments   list what experiments changed and reached, in 100 columns
+# make recipe NAME=digits_lenet  run a recipe as an experiment of that name; make recipes: all
+# make export        write the network for other programs
+# make check         lint, types, imports, dependencies, spelling
+# make docs          build the documentation into site/; make pictures: draw its pictures from the last run
+# make bench         time training and explaining
+# make setup         set up only
+# make clean         remove what interrupted runs have kept to resume from
 # make mutants ONLY='stages.sampling.*'   change the code bit by bit: does a test fail each time?
-# make recipe NAME=digits_lenet   run a recipe as an experiment of that name; make recipes: all
 VENV ?= .venv
 PYTHON ?= python3
 
 # DVC runs whatever `python` is first on PATH, so that must be the environment's.
 export PATH := $(abspath $(VENV))/bin:$(PATH)
-READY := $(VENV)/.ready
 
-.PHONY: repro test test-slow check bench plots compare export explain experiments recipe recipes setup clean verify mutants
+# Two sets of packages: those of the pipeline, and those that only its development needs.
+USE := $(VENV)/.ready
+DEVELOP := $(VENV)/.ready-to-develop
+INSTALL = uv pip install --python $(VENV) --constraint constraints.txt --editable './engine[fast]'
+SOURCES := pyproject.toml engine/pyproject.toml constraints.txt tools/plots_page.py
+WORKERS = --numprocesses logical --maxprocesses 4 --dist worksteal
 
-repro: $(READY)
+.PHONY: repro test test-slow check bench plots compare export explain experiments recipe recipes setup clean verify mutants docs pictures
+
+repro: $(USE)
 	python -m stages.check
 	dvc repro
 	python -m tools.next_steps
 
-test: export OMP_NUM_THREADS = 1
-test: $(READY)
-	pytest -m "not slow" --numprocesses logical --maxprocesses 4 --dist worksteal
+test test-slow mutants: export OMP_NUM_THREADS = 1
+test: $(DEVELOP)
+	pytest -m "not slow" $(WORKERS)
+	cd engine && pytest -m "not slow" $(WORKERS)
 
-test-slow: $(READY)
+test-slow: $(DEVELOP)
 	pytest -m "slow or fuzz" --hypothesis-profile many
+	cd engine && pytest -m "slow or fuzz" --hypothesis-profile many
 
 # Runs all fast tests once, to learn which functions each one calls, then a second or so a mutant.
-mutants: export OMP_NUM_THREADS = 1
-mutants: $(READY)
+mutants: $(DEVELOP)
 	mutmut run $(if $(ONLY),'$(ONLY)')
 	mutmut results
 
 # deptry twice: over everything, then over what users run, which must not need the dev packages.
-check: $(READY)
+check: $(DEVELOP)
 	ruff check .
 	ruff format --check .
 	mypy
 	lint-imports --no-logo
 	oxlint --deny-warnings stages
 	deptry .
-	deptry . --extend-exclude 'tests|benchmarks' --optional-dependencies-dev-groups dev
+	deptry . --extend-exclude 'engine|tests|benchmarks' --optional-dependencies-dev-groups dev
+	codespell
 	actionlint
 
-bench: $(READY)
+docs: $(DEVELOP)
+	mkdocs build --strict
+
+pictures: $(DEVELOP)
+	python -m tools.pictures
+
+bench: $(DEVELOP)
 	python -m benchmarks.train
 	python -m benchmarks.deepshap
 	python -m benchmarks.deepshap_deep
 
-plots: $(READY)
+plots: $(USE)
 	dvc plots show --open
 
-export: $(READY)
+export: $(USE)
 	python -m tools.export
 
-explain: $(READY)
+explain: $(USE)
 	python -m tools.explain $(if $(IMAGE),"$(IMAGE)")
 
-compare: $(READY)
+compare: $(USE)
 	python -m tools.compare $(REV) $(REV2)
 
-verify: $(READY)
+verify: $(USE)
 	python -m tools.verify
 
-experiments: $(READY)
+experiments: $(USE)
 	python -m tools.experiments
 
-recipe: $(READY)
+recipe: $(USE)
 	python -m tools.recipes $(NAME)
 
-recipes: $(READY)
+recipes: $(USE)
 	python -m tools.recipes --all
 
 clean:
 	rm -rf data/unfinished
 	find data plots metrics -name '*.partial' -prune -exec rm -rf {} +
 
-setup: $(READY)
+setup: $(USE)
 
-$(READY): pyproject.toml constraints.txt tools/plots_page.py
-	test -x $(VENV)/bin/pip || $(PYTHON) -m venv --clear $(VENV)
-	$(VENV)/bin/python -m pip install --constraint constraints.txt --editable '.[dev]'
-	$(VENV)/bin/python -m tools.plots_page
+# uv comes last, so an environment without it is unfinished and is made again.
+$(VENV)/bin/uv:
+	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else \
+	    f"error: Python 3.11 or later is needed (got {sys.version.split()[0]}); run make PYTHON=python3.11")'
+	$(PYTHON) -m venv --clear $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --constraint constraints.txt uv
+
+$(USE): $(SOURCES) | $(VENV)/bin/uv
+	$(INSTALL) --editable .
+	python -m tools.plots_page
+	touch $@
+
+$(DEVELOP): $(USE)
+	$(INSTALL) --editable '.[dev]'
 	touch $@

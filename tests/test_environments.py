@@ -21,7 +21,9 @@ IN_2100, IN_1971 = 4102444800, 31536000
 
 def make(project: Project, *arguments: str) -> subprocess.CompletedProcess[str]:
     """`make` with this environment, which it must not set up: that would install packages."""
-    command = ("-o", f"{sys.prefix}/.ready", f"VENV={sys.prefix}", *arguments)
+    ready = [f"{sys.prefix}/{name}" for name in (".ready", ".ready-to-develop", "bin/uv")]
+    old = [word for file in ready for word in ("-o", file)]
+    command = (*old, f"VENV={sys.prefix}", *arguments)
     assert "pip install" not in project.succeed("make", "--dry-run", *command)
     return project.run("make", *command)
 

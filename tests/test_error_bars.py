@@ -13,7 +13,7 @@ from scipy.stats import chi2
 from torch import Tensor, nn
 
 from stages.artifacts.explanation import Explanation
-from stages.explain import with_errors
+from stages.attribution.error_bars import with_errors
 from stages.explainers.base.contract import Attributions, build_explainer
 from stages.networks.checkpoint import load_checkpoint
 from stages.sampling.background import group_sizes, standard_error

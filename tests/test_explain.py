@@ -15,6 +15,7 @@ from stages import evaluate, explain
 from stages.artifacts.explanation import ExplainedImages, Explanation
 from stages.artifacts.portable import PortableNetwork
 from stages.artifacts.splits import DatasetInfo, Split, SplitName, load_split, save_splits
+from stages.attribution import portable
 from stages.base.errors.user import UserError
 from stages.base.files.yaml import read_yaml
 from stages.explainers.base.contract import Attributions
@@ -243,7 +244,7 @@ def test_a_network_is_written_down_up_to_a_number_of_weights(
     weights = sum(
         weights.numel() for weights in load_checkpoint(torch.device("cpu")).network.parameters()
     )
-    monkeypatch.setattr(explain, "MOST_WEIGHTS", weights)
+    monkeypatch.setattr(portable, "MAX_WEIGHTS", weights)
     explain_small()
     written = PortableNetwork.load()
     assert written.reason == ""
@@ -252,7 +253,7 @@ def test_a_network_is_written_down_up_to_a_number_of_weights(
         for role, name in operation["arrays"].items():
             assert name == f"{place}_{role}"
             assert name in written.arrays
-    monkeypatch.setattr(explain, "MOST_WEIGHTS", weights - 1)
+    monkeypatch.setattr(portable, "MAX_WEIGHTS", weights - 1)
     explain_small()
     assert f"it has {weights:,} weights" in PortableNetwork.load().reason
     assert PortableNetwork.load().operations == ()
@@ -262,7 +263,7 @@ def test_a_network_is_written_down_up_to_a_number_of_weights(
     ("changes", "why"),
     [
         ({"n_background": 1}, "no error bars: they need two background images or more"),
-        ({"method": "shap_deep"}, "no error bars: explain.method shap_deep has no groups of the"),
+        ({"method": "shap_deep"}, "no error bars: explain.method shap_deep has no groups of "),
     ],
 )
 @pytest.mark.filterwarnings("ignore:unrecognized nn.Module. Standardize:UserWarning")

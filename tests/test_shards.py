@@ -31,7 +31,7 @@ def another(explained: Project, tmp_path: Path) -> Project:
 
 
 def set_shard_size(project: Project, size: int) -> None:
-    path = project.root / "stages/base/run/progress.py"
+    path = project.root / "stages/ranks/shards.py"
     assert SIZE in path.read_text()
     path.write_text(path.read_text().replace(SIZE, f"SHARD_SIZE = {size}"))
 
@@ -123,7 +123,7 @@ def test_after_a_kill_it_goes_on_where_it_was(explained: Project, another: Proje
     process.communicate()
     result = another.stage("explain")
     assert result.returncode == 0, result.stderr
-    assert f"explain: going on after 16 of {N_IMAGES} images" in result.stdout
+    assert f"explain: resuming, 16 of {N_IMAGES} images are finished" in result.stdout
     assert_same_explanation(another, explained)
 
 
@@ -153,5 +153,5 @@ def test_a_rank_that_is_killed(explained: Project, another: Project, restarts: i
         assert_refused(result, "rank 1 was ended by SIGKILL")
         result = another.run("python", "-m", "stages.explain", LAUNCH=launch)
     assert result.returncode == 0, result.stderr
-    assert "explain: going on after" in result.stdout
+    assert "explain: resuming" in result.stdout
     assert_same_explanation(another, explained)

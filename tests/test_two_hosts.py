@@ -114,7 +114,7 @@ def test_two_hosts_train_as_one_does(project: Project, hosts: tuple[Host, Host])
 
 @pytest.mark.slow
 def test_two_hosts_explain_as_one_does(project: Project, hosts: tuple[Host, Host]) -> None:
-    source = project.root / "stages/base/run/progress.py"
+    source = project.root / "stages/ranks/shards.py"
     source.write_text(source.read_text().replace("SHARD_SIZE = 1024", "SHARD_SIZE = 8"))
     project.set({"explain.n_images": 40})
     project.succeed("dvc", "repro", "explain")

@@ -14,7 +14,7 @@ from deepshap import DeepShap
 from stages.artifacts.explanation import Explanation
 from stages.artifacts.predictions import Predictions
 from stages.artifacts.splits import Split
-from stages.explain import portable_network
+from stages.attribution.portable import portable_network
 from stages.figures.run import Run
 from stages.networks.build import Standardize, Statistics
 from stages.networks.predict import with_output

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from playwright.sync_api import Browser, Page, expect
 
 from stages.artifacts.portable import PortableNetwork
-from stages.explain import MOST_WEIGHTS, portable_network
+from stages.attribution.portable import MAX_WEIGHTS, portable_network
 from stages.explorer.document import write_explorer
 from stages.explorer.live import live_panel
 from stages.explorer.packing import PACKED_BYTES
@@ -205,8 +205,8 @@ def test_a_page_without_a_network_says_why(browser: Browser, folder: Path) -> No
 
 
 def test_a_network_that_is_too_large_is_refused_before_any_work() -> None:
-    network = torch.nn.Linear(MOST_WEIGHTS, 1)
-    refused = portable_network(network, torch.zeros(1, 1, 1, MOST_WEIGHTS))
+    network = torch.nn.Linear(MAX_WEIGHTS, 1)
+    refused = portable_network(network, torch.zeros(1, 1, 1, MAX_WEIGHTS))
     assert refused.reason == "it has 1,500,001 weights, and this page has room for 1,500,000"
 
 

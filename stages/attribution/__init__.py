@@ -1,0 +1,1 @@
+"""How chosen images are explained, shard by shard, with error bars. For the explain stage."""

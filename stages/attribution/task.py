@@ -1,0 +1,141 @@
+"""Explains the chosen images, a shard at a time."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+from tqdm import tqdm
+
+from stages.artifacts.explanation import AttributionSlice, ExplainedImages, Setup, save_shard
+from stages.artifacts.predictions import Predictions
+from stages.artifacts.splits import SplitName, load_names, load_split
+from stages.attribution.error_bars import with_errors
+from stages.base.run.stage import require_true_record
+from stages.explainers.base.contract import Attribute, build_explainer
+from stages.explainers.base.slices import SLICE_IMAGES, additive_slices, attributions, progress_bar
+from stages.networks.predict import predict
+from stages.params.explain import Explain
+from stages.ranks.shards import Shard, n_finished, new_shard, unfinished, until_finished
+from stages.sampling.background import choose_background
+from stages.sampling.choices import choose_images
+from stages.sampling.outputs import choose_classes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """Everything needed to explain a chosen image.
+
+    Attributes:
+        network: Maps images to the explained output.
+        device: The network's device.
+        attribute: The method.
+        setup: What all images share.
+        predictions: For the test split.
+        options: Section `explain` of `params.yaml`.
+    """
+
+    network: nn.Module
+    device: torch.device
+    attribute: Attribute
+    setup: Setup
+    predictions: Predictions
+    options: Explain
+
+    @classmethod
+    def prepare(
+        cls,
+        network: nn.Module,
+        device: torch.device,
+        options: Explain,
+        about: Mapping[str, Any],
+    ) -> "Task":
+        """Draw the background and prepare the method.
+
+        Args:
+            network: Maps images to the explained output, on the device.
+            device: The network's device.
+            options: Section `explain` of `params.yaml`.
+            about: As in `Setup`, without the size of the training split.
+        """
+        train = load_split("train")
+        drawn = choose_background(
+            train.labels, options.n_background, options.background, options.seed
+        )
+        images = train.images[drawn]
+        background = torch.from_numpy(images).to(device).float()
+        outputs = predict(network, background)
+        setup = Setup(
+            base_values=outputs.cpu().double().numpy().mean(axis=0),
+            background=images,
+            background_indices=drawn,
+            about={**about, "n_train": len(train.labels)},
+        )
+        attribute = build_explainer(options.method, network, background, options.seed)
+        return cls(
+            network=network,
+            device=device,
+            attribute=attribute,
+            setup=setup,
+            predictions=Predictions.load(),
+            options=options,
+        )
+
+    def chosen_images(self) -> NDArray[np.int64]:
+        """Positions in the test split of the images to explain (n,)."""
+        other_splits: tuple[SplitName, ...] = ("train", "validation")
+        options = self.options
+        return choose_images(
+            options.images,
+            options.n_images,
+            options.seed,
+            self.predictions,
+            {split: load_names(split) for split in other_splits},
+        )
+
+    def explain(self, shards: list[Shard], indices: NDArray[np.int64]) -> None:
+        """Explain the images of all unfinished shards, sharing them with other processes if any.
+
+        Args:
+            shards: All shards.
+            indices: Positions of their images in the test split (n,).
+        """
+        if done := n_finished(shards):
+            print(f"explain: resuming, {done:,} of {len(indices):,} images are finished")
+        with progress_bar("explain", len(indices)) as progress:
+            for shard in unfinished(shards):
+                progress.n = n_finished(shards)  # by other processes too
+                explained = self._explained_images(indices[shard.rows])
+                with new_shard(shard) as folder:
+                    slices = until_finished(shard, self._slices(explained, progress))
+                    save_shard(explained, slices, folder)
+                    require_true_record()
+
+    def _explained_images(self, indices: NDArray[np.int64]) -> ExplainedImages:
+        """Images at these positions in the test split, with the network's outputs for them."""
+        test, predictions = load_split("test"), self.predictions
+        images = test.images[indices]
+        on_device = torch.from_numpy(images).to(self.device).float()
+        probabilities = predictions.probabilities[indices]
+        outputs = predict(self.network, on_device, SLICE_IMAGES)
+        return ExplainedImages(
+            **vars(self.setup),
+            outputs=outputs.cpu().double().numpy(),
+            probabilities=probabilities,
+            classes=choose_classes(self.options.outputs, probabilities, predictions.class_names),
+            images=images,
+            labels=test.labels[indices],
+            names=predictions.names[indices],
+            indices=indices,
+        )
+
+    def _slices(
+        self, explained: ExplainedImages, progress: "tqdm[NoReturn]"
+    ) -> Iterator[AttributionSlice]:
+        """Additive attributions with error bars, slice by slice."""
+        images = torch.from_numpy(explained.images)
+        found = attributions(self.attribute, images, explained.classes, progress)
+        return with_errors(additive_slices(found, explained, self.options.tolerance), explained)
