@@ -9,7 +9,7 @@ from stages.artifacts.measurements import Measurements
 from stages.base.files.formats import write_csv
 from stages.base.params.sections import DeviceName, StageParams
 from stages.base.run.stage import run_stage
-from stages.measures.explanations.base.additivity import additivity_l1_log10
+from stages.measures.attributions.additivity import additivity_l1_log10
 from stages.measures.explanations.base.all_measures import describe, load_measures, measure_all
 from stages.measures.explanations.base.methods import (
     EXACT,

@@ -1,4 +1,4 @@
 """Totals, headline numbers and tables of an explanation's attributions, for figures and report.
 
-NumPy and pandas only, so that report does not depend on PyTorch.
+quality imports `additivity`. NumPy and pandas only, so that report does not depend on PyTorch.
 """

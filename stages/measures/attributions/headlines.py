@@ -1,14 +1,12 @@
 """The headline numbers of an explanation, at most eight: `metrics/explain.json`."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from stages.artifacts.explanation import Explanation
 from stages.artifacts.measurements import Measurements
+from stages.measures.attributions.additivity import additivity_error_log10
 from stages.measures.attributions.summary import Summary
 from stages.measures.attributions.top_class import top_class_agrees
-
-SMALLEST_ERROR = 1e-12  # relative; smaller errors are reported as this, since log(0) is infinite
 
 
 def headline_numbers(
@@ -30,15 +28,3 @@ def headline_numbers(
         headlines = [name for name, about in measurements.descriptions.items() if about.headline]
         numbers |= {name: float(own[name]) for name in headlines if np.isfinite(own[name])}
     return numbers
-
-
-def additivity_error_log10(explanation: Explanation, sums: NDArray[np.float64]) -> float:
-    """Log10 of the largest |sum - (output - base value)|, as a share of the outputs' range.
-
-    Args:
-        explanation: n images, m maps of each.
-        sums: Attribution of each map, summed over channels and pixels (n, m).
-    """
-    errors = np.abs(sums - explanation.changes)
-    error = errors.max() / (explanation.output_range or 1.0)
-    return float(np.log10(max(error, SMALLEST_ERROR)))

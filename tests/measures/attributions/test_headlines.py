@@ -10,9 +10,12 @@ import pytest
 from stages.artifacts.explanation import Explanation
 from stages.artifacts.measurements import Description, Measurements
 from stages.figures.run import Run
-from stages.measures.attributions.headlines import additivity_error_log10, headline_numbers
+from stages.measures.attributions.additivity import (
+    additivity_error_log10,
+    additivity_l1_log10,
+)
+from stages.measures.attributions.headlines import headline_numbers
 from stages.measures.attributions.summary import summarise
-from stages.measures.explanations.base.additivity import additivity_l1_log10
 from tests.measures.attributions.conftest import most_probable
 
 
