@@ -17,6 +17,12 @@ LOADERS = {
     "stages/params/model.py": "architectures",
 }
 
+# A stage that loads all files of a folder depends on each of them.
+LOADERS_OF_ALL = {
+    f"stages/measures/{kind}/base/all_measures.py": f"measures/{kind}"
+    for kind in ("predictions", "explanations")
+}
+
 
 def imported_files(file: str) -> set[str]:
     """Local files that `file` imports itself, with the package files that run on the way."""
@@ -89,4 +95,7 @@ def code_of_stage(stage: str) -> tuple[set[str], set[str]]:
     kinds = {kind for loader, kind in LOADERS.items() if loader in files}
     for kind in kinds:
         files |= closure(*plugin_files(kind), *base_files(kind)) - plugin_files(kind)
+    for loader, kind in LOADERS_OF_ALL.items():
+        if loader in files:
+            files |= closure(*plugin_files(kind), *base_files(kind))
     return files | files_in("stages/base"), kinds

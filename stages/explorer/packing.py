@@ -12,7 +12,7 @@ from tqdm import tqdm
 from stages.artifacts.explanation import Explanation
 from stages.drawing.tiles import average
 from stages.figures.displayed_maps import shown_maps
-from stages.summary.totals import Summary
+from stages.measures.attributions.summary import Summary
 
 PACKED_BYTES = 7_000_000  # of all arrays, as text; the whole page stays under 8 MB
 MOST_IMAGES = 1000  # so that the gallery stays quick

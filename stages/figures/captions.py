@@ -7,7 +7,7 @@ from stages.artifacts.explanation import UNKNOWN
 from stages.drawing.scale import Scale
 from stages.figures.displayed_maps import TOP_MAPS, n_shown
 from stages.figures.run import Run
-from stages.summary.totals import PERCENTILE
+from stages.measures.attributions.summary import PERCENTILE
 
 DECIMALS = {"logits": 2, "probabilities": 3}
 UNITS = {"logits": "logits", "probabilities": "probability"}
