@@ -144,8 +144,8 @@ def tracked_files() -> list[Path]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Start the longest test first, so that workers side by side end together; mark `outside`."""
-    items.sort(key=lambda item: item.name != "test_recipes_run_beside_the_workspace")
+    """Start the longest tests first, so that workers side by side end together; mark `outside`."""
+    items.sort(key=lambda item: item.get_closest_marker("longest") is None)
     for item in items:
         if {"fresh_project", "browser", "small_disks"}.intersection(
             getattr(item, "fixturenames", ())
