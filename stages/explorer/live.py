@@ -15,7 +15,7 @@ from stages.figures.run import Run
 from stages.webpage.offline import base64_text
 
 PAGE = Path(__file__).parent / "page"
-WORKER = (PAGE / "live_network.js", PAGE / "live_worker.js")
+WORKER = tuple(PAGE / f"live_{name}.js" for name in ("network", "explainer", "worker"))
 MOST_BACKGROUND = 100  # images
 BACKGROUND_BYTES = 1_700_000  # of these images, as text: a hundred of 3×64×64
 EXACT_BYTES = 2_500_000  # of a network in float32, as text; above, linear layers take 16 bits

@@ -1,4 +1,4 @@
-// Elements and numbers as the page writes them.
+// Elements of the page: found, made, and laid over the pixels of a canvas.
 
 export function byId(id) {
   return document.getElementById(id);
@@ -11,11 +11,15 @@ export function element(tag, attributes = {}, ...children) {
   return made;
 }
 
-export function minus(text) {
-  return text.replaceAll("-", "−");
-}
-
-export function signed(value, digits) {
-  const text = Math.abs(value).toFixed(digits);
-  return Number(text) === 0 ? text : (value < 0 ? "−" : "+") + text;
+/**
+ * Fit a mark to a box of pixels of the canvas under it.
+ * @param mark An absolutely positioned sibling of the canvas.
+ * @param box In pixels; one pixel wide and tall by default.
+ * @param size Width and height of the whole canvas in pixels.
+ */
+export function fitToPixels(mark, { x, y, columns = 1, rows = 1 }, { width, height }) {
+  mark.style.left = `${(100 * x) / width}%`;
+  mark.style.top = `${(100 * y) / height}%`;
+  mark.style.width = `${(100 * columns) / width}%`;
+  mark.style.height = `${(100 * rows) / height}%`;
 }

@@ -1,62 +1,47 @@
-// Starts the page: its fixed texts, its parts, and the keys that work wherever no control needs them.
+// Starts the page. All other modules only define functions and classes.
 
-import { showAddress } from "./address.js";
+import { showAbout } from "./about.js";
+import { linkAddress } from "./address.js";
+import { ClassRows } from "./class_rows.js";
 import { showClassTable } from "./class_table.js";
-import { showClasses } from "./classes.js";
 import { showConfusion } from "./confusion.js";
-import { showDetail } from "./detail.js";
-import { byId, element } from "./dom.js";
-import { cardsPerRow, galleryHas, move, showGallery } from "./gallery.js";
+import { byId } from "./dom.js";
+import { Gallery } from "./gallery.js";
 import { showGuide } from "./guide.js";
-import { showMap } from "./map.js";
-import { nRight, nTest, run } from "./run.js";
-import { select, selection } from "./selection.js";
+import { showHeading } from "./heading.js";
+import { arrowStep, hasModifier } from "./keys.js";
+import { MapView } from "./map_view.js";
+import { Run } from "./run.js";
+import { Selection } from "./selection.js";
 import { showTryOwn } from "./try_own.js";
 
-function fillTexts() {
-  byId("headline").textContent =
-    `${run.title} · ${((100 * nRight) / nTest).toFixed(1)} % of ${nTest.toLocaleString("en")} test images right`;
-  for (const [id, words] of Object.entries(run.words)) byId(id).textContent = words;
-}
+const run = new Run(JSON.parse(byId("run").textContent));
+const selection = new Selection(run);
+const gallery = new Gallery(run, selection);
 
-function fillFacts() {
-  for (const [title, rows] of run.facts) {
-    const table = element("table", {}, element("caption", {}, title));
-    for (const [key, value, meaning] of rows) {
-      const parts = key.split(/(?<=[._])/).flatMap((part) => [part, element("wbr")]);
-      const head = element("th", { scope: "row" }, ...parts);
-      if (meaning) head.append(element("small", {}, meaning));
-      table.append(element("tr", {}, head, element("td", {}, value)));
-    }
-    byId("facts").append(table);
-  }
-}
+showAbout(run);
+showClassTable(run);
+showGuide(run);
+showHeading(run, selection);
+new ClassRows(run, selection).start();
+new MapView(run, selection).start();
+showConfusion(run, gallery);
+gallery.start();
+linkAddress(selection, gallery);
+showTryOwn(run, selection);
 
-function onKey(event) {
-  if (event.altKey || event.ctrlKey || event.metaKey || event.defaultPrevented) return;
-  if (event.target.matches("input, select")) return;
-  const steps = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
-  const step = steps[event.key];
+byId("previous").addEventListener("click", () => gallery.move([-1, 0]));
+byId("next").addEventListener("click", () => gallery.move([1, 0]));
+
+// Keys that work wherever no control needs them.
+document.addEventListener("keydown", (event) => {
+  if (hasModifier(event) || event.defaultPrevented || event.target.matches("input, select")) return;
+  const step = arrowStep(event);
   if (/^[0-9]$/.test(event.key)) {
-    const chosen = selection.image.shown[Number(event.key)];
-    if (chosen !== undefined) select({ for: String(chosen) });
-  } else if (step && (step[1] || galleryHas(event.target))) {
-    move(step[0] * cardsPerRow() + step[1]);
+    const chosen = selection.image.mapClasses[Number(event.key)];
+    if (chosen !== undefined) selection.select({ for: String(chosen) });
+  } else if (step && (step[0] || gallery.contains(event.target))) {
+    gallery.move(step);
     event.preventDefault();
   }
-}
-
-fillTexts();
-fillFacts();
-showClassTable();
-showGuide();
-showDetail();
-showClasses();
-showMap();
-showConfusion();
-showGallery();
-showAddress();
-showTryOwn();
-document.addEventListener("keydown", onKey);
-byId("previous").addEventListener("click", () => move(-1));
-byId("next").addEventListener("click", () => move(1));
+});

@@ -1,127 +1,150 @@
-// The gallery and its filters: which images are listed, in which order.
+// The gallery and its filters: which images are listed, and in which order.
 
+import { paint } from "./colors.js";
 import { byId, element } from "./dom.js";
-import { paintImage } from "./drawing.js";
-import { arrays, images, nImages, names } from "./run.js";
-import { onSelect, select, selection } from "./selection.js";
+import { clamp } from "./numbers.js";
 
-const gallery = byId("gallery");
-const filters = Object.fromEntries(
-  ["true", "predicted", "outcome", "order", "search"].map((id) => [id, byId(id)]),
-);
-const orders = {
-  place: (a, b) => a.place - b.place,
+const ORDERS = {
+  index: (a, b) => a.index - b.index,
   sure: (a, b) => b.confidence - a.confidence,
   unsure: (a, b) => a.confidence - b.confidence,
   surprise: (a, b) => b.surprise - a.surprise,
 };
-const cards = images.map(cardOf);
-const listeners = [];
-let listed = [];
 
-/** Call `listener(label, predicted)` after each change of the two class filters, "" for any. */
-export function onFilter(listener) {
-  listeners.push(listener);
+/**
+ * The images that match all filters, in order.
+ * @param filters `label` and `predicted`: class numbers as text; `outcome`: "right" or "wrong"; `search`:
+ *   part of the title, in either case; "" stands for any. `order`: "index", "sure", "unsure" or "surprise".
+ */
+export function listed(images, { label, predicted, outcome, search, order }) {
+  const title = search.trim().toLowerCase();
+  return images
+    .filter(
+      (image) =>
+        (label === "" || image.label === Number(label)) &&
+        (predicted === "" || image.predicted === Number(predicted)) &&
+        (outcome === "" || image.right === (outcome === "right")) &&
+        image.title.toLowerCase().includes(title),
+    )
+    .sort(ORDERS[order]);
 }
 
-/** List the images of these classes, numbers as text or "" for any, and show the first of them. */
-export function filterBy(label, predicted) {
-  setFilters(label, predicted);
-  list();
-}
+export class Gallery {
+  #run;
+  #selection;
+  #list = byId("gallery");
+  #controls = {
+    label: byId("true"),
+    predicted: byId("predicted"),
+    outcome: byId("outcome"),
+    order: byId("order"),
+    search: byId("search"),
+  };
+  #cards;
+  #listed = [];
+  #listeners = [];
 
-/** List all images if this one is not listed. */
-export function reveal(image) {
-  if (listed.includes(image)) return;
-  setFilters("", "");
-  refresh();
-}
-
-/** Go some images on in the list; focus follows if it was in the gallery. */
-export function move(by) {
-  if (!listed.length) return;
-  const within = galleryHas(document.activeElement);
-  const place = listed.indexOf(selection.image);
-  select({ image: listed[Math.max(0, Math.min(listed.length - 1, place + by))] });
-  if (within) cards[selection.image.place].focus();
-}
-
-export function galleryHas(target) {
-  return gallery.contains(target);
-}
-
-export function cardsPerRow() {
-  return getComputedStyle(gallery).gridTemplateColumns.split(" ").length;
-}
-
-function cardOf(image) {
-  const canvas = element("canvas", { "aria-hidden": "true" });
-  paintImage(canvas, arrays.images, image.place);
-  const outcome = image.right ? "right" : "wrong";
-  const label =
-    `${image.title}, ${names[image.label]}, predicted ${names[image.predicted]} ` +
-    `with probability ${image.confidence.toFixed(3)}, ${outcome}`;
-  const caption = element("span", {}, `${image.right ? "✓" : "✗"} ${names[image.predicted]}`);
-  const attributes = { role: "option", "aria-label": label, title: label, class: outcome, tabindex: "-1" };
-  const card = element("li", attributes, canvas, caption);
-  card.addEventListener("click", () => select({ image }));
-  return card;
-}
-
-function matches(image) {
-  const wanted = filters.search.value.trim().toLowerCase();
-  return (
-    (filters.true.value === "" || image.label === Number(filters.true.value)) &&
-    (filters.predicted.value === "" || image.predicted === Number(filters.predicted.value)) &&
-    (filters.outcome.value === "" || image.right === (filters.outcome.value === "right")) &&
-    image.title.toLowerCase().includes(wanted)
-  );
-}
-
-function setFilters(label, predicted) {
-  filters.true.value = label;
-  filters.predicted.value = predicted;
-  filters.outcome.value = "";
-  filters.search.value = "";
-}
-
-/** List the images that match, and show the first of them. */
-function list() {
-  refresh();
-  if (listed.length) select({ image: listed[0] });
-}
-
-function refresh() {
-  listed = images.filter(matches).sort(orders[filters.order.value]);
-  gallery.replaceChildren(...listed.map((image) => cards[image.place]));
-  byId("count").textContent =
-    listed.length === nImages ? `${nImages} images` : `${listed.length || "None"} of ${nImages} images`;
-  for (const listener of listeners) listener(filters.true.value, filters.predicted.value);
-}
-
-/** Mark the card of the image shown; the gallery is one stop of the tab key. */
-function markCard() {
-  for (const image of images) {
-    const selected = image === selection.image;
-    cards[image.place].setAttribute("aria-selected", String(selected));
-    cards[image.place].tabIndex = selected ? 0 : -1;
+  constructor(run, selection) {
+    this.#run = run;
+    this.#selection = selection;
+    this.#cards = run.images.map((image) => this.#card(image));
   }
-  const card = cards[selection.image.place];
-  const box = gallery.getBoundingClientRect();
-  const at = card.getBoundingClientRect();
-  if (at.top < box.top) gallery.scrollTop += at.top - box.top;
-  if (at.bottom > box.bottom) gallery.scrollTop += at.bottom - box.bottom;
-}
 
-/** Fill the filters and the gallery. */
-export function showGallery() {
-  for (const id of ["true", "predicted"]) {
-    filters[id].append(element("option", { value: "" }, "any"));
-    names.forEach((name, number) => filters[id].append(element("option", { value: number }, name)));
+  /** Fill the filters and list all images. */
+  start() {
+    const { label, predicted } = this.#controls;
+    for (const control of [label, predicted]) {
+      control.append(element("option", { value: "" }, "any"));
+      this.#run.classNames.forEach((name, number) => control.append(element("option", { value: number }, name)));
+    }
+    for (const control of Object.values(this.#controls)) control.addEventListener("input", () => this.#refresh());
+    byId("filters").addEventListener("submit", (event) => event.preventDefault());
+    byId("clear").addEventListener("click", () => this.filterBy("", ""));
+    this.#selection.onSelect(({ image }) => image && this.#markCard());
+    this.#refresh();
   }
-  for (const control of Object.values(filters)) control.addEventListener("input", list);
-  byId("filters").addEventListener("submit", (event) => event.preventDefault());
-  byId("clear").addEventListener("click", () => filterBy("", ""));
-  onSelect(({ image }) => image && markCard());
-  list();
+
+  /** Call `listener(label, predicted)` after each change of the two class filters, "" for any. */
+  onFilter(listener) {
+    this.#listeners.push(listener);
+  }
+
+  /** List the images of these classes, numbers as text or "" for any, and select the first of them. */
+  filterBy(label, predicted) {
+    this.#setFilters(label, predicted);
+    this.#refresh();
+  }
+
+  /** List all images if this one is not listed. */
+  reveal(image) {
+    if (this.#listed.includes(image)) return;
+    this.#setFilters("", "");
+    this.#fill();
+  }
+
+  /** Select the image so many columns to the right and rows down in the list; focus follows within the gallery. */
+  move([right, down]) {
+    if (!this.#listed.length) return;
+    const hadFocus = this.contains(document.activeElement);
+    const index = this.#listed.indexOf(this.#selection.image) + right + down * this.#nColumns();
+    this.#selection.select({ image: this.#listed[clamp(index, 0, this.#listed.length - 1)] });
+    if (hadFocus) this.#cards[this.#selection.image.index].focus();
+  }
+
+  contains(target) {
+    return this.#list.contains(target);
+  }
+
+  #nColumns() {
+    return getComputedStyle(this.#list).gridTemplateColumns.split(" ").length;
+  }
+
+  #card(image) {
+    const name = this.#run.classNames[image.predicted];
+    const outcome = image.right ? "right" : "wrong";
+    const label =
+      `${image.title}, ${this.#run.classNames[image.label]}, predicted ${name} ` +
+      `with probability ${image.confidence.toFixed(3)}, ${outcome}`;
+    const canvas = element("canvas", { "aria-hidden": "true" });
+    paint(canvas, this.#run, (pixel) => this.#run.imageColor(image, pixel));
+    const attributes = { role: "option", "aria-label": label, title: label, class: outcome, tabindex: "-1" };
+    const card = element("li", attributes, canvas, element("span", {}, `${image.right ? "✓" : "✗"} ${name}`));
+    card.addEventListener("click", () => this.#selection.select({ image }));
+    return card;
+  }
+
+  #setFilters(label, predicted) {
+    this.#controls.label.value = label;
+    this.#controls.predicted.value = predicted;
+    this.#controls.outcome.value = "";
+    this.#controls.search.value = "";
+  }
+
+  /** List the images that match, and select the first of them. */
+  #refresh() {
+    this.#fill();
+    if (this.#listed.length) this.#selection.select({ image: this.#listed[0] });
+  }
+
+  #fill() {
+    const filters = Object.fromEntries(Object.entries(this.#controls).map(([name, { value }]) => [name, value]));
+    this.#listed = listed(this.#run.images, filters);
+    this.#list.replaceChildren(...this.#listed.map(({ index }) => this.#cards[index]));
+    const [n, nAll] = [this.#listed.length, this.#run.nImages];
+    byId("count").textContent = n === nAll ? `${nAll} images` : `${n || "None"} of ${nAll} images`;
+    for (const listener of this.#listeners) listener(filters.label, filters.predicted);
+  }
+
+  /** Mark the card of the selected image, the gallery's only stop of the Tab key, and scroll to it. */
+  #markCard() {
+    for (const image of this.#run.images) {
+      const isSelected = image === this.#selection.image;
+      this.#cards[image.index].setAttribute("aria-selected", String(isSelected));
+      this.#cards[image.index].tabIndex = isSelected ? 0 : -1;
+    }
+    const gallery = this.#list.getBoundingClientRect();
+    const card = this.#cards[this.#selection.image.index].getBoundingClientRect();
+    if (card.top < gallery.top) this.#list.scrollTop += card.top - gallery.top;
+    if (card.bottom > gallery.bottom) this.#list.scrollTop += card.bottom - gallery.bottom;
+  }
 }

@@ -1,49 +1,51 @@
-// How to read a map, on an example of the run: the right prediction whose map has both colours strongest.
+// How to read a map, shown on an example: the right prediction whose map has both colours strongest.
 
-import { byId, element, signed } from "./dom.js";
-import { mapColor, paintImage, paintMap } from "./drawing.js";
-import { arrays, height, images, largest, mapOf, names, nPixels, run, width } from "./run.js";
+import { blend, paint } from "./colors.js";
+import { byId, element, fitToPixels } from "./dom.js";
+import { largest, signed } from "./numbers.js";
 
 const OPACITY = 0.9;
 
-export function showGuide() {
-  const right = images.filter((image) => image.right && image.shown.includes(image.predicted));
-  const image = right.length ? largest(right, weakerColour) : images[0];
-  const number = image.shown.includes(image.predicted) ? image.predicted : image.shown[0];
-  const values = mapOf(image, number);
+export function showGuide(run) {
+  const image = example(run);
+  const number = image.mapClasses.includes(image.predicted) ? image.predicted : image.mapClasses[0];
+  const values = run.map(image, number);
   const [raising, lowering] = strongest(values);
-  paintImage(byId("example-image"), arrays.images, image.place);
-  paintMap(byId("example-map"), image, (pixel) => mapColor(values[pixel], run.limits[1]), OPACITY);
-  paintImage(byId("example-background"), arrays.backgroundMean, 0);
-  byId("example-title").textContent = `${image.title}: the map of ${names[number]}`;
-  byId("example-map").parentElement.append(markOf(raising, "A"), markOf(lowering, "B"));
-  const words = (pixel) => `${signed(values[pixel], 3)} ${run.unit}`;
-  byId("raising").textContent = `${run.warm} (A: ${words(raising)})`;
-  byId("lowering").textContent = `${run.cool} (B: ${words(lowering)})`;
-  for (const part of document.querySelectorAll(".example-class")) part.textContent = names[number];
+  const colorOf = (pixel) => run.imageColor(image, pixel);
+  paint(byId("example-image"), run, colorOf);
+  paint(byId("example-map"), run, (pixel) =>
+    blend(colorOf(pixel), run.scale.color(values[pixel], run.limits[1]), OPACITY),
+  );
+  paint(byId("example-background"), run, (pixel) => run.backgroundColor(pixel));
+  byId("example-title").textContent = `${image.title}: the map of ${run.classNames[number]}`;
+  byId("example-map").parentElement.append(ring(run, raising, "A"), ring(run, lowering, "B"));
+  byId("raising").textContent = `${run.warm} (A: ${signed(values[raising], 3)} ${run.unit})`;
+  byId("lowering").textContent = `${run.cool} (B: ${signed(values[lowering], 3)} ${run.unit})`;
+  for (const part of document.querySelectorAll(".example-class")) part.textContent = run.classNames[number];
 }
 
-/** The pixels that raise and lower most. */
+/** The image, predicted right, with the strongest values of both signs; the first without such images. */
+function example(run) {
+  const right = run.images.filter((image) => image.right && image.mapClasses.includes(image.predicted));
+  if (!right.length) return run.images[0];
+  return largest(right, (image) => {
+    const values = run.map(image, image.predicted);
+    const [raising, lowering] = strongest(values);
+    return Math.min(values[raising], -values[lowering]);
+  });
+}
+
+/** The pixels with the highest and the lowest value. */
 function strongest(values) {
-  const pixels = Array.from({ length: nPixels }, (_, pixel) => pixel);
+  const pixels = Array.from(values, (_, pixel) => pixel);
   return [largest(pixels, (pixel) => values[pixel]), largest(pixels, (pixel) => -values[pixel])];
 }
 
-/** How strong the weaker of the two colours is in the map of an image's predicted class. */
-function weakerColour(image) {
-  const values = mapOf(image, image.predicted);
-  const [raising, lowering] = strongest(values);
-  return Math.min(values[raising], -values[lowering]);
-}
-
-/** A ring around a pixel of the example, with a letter beside it. */
-function markOf(pixel, letter) {
-  const [y, x] = [Math.floor(pixel / width), pixel % width];
-  const side = x < width / 2 ? "left" : "right";
+/** A ring around a pixel of the example, with a letter next to it. */
+function ring(run, pixel, letter) {
+  const [x, y] = [pixel % run.width, Math.floor(pixel / run.width)];
+  const side = x < run.width / 2 ? "left" : "right";
   const mark = element("span", { class: `mark ${side}`, "aria-hidden": "true" }, element("span", {}, letter));
-  mark.style.left = `${(100 * x) / width}%`;
-  mark.style.top = `${(100 * y) / height}%`;
-  mark.style.width = `${100 / width}%`;
-  mark.style.height = `${100 / height}%`;
+  fitToPixels(mark, { x, y }, run);
   return mark;
 }

@@ -1,9 +1,9 @@
-// The network of the run, and DeepSHAP through it: the operations and rules of stages/deepshap.
-// It runs in a worker (live_worker.js). Planes lie with their channels last, (row, column, channel).
+// The run's network and DeepSHAP through it, with the operations and rules of engine/src/deepshap.
+// Images and activations have their channels last: (row, column, channel).
 //
-// An operation's `forward` returns its output and what `backward` needs of it; `backward` turns the
-// multiplier of the output, for one image and one background image, into one for each input. What
-// divides a change by a change keeps the digits that the engine keeps: float64 where it does.
+// An operation's `forward` returns its output and the values that `backward` needs (`kept`). `backward`
+// turns the multiplier of the output, for one image and one background image, into a multiplier for each
+// input. Ratios of changes are as precise as in the engine: float64 where it uses that.
 
 const kinds = {
   affine: {
@@ -21,7 +21,7 @@ const kinds = {
     backward: (_, m) => [m, m],
   },
   relu: {
-    // The rescale rule: change of the output over change of the input; the slope where nothing changes.
+    // The rescale rule: change of the output over change of the input; the slope if the input does not change.
     forward: (_, [x]) => ({ output: x.map((value) => (value > 0 ? value : 0)), kept: Float32Array.from(x) }),
     backward(_, m, x, b) {
       const passed = new Float64Array(m.length);
@@ -35,7 +35,7 @@ const kinds = {
     },
   },
   softmax: {
-    // As the network's output: each probability through its own logit, as in shap.
+    // Each probability through its own logit, as in shap.
     forward(_, [x]) {
       const output = softmax(x);
       return { output, kept: { x, y: output } };
@@ -138,7 +138,7 @@ const kinds = {
     },
   },
   max_pool: {
-    // The change goes to the position of the larger side, as a ratio to that position's own change.
+    // The change goes to the maximum's position in the larger of both outputs, over the change there.
     forward(operation, [x]) {
       const output = new Float64Array(length(operation.shape)).fill(-Infinity);
       const index = new Int32Array(output.length);
@@ -176,7 +176,7 @@ function channelsFirst(values, [c, h, w]) {
   return Float64Array.from({ length: c * h * w }, (_, i) => values[(i % (h * w)) * c + Math.floor(i / (h * w))]);
 }
 
-/** Where a kernel's rows lie in the input and in the kernel, and how many numbers each of them spans. */
+/** Fill `runs` with (start in the input, start in the kernel, length) of each row of a kernel; its used length. */
 function findRuns({ input: [c, h, w], window, stride, padding }, row, column, runs) {
   const left = column * stride[1] - padding[1];
   const [from, to] = [Math.max(0, -left), Math.min(window[1], w - left)];
@@ -191,7 +191,7 @@ function findRuns({ input: [c, h, w], window, stride, padding }, row, column, ru
   return n;
 }
 
-/** Visit each element of each window, row by row: its place in the output and in the input. */
+/** Visit each element of each window, row by row, with its index in the output and in the input. */
 function overWindows({ input: [c, h, w], shape, window, stride, padding }, visit) {
   for (let row = 0; row < shape[1]; row++) {
     for (let column = 0; column < shape[2]; column++) {
@@ -213,7 +213,7 @@ export function softmax(logits) {
   return powers.map((power) => power / sum);
 }
 
-/** An operation as the page holds it, with its input's shape and its weights ready to be used. */
+/** The operation with its input's shape, and its weights in the order that the loops read. */
 function prepared(described, shapes) {
   const operation = { ...described, ...described.settings, ...described.arrays, input: shapes[described.inputs[0]] };
   if (described.kind === "convolution") {
@@ -229,9 +229,8 @@ function prepared(described, shapes) {
 
 export class Network {
   /**
-   * @param shape Of an image: channels, height, width.
-   * @param described Operations as in engine/src/deepshap/graph/portable.py, arrays as typed arrays beside
-   *   their `sizes`.
+   * @param shape Channels, height and width of an image.
+   * @param described Operations as in engine/src/deepshap/graph/portable.py, with typed arrays and their `sizes`.
    */
   constructor(shape, described) {
     this.shape = shape;
@@ -240,11 +239,11 @@ export class Network {
     this.nOutputs = length(shapes.at(-1));
   }
 
-  /** Send an image (c, h, w) through: its outputs, and what the way back needs of it. */
+  /** The network's outputs for an image (c, h, w), and the values that `attribute` needs. */
   run(pixels) {
     const values = [channelsLast(pixels, this.shape)];
     const kept = this.operations.map((operation) => {
-      const done = kinds[operation.kind].forward(operation, operation.inputs.map((place) => values[place]));
+      const done = kinds[operation.kind].forward(operation, operation.inputs.map((index) => values[index]));
       values.push(done.output);
       return done.kept;
     });
@@ -261,9 +260,9 @@ export class Network {
       const operation = this.operations[at - 1];
       const rule = kinds[operation.kind];
       const passed = rule.backward(operation, waiting[at], image.kept[at - 1], background.kept[at - 1]);
-      operation.inputs.forEach((place, i) => {
-        const before = waiting[place];
-        waiting[place] = before ? before.map((value, j) => value + passed[i][j]) : passed[i];
+      operation.inputs.forEach((index, i) => {
+        const before = waiting[index];
+        waiting[index] = before ? before.map((value, j) => value + passed[i][j]) : passed[i];
       });
       waiting[at] = undefined;
     }

@@ -1,60 +1,54 @@
-// The map on show as numbers: of one class or a contrast of two, its attributions summed over blocks.
+// The map of a selection as numbers: attributions to one class, or a contrast of two, summed over blocks.
 
-import { errorsOf, height, mapOf, names, nPixels, run, width } from "./run.js";
-import { selection, shownClass, subtractedClass } from "./selection.js";
-
-/** Value of the strongest colour, output units per block. */
-export function limit() {
-  return run.limits[String(selection.grain)];
+/** The value that has the strongest colour, in output units per block. */
+export function limit({ run, grain }) {
+  return run.limits[String(grain)];
 }
 
-/** Digits after the point of a value on show. */
-export function digits() {
-  return Math.min(12, Math.max(1, 3 - Math.floor(Math.log10(limit()))));
+/** Digits after the point of the map's values. */
+export function digits(selection) {
+  return Math.min(12, Math.max(1, 3 - Math.floor(Math.log10(limit(selection)))));
 }
 
 /** A standard error, such as "± 0.012", on one line. */
-export function plusMinus(error) {
-  return `±\u00a0${error.toFixed(digits())}`;
+export function plusMinus(error, nDigits) {
+  return `±\u00a0${error.toFixed(nDigits)}`;
 }
 
-/** The unit of a value on show. */
-export function perWhat() {
-  const side = selection.grain * run.block;
-  return `${run.unit} per ${selection.grain === 1 ? "pixel" : `${side} × ${side} pixels`}`;
+/** The unit of the map's values. */
+export function mapUnit({ run, grain }) {
+  const side = grain * run.block;
+  return `${run.unit} per ${grain === 1 ? "pixel" : `${side} × ${side} pixels`}`;
 }
 
 /** Each pixel's value replaced by the sum over its block of `grain` by `grain` drawn pixels. */
-export function summedOverBlocks(values) {
-  const { grain } = selection;
+export function blockSums(values, { run, grain }) {
   if (grain === 1) return values;
-  const columns = Math.ceil(width / grain);
-  const sums = new Float64Array(columns * Math.ceil(height / grain));
-  const pixelsEach = run.block ** 2; // a drawn pixel is the mean of that many
-  for (let pixel = 0; pixel < nPixels; pixel++) sums[blockOf(pixel)] += values[pixel] * pixelsEach;
-  return Float32Array.from(values, (_, pixel) => sums[blockOf(pixel)]);
-
-  function blockOf(pixel) {
-    return Math.floor(Math.floor(pixel / width) / grain) * columns + Math.floor((pixel % width) / grain);
-  }
+  const columns = Math.ceil(run.width / grain);
+  const sums = new Float64Array(columns * Math.ceil(run.height / grain));
+  const blockOf = (pixel) =>
+    Math.floor(Math.floor(pixel / run.width) / grain) * columns + Math.floor((pixel % run.width) / grain);
+  const nAveraged = run.block ** 2; // a drawn pixel is the mean of so many
+  values.forEach((value, pixel) => (sums[blockOf(pixel)] += value * nAveraged));
+  return values.map((_, pixel) => sums[blockOf(pixel)]);
 }
 
-/** Values (h * w) of the map or contrast on show, their standard errors, and what to call it. */
-export function mapOnShow() {
-  const { image } = selection;
-  const [plus, minus] = [shownClass(), subtractedClass()];
-  const maps = [mapOf(image, plus)];
-  const errors = [errorsOf(image, plus)];
-  if (minus !== null) {
-    maps.push(mapOf(image, minus).map((value) => -value));
-    errors.push(errorsOf(image, minus));
+/** The selection's map or contrast: values (h * w), their standard errors, and its name. */
+export function selectedMap(selection) {
+  const { run, image, grain, shownClass, subtractedClass } = selection;
+  const maps = [run.map(image, shownClass)];
+  const errors = [run.errors(image, shownClass)];
+  let name = run.classNames[shownClass];
+  if (subtractedClass !== null) {
+    maps.push(run.map(image, subtractedClass).map((value) => -value));
+    errors.push(run.errors(image, subtractedClass));
+    name += ` − ${run.classNames[subtractedClass]}`;
   }
-  const total = (parts) => summedOverBlocks(parts.reduce((a, b) => a.map((value, pixel) => value + b[pixel])));
+  const total = (terms) => blockSums(terms.reduce((a, b) => a.map((value, pixel) => value + b[pixel])), selection);
   return {
     values: total(maps),
     errors: errors[0] && total(errors),
-    called: minus === null ? names[plus] : `${names[plus]} − ${names[minus]}`,
-    // errors of a sum are at most the sum of the errors
-    atMost: minus === null && selection.grain === 1 ? "" : "at most ",
+    name,
+    errorsAreBounds: subtractedClass !== null || grain > 1, // a sum's error is at most the sum of the errors
   };
 }

@@ -1,11 +1,11 @@
-// An image file as the pipeline reads it: transparent parts on white, grey by Pillow's weights, and
-// resized by its bilinear filter, which averages where it shrinks.
+// Image files as the pipeline reads them: transparent pixels on white, grey by Pillow's weights, and
+// resized by Pillow's bilinear filter, which averages when it shrinks.
 
 const MOST_PIXELS = 40e6;
 
 /**
- * Colours 0 to 255 (r, g, b of each pixel in turn) of a file in another size.
- * @throws {Error} Whose message says, after the file's name, what is wrong with it.
+ * A file's colours (r, g, b of each pixel in turn, 0 to 255), resized.
+ * @throws {Error} The file is no image or too large; the message continues the file's name.
  */
 export async function readPicture(file, nChannels, width, height) {
   const bitmap = await opened(file);
@@ -29,7 +29,7 @@ export async function readPicture(file, nChannels, width, height) {
 async function opened(file) {
   const bitmap = await createImageBitmap(file).catch(() => {
     throw new Error("not an image that this browser can read; choose a PNG or JPEG file");
-  }); // upright, as the camera was held
+  }); // turned upright by its EXIF orientation
   const size = `${bitmap.width} × ${bitmap.height} pixels`;
   if (bitmap.width * bitmap.height <= MOST_PIXELS) return bitmap;
   bitmap.close();
@@ -44,7 +44,7 @@ function transposed(plane, width, height) {
   return Uint8Array.from({ length: plane.length }, (_, i) => plane[(i % height) * width + Math.floor(i / height)]);
 }
 
-/** Resize each row to another width: triangles as wide as the shrinking, as Pillow's BILINEAR. */
+/** Resize each row to another width with triangular weights, as Pillow's BILINEAR. */
 function resizeRows(plane, width, height, to) {
   const scale = width / to;
   const support = Math.max(scale, 1);

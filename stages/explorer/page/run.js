@@ -1,81 +1,94 @@
-// The run's data as arrays, and what can be computed from them. Every text from the data reaches
-// the page as text, never as markup.
+// The run as the page holds it: images, maps, predictions, and values derived from them. All text from
+// the run is shown as text, never as markup.
 
-export const run = JSON.parse(document.getElementById("run").textContent);
-export const names = run.classNames.map((name, number) => name.trim() || `class ${number}`);
-export const { n: nImages, c: nChannels, h: height, w: width, m: nMaps, k: nClasses } = run.size;
-export const nPixels = height * width;
-export const nTest = run.cells.reduce((total, [, , count]) => total + count, 0);
-export const nRight = run.cells.reduce((total, [a, b, count]) => total + (a === b ? count : 0), 0);
+import { ColorScale } from "./colors.js";
+import { largest } from "./numbers.js";
 
-const types = { int16: Int16Array, uint8: Uint8Array, int32: Int32Array, float32: Float32Array };
+const ARRAY_TYPES = { int16: Int16Array, uint8: Uint8Array, int32: Int32Array, float32: Float32Array };
+
+export class Run {
+  /** @param content The page's JSON, see `page_content` in document.py. */
+  constructor({ names, titles, classNames, size, arrays, ...content }) {
+    Object.assign(this, content);
+    ({ n: this.nImages, c: this.nChannels, h: this.height, w: this.width, m: this.nMaps, k: this.nClasses } = size);
+    this.nPixels = this.height * this.width;
+    this.classNames = classNames.map((name, number) => name.trim() || `class ${number}`);
+    this.classes = classNames.map((_, number) => number);
+    this.arrays = Object.fromEntries(Object.entries(arrays).map(([name, packed]) => [name, unpackedArray(packed)]));
+    this.scale = new ColorScale(this.arrays.colors, content.fade.share);
+    this.hasErrors = this.arrays.errors.length > 0;
+    this.images = Array.from({ length: this.nImages }, (_, index) => this.#image(index, names[index], titles[index]));
+    this.nTest = content.cells.reduce((total, [, , count]) => total + count, 0);
+    this.nRight = content.cells.reduce((total, [label, predicted, count]) => total + (label === predicted ? count : 0), 0);
+  }
+
+  #image(index, name, title) {
+    const label = this.arrays.labels[index];
+    const predicted = largest(this.classes, (number) => this.probability({ index }, number));
+    return {
+      index,
+      name,
+      title,
+      label,
+      predicted,
+      right: predicted === label,
+      confidence: this.probability({ index }, predicted),
+      surprise: -Math.log(Math.max(this.probability({ index }, label), Number.MIN_VALUE)),
+      mapClasses: Array.from(this.arrays.shown.subarray(index * this.nMaps, (index + 1) * this.nMaps)),
+    };
+  }
+
+  probability({ index }, number) {
+    return this.arrays.probabilities[index * this.nClasses + number];
+  }
+
+  /** Sum of an image's attributions to a class that has a map. */
+  sum(image, number) {
+    return this.arrays.sums[this.#mapIndex(image, number)];
+  }
+
+  /** Base value plus sum of the attributions. */
+  output(image, number) {
+    return this.arrays.baseValues[number] + this.sum(image, number);
+  }
+
+  /** Attributions (h * w) of an image to a class that has a map. */
+  map(image, number) {
+    return this.#unpackedMap(this.arrays.maps, this.arrays.steps, this.#mapIndex(image, number));
+  }
+
+  /** Standard errors (h * w) of a map; null without error bars. */
+  errors(image, number) {
+    if (!this.hasErrors) return null;
+    return this.#unpackedMap(this.arrays.errors, this.arrays.errorSteps, this.#mapIndex(image, number));
+  }
+
+  imageColor({ index }, pixel) {
+    return this.#color(this.arrays.images, index, pixel);
+  }
+
+  /** A pixel's colour in the mean of the background images. */
+  backgroundColor(pixel) {
+    return this.#color(this.arrays.backgroundMean, 0, pixel);
+  }
+
+  #mapIndex({ index, mapClasses }, number) {
+    return index * this.nMaps + mapClasses.indexOf(number);
+  }
+
+  #unpackedMap(maps, steps, index) {
+    const packed = maps.subarray(index * this.nPixels, (index + 1) * this.nPixels);
+    return Float32Array.from(packed, (value) => value * steps[index]);
+  }
+
+  #color(pixels, index, pixel) {
+    const start = index * this.nChannels * this.nPixels + pixel;
+    const channels = this.nChannels === 1 ? [0, 0, 0] : [0, 1, 2];
+    return channels.map((channel) => pixels[start + channel * this.nPixels]);
+  }
+}
 
 function unpackedArray({ type, base64 }) {
   const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
-  return new types[type](bytes.buffer);
-}
-
-export const arrays = Object.fromEntries(
-  Object.entries(run.arrays).map(([name, packed]) => [name, unpackedArray(packed)]),
-);
-export const hasErrors = arrays.errors.length > 0;
-
-export function probability(image, number) {
-  return arrays.probabilities[image.place * nClasses + number];
-}
-
-/** The one of these numbers with the largest value, the first of several. */
-export function largest(numbers, value) {
-  return numbers.reduce((best, number) => (value(number) > value(best) ? number : best));
-}
-
-const allClasses = names.map((_, number) => number);
-
-function imageAt(place) {
-  const label = arrays.labels[place];
-  const predicted = largest(allClasses, (number) => probability({ place }, number));
-  return {
-    place,
-    name: run.names[place],
-    title: run.titles[place],
-    label,
-    predicted,
-    right: predicted === label,
-    confidence: probability({ place }, predicted),
-    surprise: -Math.log(Math.max(probability({ place }, label), Number.MIN_VALUE)),
-    shown: Array.from(arrays.shown.subarray(place * nMaps, (place + 1) * nMaps)),
-  };
-}
-
-export const images = Array.from({ length: nImages }, (_, place) => imageAt(place));
-
-/** Where the map of a class, which the image has, lies among all maps. */
-function slotOf(image, number) {
-  return image.place * nMaps + image.shown.indexOf(number);
-}
-
-/** Sum of the attributions of one image to a class that has a map. */
-export function sum(image, number) {
-  return arrays.sums[slotOf(image, number)];
-}
-
-function unpackedMap(maps, steps, slot) {
-  return Float32Array.from(maps.subarray(slot * nPixels, (slot + 1) * nPixels), (step) => step * steps[slot]);
-}
-
-/** Attribution (h * w) of one image to a class that has a map. */
-export function mapOf(image, number) {
-  return unpackedMap(arrays.maps, arrays.steps, slotOf(image, number));
-}
-
-/** Its standard error (h * w); null without error bars. */
-export function errorsOf(image, number) {
-  return hasErrors ? unpackedMap(arrays.errors, arrays.errorSteps, slotOf(image, number)) : null;
-}
-
-/** Colours 0 to 255 of the explained images and of the mean of the background: red, green, blue. */
-export function pixelColor(pixels, place, pixel) {
-  const start = place * nChannels * nPixels + pixel;
-  const channels = nChannels === 1 ? [0, 0, 0] : [0, 1, 2];
-  return channels.map((channel) => pixels[start + channel * nPixels]);
+  return new ARRAY_TYPES[type](bytes.buffer);
 }

@@ -1,132 +1,145 @@
-// The panel "Try your own": a picture is drawn, chosen or taken from the page, and the network answers.
+// The panel "Try your own": draw a picture, choose a file or take an explained image; the network answers.
 
-import { ask, prepare, showAnswers } from "./answer.js";
+import { Answers } from "./answers.js";
 import { byId } from "./dom.js";
+import { Drawing } from "./drawing.js";
+import { drawOn } from "./pens.js";
 import { readPicture } from "./picture.js";
-import { arrays, height, nChannels, pixelColor, run, width } from "./run.js";
-import { selection } from "./selection.js";
-import { drawOn } from "./sketch.js";
-import { Drawing } from "./strokes.js";
 
-const panel = byId("try");
-const canvas = byId("sketch");
-let drawing = null;
-let isStale = false; // what is on show, until the next frame
-
-export function showTryOwn() {
+/** Fill the panel, or say why the network is missing. */
+export function showTryOwn(run, selection) {
   byId("try-words").textContent = run.live.reason ?? run.live.words;
-  if (run.live.reason) return;
-  const [, tall, wide] = run.live.shape;
-  drawing = new Drawing(wide, tall, run.live.paper);
-  byId("take").hidden = byId("try-panel").hidden = false;
-  panel.style.setProperty("--sides", `${wide} / ${tall}`);
-  fillControls(Math.min(wide, tall));
-  showAnswers();
-  drawOn(canvas, drawing, color, changed);
-  byId("centre").addEventListener("input", changed);
-  byId("undo").addEventListener("click", undo);
-  byId("wipe").addEventListener("click", wipe);
-  byId("take").addEventListener("click", takeImage);
-  byId("file").addEventListener("change", chooseFile);
-  panel.addEventListener("dragover", (event) => event.preventDefault());
-  panel.addEventListener("drop", dropFile);
-  panel.addEventListener("keydown", onKey);
-  refresh();
-  prepareOnSight();
+  if (!run.live.reason) new TryOwn(run, selection).start();
 }
 
-function fillControls(side) {
-  byId("breadth").max = String(Math.max(3, Math.round(side / 4)));
-  byId("breadth").value = String(Math.max(1, Math.round(side / 5.5) / 2)); // 2.5 of 28, as MNIST's pens
-  byId("centre").parentElement.hidden = nChannels > 1;
-  byId("ink").parentElement.hidden = nChannels === 1;
-}
+class TryOwn {
+  #run;
+  #selection;
+  #drawing;
+  #answers;
+  #panel = byId("try");
+  #canvas = byId("sketch");
+  #isStale = false; // until the next frame
 
-/** Let the worker get ready before it is needed, but not on a page whose reader never comes here. */
-function prepareOnSight() {
-  const observer = new IntersectionObserver(([entry]) => {
-    if (!entry.isIntersecting) return;
-    prepare();
-    observer.disconnect();
-  });
-  observer.observe(panel);
-}
+  constructor(run, selection) {
+    const [, height, width] = run.live.shape;
+    this.#run = run;
+    this.#selection = selection;
+    this.#drawing = new Drawing(width, height, run.live.paper);
+    this.#answers = new Answers(run);
+  }
 
-/** The colour to draw with: that of nothing, the opposite, or the one chosen. */
-function color() {
-  if (byId("erase").checked) return run.live.paper;
-  if (nChannels === 1) return [255 - run.live.paper[0]];
-  return [1, 3, 5].map((at) => parseInt(byId("ink").value.slice(at, at + 2), 16));
-}
+  start() {
+    const { width, height } = this.#drawing;
+    byId("take").hidden = byId("try-panel").hidden = false;
+    this.#panel.style.setProperty("--sides", `${width} / ${height}`);
+    this.#fillControls(Math.min(width, height));
+    this.#listen();
+    this.#refresh();
+    this.#prepareOnSight();
+  }
 
-function changed() {
-  if (!isStale) requestAnimationFrame(refresh);
-  isStale = true;
-}
+  #fillControls(side) {
+    byId("breadth").max = String(Math.max(3, Math.round(side / 4)));
+    byId("breadth").value = String(Math.max(1, Math.round(side / 5.5) / 2)); // 2.5 of 28, as MNIST's pens
+    byId("centre").parentElement.hidden = this.#run.nChannels > 1;
+    byId("ink").parentElement.hidden = this.#run.nChannels === 1;
+  }
 
-/** Show the picture and what the network sees of it, and ask about that. */
-function refresh() {
-  isStale = false;
-  drawing.paint(canvas);
-  byId("hint").hidden = !drawing.isBlank;
-  byId("centre").disabled = !drawing.canMove;
-  const moved = nChannels === 1 && byId("centre").checked && drawing.canMove && !drawing.isBlank;
-  const colors = drawing.paint(byId("seen"), moved ? drawing.centred() : undefined);
-  ask(drawing.isBlank ? null : colors);
-}
+  #listen() {
+    const change = () => this.#change();
+    const pen = () => ({ color: this.#color(), breadth: Number(byId("breadth").value) });
+    drawOn(this.#canvas, this.#drawing, pen, change);
+    byId("centre").addEventListener("input", change);
+    byId("undo").addEventListener("click", () => this.#undo());
+    byId("wipe").addEventListener("click", () => {
+      this.#drawing.clear();
+      change();
+    });
+    byId("take").addEventListener("click", () => this.#takeImage());
+    byId("file").addEventListener("change", async ({ target }) => {
+      if (target.files.length) await this.#takeFile(target.files[0]);
+      target.value = ""; // so that the same file can be chosen again
+    });
+    this.#panel.addEventListener("dragover", (event) => event.preventDefault());
+    this.#panel.addEventListener("drop", (event) => {
+      event.preventDefault();
+      const [file] = event.dataTransfer.files;
+      if (file) this.#takeFile(file);
+    });
+    this.#panel.addEventListener("keydown", (event) => this.#onKey(event));
+  }
 
-function undo() {
-  drawing.undo();
-  changed();
-}
+  /** Prepare the network when the panel comes into view, but not for readers who never scroll here. */
+  #prepareOnSight() {
+    const observer = new IntersectionObserver(([entry]) => {
+      if (!entry.isIntersecting) return;
+      this.#answers.prepare();
+      observer.disconnect();
+    });
+    observer.observe(this.#panel);
+  }
 
-function wipe() {
-  drawing.clear();
-  changed();
-}
+  /** The colour to draw with: the paper's to erase, its opposite in grey, or the chosen one. */
+  #color() {
+    const { live, nChannels } = this.#run;
+    if (byId("erase").checked) return live.paper;
+    if (nChannels === 1) return [255 - live.paper[0]];
+    return [1, 3, 5].map((at) => parseInt(byId("ink").value.slice(at, at + 2), 16));
+  }
 
-/** Put the explained image on show here; where the page holds it smaller, enlarged. */
-function takeImage() {
-  const colors = [];
-  for (let row = 0; row < drawing.height; row++) {
-    for (let column = 0; column < drawing.width; column++) {
-      const y = Math.floor((row * height) / drawing.height);
-      const x = Math.floor((column * width) / drawing.width);
-      colors.push(...pixelColor(arrays.images, selection.image.place, y * width + x));
+  #change() {
+    if (!this.#isStale) requestAnimationFrame(() => this.#refresh());
+    this.#isStale = true;
+  }
+
+  /** Show the picture and the network's input, and ask about that. */
+  #refresh() {
+    this.#isStale = false;
+    const { isBlank, canMove } = this.#drawing;
+    this.#drawing.paint(this.#canvas);
+    byId("hint").hidden = !isBlank;
+    byId("centre").disabled = !canMove;
+    const isMoved = this.#run.nChannels === 1 && byId("centre").checked && canMove && !isBlank;
+    const colors = this.#drawing.paint(byId("seen"), isMoved ? this.#drawing.centred() : undefined);
+    this.#answers.ask(isBlank ? null : colors);
+  }
+
+  #undo() {
+    this.#drawing.undo();
+    this.#change();
+  }
+
+  /** Paint on the selected image, enlarged if the page holds it smaller. */
+  #takeImage() {
+    const { width, height } = this.#drawing;
+    const colors = Array.from({ length: width * height }, (_, pixel) => {
+      const x = Math.floor(((pixel % width) * this.#run.width) / width);
+      const y = Math.floor((Math.floor(pixel / width) * this.#run.height) / height);
+      return this.#run.imageColor(this.#selection.image, y * this.#run.width + x);
+    });
+    this.#drawing.put(colors.flat());
+    this.#change();
+    this.#panel.scrollIntoView({ block: "start" });
+    this.#canvas.focus({ preventScroll: true });
+  }
+
+  async #takeFile(file) {
+    const { width, height } = this.#drawing;
+    byId("try-error").textContent = "";
+    try {
+      this.#drawing.put(await readPicture(file, this.#run.nChannels, width, height));
+      this.#change();
+    } catch (error) {
+      byId("try-error").textContent = `${file.name}: ${error.message}.`;
     }
   }
-  drawing.put(colors);
-  changed();
-  panel.scrollIntoView({ block: "start" });
-  canvas.focus({ preventScroll: true });
-}
 
-async function takeFile(file) {
-  byId("try-error").textContent = "";
-  try {
-    drawing.put(await readPicture(file, nChannels, drawing.width, drawing.height));
-    changed();
-  } catch (error) {
-    byId("try-error").textContent = `${file.name}: ${error.message}.`;
+  #onKey(event) {
+    if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "z") {
+      this.#undo();
+      event.preventDefault();
+    }
+    event.stopPropagation(); // the page's keys are for the selected image
   }
-}
-
-async function chooseFile(event) {
-  const [file] = event.target.files;
-  if (file) await takeFile(file);
-  event.target.value = ""; // so that the same file can be chosen again
-}
-
-function dropFile(event) {
-  event.preventDefault();
-  const [file] = event.dataTransfer.files;
-  if (file) takeFile(file);
-}
-
-function onKey(event) {
-  if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "z") {
-    undo();
-    event.preventDefault();
-  }
-  event.stopPropagation(); // the page's keys stand for the explained image, which is elsewhere
 }

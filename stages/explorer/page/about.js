@@ -1,0 +1,19 @@
+// The page's texts about the run: the headline, notes, and tables of its metrics and parameters.
+
+import { byId, element } from "./dom.js";
+
+export function showAbout(run) {
+  const accuracy = ((100 * run.nRight) / run.nTest).toFixed(1);
+  byId("headline").textContent = `${run.title} · accuracy ${accuracy} % on ${run.nTest.toLocaleString("en")} test images`;
+  for (const [id, words] of Object.entries(run.words)) byId(id).textContent = words;
+  for (const [title, rows] of run.facts) {
+    const table = element("table", {}, element("caption", {}, title));
+    for (const [key, value, meaning] of rows) {
+      const words = key.split(/(?<=[._])/).flatMap((word) => [word, element("wbr")]);
+      const head = element("th", { scope: "row" }, ...words);
+      if (meaning) head.append(element("small", {}, meaning));
+      table.append(element("tr", {}, head, element("td", {}, value)));
+    }
+    byId("facts").append(table);
+  }
+}
