@@ -55,7 +55,7 @@ def test_every_class_has_its_numbers_in_a_table(page: Page, run: Run) -> None:
         "precision",
         "recall",
         "F1",
-        "top_class_agreement",
+        "top-class agreement",
         "strength (logits)",
     ]
     names = table.get_by_role("rowheader").all_inner_texts()
