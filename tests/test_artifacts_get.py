@@ -16,7 +16,7 @@ TAGGER = ("-c", "user.name=Test", "-c", "user.email=test@example.org")
 
 @pytest.fixture
 def published(project: Project, tmp_path: Path) -> str:
-    """A repository without results of its own: they lie in a remote, a folder."""
+    """A repository whose results are only in a remote, a folder."""
     project.succeed("dvc", "remote", "add", "--default", "shared", str(tmp_path / "shared"))
     project.succeed("dvc", "push", "--quiet", "train", "explain")
     commit(project, "Name the shared folder")

@@ -22,7 +22,7 @@ ENV = {"AWS_ACCESS_KEY_ID": "none", "AWS_SECRET_ACCESS_KEY": "none", "NO_PROXY":
 
 
 class Remote(NamedTuple):
-    """A remote, and how to reach one of its files without DVC."""
+    """A remote, with access to its files without DVC."""
 
     options: dict[str, str]
     flip: Callable[[str], Any]
@@ -93,7 +93,7 @@ def lose(key: str) -> None:
 def test_a_pull_that_verifies_stops_at_a_damaged_file(
     remote: tuple[Project, Remote, str], ran_project: Project
 ) -> None:
-    """It names the result, and brings no damage; the run heals, and the remote after it."""
+    """It names the result and fetches no damage; a run repairs the clone, then the remote."""
     project, opened, key = remote
     expected = (ran_project.root / RESULT).read_bytes()
     project.succeed("dvc", "remote", "modify", "shared", "verify", "true")
@@ -105,7 +105,7 @@ def test_a_pull_that_verifies_stops_at_a_damaged_file(
     )
     assert project.repro("report")["report"] == "ran"
     assert RESULT.read_bytes() == expected
-    opened.remove(key)  # else DVC finds it there, and sends nothing
+    opened.remove(key)  # otherwise DVC finds it there and sends nothing
     assert "1 file pushed" in project.run("dvc", "push", "report", **ENV).stdout
     lose(key)
     assert project.run("dvc", "pull", "report", **ENV).returncode == 0
