@@ -14,7 +14,7 @@ from moto.server import ThreadedMotoServer
 
 from tests.conftest import Project, assert_refused
 from tests.damage import flip
-from tools.verify.records import read_lock, read_records
+from tools.verify.records import open_repo, read_records
 
 SLOW = pytest.mark.slow  # the other remote's run
 RESULT = Path("plots/classes.csv")  # of the stage report
@@ -76,7 +76,8 @@ def remote(
         for option, value in opened.options.items():
             project.succeed("dvc", "remote", "modify", "shared", option, value)
         assert project.run("dvc", "push", "report", **ENV).returncode == 0
-        (digest,) = [record.digest for record in read_records(read_lock()) if record.path == RESULT]
+        with open_repo() as repo:
+            (digest,) = [record.digest for record in read_records(repo) if record.path == RESULT]
         key = f"files/md5/{digest[:2]}/{digest[2:]}"
         opened.flip(key)
         lose(key)
@@ -100,9 +101,7 @@ def test_a_pull_that_verifies_stops_at_a_damaged_file(
     result = project.run("dvc", "pull", "report", **ENV)
     assert_refused(result, rf"failed to pull data .*\n{RESULT}\n")
     assert not RESULT.exists()
-    assert f"not here, and not checked: {RESULT}; " in project.succeed(
-        "python", "-m", "tools.verify"
-    )
+    assert f"missing, not checked: {RESULT}; " in project.succeed("python", "-m", "tools.verify")
     assert project.repro("report")["report"] == "ran"
     assert RESULT.read_bytes() == expected
     opened.remove(key)  # else DVC finds it there, and sends nothing

@@ -197,7 +197,7 @@ FORGED: dict[str, tuple[Callable[[], None], str]] = {
     ),
     "explanation, its description": (
         lambda: Path("data/shap/about.json").write_text("{}") and None,
-        r"data/shap: its JSON file is not as stage_shap writes it \(KeyError\('class_names'\)\)",
+        r"data/shap: its JSON file is not what stage_shap writes \(KeyError\('class_names'\)\)",
     ),
     "measures": (edit_table, r"measures\.csv: a measure is infinite"),
 }
@@ -228,9 +228,7 @@ def test_attributions_that_do_not_add_up_though_dvc_has_recorded_them(there: Pro
         r"^error: verify: 1 fault\n"
         r"data/shap/values\.npy: attributions of image 1 to class 3 .*: dvc repro --force explain$",
     )
-    assert (
-        "stale, since read before what they read was made anew: quality, report;" in result.stdout
-    )
+    assert "stale, because their inputs changed since: quality, report;" in result.stdout
 
 
 @pytest.mark.slow
