@@ -1,4 +1,4 @@
-"""Which images and classes of two versions are compared; no pipeline runs."""
+"""The images and classes that are compared; no pipeline runs."""
 
 from dataclasses import replace
 from typing import Any
@@ -113,7 +113,7 @@ def test_measures_of_each_image_are_paired_by_image() -> None:
         replace(version(), predictions=None, measures=after.iloc[::-1]),
     )
     named = {metric.name: metric for metric in compare_metrics(pairs)}
-    assert named.keys() == {"removal_gain", "accuracy"}, "and no error of one version alone"
+    assert named.keys() == {"removal_gain", "accuracy"}, "without one version's own standard error"
     found = named["removal_gain"]
     differences = (after - before)["removal_gain"].iloc[1:]
     assert found.n_images == len(indices) - 1
