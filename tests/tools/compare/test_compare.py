@@ -87,7 +87,7 @@ def test_a_version_without_error_bars(inside: Path, capsys: Capture) -> None:
         ([], r"name one revision, or two \(got 0\): make compare REV=HEAD~1"),
         (["HEAD", "HEAD~1", "HEAD~2"], r"\(got 3\)"),
         (["HEAD~2"], r"HEAD~2 \(\w{7}\): data/shap is neither in DVC's cache nor in a remote .*"
-         r"dvc push, then dvc pull, or make it: git switch --detach HEAD~2, dvc repro"),
+         r"dvc push, then run dvc pull, or make it: git switch --detach HEAD~2, dvc repro"),
     ],
 )  # fmt: skip
 def test_a_version_that_cannot_be_read_is_reported(

@@ -92,8 +92,8 @@ def test_metrics_are_paired_by_image() -> None:
     right = [pd.Series(p.predicted == labels, dtype=float) for p in (first, second)]
     assert found["accuracy"].old == pytest.approx(right[0].mean())
     assert found["accuracy"].error == pytest.approx((right[1] - right[0]).sem())
-    of_true = [p.probabilities[np.arange(200), labels] for p in (first, second)]
-    losses = pd.Series(np.log(of_true[0]) - np.log(of_true[1]))
+    true_class_probabilities = [p.probabilities[np.arange(200), labels] for p in (first, second)]
+    losses = pd.Series(np.log(true_class_probabilities[0]) - np.log(true_class_probabilities[1]))
     assert found["log_loss"].new - found["log_loss"].old == pytest.approx(losses.mean())
     assert found["log_loss"].error == pytest.approx(losses.sem())
     assert (found["macro_f1"].old, found["macro_f1"].new) == (0.25, 0.5)

@@ -47,11 +47,11 @@ def test_moved_and_strength_by_hand() -> None:
     assert Similarity.of(a, 3 * a).strength == pytest.approx(3)
 
 
-def test_maps_of_zeros_are_handled() -> None:
+def test_maps_zero_maps_are_handled() -> None:
     a, zeros = drawn(1, 4, 4), np.zeros((1, 4, 4))
-    of_zeros = Similarity.of(zeros, zeros)
-    assert (of_zeros.pearson, of_zeros.overlap, of_zeros.moved) == (1, 1, 0)
-    assert np.isnan(of_zeros.strength)
+    zero_maps = Similarity.of(zeros, zeros)
+    assert (zero_maps.pearson, zero_maps.overlap, zero_maps.moved) == (1, 1, 0)
+    assert np.isnan(zero_maps.strength)
     for found in (Similarity.of(a, zeros), Similarity.of(zeros, a)):
         assert (found.pearson, found.moved) == (0, 1)
 
