@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 def experiments(ran_project: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """The first hundred images of 3,000 explained, and experiments with other seeds.
 
-    The 3,000 are drawn by `seed`, so those of another one have some images in common, not all. With
+    The 3,000 are drawn by `seed`, so another seed's have only part of the images in common. With
     a hundred background images each of their ten groups holds every class, as the whole does; of
     fewer the classes differ from group to group, and the error bars are too long.
     """
