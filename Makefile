@@ -59,7 +59,8 @@ check: $(DEVELOP)
 	actionlint
 
 docs: $(DEVELOP)
-	mkdocs build --strict
+	python -m tools.params_reference
+	NO_MKDOCS_2_WARNING=1 mkdocs build --strict
 
 pictures: $(DEVELOP)
 	python -m tools.pictures

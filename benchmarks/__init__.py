@@ -1,1 +1,1 @@
-"""The README's timings, run as `python -m benchmarks.<name>`. Nothing imports them."""
+"""The timings in the documentation, run as `python -m benchmarks.<name>`; nothing imports them."""

@@ -1,12 +1,12 @@
-"""Time our DeepSHAP against shap's and captum's, and see how it grows.
+"""Compares the engine's time with shap's and captum's, and measures how time and memory grow.
 
 Usage:
-    python -m benchmarks.deepshap                the three side by side, on four networks
-    python -m benchmarks.deepshap --growth       ours on lenet, over images and background images
-    python -m benchmarks.deepshap --test-set     ours on the whole MNIST test set, to disk
+    python -m benchmarks.deepshap                engine, shap and captum on four networks
+    python -m benchmarks.deepshap --growth       engine on lenet, by images and background images
+    python -m benchmarks.deepshap --test-set     engine on the whole MNIST test set, to disk
 
-Images are MNIST's, and the networks have learned from them for a while, since time depends on how
-many activations are 0.
+The images are MNIST. The networks are trained on it briefly, because time depends on how many
+activations are 0.
 """
 
 from __future__ import annotations
@@ -45,11 +45,11 @@ class Residual(nn.Module):
         self.first_norm = nn.BatchNorm2d(channels)
         self.second = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
         self.second_norm = nn.BatchNorm2d(channels)
-        # Two, because shap and captum do not take a module used twice.
+        # Two modules, because shap and captum do not accept a module that is used twice.
         self.first_relu, self.second_relu = nn.ReLU(), nn.ReLU()
 
     def forward(self, planes: Tensor) -> Tensor:
-        """Add what two convolutions make of the planes to the planes."""
+        """Two convolutions of the planes, added to the planes."""
         inner = self.first_relu(self.first_norm(self.first(planes)))
         return self.second_relu(self.second_norm(self.second(inner)) + planes)
 
@@ -89,11 +89,13 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "residual": residual,
     "digits_vit": lambda: vit.build(1, IMAGE[1:], N_CLASSES),
 }
-COMPARED = [name for name in NETWORKS if name != "digits_vit"]  # shap's do not add up for that
+COMPARED = [
+    name for name in NETWORKS if name != "digits_vit"
+]  # the values of shap are not additive for it
 
 
 def trained(name: str) -> nn.Module:
-    """A network that has learned from 25,600 images of MNIST, in eval mode."""
+    """A network in eval mode, trained on 25,600 images of MNIST."""
     torch.manual_seed(0)
     network = NETWORKS[name]()
     optimiser = torch.optim.Adam(network.parameters(), 2e-3)
@@ -120,7 +122,7 @@ def mnist(name: str, n: int) -> Tensor:
 
 
 def peak_mb() -> float:
-    """The most memory this process has held since `forget_peak`, or since its start, MB."""
+    """Peak memory of this process since `reset_peak`, or since its start, in MB."""
     status = Path("/proc/self/status")
     if not status.exists():
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
@@ -128,28 +130,28 @@ def peak_mb() -> float:
     return int(fields["VmHWM"].split()[0]) / 1000
 
 
-def forget_peak() -> None:
-    """Measure the peak anew, where the system can (Linux)."""
+def reset_peak() -> None:
+    """Restart the measurement of peak memory, where the system supports it (Linux)."""
     refs = Path("/proc/self/clear_refs")
     if refs.exists():
         refs.write_text("5")
 
 
 def matrix_rate(size: int = 2048, repeats: int = 5) -> float:
-    """Floating-point operations per second of a float32 matrix product, the median of some."""
+    """Floating-point operations per second of a float32 matrix product, the median of repeats."""
     a, b = torch.rand(2, size, size)
     return statistics.median(2 * size**3 / seconds(torch.matmul, a, b) for _ in range(repeats))
 
 
 def seconds(run: Callable[..., object], *args: object) -> float:
-    """How long a call takes."""
+    """Duration of a call."""
     start = time.perf_counter()
     run(*args)
     return time.perf_counter() - start
 
 
 def by_shap(network: nn.Module, images: Tensor, background: Tensor) -> np.ndarray:
-    """The reference."""
+    """Values of shap.DeepExplainer."""
     import shap
 
     values: np.ndarray = shap.DeepExplainer(network, background).shap_values(
@@ -159,7 +161,7 @@ def by_shap(network: nn.Module, images: Tensor, background: Tensor) -> np.ndarra
 
 
 def by_captum(network: nn.Module, images: Tensor, background: Tensor) -> np.ndarray:
-    """captum, one output after the other."""
+    """Values of captum's DeepLiftShap, output by output."""
     from captum.attr import DeepLiftShap
 
     explainer = DeepLiftShap(network)
@@ -168,55 +170,55 @@ def by_captum(network: nn.Module, images: Tensor, background: Tensor) -> np.ndar
 
 
 def compare(names: list[str], rounds: int, n_images: int, n_background: int) -> None:
-    """Print the comparison, network by network."""
+    """Print a row of the comparison for each network."""
     rate = matrix_rate()
     print(f"float32 matrix product: {rate / GIGA:.0f} GFLOP/s on {torch.get_num_threads()} threads")
-    print("milliseconds an image, median of", rounds, "rounds;", n_background, "background images")
+    print("milliseconds per image, median of", rounds, "rounds;", n_background, "background images")
     print(
-        "| network | ours | shap | captum | shap / ours | captum / ours "
-        "| largest difference | peak MB, ours | shap |\n|" + " --- |" * 9
+        "| network | engine | shap | captum | shap / engine | captum / engine "
+        "| largest difference | peak MB, engine | shap |\n|" + " --- |" * 9
     )
     background, images = mnist("train", n_background), mnist("t10k", n_images)
     for name in names:
         network = trained(name)
-        forget_peak()
+        reset_peak()
         explainer = DeepShap(network, background)
-        took: dict[str, list[float]] = {"ours": [], "shap": [], "captum": []}
-        ours = explainer.attribute(images)
+        took: dict[str, list[float]] = {"engine": [], "shap": [], "captum": []}
+        values = explainer.attribute(images)
         peak = peak_mb()
-        forget_peak()
+        reset_peak()
         reference = by_shap(network, images[:1], background)
         shap_peak = peak_mb()
         largest = float(np.abs(reference).max())
-        difference = float(np.abs(ours[:1].numpy() - reference).max()) / largest
+        difference = float(np.abs(values[:1].numpy() - reference).max()) / largest
         for at in tqdm(range(rounds), desc=name, leave=False):
             one = images[at % n_images][None]
-            took["ours"].append(seconds(explainer.attribute, images) / n_images)
+            took["engine"].append(seconds(explainer.attribute, images) / n_images)
             took["shap"].append(seconds(by_shap, network, one, background))
             took["captum"].append(seconds(by_captum, network, one, background))
         ms = {method: 1000 * statistics.median(times) for method, times in took.items()}
         print(
-            f"| {name} | {ms['ours']:.1f} | {ms['shap']:.0f} | {ms['captum']:.0f} "
-            f"| {ms['shap'] / ms['ours']:.1f} | {ms['captum'] / ms['ours']:.1f} "
+            f"| {name} | {ms['engine']:.1f} | {ms['shap']:.0f} | {ms['captum']:.0f} "
+            f"| {ms['shap'] / ms['engine']:.1f} | {ms['captum'] / ms['engine']:.1f} "
             f"| {difference:.1e} | {peak:.0f} | {shap_peak:.0f} |",
             flush=True,
         )
 
 
 def grow(sizes: list[int]) -> None:
-    """Print how time and memory of lenet grow with images and background."""
+    """Print how time and memory for lenet grow with the images and the background."""
     network = trained("lenet")
     pairs, times, peaks = [], [], []
     DeepShap(network, mnist("train", 10)).attribute(mnist("t10k", 1))  # the first call warms up
     print("| images | background images | s | ms / pair | peak MB |\n|" + " --- |" * 5)
     for n in sizes:
         for b in sizes:
-            forget_peak()
+            reset_peak()
             explainer = DeepShap(network, mnist("train", b))
             images = mnist("t10k", n)
             took = 0.0
-            for part in tqdm(images.split(10), desc=f"{n} x {b}", leave=False):
-                took += seconds(explainer.attribute, part)
+            for ten in tqdm(images.split(10), desc=f"{n} x {b}", leave=False):
+                took += seconds(explainer.attribute, ten)
             pairs.append(n * b)
             times.append(took)
             peaks.append(peak_mb())
@@ -224,7 +226,7 @@ def grow(sizes: list[int]) -> None:
             print(f"| {n} | {b} | {took:.1f} | {per_pair:.3f} | {peaks[-1]:.0f} |", flush=True)
     many = [
         at for at, count in enumerate(pairs) if 100 * count >= max(pairs)
-    ]  # overheads are small
+    ]  # where overheads are small
     exponent = power([pairs[at] for at in many], [times[at] for at in many])
     print(
         f"From {pairs[many[0]]:,} pairs to {max(pairs):,}, time grows as pairs to the power of "
@@ -240,10 +242,10 @@ def power(sizes: list[int], times: list[float]) -> float:
 
 
 def explain_test_set(out: Path, n_images: int, n_background: int) -> None:
-    """Explain the MNIST test set by convnet, writing values as they are made."""
+    """Explain the MNIST test set with convnet, writing the values as they are computed."""
     images = mnist("t10k", n_images)
     network = trained("convnet")
-    forget_peak()  # of training
+    reset_peak()  # training has its own
     explainer = DeepShap(network, mnist("train", n_background))
     path = out / "values.npy"
     shape = (len(images), *IMAGE, N_CLASSES)
@@ -251,9 +253,9 @@ def explain_test_set(out: Path, n_images: int, n_background: int) -> None:
     start = time.perf_counter()
     with tqdm(total=len(images), unit="image") as progress:
         for at in range(0, len(images), 20):
-            part = images[at : at + 20]
-            values[at : at + 20] = explainer.attribute(part).numpy()
-            progress.update(len(part))
+            batch = images[at : at + 20]
+            values[at : at + 20] = explainer.attribute(batch).numpy()
+            progress.update(len(batch))
     values.flush()
     print(
         f"{len(images)} images, {N_CLASSES} outputs, {n_background} background images: "
@@ -263,18 +265,20 @@ def explain_test_set(out: Path, n_images: int, n_background: int) -> None:
 
 
 def main() -> None:
-    """Read the options and run what they ask for."""
+    """Read the options and run the benchmark they select."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--growth", action="store_true", help="time over images and background")
     parser.add_argument("--sizes", type=int, nargs="+", default=[10, 100, 1000])
     parser.add_argument("--test-set", action="store_true", help="the whole MNIST test set")
-    parser.add_argument("--out", type=Path, help="folder for its values; a temporary one if none")
+    parser.add_argument(
+        "--out", type=Path, help="folder for its values; a temporary one by default"
+    )
     parser.add_argument("--networks", nargs="+", choices=COMPARED, default=COMPARED)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--images", type=int, help="default 32, with --test-set 10000")
     parser.add_argument("--background", type=int, default=100)
     options = parser.parse_args()
-    warnings.simplefilter("ignore")  # of shap and captum, about their hooks
+    warnings.simplefilter("ignore")  # shap and captum warn about their hooks
     if options.growth:
         grow(options.sizes)
     elif options.test_set:

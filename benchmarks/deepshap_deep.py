@@ -1,12 +1,11 @@
-"""Time and memory of our DeepSHAP on deep networks of torchvision.
+"""Measures the engine's time and memory on deep networks of torchvision.
 
 Usage:
-    python -m benchmarks.deepshap_deep           64 px beside shap
-    python -m benchmarks.deepshap_deep --large   224 px: peak memory of a process of its own each
+    python -m benchmarks.deepshap_deep           64 px, compared with shap
+    python -m benchmarks.deepshap_deep --large   224 px, with the peak memory of one process each
 
-Weights and images are random, with a fixed seed: time does not depend on them. The networks are as
-torchvision builds them. Shap alone gets a copy that computes nothing in place, since it cannot run
-otherwise.
+Weights and images are random with a fixed seed, since time does not depend on them. The networks
+are unmodified for the engine. shap gets copies without in-place operations, which it cannot run.
 """
 
 import argparse
@@ -30,7 +29,7 @@ LARGE = {"resnet50": 100, "vit_b_16": 20}
 
 
 def seeded(name: str, n_outputs: int) -> nn.Module:
-    """A network with the weights of seed 0, in eval mode."""
+    """A network in eval mode with the weights of seed 0."""
     torch.manual_seed(0)
     network: nn.Module = torchvision.models.get_model(name, weights=None, num_classes=n_outputs)
     return network.eval()
@@ -42,7 +41,7 @@ def pictures(n: int, side_px: int) -> Tensor:
 
 
 def not_in_place(network: nn.Module) -> nn.Module:
-    """A copy whose activations write to new memory."""
+    """A copy without in-place activations."""
     network = copy.deepcopy(network)
     for module in network.modules():
         if hasattr(module, "inplace"):
@@ -51,29 +50,29 @@ def not_in_place(network: nn.Module) -> nn.Module:
 
 
 def compare(names: list[str], rounds: int, n_images: int, n_background: int) -> None:
-    """Print the comparison with shap, network by network."""
+    """Print a row of the comparison with shap for each network."""
     print(f"64 px, {n_background} background images, {N_OUTPUTS} outputs;", end=" ")
     print(f"median of {rounds} rounds, {torch.get_num_threads()} threads")
-    print("| network | ours, ms an image | shap | shap / ours |\n|" + " --- |" * 4)
+    print("| network | engine, ms per image | shap | shap / engine |\n|" + " --- |" * 4)
     background, images = pictures(n_background, 64), pictures(n_images, 64)
     for name in names:
         network = seeded(name, N_OUTPUTS)
         explainer, plain = DeepShap(network, background), not_in_place(network)
-        took: dict[str, list[float]] = {"ours": [], "shap": []}
+        took: dict[str, list[float]] = {"engine": [], "shap": []}
         explainer.attribute(images[:1])  # the first call warms up
         for at in range(rounds):
-            took["ours"].append(seconds(explainer.attribute, images) / n_images)
+            took["engine"].append(seconds(explainer.attribute, images) / n_images)
             try:
                 one = images[at % n_images][None]
                 took["shap"].append(seconds(by_shap, plain, one, background))
-            except RuntimeError:  # on modules that are used more than once
+            except RuntimeError:  # shap fails on modules that are used twice
                 took["shap"].append(float("nan"))
-        ours, theirs = (1000 * statistics.median(times) for times in took.values())
-        print(f"| {name} | {ours:.0f} | {theirs:.0f} | {theirs / ours:.1f} |", flush=True)
+        engine, theirs = (1000 * statistics.median(times) for times in took.values())
+        print(f"| {name} | {engine:.0f} | {theirs:.0f} | {theirs / engine:.1f} |", flush=True)
 
 
 def measure(name: str) -> None:
-    """Explain one image of 224 px, one output, and print time and peak memory of this process."""
+    """Explain one output of one 224 px image, and print this process's time and peak memory."""
     network, n_background = seeded(name, 1000), LARGE[name]
     explainers: list[DeepShap] = []
     start = seconds(lambda: explainers.append(DeepShap(network, pictures(n_background, 224))))
@@ -86,7 +85,7 @@ def measure(name: str) -> None:
 
 
 def main() -> None:
-    """Read the options and run what they ask for."""
+    """Read the options and run the benchmark they select."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--networks", nargs="+", choices=DEEP, default=DEEP)
     parser.add_argument("--rounds", type=int, default=5)
@@ -95,11 +94,11 @@ def main() -> None:
     parser.add_argument("--large", action="store_true", help="memory at 224 px")
     parser.add_argument("--measure", choices=LARGE, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    warnings.simplefilter("ignore")  # of shap, about its hooks
+    warnings.simplefilter("ignore")  # shap warns about its hooks
     if options.measure:
         measure(options.measure)
     elif options.large:
-        print("| network | background images | s to set up | s an image | s a pair | peak GiB |")
+        print("| network | background images | s to set up | s per image | s per pair | peak GiB |")
         print("|" + " --- |" * 6, flush=True)
         for name in LARGE:
             command = [sys.executable, "-m", "benchmarks.deepshap_deep", "--measure", name]

@@ -1,11 +1,11 @@
-"""Where our DeepSHAP's time goes, operation by operation, and what share of the peak it reaches.
+"""Measures the engine's time by operation, and the share of the peak rate that each reaches.
 
 Usage:
     python -m benchmarks.operations [--networks lenet ...]
 
-One core, trained networks, ten outputs, 100 background images. Counted are the multiplications that
-no zero enters, of convolutions and of products of matrices. The peak is the best rate of the
-engine's inner loop, its data in the nearest cache.
+It uses one core, trained networks, ten outputs and 100 background images. It counts the
+multiplications of nonzero numbers in convolutions and matrix products. The peak is the best rate of
+the engine's inner loop with its data in the nearest cache.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ N_IMAGES = 16
 
 
 def peak_rate() -> float:
-    """Floating-point operations per second of one core, where nothing but the inner loop runs."""
+    """Floating-point operations per second of the inner loop alone, on one core."""
     read, written, pairs = 128, 2048, 8
     multiplier = Multiplier(
         torch.rand(1, N_CLASSES, read, 1, 1), torch.rand(pairs, 1, read, 1, 1) + 1
@@ -46,16 +46,16 @@ def peak_rate() -> float:
 
 
 def necessary(rule: Rule, multiplier: Multiplier) -> int:
-    """Multiplications of a linear rule on the way back that no zero enters."""
+    """Multiplications of nonzero numbers in the backward pass of a linear rule."""
     p, k = multiplier.rows.shape[:2]
     ratio = multiplier.ratio
     ratio = torch.ones(p, 1, *multiplier.rows.shape[2:]) if ratio is None else ratio
     counted = Multiplier(torch.ones(1, 1, *multiplier.rows.shape[2:]), (ratio != 0).float())
-    mask = Multiplier(counted.rows, counted.ratio, multiplier.places).dense()
+    mask = Multiplier(counted.rows, counted.ratio, multiplier.positions).dense()
     if isinstance(rule, Convolution):
         height, width = rule.call.inputs[0][-2:]
         kernel = rule.weight.shape[2:]
-        taps = torch.conv2d(  # of each output position, those inside the input
+        taps = torch.conv2d(  # the number of taps inside the input, by output position
             torch.ones(1, 1, height, width),
             torch.ones(1, 1, *kernel),
             None,
@@ -67,20 +67,20 @@ def necessary(rule: Rule, multiplier: Multiplier) -> int:
         return int(mask.sum()) * rule.call.inputs[0].numel() * k
     if isinstance(rule, Dense):
         return int(mask.sum()) * rule.weight.shape[1] * k
-    if isinstance(rule, MatrixProduct):  # one product for each of the two factors
+    if isinstance(rule, MatrixProduct):  # one product per factor
         return 2 * int(mask.sum()) * rule.call.inputs[0][-1] * k
     return 0
 
 
 class Stopwatch:
-    """Times calls, by name, and counts the multiplications that they need."""
+    """Times calls by name, and counts the multiplications that they need."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = defaultdict(float)
         self.multiplications: dict[str, int] = defaultdict(int)
 
     def around(self, call: Callable[..., Any], name: str, rule: Rule | None) -> Callable[..., Any]:
-        """The same call, timed. Its first argument is a multiplier if there is a rule."""
+        """The call, timed. With a rule, its first argument is a multiplier."""
 
         def timed(*arguments: Any) -> Any:
             if rule is not None:
@@ -105,18 +105,18 @@ def watched(explainer: DeepShap) -> Iterator[Stopwatch]:
         owner: Any = first.get(node, step.rule)
         method = "attributions" if node in first else "backward"
         wrapped = watch.around(getattr(owner, method), name, step.rule)
-        object.__setattr__(owner, method, wrapped)  # since some are frozen
+        object.__setattr__(owner, method, wrapped)  # some owners are frozen dataclasses
     yield watch
 
 
 def table(name: str, peak: float, product: float, n_threads: int) -> None:
-    """Print a network's operations.
+    """Print the time of each operation of a network.
 
     Args:
-        name: Of the network.
-        peak: Of the inner loop on one core, floating-point operations per second.
-        product: Of a product of two matrices, likewise.
-        n_threads: For the time of all cores.
+        name: Name of the network.
+        peak: Floating-point operations per second of the inner loop on one core.
+        product: Floating-point operations per second of a matrix product on one core.
+        n_threads: Number of threads for the time on all cores.
     """
     explainer = DeepShap(trained(name), mnist("train", 100))
     images = mnist("t10k", N_IMAGES)
@@ -129,10 +129,12 @@ def table(name: str, peak: float, product: float, n_threads: int) -> None:
         explainer.attribute(images)
     count = sum(watch.multiplications.values()) / N_IMAGES
     rate = 2 * count / whole
-    print(f"\n{name}: {1000 * on_all:.1f} ms an image on {n_threads} cores,")
-    print(f"{1000 * whole:.1f} on one: {count / 1e6:.0f} million multiplications without a zero,")
-    print(f"{rate / peak:.0%} of the peak, {rate / product:.0%} of a product of matrices")
-    print("| operation | ms an image | share of the time | of the peak |\n|" + " --- |" * 4)
+    print(f"\n{name}: {1000 * on_all:.1f} ms per image on {n_threads} cores,")
+    print(
+        f"{1000 * whole:.1f} on one: {count / 1e6:.0f} million multiplications of nonzero numbers,"
+    )
+    print(f"{rate / peak:.0%} of the peak, {rate / product:.0%} of a matrix product")
+    print("| operation | ms per image | share of the time | of the peak |\n|" + " --- |" * 4)
     rest = whole
     for operation, took in sorted(watch.seconds.items(), key=lambda item: -item[1]):
         ms = 1000 * took / N_IMAGES
@@ -144,7 +146,7 @@ def table(name: str, peak: float, product: float, n_threads: int) -> None:
 
 
 def main() -> None:
-    """Read the names of networks and print their tables."""
+    """Print the tables of the networks that the options name."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS))
     options = parser.parse_args()

@@ -1,9 +1,9 @@
-"""Time training against the usual loop: `python -m benchmarks.train`.
+"""Compares the time of training with the usual loop: `python -m benchmarks.train`.
 
-The usual loop is what tutorials show: torchvision's MNIST with ToTensor and Normalize, a
-DataLoader, and the same network, batch size and optimiser in float32. Each loop has a process of
-its own, since ours tunes the allocator. They are measured in turn, several times; since machines
-are noisy, compare the ratios of the medians.
+The usual loop is that of tutorials: torchvision's MNIST with ToTensor and Normalize, a DataLoader,
+and the same network, batch size and optimiser in float32. Each loop runs in its own process,
+because ours tunes the allocator. They are measured alternately, several times. Machines are noisy,
+so compare the ratios of the medians.
 """
 
 import argparse
@@ -36,7 +36,7 @@ from stages.training.optimizers import build_optimizer
 MEAN, STD = 0.1307, 0.3081
 INFO = DatasetInfo("mnist", tuple("0123456789"), 1, (28, 28), (MEAN,), (STD,), parameters={})
 BATCH_SIZE = 128
-LOOPS = ("usual", "float32", "bfloat16")  # ours are named by their precision
+LOOPS = ("usual", "float32", "bfloat16")  # our loops are named by their precision
 
 
 def usual_step(
@@ -52,7 +52,7 @@ def usual_step(
 
 
 def usual_loop(root: Path, architecture: str) -> Callable[[int], None]:
-    """Prepare the usual loop; the result takes a given number of steps."""
+    """The usual loop, as a function of the number of steps."""
     transform = transforms.Compose([transforms.ToTensor(), transforms.Normalize((MEAN,), (STD,))])
     dataset = datasets.MNIST(str(root), train=True, transform=transform)
     loader = DataLoader(dataset, batch_size=BATCH_SIZE, shuffle=True)
@@ -68,7 +68,7 @@ def usual_loop(root: Path, architecture: str) -> Callable[[int], None]:
 
 
 def our_loop(root: Path, architecture: str, precision: str) -> Callable[[int], None]:
-    """Prepare the loop of the train stage; the result takes a given number of steps."""
+    """The loop of the train stage, as a function of the number of steps."""
     device = choose_device("cpu")
     configure_process_for(device)
     images, labels, *_ = mnist.read(root / "MNIST/raw").train
@@ -109,8 +109,8 @@ class Worker:
         cls._run(n_steps)
         return (time.perf_counter() - start) / n_steps * 1e3
 
-    def milliseconds_a_step(self, n_steps: int) -> float:
-        """Take a number of steps and wait for them; the mean time of one."""
+    def milliseconds_per_step(self, n_steps: int) -> float:
+        """The mean time of one step, over a number of steps."""
         return self._pool.submit(self._timed, n_steps).result()
 
     def stop(self) -> None:
@@ -119,10 +119,10 @@ class Worker:
 
 
 def main() -> None:
-    """Print milliseconds a step and the ratio of the medians."""
+    """Print milliseconds per step and the ratio of the medians."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=7, help="measurements of each loop")
-    parser.add_argument("--steps", type=int, default=60, help="optimiser steps in one measurement")
+    parser.add_argument("--steps", type=int, default=60, help="optimiser steps per measurement")
     options = parser.parse_args()
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, batch {BATCH_SIZE}")
     with tempfile.TemporaryDirectory() as scratch:
@@ -137,23 +137,23 @@ def main() -> None:
 
 
 def measure(workers: dict[str, Worker], rounds: int, steps: int) -> dict[str, list[float]]:
-    """Milliseconds a step by loop, measured in turn; the first round only warms up."""
+    """Milliseconds per step of each loop, measured alternately; the first round is a warm-up."""
     times: dict[str, list[float]] = {name: [] for name in workers}
     for round_ in tqdm(range(rounds + 1), desc="rounds", leave=False, disable=None):
         for name, worker in workers.items():
-            milliseconds = worker.milliseconds_a_step(steps)
+            milliseconds = worker.milliseconds_per_step(steps)
             if round_ > 0:
                 times[name].append(milliseconds)
     return times
 
 
 def report(architecture: str, times: dict[str, list[float]]) -> None:
-    """Print the rows of one network."""
+    """Print the lines of one network."""
     usual = statistics.median(times["usual"])
     for name, values in times.items():
         median = statistics.median(values)
         print(
-            f"{architecture:8} {name:9} {median:6.2f} ms a step "
+            f"{architecture:8} {name:9} {median:6.2f} ms per step "
             f"({min(values):.2f} … {max(values):.2f})  usual / this = {usual / median:.2f}"
         )
 

@@ -1,11 +1,11 @@
-"""Draw the explanations and measure them: `python -m stages.report`."""
+"""Draw the explanations and summarise them: `python -m stages.report`."""
 
 from pathlib import Path
 
 from stages.artifacts.explanation import Explanation
+from stages.artifacts.measurements import Measurements
 from stages.artifacts.portable import PortableNetwork
 from stages.artifacts.predictions import Predictions
-from stages.artifacts.quality import Quality
 from stages.artifacts.splits import load_split
 from stages.base.files.atomic import new_file, new_folder
 from stages.base.files.formats import write_csv, write_json
@@ -17,9 +17,8 @@ from stages.figures.contrasts import draw_contrasts
 from stages.figures.run import Run
 from stages.figures.samples import draw_samples
 from stages.figures.sheets import draw_sheets
+from stages.measures.attributions.tables import write_attribution_table
 from stages.params.report import Report
-from stages.summary.metrics import quality_metrics
-from stages.summary.tables import write_attribution_table
 
 METRICS = Path("metrics/explain.json")
 PLOTS = Path("plots")
@@ -28,19 +27,20 @@ NEEDS_LESS = "fewer images or fewer outputs of each (explain.n_images, explain.o
 
 
 class Params(StageParams):
-    """What this stage reads."""
+    """The parameters that this stage reads."""
 
     report: Report
 
 
 def main(params: Params) -> None:
-    """Read, draw, measure, write."""
+    """Read, draw, summarise, write."""
     explanation = Explanation.load()
-    parts = explanation, Predictions.load(), load_split("train")
     run = Run(
-        *parts,
+        explanation,
+        Predictions.load(),
+        load_split("train"),
         portable=PortableNetwork.load(),
-        quality=quality_metrics(Quality.load()),
+        measures=Measurements.load(),
         **params.report.model_dump(),
     )
     with new_folder(PLOTS / "shap") as folder:
@@ -53,7 +53,7 @@ def main(params: Params) -> None:
     write_attribution_table(PLOTS / "attributions.csv", explanation, run.summary)
     write_csv(PLOTS / "classes.csv", run.class_table)
     with new_file(METRICS) as file:
-        write_json(file, run.metrics)
+        write_json(file, run.metrics, sort_keys=False)  # the most important first
 
 
 if __name__ == "__main__":

@@ -17,6 +17,12 @@ LOADERS = {
     "stages/params/model.py": "architectures",
 }
 
+# A stage that loads all files of a folder depends on each of them.
+LOADERS_OF_ALL = {
+    f"stages/measures/{kind}/base/all_measures.py": f"measures/{kind}"
+    for kind in ("predictions", "explanations")
+}
+
 
 def imported_files(file: str) -> set[str]:
     """Local files that `file` imports itself, with the package files that run on the way."""
@@ -43,7 +49,7 @@ def imported_files(file: str) -> set[str]:
 def is_code(file: str) -> bool:
     """Whether a file does anything: a module that is empty or only a docstring does not."""
     if not file.endswith(".py"):
-        return True
+        return not file.endswith("py.typed")  # it marks the engine as typed, and is empty
     body = ast.parse((ROOT / file).read_text(encoding="utf-8")).body
     return any(
         not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)) for node in body
@@ -89,4 +95,7 @@ def code_of_stage(stage: str) -> tuple[set[str], set[str]]:
     kinds = {kind for loader, kind in LOADERS.items() if loader in files}
     for kind in kinds:
         files |= closure(*plugin_files(kind), *base_files(kind)) - plugin_files(kind)
+    for loader, kind in LOADERS_OF_ALL.items():
+        if loader in files:
+            files |= closure(*plugin_files(kind), *base_files(kind))
     return files | files_in("stages/base"), kinds

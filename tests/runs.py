@@ -58,12 +58,12 @@ def digits_run() -> Run:
     by_group = (test[indices][:, None] - groups)[..., None] * weights  # (n, g, 64, 10)
     share = 1 - N_BACKGROUND / N_TRAIN  # of the training images that are not in the background
     errors = by_group.std(axis=1, ddof=1) * np.sqrt(share / 10)
-    of_predicted = by_group[np.arange(len(indices)), ..., logits[indices].argmax(axis=1)]
+    predicted_maps = by_group[np.arange(len(indices)), ..., logits[indices].argmax(axis=1)]
     values = (test[indices] - background)[:, :, None] * weights
     explanation = Explanation(
         values=values.reshape(-1, 1, 8, 8, 10).astype(np.float32),
         errors=errors.reshape(-1, 8, 8, 10).astype(np.float32),
-        group_means=of_predicted.reshape(-1, 10, 8, 8).astype(np.float32),
+        group_means=predicted_maps.reshape(-1, 10, 8, 8).astype(np.float32),
         base_values=background @ weights,
         outputs=logits[indices],
         probabilities=probabilities[indices],

@@ -112,7 +112,7 @@ def test_a_changed_parameter_reaches_exactly_its_stages(toggled: Project, parame
         ("datasets/cifar10.py", {"check"}),  # not the chosen one
         ("architectures/lenet.py", {"check"}),
         ("explainers/shap_deep.py", {"quality"}),  # which may compare any
-        ("measures/removal_gain.py", {"quality"}),
+        ("measures/explanations/removal_gain.py", {"quality"}),
         ("figures/sheets.py", {"report"}),
         ("figures/page/explorer.css", {"report"}),
     ],

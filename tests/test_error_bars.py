@@ -50,7 +50,7 @@ def all_classes(n_images: int) -> Tensor:
 
 
 def test_errors_of_a_real_run_are_those_of_shap(ran_project: Project) -> None:
-    """Ten background images make ten groups of one: std/√10 of shap's values, and no more."""
+    """Ten background images make ten groups of one: exactly std/√10 of shap's values."""
     stored = Explanation.load(ran_project.root / "data/shap")
     network = load_checkpoint(torch.device("cpu"), ran_project.root / "data/model").network.double()
     images, background = (
@@ -62,8 +62,8 @@ def test_errors_of_a_real_run_are_those_of_shap(ran_project: Project) -> None:
     atol = 1e-5 * np.abs(alone).max()
     expected = alone.std(axis=0, ddof=1) / np.sqrt(10) * np.sqrt(1 - 10 / 540)
     np.testing.assert_allclose(stored.errors, expected, rtol=0, atol=atol)
-    of_predicted = alone[:, np.arange(3), ..., stored.predicted]  # (n, b, h, w)
-    np.testing.assert_allclose(stored.group_means, of_predicted, rtol=0, atol=atol)
+    predicted_class = alone[:, np.arange(3), ..., stored.predicted]  # (n, b, h, w)
+    np.testing.assert_allclose(stored.group_means, predicted_class, rtol=0, atol=atol)
 
 
 def test_groups_are_the_means_of_shap_over_their_images() -> None:
@@ -73,7 +73,7 @@ def test_groups_are_the_means_of_shap_over_their_images() -> None:
     assert groups is not None
     alone = by_background_image(network, images, background)
     ends = np.cumsum(group_sizes(23))
-    expected = [part.mean(axis=0) for part in np.split(alone, ends[:-1])]
+    expected = [group.mean(axis=0) for group in np.split(alone, ends[:-1])]
     atol = 1e-10 * np.abs(alone).max()
     np.testing.assert_allclose(groups, np.stack(expected, axis=1), rtol=0, atol=atol)
     mean = np.average(groups, axis=1, weights=group_sizes(23))
@@ -115,18 +115,18 @@ def test_group_means_are_of_the_predicted_class_where_it_has_a_map() -> None:
     run = digits_run()
     explanation = run.explanation
     classes = np.tile([7, 2], (len(explanation.labels), 1))
-    some = with_maps(run, classes).explanation
+    two_maps = with_maps(run, classes).explanation
     groups = np.random.default_rng(0).normal(size=(len(classes), 10, 8, 8, 2))
 
     def slices() -> Iterator[Attributions]:
-        for part in np.array_split(np.arange(len(classes)), 7):
-            yield Attributions(some.values[part], groups[part])
+        for rows in np.array_split(np.arange(len(classes)), 7):
+            yield Attributions(two_maps.values[rows], groups[rows])
 
-    means = np.concatenate([part.group_means for part in with_errors(slices(), some)])
-    for place, number in enumerate((7, 2)):
+    means = np.concatenate([found.group_means for found in with_errors(slices(), two_maps)])
+    for map_index, number in enumerate((7, 2)):
         own = explanation.predicted == number
         assert own.any()
-        np.testing.assert_array_equal(means[own], groups[own][..., place])
+        np.testing.assert_array_equal(means[own], groups[own][..., map_index])
     others = ~np.isin(explanation.predicted, (7, 2))
     assert np.isnan(means[others]).all()
 

@@ -1,4 +1,4 @@
-"""Metrics of the test split: in closed form, and of a real run."""
+"""The evaluate stage, on a real run and on outputs that are not finite."""
 
 import json
 from pathlib import Path
@@ -19,41 +19,6 @@ from stages.networks.checkpoint import Checkpoint, save_checkpoint
 from tests.conftest import Project
 
 
-def test_metrics_in_closed_form() -> None:
-    """Ten sure predictions of which eight are right, ten unsure ones of which five are right."""
-    probabilities = np.array([[0.9, 0.1]] * 10 + [[0.45, 0.55]] * 10)
-    labels = np.array([0] * 8 + [1] * 2 + [1] * 5 + [0] * 5)
-    metrics = evaluate.measure(probabilities, labels)
-    assert metrics["accuracy"] == pytest.approx(13 / 20)
-    assert metrics["expected_calibration_error"] == pytest.approx(0.5 * 0.1 + 0.5 * 0.05)
-    log_loss = -(8 * np.log(0.9) + 2 * np.log(0.1) + 5 * np.log(0.55) + 5 * np.log(0.45)) / 20
-    assert metrics["log_loss"] == pytest.approx(log_loss)
-    # Of "no": precision 8/10, recall 8/13; of "yes": precision 5/10, recall 5/7.
-    f1 = [2 * (8 / 10) * (8 / 13) / (8 / 10 + 8 / 13), 2 * 0.5 * (5 / 7) / (0.5 + 5 / 7)]
-    assert metrics["macro_f1"] == pytest.approx(sum(f1) / 2)
-    assert metrics["lowest_recall"] == pytest.approx(8 / 13)
-
-
-def test_a_class_that_is_never_predicted_counts_as_nothing() -> None:
-    probabilities = np.array([[0.9, 0.1, 0.0], [0.2, 0.8, 0.0], [0.6, 0.4, 0.0]])
-    metrics = evaluate.measure(probabilities, np.array([0, 1, 1]))
-    # F1 of the classes: 2/3, 2/3 and none.
-    assert metrics["macro_f1"] == pytest.approx(4 / 9)
-    assert metrics["lowest_recall"] == 0
-
-
-def test_the_most_confident_mistake_comes_first() -> None:
-    probabilities = np.array([[0.9, 0.1], [0.2, 0.8], [0.3, 0.7], [0.6, 0.4]])
-    names = np.array(["a/7.png", "a/8.png", "a/9.png", "b/7.png"])
-    predictions = Predictions(probabilities, np.array([0, 0, 0, 1]), names, ("a", "b"), {})
-    table = evaluate.mistakes(predictions)
-    assert table["index"].tolist() == [1, 2, 3]
-    assert table["name"].tolist() == ["a/8.png", "a/9.png", "b/7.png"]
-    assert table["actual"].tolist() == ["a", "a", "b"]
-    assert table["probability"].tolist() == [0.8, 0.7, 0.6]
-    assert table["probability_of_actual"].tolist() == [0.2, 0.3, 0.4]
-
-
 def test_metrics_follow_from_the_predictions(ran_project: Project) -> None:
     predictions = ran_project.root / "data/predictions"
     probabilities = np.load(predictions / "probabilities.npy")
@@ -67,19 +32,19 @@ def test_metrics_follow_from_the_predictions(ran_project: Project) -> None:
 
 @pytest.fixture
 def evaluated(here: Path) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """The stage has run on 30 images; the probabilities it should find, and the true classes."""
+    """The stage has run on 30 images; the expected probabilities, and the true classes."""
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 3, 30)
-    part = Split(rng.integers(0, 256, (30, 1, 8, 8), np.uint8), labels)
+    test = Split(rng.integers(0, 256, (30, 1, 8, 8), np.uint8), labels)
     names = np.array([f"{number}.png" for number in range(30)])
     info = DatasetInfo("Own", ("a", "b", "c"), 1, (8, 8), (0.5,), (0.3,), {})
-    save_splits(info, {"test": part}, {"test": names})
+    save_splits(info, {"test": test}, {"test": names})
     torch.manual_seed(0)
     network = build_network("single_conv", info, {})
     save_checkpoint(Checkpoint(network, "single_conv", {}, info, {}))
     evaluate.main(evaluate.Params(device="cpu"))
     with torch.no_grad():
-        logits = network.eval()(torch.from_numpy(part.images)).double().numpy()
+        logits = network.eval()(torch.from_numpy(test.images)).double().numpy()
     return scipy.special.softmax(logits, axis=1), labels
 
 
@@ -109,7 +74,7 @@ def test_predictions_are_kept_in_float32(
 def test_tables_of_the_test_split(
     evaluated: tuple[NDArray[np.float64], NDArray[np.int64]], here: Path
 ) -> None:
-    """The bins and the order of mistakes written out once more, image by image."""
+    """The bins and the order of mistakes, recomputed image by image."""
     probabilities, labels = evaluated
     predicted, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
     confusion = pd.read_csv(here / "plots/confusion.csv")
@@ -141,31 +106,14 @@ def test_tables_of_the_test_split(
     assert table["probability_of_actual"].tolist() == pytest.approx(actual, rel=1e-5)
 
 
-def test_a_confidence_of_1_lies_in_the_last_bin() -> None:
-    probabilities = np.array([[1.0, 0.0], [0.99, 0.01], [0.5, 0.5], [0.0, 1.0]])
-    table = evaluate.reliability(probabilities, np.array([0, 1, 0, 1]))
-    assert table["images"].tolist() == [1, 3]
-    assert table["accuracy"].tolist() == pytest.approx([1, 2 / 3])
-    assert table["confidence"].tolist() == pytest.approx([0.5, 2.99 / 3])
-
-
-def test_at_most_a_hundred_mistakes_are_listed() -> None:
-    """Every other one is as sure as the next; equal ones are in the order of the split."""
-    probabilities = np.tile([[0.6, 0.4], [0.7, 0.3]], (60, 1))
-    names = np.arange(120)
-    predictions = Predictions(probabilities, np.ones(120, np.int64), names, ("a", "b"), {})
-    table = evaluate.mistakes(predictions)
-    assert table["index"].tolist() == [*range(1, 120, 2), *range(0, 80, 2)]
-
-
 @pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
 def test_outputs_that_are_not_finite_are_counted_by_image(wrong: float) -> None:
     logits = torch.zeros(5, 3)
     info = DatasetInfo("Own", ("a", "b", "c"), 1, (1, 1), (0.5,), (0.3,), {})
     checkpoint = Checkpoint(torch.nn.Identity(), "own", {}, info, {})
-    (found,) = evaluate.probabilities_of(checkpoint, logits, torch.device("cpu"))
+    (found,) = evaluate.predict_probabilities(checkpoint, logits, torch.device("cpu"))
     np.testing.assert_allclose(found, np.full((5, 3), 1 / 3))
     logits[1] = wrong
     logits[4, 0] = wrong
     with pytest.raises(UserError, match=r"own gives outputs that are not finite for 2 of 5 test"):
-        list(evaluate.probabilities_of(checkpoint, logits, torch.device("cpu")))
+        list(evaluate.predict_probabilities(checkpoint, logits, torch.device("cpu")))

@@ -195,8 +195,8 @@ def test_what_is_explained_lies_in_the_splits(
     np.testing.assert_array_equal(found.images, test.images[found.indices])
     np.testing.assert_array_equal(found.labels, test.labels[found.indices])
     np.testing.assert_array_equal(found.background, train.images[found.background_indices])
-    of_class = np.bincount(train.labels[found.background_indices])
-    assert of_class.tolist() == [2, 2, 2]
+    per_class = np.bincount(train.labels[found.background_indices])
+    assert per_class.tolist() == [2, 2, 2]
 
     network = load_checkpoint(torch.device("cpu")).network.double()
     layers = [network] if output == "logits" else [network, nn.Softmax(dim=1)]

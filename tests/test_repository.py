@@ -37,14 +37,9 @@ def test_the_committed_metrics_are_those_of_the_lock() -> None:
                 assert digest == out["md5"], out["path"]
 
 
-def test_the_readme_is_whole() -> None:
+def test_the_readme_is_short_and_its_links_lead_somewhere() -> None:
     text = (ROOT / "README.md").read_text()
     links = re.findall(r"\]\((?!https?:)([^)#]+)", text)
     assert links
     assert [link for link in links if not (ROOT / link).exists()] == []
-    assert "@@" not in text
-
-
-def test_the_readme_shows_a_network_that_is_there() -> None:
-    text = re.sub(r"^  ", "", (ROOT / "README.md").read_text(), flags=re.MULTILINE)
-    assert (ROOT / "stages/architectures/single_conv.py").read_text().strip() in text
+    assert len(text.splitlines()) <= 150

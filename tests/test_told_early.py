@@ -44,7 +44,7 @@ def build(channels, image_size, n_classes):
     ("body", "output", "message"),
     [
         ("x.sort(dim=1).values", "logits", "sort: no rule for it"),
-        ("x if x.sum() > 0 else -x", "probabilities", r"forward: torch\.export cannot follow it"),
+        ("x if x.sum() > 0 else -x", "probabilities", r"forward: torch\.export cannot trace it"),
     ],
 )
 def test_what_cannot_be_explained_is_not_trained(

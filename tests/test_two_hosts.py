@@ -22,9 +22,9 @@ class Host:
     """A network namespace.
 
     Attributes:
-        name: Of the namespace.
-        cable: Of its only device besides lo.
-        address: Of that device.
+        name: Name of the network namespace.
+        cable: Name of its only device besides lo.
+        address: Address of that device.
     """
 
     name: str

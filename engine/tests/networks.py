@@ -12,7 +12,7 @@ SHAPE = (2, 10, 10)
 
 
 class Function(nn.Module):
-    """A network whose forward is a function of it and its images."""
+    """A network whose forward pass is a function of the network and its images."""
 
     def __init__(
         self, forward: Callable[[nn.Module, Tensor], Tensor], **modules: nn.Module
@@ -37,7 +37,7 @@ class Standardize(nn.Module):
 
 
 def behind(*middle: nn.Module, first: nn.Module | None = None) -> nn.Sequential:
-    """A convolution, what is to be tested, and a linear layer."""
+    """A convolution, the modules under test, and a linear layer."""
     first = first or nn.Conv2d(2, 4, 3)
     body = nn.Sequential(first, *middle, nn.Flatten())
     features = body.eval()(torch.zeros(1, *SHAPE)).shape[1]
@@ -87,7 +87,7 @@ SHAP_IS_RIGHT: dict[str, Callable[[], nn.Module]] = {
         nn.Flatten(), nn.Linear(200, 8), nn.Tanh(), nn.Linear(8, 3)
     ),
 }
-"""Where shap.DeepExplainer is additive."""
+"""Networks for which shap.DeepExplainer is additive."""
 
 
 def _residual(net: nn.Module, x: Tensor) -> Tensor:
@@ -156,7 +156,7 @@ SHAP_IS_WRONG: dict[str, Callable[[], nn.Module]] = {
         head=nn.Linear(4, 3),
     ),
 }
-"""Where it is not."""
+"""Networks for which shap.DeepExplainer is not additive."""
 
 OURS_ALONE: dict[str, Callable[[], nn.Module]] = {
     **SHAP_IS_WRONG,
@@ -206,14 +206,14 @@ OURS_ALONE: dict[str, Callable[[], nn.Module]] = {
     ),
     "square": lambda: Function(_square, first=nn.Conv2d(2, 4, 3), head=nn.Linear(256, 3)),
 }
-"""Networks that shap does not explain rightly, or not at all."""
+"""Networks that shap explains wrongly or not at all."""
 
 
 def build(network: Callable[[], nn.Module], dtype: torch.dtype, seed: int = 0) -> nn.Module:
-    """The network with the weights of a seed, in eval mode.
+    """The network with seeded weights, in eval mode.
 
-    He's initialisation, so that outputs vary as much as a trained network's: PyTorch's own leaves
-    changes so small beside the outputs that float32 itself has no five digits of them.
+    He initialisation makes outputs vary as much as a trained network's. With PyTorch's own, changes
+    are so small relative to the outputs that float32 has fewer than five digits of them.
     """
     torch.manual_seed(seed)
     built = network().eval()

@@ -1,6 +1,6 @@
-"""torchvision's networks with few and narrow blocks, by its own classes: each explained in seconds.
+"""Small versions of torchvision's networks, made of its own classes; each is explained in seconds.
 
-AlexNet, Inception v3, GoogLeNet and VGG come in one width.
+AlexNet, Inception v3, GoogLeNet and VGG have one width only, so they are not here.
 """
 
 from __future__ import annotations

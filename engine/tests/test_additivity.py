@@ -1,4 +1,4 @@
-"""Attributions add up to the change of the output: everywhere, to rounding."""
+"""Attributions add up to the change of the output, within rounding, for every network."""
 
 import pytest
 import torch
@@ -10,25 +10,25 @@ from .networks import OURS_ALONE, SHAP_IS_RIGHT, build, images
 
 pytestmark = pytest.mark.usefixtures("checked_shapes")
 
-EVERY = {**SHAP_IS_RIGHT, **OURS_ALONE}
+NETWORKS = {**SHAP_IS_RIGHT, **OURS_ALONE}
 BOUND = {torch.float32: 1e-5, torch.float64: 1e-10}
 
 
 def gap(network: nn.Module, x: torch.Tensor, background: torch.Tensor) -> float:
-    """Largest error of additivity, relative to the range of the outputs."""
+    """The largest error of additivity, relative to the range of the outputs."""
     explainer = DeepShap(network, background)
     values = explainer.attribute(x)
     with torch.no_grad():
         outputs, base_outputs = network(x), network(background)
     error = values.sum((1, 2, 3)) - (outputs - base_outputs.mean(0))
-    every = torch.cat([outputs, base_outputs])
-    return float(error.abs().max() / (every.max() - every.min()))
+    all_outputs = torch.cat([outputs, base_outputs])
+    return float(error.abs().max() / (all_outputs.max() - all_outputs.min()))
 
 
 @pytest.mark.parametrize("dtype", BOUND)
-@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize("name", NETWORKS)
 def test_logits_add_up(name: str, dtype: torch.dtype) -> None:
-    network = build(EVERY[name], dtype)
+    network = build(NETWORKS[name], dtype)
     assert gap(network, images(4, dtype), images(9, dtype, seed=2)) < BOUND[dtype]
 
 
@@ -36,21 +36,21 @@ def test_logits_add_up(name: str, dtype: torch.dtype) -> None:
 @pytest.mark.parametrize("dtype", BOUND)
 @pytest.mark.parametrize("name", ["conv relu pool", "functional", "residual", "branches"])
 def test_probabilities_add_up(name: str, dtype: torch.dtype, last: nn.Module) -> None:
-    network = nn.Sequential(build(EVERY[name], dtype), last).eval()
+    network = nn.Sequential(build(NETWORKS[name], dtype), last).eval()
     assert gap(network, images(4, dtype), images(9, dtype, seed=2)) < BOUND[dtype]
 
 
-@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize("name", NETWORKS)
 def test_images_of_whole_numbers_add_up(name: str) -> None:
-    """Many pixels tie with the background's: every near-zero rule is used."""
-    network = build(EVERY[name], torch.float64)
+    """Many pixels equal those of the background, which uses every rule for changes near zero."""
+    network = build(NETWORKS[name], torch.float64)
     x, background = (images(n, torch.float64, n).mul(3).round() / 2 for n in (3, 8))
     assert gap(network, x, background) < 1e-10
 
 
-@pytest.mark.parametrize("name", EVERY)
-def test_an_image_of_the_background_gets_finite_values(name: str) -> None:
-    network = build(EVERY[name], torch.float32)
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_background_image_gets_finite_values(name: str) -> None:
+    network = build(NETWORKS[name], torch.float32)
     background = images(5, torch.float32)
     assert gap(network, background[1:2], background) < 1e-5
     alone = DeepShap(network, background[:1]).attribute(background[:1])

@@ -1,4 +1,4 @@
-"""shap.DeepExplainer specifies the values where it is additive; tests show where it is not."""
+"""The values equal those of shap.DeepExplainer wherever shap is additive; tests show where not."""
 
 import copy
 import warnings
@@ -9,12 +9,12 @@ import torch
 from torch import nn
 
 from deepshap import DeepShap
-from stages.architectures import convnet, lenet
 
 with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # shap's plots use what matplotlib has deprecated
+    warnings.simplefilter("ignore")  # shap uses parts of matplotlib that are deprecated
     import shap
 
+from .architectures import convnet, fully_connected, lenet
 from .networks import SHAP_IS_RIGHT, SHAP_IS_WRONG, build, images, initialise
 
 pytestmark = pytest.mark.usefixtures("checked_shapes")
@@ -32,12 +32,12 @@ BOUND = {torch.float32: 1e-5, torch.float64: 1e-10}
 
 
 def exactly(network: nn.Module, x: torch.Tensor, background: torch.Tensor) -> np.ndarray:
-    """Shap's values in float64; in float32 it has fewer digits than are tested here."""
+    """The values of shap in float64; in float32, shap has fewer digits than these tests need."""
     return by_shap(copy.deepcopy(network).double(), x.double(), background.double())
 
 
 def assert_agree(network: nn.Module, x: torch.Tensor, background: torch.Tensor) -> None:
-    """Of shap's values in float64, as a share of the largest."""
+    """Assert the values of shap in float64, with errors relative to the largest value."""
     ours = DeepShap(network, background).attribute(x).numpy()
     expected = exactly(network, x, background)
     assert np.abs(ours - expected).max() < BOUND[x.dtype] * np.abs(expected).max()
@@ -53,23 +53,10 @@ def test_small_networks_agree(name: str, dtype: torch.dtype, probabilities: bool
     assert_agree(network, images(2, dtype), images(6, dtype, seed=2))
 
 
-def fully_connected(channels: int, image_size: tuple[int, int], n_classes: int) -> nn.Module:
-    height, width = ((side - 2) // 2 for side in image_size)
-    return nn.Sequential(
-        nn.Conv2d(channels, 32, 3),
-        nn.ReLU(),
-        nn.MaxPool2d(2),
-        nn.Flatten(),
-        nn.Linear(32 * height * width, 256),
-        nn.ReLU(),
-        nn.Linear(256, n_classes),
-    )
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("probabilities", [False, True], ids=["logits", "probabilities"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("architecture", [lenet.build, convnet.build, fully_connected])
+@pytest.mark.parametrize("architecture", [lenet, convnet, fully_connected])
 @pytest.mark.parametrize("channels", [1, 3])
 def test_the_networks_users_train_agree(architecture, channels, dtype, probabilities) -> None:
     torch.manual_seed(3)
@@ -85,10 +72,10 @@ def test_the_networks_users_train_agree(architecture, channels, dtype, probabili
     assert_agree(network, x, background)
 
 
-def test_shap_in_float32_has_not_these_digits() -> None:
-    """A probability's multiplier divides by the change of its logit, a small difference here.
+def test_shap_in_float32_is_too_coarse_to_compare_with() -> None:
+    """The multiplier of a probability divides by the change of its logit, which is small here.
 
-    If this fails, shap has gained them, and `assert_agree` may compare with float32 too.
+    If this fails, shap has become more precise, and `assert_agree` may compare with float32, too.
     """
     network = nn.Sequential(build(SHAP_IS_RIGHT["batch norm"], torch.float32), nn.Softmax(1)).eval()
     x, background = images(2, torch.float32), images(6, torch.float32, seed=2)
@@ -99,7 +86,7 @@ def test_shap_in_float32_has_not_these_digits() -> None:
 
 @pytest.mark.parametrize("name", SHAP_IS_WRONG)
 def test_shap_is_not_additive_here(name: str) -> None:
-    """If this fails, shap has been corrected: move the network to SHAP_IS_RIGHT."""
+    """If this fails, shap has been fixed: move the network to SHAP_IS_RIGHT."""
     network = build(SHAP_IS_WRONG[name], torch.float64)
     x, background = images(4, torch.float64), images(9, torch.float64, seed=2)
     values = by_shap(network, x, background)

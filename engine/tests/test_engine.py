@@ -1,4 +1,4 @@
-"""The interface: what it returns, what it leaves alone, what it refuses and how."""
+"""The interface: shapes and dtypes of the results, refusals, and no side effects."""
 
 import copy
 import re
@@ -33,7 +33,7 @@ def test_shapes_and_types(dtype: torch.dtype) -> None:
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_base_values_have_the_digits_of_float64(name: str) -> None:
+def test_base_values_are_computed_in_float64(name: str) -> None:
     network = build(NETWORKS[name], torch.float32)
     background = images(9, torch.float32)
     found = DeepShap(network, background).base_values
@@ -41,7 +41,7 @@ def test_base_values_have_the_digits_of_float64(name: str) -> None:
     assert torch.allclose(found.double(), expected, rtol=1e-7, atol=1e-12)
 
 
-def test_float64_is_not_asked_of_a_device_without_it() -> None:
+def test_devices_without_float64_compute_in_float32() -> None:
     class Metal(torch.Tensor):
         device = torch.device("mps")
 
@@ -55,7 +55,7 @@ def _converted(net: nn.Module, x: torch.Tensor) -> torch.Tensor:
     return net.head(net.first(x.float()).float().flatten(1))
 
 
-def test_a_conversion_to_float32_is_no_loss() -> None:
+def test_a_conversion_to_float32_inside_is_accepted() -> None:
     network = build(lambda: Function(_converted, **FLAT), torch.float32)
     x, background = images(2, torch.float32), images(3, torch.float32)
     values = DeepShap(network, background).attribute(x)
@@ -77,7 +77,7 @@ def _reads_overwritten_view(net: nn.Module, x: torch.Tensor) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("forward", [_reads_overwritten, _reads_overwritten_view])
-def test_what_is_read_after_being_overwritten_adds_up(forward) -> None:
+def test_tensors_that_are_read_after_an_in_place_change_add_up(forward) -> None:
     network = build(lambda: Function(forward, **FLAT), F64)
     x, background = images(2, F64), images(3, F64, seed=2)
     values = DeepShap(network, background).attribute(x)
@@ -85,7 +85,7 @@ def test_what_is_read_after_being_overwritten_adds_up(forward) -> None:
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_chosen_outputs_are_those_of_all(name: str) -> None:
+def test_chosen_outputs_equal_those_of_a_call_for_all(name: str) -> None:
     network = build(NETWORKS[name], F64)
     explainer = DeepShap(network, images(5, F64))
     x = images(2, F64, seed=3)
@@ -94,24 +94,24 @@ def test_chosen_outputs_are_those_of_all(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_fast_paths_give_the_general_values(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fast_paths_and_general_rules_agree(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     network = build(NETWORKS[name], F64)
     x, background = images(3, F64), images(5, F64, seed=2)
     values = DeepShap(network, background).attribute(x)
     monkeypatch.setattr(engine, "first_convolutions", lambda program: {})
-    monkeypatch.setattr(pooling, "_tiling", lambda call: None)
+    monkeypatch.setattr(pooling, "_adjacent_window", lambda call: None)
     assert torch.allclose(DeepShap(network, background).attribute(x), values, atol=1e-13)
 
 
-def test_the_first_convolution_is_contracted_where_it_can_be() -> None:
-    def contracted(network: nn.Module) -> int:
+def test_first_convolutions_are_found() -> None:
+    def n_found(network: nn.Module) -> int:
         return len(DeepShap(network.eval(), images(2, torch.float32))._first)
 
-    assert contracted(build(NETWORKS["conv relu pool"], torch.float32)) == 1
-    assert contracted(build(NETWORKS["standardized"], torch.float32)) == 1
-    assert contracted(build(NETWORKS["branches"], torch.float32)) == 2
-    assert contracted(build(NETWORKS["grouped"], torch.float32)) == 0
-    assert contracted(build(NETWORKS["pool of the images"], torch.float32)) == 0
+    assert n_found(build(NETWORKS["conv relu pool"], torch.float32)) == 1
+    assert n_found(build(NETWORKS["standardized"], torch.float32)) == 1
+    assert n_found(build(NETWORKS["branches"], torch.float32)) == 2
+    assert n_found(build(NETWORKS["grouped"], torch.float32)) == 0
+    assert n_found(build(NETWORKS["pool of the images"], torch.float32)) == 0
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_runs_are_identical_to_the_bit(name: str) -> None:
     "name",
     ["in-place activations", "residual", "one module twice", "constants made in forward"],
 )
-def test_the_network_is_left_as_it_was(name: str) -> None:
+def test_the_network_is_not_changed(name: str) -> None:
     network = build(NETWORKS[name], torch.float32)
     network.get_parameter(next(iter(network.state_dict()))).requires_grad_(False)
     before = copy.deepcopy(network)
@@ -184,7 +184,7 @@ REFUSED = {
         ),
         "forward at Function: on 2 images its outputs differ from those of each image alone",
     ),
-    "their number enters": (
+    "output depends on the batch size": (
         lambda: Function(lambda net, x: net.head(x.flatten(1)) + len(x), head=nn.Linear(200, 3)),
         "forward at Function: on 2 images its outputs differ from those of each image alone",
     ),
@@ -205,7 +205,7 @@ REFUSED = {
         lambda: Function(
             lambda net, x: net.inner(x), inner=Function(_data_dependent, head=nn.Linear(200, 3))
         ),
-        r"forward at inner \(Function\): torch.export cannot follow it",
+        r"forward at inner \(Function\): torch.export cannot trace it",
     ),
     "three factors": (
         lambda: Function(_three_factors),
@@ -219,13 +219,13 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_has_no_rule_is_refused_by_name_and_place(name: str) -> None:
+def test_operations_without_a_rule_are_refused_by_name_and_module_path(name: str) -> None:
     network, message = REFUSED[name]
     with pytest.raises(UnsupportedOperation, match=message):
         DeepShap(network().eval(), images(3, torch.float32))
 
 
-def test_mistakes_are_named() -> None:
+def test_wrong_arguments_are_refused_with_advice() -> None:
     network = build(NETWORKS["conv relu pool"], torch.float32)
     background = images(3, torch.float32)
     with pytest.raises(ValueError, match=r"background: has the shape \(0, 2, 10, 10\)"):

@@ -1,4 +1,4 @@
-"""Which outputs are explained: all, chosen ones, others for each image, very many."""
+"""The choice of outputs: all, some, others for each image, very many."""
 
 from __future__ import annotations
 
@@ -20,9 +20,7 @@ def explainer() -> DeepShap:
 
 
 @pytest.mark.parametrize("chosen", [[[2], [0], [1]], [[0, 2], [2, 2], [1, 0]]], ids=["1", "2"])
-def test_each_image_may_have_outputs_of_its_own(
-    explainer: DeepShap, chosen: list[list[int]]
-) -> None:
+def test_each_image_may_have_other_outputs(explainer: DeepShap, chosen: list[list[int]]) -> None:
     x = images(3, F64, seed=2)
     found = explainer.attribute(x, outputs=torch.tensor(chosen))
     expected = [
@@ -33,7 +31,7 @@ def test_each_image_may_have_outputs_of_its_own(
     assert torch.allclose(found, torch.stack(expected), rtol=0, atol=1e-13)
 
 
-def test_shap_s_ranked_outputs_are_the_top_of_each_image(explainer: DeepShap) -> None:
+def test_the_top_outputs_of_each_image_can_be_chosen(explainer: DeepShap) -> None:
     network, x = build(NETWORKS["residual"], F64), images(3, F64, seed=2)
     top = network(x).topk(2).indices
     every = explainer.attribute(x)
@@ -42,7 +40,7 @@ def test_shap_s_ranked_outputs_are_the_top_of_each_image(explainer: DeepShap) ->
     assert torch.allclose(found, every.gather(-1, index), rtol=0, atol=1e-13)
 
 
-def test_a_tensor_of_other_integers_will_do(explainer: DeepShap) -> None:
+def test_outputs_may_be_any_integer_type(explainer: DeepShap) -> None:
     x = images(2, F64, seed=2)
     narrow = torch.tensor([[1], [0]], dtype=torch.int32)
     assert torch.equal(
@@ -50,7 +48,7 @@ def test_a_tensor_of_other_integers_will_do(explainer: DeepShap) -> None:
     )
 
 
-def test_outputs_that_do_not_fit_are_named(explainer: DeepShap) -> None:
+def test_outputs_that_do_not_fit_are_refused(explainer: DeepShap) -> None:
     x = images(3, F64)
     with pytest.raises(ValueError, match=r"outputs: .*\(2, 1\)"):
         explainer.attribute(x, outputs=torch.zeros(2, 1, dtype=torch.long))
@@ -72,7 +70,7 @@ def wide(*last: nn.Module) -> nn.Module:
     "last", [[], [nn.Dropout(), nn.Softmax(1)]], ids=["linear", "dropout and softmax"]
 )
 @pytest.mark.parametrize("dtype", [torch.float32, F64])
-def test_many_outputs_are_as_few_at_a_time(dtype: torch.dtype, last: list[nn.Module]) -> None:
+def test_many_outputs_equal_a_few_at_a_time(dtype: torch.dtype, last: list[nn.Module]) -> None:
     network = build(lambda: wide(*last), dtype)
     x, background = images(2, dtype), images(3, dtype, seed=2)
     explainer = DeepShap(network, background)

@@ -1,4 +1,4 @@
-"""Additivity is relative: it holds at whatever scale a network computes inside."""
+"""Additivity does not depend on the scale of the activations inside a network."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ SMALL = [
 
 @torch.no_grad()
 def rescale(network: nn.Module) -> None:
-    """Bring the first layer's weights to a millionth, the last one's to a million times theirs.
+    """Divide the first layer's weights by a million, and multiply the last layer's by a million.
 
-    Biases stay, and outweigh by far what still depends on the image.
+    Biases stay, and are then much larger than anything that depends on the image.
     """
     layers = [m for m in network.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
     layers[0].weight *= DOWN
@@ -34,7 +34,7 @@ def rescale(network: nn.Module) -> None:
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_small_networks_add_up_when_they_compute_with_millionths(name: str) -> None:
+def test_small_networks_add_up_with_tiny_activations(name: str) -> None:
     network = build({**SHAP_IS_RIGHT, **OURS_ALONE}[name], torch.float32)
     rescale(network)
     x, background = images(3, torch.float32), images(5, torch.float32, seed=2)
@@ -43,7 +43,7 @@ def test_small_networks_add_up_when_they_compute_with_millionths(name: str) -> N
 
 @pytest.mark.slow
 @pytest.mark.parametrize("family", QUICK)
-def test_networks_of_each_family_add_up_when_they_compute_with_millionths(family: str) -> None:
+def test_networks_of_each_family_add_up_with_tiny_activations(family: str) -> None:
     network = ready(QUICK[family])
     rescale(network)
     assert sums(network, QUICK[family].side, torch.float32).gap <= 2e-6

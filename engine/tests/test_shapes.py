@@ -1,4 +1,4 @@
-"""The shapes that the engine's signatures name are those of its tensors."""
+"""The engine's tensors have the shapes that its signatures state."""
 
 import functools
 import subprocess
@@ -24,7 +24,7 @@ def test_arguments_and_results_have_the_shapes_in_the_signatures() -> None:
 
 
 @pytest.mark.usefixtures("checked_shapes")
-def test_an_argument_of_another_shape_is_noticed() -> None:
+def test_an_argument_of_another_shape_fails_the_check() -> None:
     with pytest.raises(TypeCheckError, match="background"):
         DeepShap(NETWORK, torch.rand(2, 5, 6))
     with pytest.raises(TypeCheckError, match="images"):
@@ -33,7 +33,7 @@ def test_an_argument_of_another_shape_is_noticed() -> None:
         )
 
 
-def test_a_result_of_another_shape_is_noticed() -> None:
+def test_a_result_of_another_shape_fails_the_check() -> None:
     @functools.wraps(DeepShap.attribute)
     def classes_first(self: None, images: Tensor, outputs: None = None) -> Tensor:
         return images[:, None].expand(-1, 5, -1, -1, -1)

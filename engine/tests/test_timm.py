@@ -1,4 +1,4 @@
-"""One network of each of timm's families is explained as it is built, and adds up."""
+"""One unmodified network of each timm family is explained, and its attributions add up."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .zoo import Case, ready, sums, sums_by_own_outputs
 
 
 def case(name: str, side: int = 32, *, sized: bool = False, **options: Any) -> Case:
-    """A network with ten outputs; `sized` ones are built for the size of their images."""
+    """A network with ten outputs; `sized` networks are built for one image size."""
     if sized:
         options["img_size"] = side
     return Case(partial(timm.create_model, name, num_classes=10, **options), side)
@@ -97,7 +97,7 @@ def test_a_network_of_each_family_adds_up(family: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES)
-def test_a_network_of_each_family_adds_up_to_the_digits_of_float64(family: str) -> None:
+def test_a_network_of_each_family_adds_up_in_float64(family: str) -> None:
     network, side = ready(FAMILIES[family]), FAMILIES[family].side
     own = family in MAKE_CONSTANTS_IN_FLOAT32
     found = sums_by_own_outputs(network, side) if own else sums(network, side, torch.float64)

@@ -1,4 +1,4 @@
-"""Every classification network of torchvision is explained as it is built, and adds up."""
+"""Every classification network of torchvision is explained, and its attributions add up."""
 
 import warnings
 from functools import partial
@@ -13,11 +13,11 @@ from .zoo import Case, ready, sums
 
 NAMES = torchvision.models.list_models(module=torchvision.models)
 SIDES = {"alexnet": 63, "inception_v3": 75, "maxvit_t": 224}
-"""The smallest images that these take; 32 pixels do for the others."""
+"""The smallest images that these networks accept, in pixels; the others accept 32."""
 VIT_SIDES = {"vit_b_32": 64, "vit_l_32": 64, "vit_h_14": 28}
-"""Vision transformers are built for the size of their images: two patches a side."""
+"""Vision transformers are built for one image size, here two patches a side."""
 N_CALIBRATION = {"efficientnet_v2_l": 128}
-"""Through 217 norms, what the statistics of 32 images miss grows until float32 has no digits."""
+"""Over 217 norms, the error of statistics from 32 images grows beyond the digits of float32."""
 
 OF_EACH_FAMILY = {
     "alexnet": "alexnet",
@@ -48,7 +48,7 @@ def case(name: str) -> Case:
 
 
 def build(name: str, **options: int) -> nn.Module:
-    with warnings.catch_warnings():  # two old networks announce another initialisation
+    with warnings.catch_warnings():  # two old networks warn that their initialisation will change
         warnings.simplefilter("ignore", FutureWarning)
         return torchvision.models.get_model(name, weights=None, num_classes=10, **options)
 
@@ -79,5 +79,5 @@ def test_every_network_adds_up(name: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", OF_EACH_FAMILY.values())
-def test_a_network_of_each_family_adds_up_to_the_digits_of_float64(name: str) -> None:
+def test_a_network_of_each_family_adds_up_in_float64(name: str) -> None:
     sums(ready(case(name)), case(name).side, torch.float64).check(1e-12)

@@ -1,8 +1,7 @@
-"""The networks of torchvision and timm as their libraries build them, at scales that show errors.
+"""The networks of torchvision and timm as their libraries build them, with weights of good scales.
 
-Only numbers are set, never a module: fresh weights leave some networks with outputs that hardly
-depend on the image (a random efficientnet_b0 answers with 1e-11), and parameters that start as
-zeros hide whole branches.
+Only weights are set, never modules. With fresh weights, the outputs of some networks hardly depend
+on the image (1e-11 for a random efficientnet_b0), and parameters that start at zero hide branches.
 """
 
 from __future__ import annotations
@@ -20,10 +19,12 @@ from deepshap import DeepShap
 
 @dataclass(frozen=True)
 class Case:
-    """A network with the side in pixels of the images that it is shown.
+    """A network to test.
 
     Attributes:
-        n_calibration: How many images set its batch statistics.
+        build: Builds the network with fresh weights.
+        side: Side of its images in pixels.
+        n_calibration: Number of images that set its batch statistics.
     """
 
     build: Callable[[], nn.Module]
@@ -33,13 +34,13 @@ class Case:
 
 @dataclass(frozen=True)
 class Sums:
-    """What additivity compares, for each image and output: (n, k).
+    """Sums of attributions for each image and output, (n, k), with what additivity expects.
 
     Attributes:
         attributed: Σφ.
-        change: What it should be.
+        change: The change of the output, which Σφ should equal.
         magnitude: Σ|φ|.
-        largest: The largest |output|, which sets the size of rounding.
+        largest: The largest |output|, which sets the size of rounding errors.
     """
 
     attributed: Tensor
@@ -49,14 +50,15 @@ class Sums:
 
     @property
     def gap(self) -> float:
-        """The largest |Σφ - change| / Σ|φ|; 0 where nothing changes and nothing is attributed."""
+        """The largest |Σφ - change| / Σ|φ|; 0 where both the change and the attributions are 0."""
         error = (self.attributed - self.change).abs()
         return float(torch.where(error == 0, 0, error / self.magnitude).max())
 
     def check(self, bound: float) -> None:
-        """Assert additivity, and that the network makes it worth something.
+        """Assert additivity, and that the network is a meaningful test of it.
 
-        Where Σ|φ| is at rounding level nothing adds up; where it dwarfs the change, anything does.
+        If Σ|φ| is as small as rounding errors, nothing adds up; if it is far larger than the
+        change, anything does.
         """
         assert self.magnitude.min() > 1e5 * torch.finfo(torch.float32).eps * self.largest
         assert self.magnitude.max() < 1000 * self.change.abs().max()
@@ -64,13 +66,14 @@ class Sums:
 
 
 def images(n: int, side: int, seed: int) -> Tensor:
-    """Noise with some structure, blocks of 8 pixels under pixels of their own; standardised.
+    """Standardised noise with some structure: squares of 8×8 pixels plus noise for each pixel.
 
-    Each image is: in a hundred layers one of more contrast than others would outgrow them.
+    Each image is standardised, because over a hundred layers, one with more contrast would outgrow
+    the others.
     """
     generator = torch.Generator().manual_seed(seed)
-    blocks = torch.randn(n, 3, -(-side // 8), -(-side // 8), generator=generator)
-    coarse = blocks.repeat_interleave(8, 2).repeat_interleave(8, 3)[:, :, :side, :side]
+    squares = torch.randn(n, 3, -(-side // 8), -(-side // 8), generator=generator)
+    coarse = squares.repeat_interleave(8, 2).repeat_interleave(8, 3)[:, :, :side, :side]
     drawn = coarse + 0.5 * torch.randn(n, 3, side, side, generator=generator)
     variance, mean = torch.var_mean(drawn, (1, 2, 3), keepdim=True)
     return (drawn - mean) / variance.sqrt()
@@ -78,10 +81,10 @@ def images(n: int, side: int, seed: int) -> Tensor:
 
 @torch.no_grad()
 def set_weights(network: nn.Module, calibration: Tensor, seed: int = 0) -> nn.Module:
-    """Draw weights for an eval-mode network under which signals neither vanish nor explode.
+    """Draw weights for a network in eval mode so that signals neither vanish nor explode.
 
-    He's initialisation for matrices; whatever starts as one constant, zeros too, is spread around
-    it; batch statistics are those of `calibration`, spread likewise.
+    Matrices get He initialisation. Parameters that start as a constant, such as 0, are spread
+    around it. Batch statistics are those of `calibration`, also spread.
     """
     generator = torch.Generator().manual_seed(seed)
     normed = any(isinstance(module, _BatchNorm) for module in network.modules())
@@ -89,7 +92,7 @@ def set_weights(network: nn.Module, calibration: Tensor, seed: int = 0) -> nn.Mo
         if isinstance(module, nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d):
             nn.init.kaiming_normal_(module.weight, generator=generator)
             if normed and isinstance(module, nn.Conv2d) and module.bias is not None:
-                module.weight /= 4  # a gate, which multiplies: a hundred in a row must not explode
+                module.weight /= 4  # it may be a gate; a hundred products in a row must not explode
     for parameter in network.parameters():
         constant = parameter.flatten()[0].clone()
         if bool((parameter == constant).all()):
@@ -105,7 +108,7 @@ def _set_batch_statistics(
     def set_from(norm: nn.Module, inputs: tuple[Any, ...]) -> None:
         axes = [axis for axis in range(inputs[0].ndim) if axis != 1]
         variance, mean = torch.var_mean(inputs[0], axes)
-        # Other images lie further from the mean of these: a little a layer, a lot in a hundred.
+        # Other images are further from the calibration mean; this adds up over a hundred layers.
         variance = variance * (1 + len(mean) / inputs[0].numel())
         variance = variance.clamp_min(float(variance.mean()) / 10)
         uneven = torch.rand(2, len(mean), generator=generator)
@@ -122,21 +125,21 @@ def _set_batch_statistics(
 
 
 def ready(case: Case) -> nn.Module:
-    """The network of a case, in eval mode, with weights."""
+    """The network of a case in eval mode, with drawn weights."""
     torch.manual_seed(0)
     return set_weights(case.build().eval(), images(case.n_calibration, case.side, seed=0))
 
 
 def sums(network: nn.Module, side: int, dtype: torch.dtype) -> Sums:
-    """Explain two images against three, and add up."""
+    """Sums for two images explained against three."""
     return sums_of(network, images(2, side, seed=1), images(3, side, seed=2), dtype)
 
 
 def sums_by_own_outputs(network: nn.Module, side: int) -> Sums:
-    """The same in float64, the change by the engine's outputs.
+    """Sums in float64, with the change measured by the engine's own outputs.
 
-    For networks that make constants in float32, whatever their own dtype: the engine makes them in
-    float64, so in float64 the network itself is the coarser one.
+    For networks that create constants in float32 whatever their dtype. The engine creates them in
+    float64, so its outputs are more precise than the network's.
     """
     x, background = (images(n, side, seed).double() for n, seed in ((2, 1), (3, 2)))
     explainer = DeepShap(network.double(), background)
@@ -146,16 +149,16 @@ def sums_by_own_outputs(network: nn.Module, side: int) -> Sums:
 
 
 def added(values: Tensor, change: Tensor, outputs: Tensor) -> Sums:
-    """Add up attributions (n, c, h, w, k)."""
+    """Sums of attributions (n, c, h, w, k)."""
     sums, magnitude = values.sum((1, 2, 3)), values.abs().sum((1, 2, 3))
     return Sums(sums, change, magnitude, float(outputs.abs().max()))
 
 
 def sums_of(network: nn.Module, x: Tensor, background: Tensor, dtype: torch.dtype) -> Sums:
-    """Explain the two outputs that change most, and add up.
+    """Sums for the two outputs that change most.
 
-    The change is the network's own, in float64: a network in float32 has fewer digits than the
-    explanation of it.
+    The change is the network's own in float64: in float32, the network is less precise than its
+    explanation.
     """
     with torch.no_grad():
         outputs = network.double()(torch.cat([x, background]).double())

@@ -7,7 +7,7 @@ def build(channels: int, image_size: tuple[int, int], n_classes: int) -> nn.Modu
     """Build the network.
 
     Args:
-        channels: Of the images: 1 for grey, 3 for colour.
+        channels: 1 for grey images, 3 for colour.
         image_size: Height and width in pixels.
         n_classes: Number of outputs.
 

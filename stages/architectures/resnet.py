@@ -43,7 +43,7 @@ def build(
     """Build the network.
 
     Args:
-        channels: Of the images: 1 for grey, 3 for colour.
+        channels: 1 for grey images, 3 for colour.
         image_size: Height and width in pixels; not used, since the features are averaged over it.
         n_classes: Number of outputs.
         widths: Channels of the first convolution, then of each stage.

@@ -34,11 +34,11 @@ def build(
     """Build the network.
 
     Args:
-        channels: Of the images, 1 for grey or 3 for colour.
+        channels: 1 for grey images, 3 for colour.
         image_size: Height and width in pixels.
         n_classes: Number of outputs.
         name: One of `timm.list_models()`.
-        arguments: Of timm's builder.
+        arguments: Arguments of timm's builder.
 
     Returns:
         Maps standardised images (n, channels, height, width) to logits (n, n_classes).

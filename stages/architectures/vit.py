@@ -93,7 +93,7 @@ def build(
     """Build the network.
 
     Args:
-        channels: Of the images, 1 for grey or 3 for colour.
+        channels: 1 for grey images, 3 for colour.
         image_size: Height and width in pixels.
         n_classes: Number of outputs.
         depth: Number of blocks.

@@ -174,23 +174,25 @@ class Explanation(ExplainedImages):
         }
         return cls(**arrays, about=read_json(folder / "about.json"))
 
-    def maps(self, image: int, places: NDArray[np.int64] | list[int]) -> NDArray[np.float64]:
+    def maps(
+        self, image_index: int, map_indices: NDArray[np.int64] | list[int]
+    ) -> NDArray[np.float64]:
         """Some of an image's attribution maps, channels summed (s, h, w).
 
         Args:
-            image: Its number among the explained images.
-            places: Which of its maps (s,), as positions.
+            image_index: Index among the explained images.
+            map_indices: Which of its maps (s,).
         """
-        some = self.values[image][..., places]
-        return np.asarray(some.sum(axis=0, dtype=np.float64).transpose(2, 0, 1))
+        chosen = self.values[image_index][..., map_indices]
+        return np.asarray(chosen.sum(axis=0, dtype=np.float64).transpose(2, 0, 1))
 
     def map_errors(
-        self, image: int, places: NDArray[np.int64] | list[int]
+        self, image_index: int, map_indices: NDArray[np.int64] | list[int]
     ) -> NDArray[np.float64] | None:
         """The standard errors of `maps` (s, h, w); None if the method has no groups."""
         if self.errors is None:
             return None
-        return np.asarray(self.errors[image][..., places], np.float64).transpose(2, 0, 1)
+        return np.asarray(self.errors[image_index][..., map_indices], np.float64).transpose(2, 0, 1)
 
     @property
     def sums(self) -> NDArray[np.float64]:

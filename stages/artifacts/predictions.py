@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,39 +14,7 @@ from stages.base.files.atomic import new_folder
 from stages.base.files.formats import read_json, write_json
 
 FOLDER = Path("data/predictions")
-ROWS_AT_ONCE = 100_000  # in memory, of images by classes
-
-
-class ClassScores(NamedTuple):
-    """How well each of k classes is predicted; a class without images or predictions scores 0.
-
-    Attributes:
-        images: Of the class (k,).
-        precision: Share of the images predicted as the class that are of it (k,).
-        recall: Share of its images that are predicted as it (k,).
-        f1: Harmonic mean of both (k,).
-    """
-
-    images: NDArray[np.int64]
-    precision: NDArray[np.float64]
-    recall: NDArray[np.float64]
-    f1: NDArray[np.float64]
-
-
-def class_scores(
-    labels: NDArray[np.int64], predicted: NDArray[np.int64], n_classes: int
-) -> ClassScores:
-    """Compare the true classes (n,) of images with the predicted ones (n,), class by class."""
-    images, predictions, right = (
-        np.bincount(classes, minlength=n_classes)
-        for classes in (labels, predicted, labels[labels == predicted])
-    )
-    return ClassScores(
-        images=images,
-        precision=right / np.maximum(predictions, 1),
-        recall=right / np.maximum(images, 1),
-        f1=2 * right / np.maximum(images + predictions, 1),
-    )
+ROWS_AT_ONCE = 100_000  # in memory, of rows of probabilities
 
 
 @dataclass(frozen=True)
@@ -56,7 +24,7 @@ class Predictions:
     Attributes:
         probabilities: (n, k), rows sum to 1; saved as float32.
         labels: True classes (n,).
-        names: What the data set calls the images (n,).
+        names: The images' names in the data set (n,).
         class_names: k names, in class order.
         metrics: By name, as in `metrics/evaluate.json`.
     """
@@ -69,17 +37,17 @@ class Predictions:
 
     @property
     def predicted(self) -> NDArray[np.int64]:
-        """Predicted classes (n,): those of the highest probability."""
+        """The most probable class of each image (n,)."""
         return np.asarray(self.probabilities.argmax(axis=1), np.int64)
 
     @property
     def mistakes(self) -> NDArray[np.int64]:
-        """Positions of all wrong predictions, the highest probability first."""
+        """Indices of all wrong predictions, the highest probability first."""
         wrong = np.flatnonzero(self.predicted != self.labels)
         return wrong[np.argsort(-self.probabilities[wrong].max(axis=1), kind="stable")]
 
     def save(self, folder: Path = FOLDER) -> None:
-        """Write the arrays, and the rest as JSON."""
+        """Write the arrays as `.npy`, the other fields as JSON."""
         about = {"class_names": self.class_names, "metrics": self.metrics}
         with new_folder(folder) as new:
             n_images = len(self.labels)
@@ -93,7 +61,7 @@ class Predictions:
 
     @classmethod
     def load(cls, folder: Path = FOLDER) -> "Predictions":
-        """Read what `save` wrote; the arrays only as far as they are looked at."""
+        """Read a saved folder; the arrays are memory-mapped."""
         about: dict[str, Any] = read_json(folder / "predictions.json")
         arrays = {
             name: load_npy(folder / f"{name}.npy") for name in ("probabilities", "labels", "names")

@@ -42,9 +42,9 @@ class DatasetInfo:
         class_names: One for each class, in class order.
         channels: 1 for grey, 3 for colour.
         image_size: Height and width in pixels.
-        mean: Of the training split's pixels on the scale [0, 1], for each channel.
-        std: Their standard deviation, for each channel; 1 for a constant channel.
-        parameters: Of all stages up to here, by section of `params.yaml`.
+        mean: Mean of the training split's pixels on the scale [0, 1], per channel.
+        std: Standard deviation of the same pixels, per channel; 1 for a constant channel.
+        parameters: Parameters of all stages so far, by section of `params.yaml`.
     """
 
     name: str

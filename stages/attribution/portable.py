@@ -29,7 +29,7 @@ def portable_network(network: nn.Module, image: Tensor) -> PortableNetwork:
             raise
         return PortableNetwork(
             reason=f"this page cannot compute {error.operation}, "
-            f"{place_in_file(network, error.place)}"
+            f"{place_in_file(network, error.module_path)}"
         )
     arrays, described = {}, []
     for number, operation in enumerate(operations, 1):

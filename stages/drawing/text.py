@@ -24,7 +24,7 @@ class TextStyle:
     """How a line is written.
 
     Attributes:
-        size: Of the font, in pixels.
+        size: Font size in pixels.
         color: As in CSS.
         align: Which end of the line stands at the given place.
         bold: Whether its strokes are thick.

@@ -6,9 +6,9 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from stages.drawing.grain import spread
 from stages.drawing.layout import GAP, NARROWEST_COLUMN, SMALLEST_TILE
 from stages.drawing.scale import Scale, brightness_under_map, to_rgb
-from stages.summary.grain import spread
 
 
 @dataclass(frozen=True)

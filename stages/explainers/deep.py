@@ -18,8 +18,8 @@ def build(network: nn.Module, background: Tensor, seed: int) -> Attribute:
         if is_out_of_memory(error):
             raise
         raise UserError(
-            f"{place_in_file(network, error.place)}: {error.operation}: {error.advice}; or choose "
-            "another explain.method (got deep)"
+            f"{place_in_file(network, error.module_path)}: {error.operation}: {error.advice}; or "
+            "choose another explain.method (got deep)"
         ) from error
     n_groups = len(group_sizes(len(background)))
 

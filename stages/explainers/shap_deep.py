@@ -5,7 +5,7 @@ import warnings
 import shap
 from torch import Tensor, nn
 
-from stages.explainers.base.contract import Attribute, Attributions, of_classes
+from stages.explainers.base.contract import Attribute, Attributions, select_classes
 
 
 def build(network: nn.Module, background: Tensor, seed: int) -> Attribute:
@@ -17,6 +17,6 @@ def build(network: nn.Module, background: Tensor, seed: int) -> Attribute:
             # Our first layer is affine: shap falls back to its gradient, which is exact.
             warnings.filterwarnings("ignore", message="unrecognized nn.Module: Standardize")
             values = explainer.shap_values(images, check_additivity=False)
-        return Attributions(of_classes(values, classes))
+        return Attributions(select_classes(values, classes))
 
     return attribute

@@ -3,7 +3,7 @@
 import shap
 from torch import Tensor, nn
 
-from stages.explainers.base.contract import Attribute, Attributions, of_classes
+from stages.explainers.base.contract import Attribute, Attributions, select_classes
 
 
 def build(network: nn.Module, background: Tensor, seed: int) -> Attribute:
@@ -12,6 +12,6 @@ def build(network: nn.Module, background: Tensor, seed: int) -> Attribute:
 
     def attribute(images: Tensor, classes: Tensor) -> Attributions:
         values = explainer.shap_values(images, rseed=seed)
-        return Attributions(of_classes(values, classes))
+        return Attributions(select_classes(values, classes))
 
     return attribute

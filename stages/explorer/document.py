@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stages.drawing.grain import GRAINS
 from stages.drawing.scale import FADED, FADED_ERRORS
 from stages.explorer.live import WORKER, live_panel
+from stages.explorer.measure_rows import measure_meanings, measure_values
 from stages.explorer.packing import Packed, pack
 from stages.figures import captions
 from stages.figures.chosen_contrasts import confusion_counts
 from stages.figures.run import Run
-from stages.summary.grain import GRAINS
 from stages.webpage.offline import base64_text, escape, fill
 
 PAGE = Path(__file__).parent / "page"
@@ -26,23 +27,9 @@ MEANINGS = {
         "million; lower is better"
     ),
     "explain.additivity_l1_log10": (
-        "the same as a share of the map's own sum of |attribution|; about -7 is all that 32 bits "
-        "can hold"
+        "error of the sums as a share of the map's own sum of |attribution|, as a power of ten; "
+        "32-bit numbers reach about -7; lower is better"
     ),
-    "explain.removal_gain": (
-        "how much sooner the predicted class's probability falls when the strongest pixels are "
-        "replaced first; higher is better"
-    ),
-    "explain.contrast_shift": (
-        "share of the margin to the runner-up that goes with the pixels that speak most for the "
-        "predicted class; above 1 the runner-up wins"
-    ),
-    "explain.tiles_error": "distance from exact Shapley values of 3 by 3 tiles; 0 is exact",
-    "explain.coalition_error": "distance of sums of tiles from the output with only these shown",
-    "explain.background_error": (
-        "standard error over the background, as a share of the attributions; lower is better"
-    ),
-    "explain.concentration": "0: all pixels alike; 1: a single one; neither is better",
     "explain.top_class_agreement": (
         "share of the images whose largest sum is the predicted class's; below 1 is no error: a "
         "class can win with a smaller sum because its base value is larger"
@@ -171,6 +158,8 @@ def _class_sentence(run: Run) -> str:
 def _facts(run: Run) -> list[tuple[str, list[tuple[str, str, str]]]]:
     """What the run was: titles, and rows of a name, a value and what it means ("" if unsaid)."""
     about = run.explanation.about
+    meanings = MEANINGS | measure_meanings(run.measures)
+    explain = {**run.metrics, **measure_values(run.measures)}
     tables: dict[str, Mapping[str, Any]] = {
         "Run": {
             "data set": about["dataset"],
@@ -179,7 +168,7 @@ def _facts(run: Run) -> list[tuple[str, list[tuple[str, str, str]]]]:
             "explained": f"{about['output']} of {len(run.explanation.labels):,} test images",
             "background": f"{about['n_background']:,} training images, {about['background']} draw",
         },
-        "Metrics": {"evaluate": run.predictions.metrics, "explain": run.metrics},
+        "Metrics": {"evaluate": run.predictions.metrics, "explain": explain},
         "Versions": about["versions"],
         "Parameters": {
             **about["parameters"],
@@ -187,7 +176,7 @@ def _facts(run: Run) -> list[tuple[str, list[tuple[str, str, str]]]]:
         },
     }
     return [
-        (title, [(name, value, MEANINGS.get(name, "")) for name, value in flat(table)])
+        (title, [(name, value, meanings.get(name, "")) for name, value in flat(table)])
         for title, table in tables.items()
     ]
 

@@ -29,7 +29,7 @@ class Live(NamedTuple):
 
     Attributes:
         content: As JSON takes it: what the worker and the panel read, or the reason why not.
-        n_bytes: Of it, as text.
+        n_bytes: Size of the content as text.
     """
 
     content: dict[str, Any]

@@ -12,7 +12,7 @@ from tqdm import tqdm
 from stages.artifacts.explanation import Explanation
 from stages.drawing.tiles import average
 from stages.figures.displayed_maps import shown_maps
-from stages.summary.totals import Summary
+from stages.measures.attributions.summary import Summary
 
 PACKED_BYTES = 7_000_000  # of all arrays, as text; the whole page stays under 8 MB
 MOST_IMAGES = 1000  # so that the gallery stays quick
@@ -57,10 +57,10 @@ def pack(explanation: Explanation, summary: Summary, block: int, taken: int = 0)
     shown = shown_maps(explanation)
     _, channels, height, width = average(explanation.images[:1], block).shape
     n_classes, n_maps = explanation.probabilities.shape[1], shown.shape[1]
-    of_pixel, of_map = (2, 12) if explanation.errors is None else (3, 16)  # bytes
-    bytes_each = height * width * (channels + of_pixel * n_maps)
+    bytes_per_pixel, bytes_per_map = (2, 12) if explanation.errors is None else (3, 16)  # bytes
+    bytes_each = height * width * (channels + bytes_per_pixel * n_maps)
     longest = max(len(json.dumps(title)) for title in explanation.titles)  # and a name is no longer
-    bytes_each += of_map * n_maps + 4 * (n_classes + 1) + 2 * longest
+    bytes_each += bytes_per_map * n_maps + 4 * (n_classes + 1) + 2 * longest
     room = max(1, (PACKED_BYTES - taken) * 3 // 4 // bytes_each)  # base64 makes 4 bytes of 3
     chosen = _choose(explanation, min(room, MOST_IMAGES))
     size = {"n": len(chosen), "c": channels, "h": height, "w": width, "m": n_maps, "k": n_classes}
@@ -123,7 +123,11 @@ def background_mean(explanation: Explanation) -> NDArray[np.uint8]:
 
 def _choose(explanation: Explanation, room: int) -> NDArray[np.int64]:
     """All images in order; where there is no room for all, the most surprising mistakes first."""
-    of_true = np.take_along_axis(explanation.probabilities, explanation.labels[:, None], axis=1)
+    true_probability = np.take_along_axis(
+        explanation.probabilities, explanation.labels[:, None], axis=1
+    )
     right = explanation.predicted == explanation.labels
-    order = np.lexsort((np.where(right, 0, of_true[:, 0]), right))  # stable, by the last key first
+    order = np.lexsort(
+        (np.where(right, 0, true_probability[:, 0]), right)
+    )  # stable, by the last key first
     return np.sort(order[:room])

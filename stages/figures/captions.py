@@ -8,7 +8,7 @@ from stages.drawing.scale import Scale
 from stages.drawing.text import with_minus
 from stages.figures.displayed_maps import TOP_MAPS, n_shown
 from stages.figures.run import Run
-from stages.summary.totals import PERCENTILE
+from stages.measures.attributions.summary import PERCENTILE
 
 DECIMALS = {"logits": 2, "probabilities": 3}
 UNITS = {"logits": "logits", "probabilities": "probability"}
@@ -67,13 +67,13 @@ def map_sentences(run: Run, block: int, grain: int) -> str:
         grain: Side in pixels of the blocks whose attributions are summed, 1 for none.
     """
     about, scale = run.explanation.about, run.scale
-    of_block = "Attributions are summed over the pixels of each block. " if grain > 1 else ""
+    block_words = "Attributions are summed over the pixels of each block. " if grain > 1 else ""
     n_channels = run.explanation.images.shape[1]
     channels = ", summed over the colour channels" if n_channels > 1 else ""
     return (
         f"A map shows what each pixel adds to a class's output ({scale.warm}) or takes from it "
         f"({scale.cool}), in {unit(about, grain)}{channels}, against {background(about)}, "
-        f"by {method(about)}. {of_block}The image lies faintly under it.{block_sentence(block)}"
+        f"by {method(about)}. {block_words}The image lies faintly under it.{block_sentence(block)}"
         f"{fade_sentence(run)}"
     )
 

@@ -14,7 +14,7 @@ class Contrast(NamedTuple):
     """An explained image and the two classes whose maps are compared.
 
     Attributes:
-        image: Its number among the explained images.
+        image: Index among the explained images.
         plus: The class spoken for.
         minus: The class spoken against.
     """

@@ -24,7 +24,7 @@ from stages.figures import captions
 from stages.figures.displayed_maps import n_shown
 from stages.figures.footer import Footer
 from stages.figures.run import Run
-from stages.summary.totals import PERCENTILE
+from stages.measures.attributions.summary import PERCENTILE
 
 MOST_BLOCKS = 4  # of classes in one picture
 ROWS = ("mean image", "mean attribution", "mean |attribution|")

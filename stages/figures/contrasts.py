@@ -60,7 +60,7 @@ class Picture:
     """One picture of contrasts.
 
     Attributes:
-        title: Its first line.
+        title: First line of text.
         caption: What was chosen, as the start of its caption.
         contrasts: One for each card.
     """
@@ -147,7 +147,7 @@ def _draw_card(
     explanation = run.explanation
     image, plus, minus = contrast
     places = np.array([explanation.map_indices(number)[image] for number in (plus, minus)])
-    of_a, of_b = run.summary.sums[image, places]
+    plus_sum, minus_sum = run.summary.sums[image, places]
     _write_label(board, run, contrast, (x, y + HEAD))
     a, b = run.maps(image, places)
     errors = run.errors(image, places)
@@ -157,7 +157,7 @@ def _draw_card(
     photo, *tiles = painter.paint(explanation.images[image], np.stack([a, b, a - b]), errors)
     board.tile(x + LABEL, y + HEAD, photo)
     heads = (f"a: {run.class_names[plus]}", f"b: {run.class_names[minus]}", A_MINUS_B)
-    totals = (of_a, of_b, of_a - of_b)
+    totals = (plus_sum, minus_sum, plus_sum - minus_sum)
     roles: tuple[Role, ...] = (run.role(image, plus), run.role(image, minus), "other")
     for column, (tile, role) in enumerate(zip(tiles, roles, strict=True)):
         left = x + LABEL + (1 + column) * fit.column

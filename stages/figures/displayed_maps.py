@@ -28,7 +28,7 @@ def shown_maps(explained: ExplainedImages) -> NDArray[np.int64]:
         return np.tile(np.arange(n_maps), (n_images, 1))
     probabilities = np.take_along_axis(explained.probabilities, explained.classes, axis=1)
     shown = np.argsort(-probabilities, axis=1, kind="stable")[:, :TOP_MAPS]
-    of_true = explained.map_indices(explained.labels)
-    absent = (of_true >= 0) & ~(shown == of_true[:, None]).any(axis=1)
-    shown[absent, -1] = of_true[absent]
+    true_map = explained.map_indices(explained.labels)
+    absent = (true_map >= 0) & ~(shown == true_map[:, None]).any(axis=1)
+    shown[absent, -1] = true_map[absent]
     return shown.astype(np.int64)

@@ -22,7 +22,7 @@ class Footer:
 
     Attributes:
         caption: What the picture shows.
-        width: Of the picture in pixels.
+        width: Width of the picture in pixels.
     """
 
     caption: str

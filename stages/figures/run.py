@@ -1,7 +1,6 @@
 """What all pictures of a run share."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -9,17 +8,18 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from stages.artifacts.explanation import Explanation
+from stages.artifacts.measurements import Measurements
 from stages.artifacts.portable import PortableNetwork
 from stages.artifacts.predictions import Predictions
 from stages.artifacts.splits import Split
 from stages.drawing.board import Role
+from stages.drawing.grain import GRAINS, block_sums
 from stages.drawing.scale import Scale, is_dark
 from stages.drawing.text import printable
 from stages.figures.displayed_maps import shown_maps
-from stages.summary.grain import GRAINS, block_sums
-from stages.summary.metrics import explanation_metrics
-from stages.summary.tables import class_table
-from stages.summary.totals import Summary, summarise
+from stages.measures.attributions.headlines import headline_numbers
+from stages.measures.attributions.summary import Summary, summarise
+from stages.measures.attributions.tables import class_table
 
 _NO_NETWORK = PortableNetwork(reason="the page was made without it")
 PAGE_SIDE = 64  # pixels; larger images are averaged down to at most this on the explorer page
@@ -30,14 +30,14 @@ class Run:
     """An explanation, and what is needed to draw it.
 
     Attributes:
-        explanation: Of some images of the test split.
+        explanation: SHAP values of the explained test images.
         predictions: For the whole test split.
         training: The training split, of which samples are shown.
         colormap: One of the names in `stages.drawing.scale.COLORMAPS`.
         fade: Whether pixels within two standard errors of 0 are drawn pale.
         grain: Side in pixels of the blocks whose attributions the pictures sum.
         portable: The network that was explained, for the explorer, or why it is not there.
-        quality: Measures of the explanation by name, as in `quality_metrics`.
+        measures: Measures of the explanation; None if it was not measured.
     """
 
     explanation: Explanation
@@ -47,7 +47,7 @@ class Run:
     fade: bool = False
     grain: int = 1
     portable: PortableNetwork = _NO_NETWORK
-    quality: Mapping[str, float] = field(default_factory=dict)
+    measures: Measurements | None = None
 
     @cached_property
     def summary(self) -> Summary:
@@ -57,8 +57,8 @@ class Run:
 
     @cached_property
     def metrics(self) -> dict[str, float]:
-        """How the explanation turned out."""
-        return {**explanation_metrics(self.explanation, self.summary), **self.quality}
+        """The headline numbers of the explanation, the most important first."""
+        return headline_numbers(self.explanation, self.summary, self.measures)
 
     @cached_property
     def class_table(self) -> pd.DataFrame:

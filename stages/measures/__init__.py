@@ -1,5 +1,6 @@
-"""Measures of explanations, a file each; what they share is in `base`. For quality alone.
+"""All numbers that the pipeline reports about its predictions and explanations.
 
-No single one tells good from bad explanations (Klein et al. 2024, arXiv:2409.16756), and none says
-anything without the same measure of a map that knows nothing of the network.
+`predictions` and `explanations` hold a measure a file, found by name: adding a file adds a measure.
+`attributions` holds totals of the attributions and the tables made from them. evaluate, quality,
+report, figures and the explorer page import from here.
 """

@@ -33,7 +33,7 @@ class Checkpoint:
         architecture: Name of a file in `stages/architectures/`.
         options: Keyword arguments of its `build`.
         info: The data set that the network was trained on.
-        parameters: Of all stages up to here, by section of `params.yaml`.
+        parameters: Parameters of all stages so far, by section of `params.yaml`.
     """
 
     network: nn.Sequential
@@ -107,8 +107,8 @@ def _read_weights(file: Path, wanted: Mapping[str, Tensor]) -> dict[str, Tensor]
             for tensor in (stored.get(name), wanted.get(name))
         ]
         if kinds[0] != kinds[1]:
-            of_network = f"{kinds[0]}, in the network {kinds[1]}"
-            raise _damaged(file, f"{shortened(name)} is {of_network}")
+            difference = f"{kinds[0]}, in the network {kinds[1]}"
+            raise _damaged(file, f"{shortened(name)} is {difference}")
     return stored
 
 

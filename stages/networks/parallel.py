@@ -1,7 +1,7 @@
 """Shares batches among the processor's cores, each batch on one core alone.
 
 PyTorch shares a single operation among cores instead, and where it cuts the sums decides their last
-digits. Here results are the same on any number of cores. The engine's `blocks.py` has a copy: it
+digits. Here results are the same on any number of cores. The engine's `chunks.py` has a copy: it
 imports nothing of the project, and an edit of it must not train anew.
 """
 

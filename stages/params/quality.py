@@ -1,4 +1,4 @@
-"""Section `quality`: which methods the explanation is compared with."""
+"""Section `quality`: the methods that the explanation is compared with."""
 
 from typing import Annotated
 

@@ -41,21 +41,21 @@ def split_dataset(dataset: Dataset, options: Preprocess, seed: int) -> dict[Spli
     remaining = np.arange(len(train.labels))
     if test is None:
         test = train
-        remaining, of_test = hold_out(
+        remaining, test_positions = hold_out(
             dataset, remaining, "preprocess.test_fraction", options.test_fraction, seed
         )
     else:
-        of_test = np.arange(len(test.labels))
+        test_positions = np.arange(len(test.labels))
     if options.limit is not None:
         remaining = limited(train.labels, remaining, options.limit, seed)
-        of_test = limited(test.labels, of_test, options.limit, seed)
-    of_train, of_validation = hold_out(
+        test_positions = limited(test.labels, test_positions, options.limit, seed)
+    train_positions, validation_positions = hold_out(
         dataset, remaining, "preprocess.validation_fraction", options.validation_fraction, seed
     )
     return {
-        "train": Part(train, of_train),
-        "validation": Part(train, of_validation),
-        "test": Part(test, of_test),
+        "train": Part(train, train_positions),
+        "validation": Part(train, validation_positions),
+        "test": Part(test, test_positions),
     }
 
 
@@ -72,11 +72,11 @@ def hold_out(
     """Split positions at random into (kept, held out), each ascending, stratified by class.
 
     Args:
-        dataset: Its training images have the positions.
+        dataset: The data set whose training images the positions refer to.
         positions: The images to split.
         parameter: Sets `fraction`; the message names it.
         fraction: Share of the positions to hold out.
-        seed: Of the draw.
+        seed: Seed of the draw.
 
     Raises:
         UserError: A class has a single image, or a part has fewer images than there are classes.

@@ -95,7 +95,7 @@ def total(tensor: Tensor) -> Tensor:
     return tensor
 
 
-def of_first_rank(make: Callable[[], T]) -> T:
+def from_first_rank(make: Callable[[], T]) -> T:
     """What the first rank makes, on every rank."""
     if n_ranks() == 1:
         return make()
@@ -105,7 +105,7 @@ def of_first_rank(make: Callable[[], T]) -> T:
     return value
 
 
-def of_all_ranks(value: T) -> list[T]:
+def from_all_ranks(value: T) -> list[T]:
     """The value of each rank, on every rank."""
     if n_ranks() == 1:
         return [value]

@@ -29,7 +29,7 @@ class Shard(NamedTuple):
 
     Attributes:
         rows: Which images.
-        folder: Of its results; it exists once they are there.
+        folder: Where its results go; it exists once they are complete.
     """
 
     rows: slice

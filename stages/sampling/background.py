@@ -22,7 +22,7 @@ def choose_background(
         draw: `stratified` gives each class its share of `n_background`, rounded so that the total
             stays exact, and deals the classes out evenly among the groups; `random` ignores the
             classes.
-        seed: Of the draw.
+        seed: Seed of the draw.
 
     Returns:
         Positions in the training split, ordered so that consecutive ones make up the groups of

@@ -28,7 +28,7 @@ def choose_images(
             the name of a choice, the choice is meant.
         n_images: How many, for `first`, `random` and `mistakes`.
         seed: For `random`.
-        predictions: Of the test split.
+        predictions: Predictions for the test split.
         not_tested: Names in other splits, for the message about a name that is not found.
 
     Returns:

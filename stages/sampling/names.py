@@ -19,7 +19,7 @@ def positions_of(
 
     Args:
         wanted: Names.
-        names: Of the test images (n,).
+        names: Names of the test images (n,).
         not_tested: Names in the other splits, by split.
 
     Raises:
@@ -56,7 +56,7 @@ def require_positions(positions: Sequence[int], names: Names) -> None:
 
     Args:
         positions: Wanted.
-        names: Of the test images (n,), which may be numbers.
+        names: Names of the test images (n,), strings or numbers.
 
     Raises:
         UserError: Says how to ask for an image by a name that is a number.

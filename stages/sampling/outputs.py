@@ -20,7 +20,7 @@ def choose_classes(
 
     Args:
         wanted: `all`, `predicted`, `{"top": m}`, or a list of class names and numbers.
-        probabilities: Of the images to explain (n, k).
+        probabilities: Predicted probabilities of the images to explain (n, k).
         class_names: One for each class.
 
     Returns:

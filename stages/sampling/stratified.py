@@ -10,7 +10,7 @@ def stratified_sample(labels: NDArray[np.int64], size: int, seed: int) -> NDArra
     Args:
         labels: Classes (n,).
         size: How many positions to draw, at most n.
-        seed: Of the draw.
+        seed: Seed of the draw.
 
     Returns:
         Positions (size,), ascending, without repeats.

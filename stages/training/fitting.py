@@ -63,7 +63,7 @@ class Training:
         network: Maps uint8 images (n, c, h, w) to logits (n, k); trained in place.
         options: Section `train` of `params.yaml`, with at least one epoch.
         n_images: In the training split.
-        seed: Of the order of the images and of their augmentation.
+        seed: Seed of the images' order and augmentation.
     """
 
     def __init__(self, network: nn.Module, options: Train, n_images: int, seed: int) -> None:

@@ -10,13 +10,13 @@ from stages.base.errors.memory import is_out_of_memory
 from stages.base.errors.user import UserError
 from stages.base.files.atomic import new_file
 from stages.base.run.rank import rank
-from stages.ranks.gradients import of_all_ranks, of_first_rank
+from stages.ranks.gradients import from_all_ranks, from_first_rank
 from stages.training.fitting import Training
 
 
 def keep_progress(training: Training, file: Path) -> None:
     """Write all that the next epoch depends on; `go_on` in a later process reads it."""
-    draws = of_all_ranks(_draws(next(training.network.parameters()).device.type))
+    draws = from_all_ranks(_draws(next(training.network.parameters()).device.type))
     if rank() > 0:
         return
     state = {
@@ -43,7 +43,7 @@ def go_on(training: Training, file: Path) -> None:
     Raises:
         UserError: The file is damaged.
     """
-    state = of_first_rank(lambda: _load(file) if file.exists() else None)
+    state = from_first_rank(lambda: _load(file) if file.exists() else None)
     if state is None:
         return
     training.network.load_state_dict(state["network"])

@@ -187,11 +187,11 @@ def test_maps_sum_over_channels_in_the_order_asked_for() -> None:
     errors = RNG.random((N, H, W, M), np.float32)
     whole = Explanation(**vars(explained()), values=values, errors=errors)
     exact = values.astype(np.float64)
-    for place, (of_map, of_error) in enumerate(
+    for place, (one_map, one_error) in enumerate(
         zip(whole.maps(2, [1, 0]), whole.map_errors(2, [1, 0]), strict=True)
     ):
-        np.testing.assert_allclose(of_map, exact[2, :, :, :, 1 - place].sum(axis=0), rtol=1e-12)
-        np.testing.assert_array_equal(of_error, errors[2, :, :, 1 - place])
+        np.testing.assert_allclose(one_map, exact[2, :, :, :, 1 - place].sum(axis=0), rtol=1e-12)
+        np.testing.assert_array_equal(one_error, errors[2, :, :, 1 - place])
     np.testing.assert_allclose(whole.sums, exact.sum(axis=(1, 2, 3)), rtol=1e-12)
     assert replace(whole, errors=None).map_errors(0, [0]) is None
 

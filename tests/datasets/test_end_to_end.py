@@ -107,8 +107,8 @@ def require_chosen_by_name(own: Project) -> None:
     own.set({"explain.images": [seven.replace("digit", "digits")]})
     message = rf"no test image is called 'test/digits 7/.*'; did you mean {re.escape(seven)}\?"
     assert_refused(own.stage("explain"), message)
-    of_training = next((source / "train/digit 3").iterdir())
-    own.set({"explain.images": [str(of_training.relative_to(source))]})
+    training_image = next((source / "train/digit 3").iterdir())
+    own.set({"explain.images": [str(training_image.relative_to(source))]})
     message = r"train/digit 3/\d+\.png is an image of the (train|validation) split; only those"
     assert_refused(own.stage("explain"), message)
 

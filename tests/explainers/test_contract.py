@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from stages.base.errors.user import UserError
-from stages.explainers.base.contract import Attribute, Attributions, build_explainer, of_classes
+from stages.explainers.base.contract import Attribute, Attributions, build_explainer, select_classes
 from tests.measures.subjects import small_images, small_network
 
 
@@ -86,7 +86,7 @@ def test_what_fits_passes_unchanged(use: Callable[[Any], Attribute], groups: Any
 
 def test_the_wanted_classes_are_picked_image_by_image() -> None:
     every = np.random.default_rng(0).normal(size=(3, 2, 5, 6, 4))
-    picked = of_classes(every, CLASSES)
+    picked = select_classes(every, CLASSES)
     for image, classes in enumerate(CLASSES.tolist()):
         for place, number in enumerate(classes):
             np.testing.assert_array_equal(picked[image, ..., place], every[image, ..., number])

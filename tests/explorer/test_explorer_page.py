@@ -31,7 +31,7 @@ def test_the_page_says_what_the_run_was(page: Page) -> None:
         "report.fade false",
         "evaluate.accuracy 0.912346",
         "explain.top_class_agreement",
-        "explain.additivity_l1_log10",
+        "explain.additivity_error_log10",
         "numpy 2",
     ):
         expect(facts).to_contain_text(re.compile(re.escape(words).replace(r"\ ", r"\s*")))

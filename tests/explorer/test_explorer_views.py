@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from stages.drawing.grain import block_sums, spread
 from stages.drawing.scale import Scale
 from stages.explorer.document import write_explorer
 from stages.figures.run import Run
-from stages.summary.grain import block_sums, spread
 from tests.runs import random_run
 
 from .opened import NAMES, canvas, decimal, go_to, opened, shown

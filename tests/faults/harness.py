@@ -24,8 +24,8 @@ class Fault:
     """Which call fails, and how.
 
     Attributes:
-        first: Its number, from 1.
-        error: Its `errno`; 0 kills the process instead.
+        first: Number of the call, from 1.
+        error: The `errno` it fails with; 0 kills the process instead.
         lasting: Later calls fail too, unless they need no space: a disk stays full.
         exchanges: Whether the file system can exchange two folders.
     """

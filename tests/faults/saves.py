@@ -14,17 +14,17 @@ import numpy as np
 import torch
 
 from stages import check
-from stages.artifacts import explanation, portable, predictions, quality, splits
+from stages.artifacts import explanation, measurements, portable, predictions, splits
 from stages.base.files.atomic import new_file, new_folder
 from stages.base.files.formats import write_csv, write_json
 from stages.base.params.reading import load_params
 from stages.datasets.base.contract import Origin
 from stages.datasets.base.raw import fetch_dataset
 from stages.drawing.board import Board
+from stages.measures.attributions.summary import summarise
+from stages.measures.attributions.tables import write_attribution_table
 from stages.networks import checkpoint
 from stages.params.whole import AllParams
-from stages.summary.tables import write_attribution_table
-from stages.summary.totals import summarise
 from tests.faults.harness import Writer, kinds, one_kind, problems
 from tools.command import run_command
 
@@ -57,9 +57,9 @@ def saves() -> Iterator[tuple[str, Callable[[], None]]]:
     yield "data/shap", lambda: explanation.save_explanation(explained, [shard])
     yield "data/portable", portable.PortableNetwork.load().save
 
-    measures = quality.Quality.load()
-    yield "data/quality", measures.save
-    yield "plots/methods.csv", lambda: write_csv(Path("plots/methods.csv"), measures.measures)
+    measured = measurements.Measurements.load()
+    yield "data/quality", measured.save
+    yield "plots/methods.csv", lambda: write_csv(Path("plots/methods.csv"), measured.table)
 
     table, summary = Path("plots/attributions.csv"), summarise(e)
     yield str(table), lambda: write_attribution_table(table, e, summary)

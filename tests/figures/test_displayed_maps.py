@@ -31,10 +31,10 @@ def test_of_many_maps_the_most_probable_and_the_true_one_are_shown() -> None:
     classes = np.tile(rng.permutation(200), (50, 1))
     shown = shown_maps(explained(chances, labels, classes))
     assert shown.shape == (50, 10)
-    of_shown = np.take_along_axis(classes, shown, axis=1)
-    np.testing.assert_array_equal(of_shown[1::2], order[1::2, :10])
-    np.testing.assert_array_equal(of_shown[::2, :9], order[::2, :9])
-    np.testing.assert_array_equal(of_shown[::2, 9], labels[::2])
+    shown_classes = np.take_along_axis(classes, shown, axis=1)
+    np.testing.assert_array_equal(shown_classes[1::2], order[1::2, :10])
+    np.testing.assert_array_equal(shown_classes[::2, :9], order[::2, :9])
+    np.testing.assert_array_equal(shown_classes[::2, 9], labels[::2])
 
 
 def test_the_true_class_may_have_the_first_map() -> None:

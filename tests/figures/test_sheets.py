@@ -196,7 +196,7 @@ def test_pixels_within_two_standard_errors_are_pale_where_asked(digits: Run) -> 
         values = explanation.values[4, 0, ..., number]
         noise = np.abs(values) <= 2 * explanation.errors[4, ..., number]
         white = explanation.images[4, 0] == 0
-        before, after = (of_board[11 * 4 + 1 + number] for of_board in tiles)
+        before, after = (board_tiles[11 * 4 + 1 + number] for board_tiles in tiles)
         np.testing.assert_array_equal(before[~noise], after[~noise])
         distances = [np.abs(colors - middle)[noise & white] for colors in (before, after)]
         np.testing.assert_allclose(distances[1], 0.2 * distances[0], atol=0.51)

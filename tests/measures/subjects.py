@@ -1,4 +1,4 @@
-"""Small networks and images to measure on."""
+"""Small networks and images to measure."""
 
 import lzma
 from collections.abc import Callable
@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from stages.measures.base.subject import Subject, two_most_probable
+from stages.measures.explanations.base.subject import Subject, two_most_probable
 from tests.conftest import ROOT
 
 
@@ -24,7 +24,7 @@ class Outputs(nn.Module):
 
 
 def subject(network: nn.Module, images: Tensor, background: Tensor) -> Subject:
-    """What is measured, the predictions being the network's own."""
+    """A subject with the network's own predictions."""
     with torch.no_grad():
         probabilities = network(images).double().softmax(dim=1).numpy()
     predicted, runner_up = two_most_probable(probabilities)

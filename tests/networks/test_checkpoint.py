@@ -41,9 +41,9 @@ def test_the_files_are_what_safetensors_and_json_read(tmp_path: Path) -> None:
     for name, tensor in network.state_dict().items():
         np.testing.assert_array_equal(weights[name], tensor)
     record = json.loads((folder / "network.json").read_text())
-    of_info = record.pop("info")
+    info_record = record.pop("info")
     assert record == {"architecture": "vit", "options": {"depth": 1}, "parameters": parameters}
-    assert DatasetInfo.from_json(of_info) == info
+    assert DatasetInfo.from_json(info_record) == info
     loaded = load_checkpoint(torch.device("cpu"), folder)
     assert not any(module.training for module in loaded.network.modules())
     assert (loaded.architecture, loaded.options) == ("vit", {"depth": 1})

@@ -10,7 +10,7 @@ from stages.drawing.scale import Scale, brightness_under_map, is_dark, to_rgb
 from stages.drawing.text import printable, with_minus
 from stages.drawing.tiles import average
 from stages.figures.run import PAGE_SIDE
-from stages.summary.totals import PERCENTILE
+from stages.measures.attributions.summary import PERCENTILE
 from tools.compare.pairs import Pairs
 from tools.compare.similarity import CHANGED_ERRORS, Similarity
 

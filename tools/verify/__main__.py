@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence, Set
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from stages.artifacts import explanation, portable, predictions, quality, splits
+from stages.artifacts import explanation, measurements, portable, predictions, splits
 from stages.base.errors.user import UserError
 from tools.command import run_command
 from tools.verify.arrays import Damage, opened
@@ -18,10 +18,10 @@ from tools.verify.digests import Found, check_digests
 from tools.verify.explained import check_explanation
 from tools.verify.records import open_repo, read_records, stale_stages
 from tools.verify.results import (
+    check_measurements,
     check_network,
     check_portable,
     check_predictions,
-    check_quality,
     check_splits,
 )
 
@@ -102,7 +102,7 @@ def check_arrays(stages: Mapping[Path, str], stale: Set[str] = frozenset()) -> A
     result = attempt(explanation.FOLDER, explained)
     indices, additivity = (result[0].indices, result[1]) if result else (None, None)
     attempt(portable.FOLDER, lambda _: check_portable())
-    attempt(quality.FOLDER, lambda fresh: check_quality(indices if fresh else None))
+    attempt(measurements.FOLDER, lambda fresh: check_measurements(indices if fresh else None))
     return Arrays(damage, checked, additivity)
 
 

@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from stages.artifacts import explanation, portable, predictions, quality, splits
+from stages.artifacts import explanation, measurements, portable, predictions, splits
+from stages.artifacts.measurements import Measurements
 from stages.artifacts.portable import PortableNetwork
-from stages.artifacts.quality import MEASURES, Quality
 from stages.artifacts.splits import DatasetInfo, load_info
 from stages.base.errors.user import UserError
 from stages.base.files.formats import read_json
@@ -147,11 +147,11 @@ def check_portable(folder: Path = portable.FOLDER) -> None:
             raise Damage(f"{path}: {name} ({array.dtype}), expected finite numbers in float32")
 
 
-def check_quality(indices: Array | None, folder: Path = quality.FOLDER) -> None:
+def check_measurements(indices: Array | None, folder: Path = measurements.FOLDER) -> None:
     """A row for each method and explained image.
 
     Args:
-        indices: Of the explained images in the test split (n,); None if they are not there.
+        indices: Positions of the explained images in the test split (n,); None if missing.
         folder: What to check.
 
     Raises:
@@ -159,10 +159,13 @@ def check_quality(indices: Array | None, folder: Path = quality.FOLDER) -> None:
     """
     path = folder / "measures.csv"
     try:
-        table = Quality.load(folder).measures
-        measures = table[list(MEASURES)].to_numpy(np.float64)
-    except (ValueError, KeyError, OSError) as error:
-        raise Damage(f"{path}: {error}; expected a table of {', '.join(MEASURES)}") from None
+        found = Measurements.load(folder)
+        table = found.table
+        measures = table[list(found.descriptions)].to_numpy(np.float64)
+    except (ValueError, KeyError, OSError, TypeError) as error:
+        raise Damage(
+            f"{path}: {error}; expected a table of the measures that about.json describes"
+        ) from None
     if np.isinf(measures).any():
         raise Damage(f"{path}: a measure is infinite, expected a number or none")
     if indices is None:

@@ -1,6 +1,6 @@
-"""DeepSHAP for image networks: shap's values, faster, and additive for every network it takes.
+"""DeepSHAP for image networks: shap's values, faster, and additive for every network it accepts.
 
-It stands on PyTorch alone: copy the folder to use it elsewhere.
+Depends on PyTorch and NumPy only; numba makes it faster where it is installed.
 """
 
 from deepshap.engine import DeepShap

@@ -1,4 +1,4 @@
-"""The engine: pairs of images and background images, a tile at a time, in flat memory."""
+"""The engine: explains batches of images against chunks of the background."""
 
 from __future__ import annotations
 
@@ -9,51 +9,53 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, fx, nn
 
-from deepshap.blocks import Block, cut, one_thread, workers
-from deepshap.graph.program import Program, Tile, joined
-from deepshap.graph.verification import check_faithful, sample
+from deepshap.chunks import Chunk, cut, parallel_map, single_threaded_pytorch
+from deepshap.graph.first_convolutions import first_convolutions
+from deepshap.graph.program import Batch, Program, concatenated
+from deepshap.graph.verification import check_equivalent, sample
 from deepshap.input_checks import check_background, check_images, check_network, chosen_outputs
 from deepshap.multiplier import Multiplier
-from deepshap.rules.first_layer import first_convolutions
 from deepshap.rules.linear import Dense
 
-if TYPE_CHECKING:  # so the engine runs on PyTorch alone; the tests check these shapes
+if TYPE_CHECKING:  # the engine runs without jaxtyping; its tests check these shapes
     from jaxtyping import Float, Int
 
 _MIB = 2**20
 
 
 class DeepShap:
-    """Explains an image network's outputs by DeepSHAP.
+    """Explains the outputs of an image network by DeepSHAP.
 
-    An image's attributions of output k say how much each pixel moved that output away from its mean
-    over the background. They add up: summed over c, h, w they are the output minus its base value,
-    whatever the network.
+    The attributions of output k say how much each pixel of an image moved that output away from its
+    mean over the background. They are additive: summed over c, h and w they equal the output minus
+    its base value, for every network the engine accepts.
 
-    They are the values of shap.DeepExplainer wherever those add up, and stay additive where those
-    do not: overlapping pooling windows, functional calls, modules used twice, attention, norms. The
-    README beside this file lists the rules and the two places where the values differ from shap's.
+    The values equal those of `shap.DeepExplainer` wherever shap's add up, and are additive where
+    shap's are not: overlapping pooling windows, functional calls, modules used twice, attention,
+    norms. The README lists the rules and the two cases in which the values differ from shap's.
 
-    In float32 the values have float32's digits, probabilities too: what divides a change by a
-    change is computed in float64, on devices that have it.
+    Values in float32 have the precision of float32, for probabilities too: quotients of two changes
+    are computed in float64 on devices that have it.
 
     Args:
-        network: In eval mode, exportable by `torch.export`, from (n, c, h, w) to (n, k). It is left
-            as it is, and must stay as it is while this explainer is used.
-        background: Images (b, c, h, w) that the change is measured from, in the network's dtype.
-        chunk_mib: Memory in MiB that the multipliers of one tile may take, and its activations.
-            Smaller tiles need more calls, and read each weight more often.
-        keep_mib: Memory in MiB up to which the background's activations are kept; beyond it they
-            are computed anew for each tile of images, which costs about 1 / k of the time.
+        network: A network in eval mode that `torch.export` can export; maps (n, c, h, w) to (n, k).
+            It is not changed, and must not change while the explainer is in use.
+        background: Images (b, c, h, w) that changes are measured from, in the network's dtype.
+        chunk_mib: Memory in MiB for the multipliers of one batch of images with one chunk of the
+            background, and likewise for the activations. With less memory, the engine makes more
+            calls and reads each weight more often. By default 128 on the CPU and 512 elsewhere.
+        keep_mib: Memory in MiB up to which the activations of the background are kept. Above it,
+            they are recomputed for each batch of images, which costs about 1 / k of the time.
 
     Attributes:
-        base_values: Mean output over the background, (k,).
+        base_values: Mean outputs over the background, (k,).
 
     Raises:
-        UnsupportedOperation: The network holds an operation without a rule; names it.
-        ValueError: The network is in training mode, or the background does not fit.
+        UnsupportedOperation: The network contains an operation without a rule, or cannot be
+            exported. The message names the operation, the module and what to do.
+        ValueError: The network is in training mode, or the background has the wrong shape or dtype.
 
-    Source: rescale rule, Shrikumar et al. 2017, arXiv:1704.02685; average over a background,
+    Sources: rescale rule, Shrikumar et al. 2017, arXiv:1704.02685; average over a background,
     Lundberg & Lee 2017, arXiv:1705.07874.
     """
 
@@ -72,10 +74,10 @@ class DeepShap:
         if chunk_mib is None:
             chunk_mib = 128 if self._device.type == "cpu" else 512
         with torch.no_grad():
-            # First, so that what a network keeps from its first run holds real tensors.
+            # Before the export, so that a network caches real tensors in its first run.
             expected = sample(network, self._background)
             self._program = Program(network, self._background[:1])
-            check_faithful(self._program, network, expected)
+            check_equivalent(self._program, network, expected)
             self._first = first_convolutions(self._program)
             self._pair_floats = (
                 chunk_mib * _MIB // (self._program.widest * background.element_size())
@@ -83,9 +85,9 @@ class DeepShap:
             image_bytes = max(1, self._program.run(self._background[:1]).n_bytes())
             self._image_limit = max(1, chunk_mib * _MIB // image_bytes)
             keep = image_bytes * len(background) <= keep_mib * _MIB
-            with one_thread():
+            with single_threaded_pytorch():
                 outputs, self._kept = self._remember(keep)
-            mean = outputs.cpu().double().mean(0)  # there, since not every device has float64
+            mean = outputs.cpu().double().mean(0)  # some devices have no float64
             self.base_values = mean.to(background.dtype).to(self._device)
 
     def attribute(
@@ -93,21 +95,22 @@ class DeepShap:
         images: Float[Tensor, "n c h w"],
         outputs: Sequence[int] | Int[Tensor, " k"] | Int[Tensor, "n k"] | None = None,
     ) -> Float[Tensor, "n c h w k"]:
-        """Share each output's change from its base value among the pixels.
+        """Distribute each output's change from its base value over the pixels.
 
-        A call costs the same per image whether it explains one or a thousand, so results can be
-        written, and progress shown, slice by slice.
+        The time per image does not depend on the number of images in a call, so callers may pass
+        slices to write results and show progress.
 
         Args:
-            images: What to explain, (n, c, h, w), like the background in everything but n.
-            outputs: Which k outputs to explain, in the order wanted; all of them by default. An
-                integer tensor (n, k) names others for each image. Time is about proportional to k.
+            images: The images to explain, (n, c, h, w), with the background's dtype and image size.
+            outputs: The k outputs to explain, in this order; all by default. An integer tensor
+                (n, k) selects the outputs of each image. Time is about proportional to k.
 
         Returns:
-            Output units, (n, c, h, w, k), in the network's dtype and on its device. Summed over
-            c, h, w they are the outputs minus `base_values`, within rounding. The exception is a
-            softmax output whose own logit changes by less than 1e-6 while its probability changes
-            more: a rule that looks at one logit alone cannot see it.
+            The attributions, (n, c, h, w, k), in units of the output, in the network's dtype and on
+                its device. Summed over c, h and w they equal the outputs minus `base_values`,
+                within rounding. The exception is a network that ends in softmax: where a logit
+                changes by less than 1e-6 while its probability changes more, the rule, which looks
+                at this logit only, misses the change.
 
         Raises:
             ValueError: `images` or `outputs` do not fit the network and background.
@@ -121,16 +124,19 @@ class DeepShap:
         outputs: Sequence[int] | Int[Tensor, " k"] | Int[Tensor, "n k"] | None = None,
         n_groups: int = 10,
     ) -> tuple[Float[Tensor, "n c h w k"], Float[Tensor, "n g h w k"]]:
-        """Attribute, and show how much that depends on the background, at no extra cost.
+        """Attributions, and those against each group of the background, at no extra cost.
+
+        The groups show how much the attributions depend on the choice of background images.
 
         Args:
-            images: As for `attribute`.
-            outputs: As for `attribute`.
-            n_groups: Into how many groups `torch.tensor_split` cuts the background.
+            images: The images to explain, as for `attribute`.
+            outputs: The outputs to explain, as for `attribute`.
+            n_groups: Number of groups, cut as by `torch.tensor_split`.
 
         Returns:
-            The attributions, and those against each group alone, summed over channels. The mean of
-            the latter, weighted by the groups' sizes, is the former, summed over channels.
+            The attributions (n, c, h, w, k), and those against each group alone, summed over
+                channels, (n, g, h, w, k). The mean of the latter, weighted by the sizes of the
+                groups, equals the former, summed over channels.
 
         Raises:
             ValueError: `images`, `outputs` or `n_groups` do not fit the network and background.
@@ -145,7 +151,7 @@ class DeepShap:
     def _attribute(
         self, images: Tensor, outputs: Sequence[int] | Tensor | None, n_groups: int
     ) -> tuple[Tensor, Tensor]:
-        """The attributions, and (n, g, h, w, k) sums over channels and the images of a group."""
+        """The attributions, and their sums (n, g, h, w, k) over channels and over each group."""
         check_images(images, self._background)
         chosen = chosen_outputs(outputs, len(images), len(self.base_values))
         images = images.detach().to(self._device)
@@ -153,27 +159,30 @@ class DeepShap:
         n, _, *plane = images.shape
         values = images.new_empty(*images.shape, chosen.shape[1])
         sums = images.new_empty(n, n_groups, *plane, chosen.shape[1])
-        blocks = self._blocks(start.shape[1], n_groups)
-        at_once = max(1, self._pair_limit(start.shape[1]) // len(blocks[0]))
-        at_once = min(at_once, self._image_limit)
-        with torch.no_grad(), workers(self._device) as run:
-            for at in range(0, len(images), at_once):
-                some = slice(at, at + at_once)
-                tile = self._program.run(images[some])
-                share = functools.partial(self._attributed, _of(start, some), node, tile)
-                total, by_group = _summed(blocks, run(share, blocks), n_groups)
-                parts = (total / len(self._background)).movedim(1, -1), by_group.movedim(2, -1)
+        chunks = self._chunks(start.shape[1], n_groups)
+        batch_size = max(1, self._pair_limit(start.shape[1]) // len(chunks[0]))
+        batch_size = min(batch_size, self._image_limit)
+        with torch.no_grad(), parallel_map(self._device) as run:
+            for at in range(0, len(images), batch_size):
+                selection = slice(at, at + batch_size)
+                batch = self._program.run(images[selection])
+                explain = functools.partial(
+                    self._attributed, _for_images(start, selection), node, batch
+                )
+                total, by_group = _summed(chunks, run(explain, chunks), n_groups)
+                found = (total / len(self._background)).movedim(1, -1), by_group.movedim(2, -1)
                 if weight is not None:
-                    parts = parts[0] @ _of(weight, some), parts[1] @ _of(weight, some)
-                values[some], sums[some] = parts
+                    last = _for_images(weight, selection)
+                    found = found[0] @ last, found[1] @ last
+                values[selection], sums[selection] = found
         return values, sums
 
     def _start(self, chosen: Tensor) -> tuple[Tensor, fx.Node, Tensor | None]:
-        """Which multipliers to start from, (n or 1, k, ...), and the node they belong to.
+        """The multipliers to start from, (n or 1, k, ...), and the node that they belong to.
 
-        With more outputs than features enter the last layer, it costs less to attribute the
-        features and to multiply by the layer's weight: the third result, (n or 1, 1, 1, features,
-        k).
+        If there are more outputs than inputs of the last layer, it costs less to attribute these
+        features and to multiply the attributions by the layer's weight, which is the third result,
+        (n or 1, 1, 1, features, k).
         """
         unit = functools.partial(torch.eye, dtype=self._background.dtype, device=self._device)
         last = self._program.steps[self._program.sink]
@@ -182,14 +191,16 @@ class DeepShap:
             return unit(weight.shape[1])[None], last.inputs[0], weight[chosen].mT[:, None, None]
         return unit(len(self.base_values))[chosen], self._program.sink, None
 
-    @torch.no_grad()  # here and not only in the caller: it holds for a thread
-    def _attributed(self, start: Tensor, node: fx.Node, images: Tile, block: Block) -> list[Tensor]:
-        """Go back from a node for all pairs with a block: a sum (n, k, c, h, w) for each piece."""
-        background = self._recall(block.images)
+    @torch.no_grad()  # not only in the caller, since it applies to the current thread
+    def _attributed(
+        self, start: Tensor, node: fx.Node, images: Batch, chunk: Chunk
+    ) -> list[Tensor]:
+        """Go back from a node for all pairs with a chunk: a sum (n, k, c, h, w) for each piece."""
+        background = self._recall(chunk.images)
         n, b, k = len(images), len(background), start.shape[1]
         start = start if len(start) == 1 else start.repeat_interleave(b, 0)
         waiting = {node: Multiplier(start)}
-        pieces = [block.within(piece) for piece in block.pieces]
+        pieces = [chunk.within(piece) for piece in chunk.pieces]
         zero = images.images.new_zeros(n, k, *images.images.shape[1:])
         totals = [zero.clone() for _ in pieces]
         for node, step in reversed(self._program.steps.items()):
@@ -203,64 +214,64 @@ class DeepShap:
                     total += summed
                 continue
             passed = step.rule.backward(multiplier, images.saved[node], background.saved[node])
-            for source, part in zip(step.inputs, passed, strict=True):
+            for source, arriving in zip(step.inputs, passed, strict=True):
                 if source in waiting:
-                    part = part.plus(waiting[source])
-                waiting[source] = part
+                    arriving = arriving.plus(waiting[source])
+                waiting[source] = arriving
         if self._program.source in waiting:
             multiplier = waiting[self._program.source]
             for total, piece in zip(totals, pieces, strict=True):
                 change = images.images[:, None] - background.images[None, piece]
-                rows = multiplier.among(n, b, piece).dense()
+                rows = multiplier.for_background(n, b, piece).dense()
                 rows = rows.expand(change.shape[:2].numel(), *rows.shape[1:])
                 total += (torch.unflatten(rows, 0, (n, -1)) * change[:, :, None]).sum(1)
         return totals
 
-    def _recall(self, block: slice) -> Tile:
-        """A block of the background with its activations."""
+    def _recall(self, selection: slice) -> Batch:
+        """Images of the background with their activations."""
         if self._kept is not None:
-            return self._kept.part(block)
-        return self._program.run(self._background[block])
+            return self._kept[selection]
+        return self._program.run(self._background[selection])
 
-    def _blocks(self, n_outputs: int, n_groups: int) -> list[Block]:
-        """Cut the background into blocks within the memory."""
+    def _chunks(self, n_outputs: int, n_groups: int) -> list[Chunk]:
+        """The background in chunks that fit into memory."""
         largest = self._pair_limit(n_outputs)
         if self._kept is None:
             largest = min(largest, self._image_limit)
         return cut(len(self._background), n_groups, largest)
 
-    def _remember(self, keep: bool) -> tuple[Tensor, Tile | None]:
+    def _remember(self, keep: bool) -> tuple[Tensor, Batch | None]:
         """The outputs of the background, and its activations if they are to be kept."""
-        tiles: list[Tile] = []
+        batches: list[Batch] = []
         outputs = []
         for images in self._background.split(min(self._pair_limit(1), self._image_limit)):
-            tile = self._program.run(images)
-            outputs.append(tile.outputs)
+            batch = self._program.run(images)
+            outputs.append(batch.outputs)
             if keep:
-                tiles.append(tile)
-            del tile  # before the next one needs the memory
-        return torch.cat(outputs), joined(tiles) if keep else None
+                batches.append(batch)
+            del batch  # free its memory before the next one
+        return torch.cat(outputs), concatenated(batches) if keep else None
 
     def _pair_limit(self, n_outputs: int) -> int:
-        """How many pairs one tile may hold."""
+        """The most pairs of one batch with one chunk."""
         return max(1, self._pair_floats // n_outputs)
 
 
 def _summed(
-    blocks: list[Block], parts: Iterable[list[Tensor]], n_groups: int
+    chunks: list[Chunk], by_chunk: Iterable[list[Tensor]], n_groups: int
 ) -> tuple[Tensor, Tensor]:
     """Sums over the background (n, k, c, h, w); over groups and channels (n, g, k, h, w)."""
     total, groups = torch.zeros(()), [torch.zeros(())] * n_groups
-    for block, of_block in zip(blocks, parts, strict=True):
-        for piece, part in zip(block.pieces, of_block, strict=True):
-            total = total + part
-            groups[piece.group] = groups[piece.group] + part.sum(2)
+    for chunk, by_piece in zip(chunks, by_chunk, strict=True):
+        for piece, values in zip(chunk.pieces, by_piece, strict=True):
+            total = total + values
+            groups[piece.group] = groups[piece.group] + values.sum(2)
     return total, torch.stack(groups, 1)
 
 
-def _of(each: Tensor, some: slice) -> Tensor:
-    """Some of what there is one for each image, or one for all."""
-    return each if len(each) == 1 else each[some]
+def _for_images(values: Tensor, selection: slice) -> Tensor:
+    """A selection of values that each image has, or the single value for all images."""
+    return values if len(values) == 1 else values[selection]
 
 
 def _device(network: nn.Module, background: Tensor) -> torch.device:

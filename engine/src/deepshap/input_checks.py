@@ -1,4 +1,4 @@
-"""What a caller can get wrong, each with its message."""
+"""Checks of the arguments of `DeepShap`, each with a message that says what to do."""
 
 from collections.abc import Sequence
 
@@ -7,14 +7,14 @@ from torch import Tensor, nn
 
 
 def check_network(network: nn.Module) -> None:
-    """In eval mode, and all of it."""
+    """Require eval mode of all modules."""
     training = [name or "the network" for name, m in network.named_modules() if m.training]
     if training:
         raise ValueError(f"network: {training[0]} is in training mode; call network.eval() first")
 
 
 def check_background(background: Tensor) -> None:
-    """Floating-point images (b, c, h, w), at least one."""
+    """Require at least one floating-point image, (b, c, h, w)."""
     if background.ndim != 4 or 0 in background.shape:
         raise ValueError(
             f"background: has the shape {tuple(background.shape)}, expected (b, c, h, w) with at "
@@ -25,7 +25,7 @@ def check_background(background: Tensor) -> None:
 
 
 def check_images(images: Tensor, background: Tensor) -> None:
-    """Like the background in everything but their number."""
+    """Require the background's shape, except for the number of images, and its dtype."""
     if images.ndim != 4 or images.shape[1:] != background.shape[1:]:
         raise ValueError(
             f"images: have the shape {tuple(images.shape)}, expected (n, "
@@ -39,10 +39,10 @@ def check_images(images: Tensor, background: Tensor) -> None:
 
 
 def chosen_outputs(outputs: Sequence[int] | Tensor | None, n_images: int, n_outputs: int) -> Tensor:
-    """Which outputs to explain: of each image, (n, k), or of all alike, (1, k)."""
+    """The outputs to explain: (n, k) if each image has its own, else (1, k)."""
     chosen = torch.as_tensor(range(n_outputs) if outputs is None else outputs).cpu()
     if chosen.numel() == 0 and n_images > 0:
-        raise ValueError("outputs: is empty; name at least one, or None for all")
+        raise ValueError("outputs: is empty; name at least one, or pass None for all")
     if chosen.is_floating_point() or chosen.dtype == torch.bool:
         raise ValueError(f"outputs: is {chosen.dtype}, expected integers")
     if chosen.ndim != 1 and (chosen.ndim != 2 or len(chosen) != n_images):

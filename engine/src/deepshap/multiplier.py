@@ -1,13 +1,12 @@
 """Multipliers, kept factored for as long as that saves work.
 
-DeepLIFT's multiplier of an activation is the change of an output per change of that activation,
-one number for each (image, background image, output, element). Only linear layers mix elements, so
-what the other layers contribute does not depend on the output: one ratio for each (image,
-background image, element), shared by all outputs. And behind a max pool, one position of each
-window carries everything.
+The DeepLIFT multiplier of an activation is the change of an output per change of the activation:
+one number for each (image, background image, output, element). Only linear layers mix elements. The
+contribution of every other layer is the same for all outputs: one ratio for each (image, background
+image, element). And behind a max pool, one position of each window carries the whole change.
 
 Shapes are written with p pairs of an image and a background image, k outputs, and the axes of one
-image's activation. A size of 1 stands for "the same for all", as in broadcasting.
+image's activation. As in broadcasting, a size of 1 stands for "the same for all".
 """
 
 from dataclasses import dataclass, replace
@@ -19,15 +18,15 @@ from torch import Tensor
 
 
 @dataclass(frozen=True)
-class Places:
+class Positions:
     """Where in the input of a max pool each pooled element comes from.
 
     Attributes:
-        index: (p, 1, c, h, w) with the pooled h and w: position in the flattened plane, or in its
-            window if there is one.
+        index: Position in the flattened plane, or in its window if `window` is set;
+            (p, 1, c, h, w) with the pooled h and w.
         plane: Height and width of the pool's input.
-        window: Height and width of the windows if they tile the plane from its corner without
-            overlap, else None.
+        window: Height and width of the windows if they start at the plane's corner and lie side by
+            side, else None.
     """
 
     index: Tensor
@@ -47,82 +46,84 @@ class Places:
 
 @dataclass(frozen=True)
 class Multiplier:
-    """Multipliers of one activation: `rows * ratio`, moved to `places`.
+    """Multipliers of one activation: `rows * ratio`, moved to `positions`.
 
     Attributes:
-        rows: What depends on the output, (p or 1, k, ...).
-        ratio: What does not, (p or 1, 1, ...), or None for 1.
-        places: Of a max pool that `rows` and `ratio` have not been spread over yet, or None.
+        rows: The factor that depends on the output, (p or 1, k, ...).
+        ratio: The factor that does not, (p or 1, 1, ...), or None for 1.
+        positions: Positions in front of a max pool to which `rows` and `ratio` have not been moved
+            yet, or None.
     """
 
     rows: Tensor
     ratio: Tensor | None = None
-    places: Places | None = None
+    positions: Positions | None = None
 
     @property
     def features(self) -> torch.Size:
-        """The shape of one image's activation, without multiplying anything out."""
-        if self.places is not None:
-            return torch.Size((self.rows.shape[2], *self.places.plane))
+        """The shape of one image's activation, without multiplying the factors."""
+        if self.positions is not None:
+            return torch.Size((self.rows.shape[2], *self.positions.plane))
         return self.rows.shape[2:]
 
-    def among(self, n: int, b: int, some: slice) -> Self:
-        """The pairs of n images with some of b background images."""
+    def for_background(self, n: int, b: int, selection: slice) -> Self:
+        """The multipliers of n images with a selection of b background images."""
 
         def pairs(factor: Tensor) -> Tensor:
             if len(factor) == 1:
                 return factor
-            return torch.unflatten(factor, 0, (n, b))[:, some].flatten(0, 1)
+            return torch.unflatten(factor, 0, (n, b))[:, selection].flatten(0, 1)
 
-        places, ratio = self.places, self.ratio
-        if places is not None:
-            places = replace(places, index=pairs(places.index))
-        return type(self)(pairs(self.rows), None if ratio is None else pairs(ratio), places)
+        positions, ratio = self.positions, self.ratio
+        if positions is not None:
+            positions = replace(positions, index=pairs(positions.index))
+        return type(self)(pairs(self.rows), None if ratio is None else pairs(ratio), positions)
 
     def scaled(self, ratio: Tensor) -> Self:
-        """Multiply by a ratio that is the same for all outputs, (p or 1, 1, ...)."""
-        if self.places is not None and ratio.shape[3:] != (1, 1):
+        """Multiplied by a ratio that is the same for all outputs, (p or 1, 1, ...)."""
+        if self.positions is not None and ratio.shape[3:] != (1, 1):
             return type(self)(self.dense(), ratio)
         return replace(self, ratio=ratio if self.ratio is None else self.ratio * ratio)
 
-    def pooled(self, ratio: Tensor, places: Places) -> Self:
-        """Go from the output of a max pool to its input."""
-        return replace(self.scaled(ratio), places=places)
+    def pooled(self, ratio: Tensor, positions: Positions) -> Self:
+        """The multiplier of a max pool's input, from this one of its output."""
+        return replace(self.scaled(ratio), positions=positions)
 
     def dense(self) -> Tensor:
-        """Multiply everything out, once: (p or 1, k, ...) in the shape of the activation."""
+        """The product of all factors in the activation's shape, (p or 1, k, ...); cached."""
         return self._dense
 
     def plus(self, other: Self) -> Self:
-        """The sum of two ways back to one activation."""
-        if other.places is None and other.ratio is not None:
+        """The sum with the multiplier of another path to the same activation."""
+        if other.positions is None and other.ratio is not None:
             return type(self)(torch.addcmul(self.dense(), other.rows, other.ratio))
         return type(self)(self.dense() + other.dense())
 
     @cached_property
     def _dense(self) -> Tensor:
-        if self.places is None:
+        if self.positions is None:
             return self.rows if self.ratio is None else self.rows * self.ratio
-        if self.places.window is None:
-            return self._scattered(self.places)
-        return self._spread(self.places, self.places.window)
+        if self.positions.window is None:
+            return self._scattered(self.positions)
+        return self._spread(self.positions, self.positions.window)
 
-    def _scattered(self, places: Places) -> Tensor:
-        """Add each element to its position, which windows that overlap may share."""
+    def _scattered(self, positions: Positions) -> Tensor:
+        """Add each element to its position, which overlapping windows may share."""
         values = self.rows if self.ratio is None else self.rows * self.ratio
-        values, index = torch.broadcast_tensors(values, places.index)
+        values, index = torch.broadcast_tensors(values, positions.index)
         values, index = (t.movedim(2, -1).flatten(2, 3) for t in (values, index))
-        h, w = places.plane
+        h, w = positions.plane
         planes = values.new_zeros(*values.shape[:2], h * w, values.shape[-1])  # channels last
         return torch.unflatten(planes.scatter_add_(2, index, values), 2, (h, w)).movedim(-1, 2)
 
-    def _spread(self, places: Places, window: tuple[int, int]) -> Tensor:
+    def _spread(self, positions: Positions, window: tuple[int, int]) -> Tensor:
         """Write each window once, channels last."""
-        rows, index = self.rows.movedim(2, -1), places.in_plane().movedim(2, -1)
+        rows, index = self.rows.movedim(2, -1), positions.in_plane().movedim(2, -1)
         ratio = rows.new_ones(()) if self.ratio is None else self.ratio.movedim(2, -1)
-        share = rows.new_zeros(*index.shape[:2], places.plane[0] * places.plane[1], index.shape[-1])
+        height, width = positions.plane
+        share = rows.new_zeros(*index.shape[:2], height * width, index.shape[-1])
         share.scatter_(2, index.flatten(2, 3), ratio.expand_as(index).flatten(2, 3))
-        share = torch.unflatten(share, 2, places.plane)
+        share = torch.unflatten(share, 2, positions.plane)
         planes = rows.new_zeros(len(share), rows.shape[1], *share.shape[2:])
         torch.mul(
             rows[:, :, :, None, :, None],

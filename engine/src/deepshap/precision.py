@@ -1,9 +1,9 @@
-"""Forward passes in float64; what the way back reads in the dtype of the images.
+"""Forward passes compute in float64; the backward pass reads values in the images' dtype.
 
-A multiplier divides a change by a change. In float32 a probability whose logit changes by a
-thousandth of itself would have four digits left. Only n + b images go forward, where n * b * k
-multipliers go back: the digits cost next to nothing. What is kept in float32 loses none of them as
-long as both changes are computed from the same rounded values.
+A multiplier divides a change by a change. In float32, a probability whose logit changes by a
+thousandth of its size would keep four digits. Only n + b images go forward, while n * b * k
+multipliers go back, so the extra digits cost next to nothing. Rounding the saved values to float32
+loses none of them as long as both changes are computed from the same rounded values.
 """
 
 from functools import cached_property
@@ -17,7 +17,7 @@ class Precision:
     """The two dtypes of a forward pass.
 
     Args:
-        images: What goes forward, in the dtype to keep.
+        images: The images of the forward pass, in the dtype to keep.
     """
 
     def __init__(self, images: Tensor) -> None:
@@ -26,19 +26,20 @@ class Precision:
         self._wide = torch.float64 if has_float64 else images.dtype
 
     def widened(self, value: Any) -> Any:
-        """Convert a floating-point tensor to compute with; pass anything else."""
+        """A floating-point tensor in the dtype to compute in; any other value unchanged."""
         return _converted(value, self._wide)
 
     def narrowed(self, value: Any) -> Any:
-        """Convert a floating-point tensor to the images' dtype; pass anything else."""
+        """A floating-point tensor in the images' dtype; any other value unchanged."""
         return _converted(value, self._narrow)
 
 
 class Activation:
-    """What one step computes, (n, ...): to compute with, and to keep.
+    """The result of one step, (n, ...), in both dtypes.
 
     Attributes:
-        wide: In the precision of the forward pass.
+        wide: In the dtype of the forward pass.
+        precision: Both dtypes.
     """
 
     def __init__(self, wide: Tensor, precision: Precision) -> None:

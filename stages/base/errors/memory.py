@@ -77,5 +77,5 @@ def _used_in_container() -> int:
     """Bytes, without copies of files, which the system drops when it needs room."""
     used = int((_CONTAINER / "memory.current").read_text("ascii"))
     lines = (_CONTAINER / "memory.stat").read_text("ascii").splitlines()
-    of_kinds = dict(line.split() for line in lines)
-    return used - int(of_kinds["active_file"]) - int(of_kinds["inactive_file"])
+    statistics = dict(line.split() for line in lines)
+    return used - int(statistics["active_file"]) - int(statistics["inactive_file"])

@@ -22,7 +22,7 @@ def new_npy(path: Path, n_rows: int) -> Iterator[AppendRows]:
     """Write an array row by row; the file has the bytes that `np.save` would give it.
 
     Args:
-        path: Of the new file.
+        path: The new file.
         n_rows: How many rows will be appended, all of the first ones' dtype and shape.
     """
     with path.open("wb") as file:

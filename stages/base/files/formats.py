@@ -11,9 +11,9 @@ if TYPE_CHECKING:  # most stages have no table, and need not wait for the import
     import pandas as pd
 
 
-def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write JSON, indented, its keys sorted."""
-    text = json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
+def write_json(path: Path, content: Mapping[str, Any], *, sort_keys: bool = True) -> None:
+    """Write JSON, indented, its keys sorted or in the order given."""
+    text = json.dumps(content, indent=2, sort_keys=sort_keys, ensure_ascii=False, allow_nan=False)
     path.write_text(text + "\n", encoding="utf-8")
 
 

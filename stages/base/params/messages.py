@@ -41,7 +41,7 @@ def error_lines(error: ValidationError, model: type[BaseModel]) -> list[str]:
 
     Args:
         error: What validation by `model` raised.
-        model: Its fields are the known keys.
+        model: The model whose fields are the known keys.
     """
     lines = []
     for details in error.errors():

@@ -33,7 +33,7 @@ def progress_folder(stage: str, params: BaseModel) -> Path:
     `require_true_record`: the key is that of the code and the data at the start.
 
     Args:
-        stage: Its name in `dvc.yaml`.
+        stage: The stage's name in `dvc.yaml`.
         params: All that it reads of `params.yaml`.
     """
     folder = _FOLDER / stage / _key(stage, params)

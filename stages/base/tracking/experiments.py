@@ -18,7 +18,7 @@ def left_behind(path: Path, command: str) -> str:
     """Why a file is missing here, and how to include it; empty if the workspace lacks it too.
 
     Args:
-        path: Of the file or folder, from the root of the repository.
+        path: The file or folder, from the root of the repository.
         command: What makes it known: `git add` or `dvc add`.
     """
     workspace = workspace_of_experiment()

@@ -39,7 +39,7 @@ def load_plugin(kind: str, name: str, functions: tuple[str, ...]) -> ModuleType:
     """
     file = f"stages/{kind}/{name}.py"
     with failures_of_plugin(kind, name, "cannot be imported"):
-        module = importlib.import_module(f"stages.{kind}.{name}")
+        module = importlib.import_module(f"stages.{kind.replace('/', '.')}.{name}")
     for function in functions:
         if not callable(getattr(module, function, None)):
             raise UserError(

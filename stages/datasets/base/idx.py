@@ -112,8 +112,8 @@ def _local_paths(folder: Path, name: str) -> list[Path]:
 def _extract_checked(archive: Path, target: Path, name: str, sha256: str, advice: str) -> None:
     """Decompress `archive` to `target`, if its SHA-256 is the one that goes with `name`."""
     try:
-        of_content = _decompress(archive, target, advice)
-        digest = _sha256(archive) if name.endswith(".gz") else of_content
+        content_digest = _decompress(archive, target, advice)
+        digest = _sha256(archive) if name.endswith(".gz") else content_digest
         if digest != sha256:
             raise UserError(
                 f"{archive}: SHA-256 is {digest}, expected {sha256}; the file is damaged or a "

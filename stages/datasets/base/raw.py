@@ -20,8 +20,8 @@ class RawInfo:
 
     Attributes:
         name: Display name of the data set.
-        parameters: Those that determine the files, by section of `params.yaml`; not where the files
-            came from, since the same files from elsewhere are the same data.
+        parameters: The parameters that determine the files, by section of `params.yaml`; not
+            where they came from, since the same files from elsewhere are the same data.
     """
 
     name: str

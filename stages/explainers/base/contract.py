@@ -46,7 +46,7 @@ class Explainer(Protocol):
 
         Returns:
             A function from images (n, c, h, w), and the class of each of their maps (n, m), to
-            their attributions. Some methods cost as much for all classes: `of_classes` picks.
+            their attributions. Some methods cost as much for all classes: `select_classes` picks.
 
         Raises:
             UserError: The network contains something that the method cannot explain.
@@ -77,7 +77,7 @@ def build_explainer(name: str, network: nn.Module, background: Tensor, seed: int
     return guarded
 
 
-def of_classes(values: NDArray[np.floating], classes: Tensor) -> NDArray[np.floating]:
+def select_classes(values: NDArray[np.floating], classes: Tensor) -> NDArray[np.floating]:
     """From attributions to all classes (n, c, h, w, k) those to the wanted ones (n, c, h, w, m)."""
     return np.take_along_axis(values, classes.numpy()[:, None, None, None], axis=4)
 
@@ -95,11 +95,11 @@ def _require_shapes(name: str, found: Attributions, shape: tuple[int, ...], n_gr
             f"explain.method {name}: returned attributions of shape {found.values.shape}, "
             f"expected {shape}: images, channels, height, width, maps; fix {file}"
         )
-    of_groups = (shape[0], n_groups, *shape[2:])
-    if found.groups is not None and found.groups.shape != of_groups:
+    group_shape = (shape[0], n_groups, *shape[2:])
+    if found.groups is not None and found.groups.shape != group_shape:
         raise UserError(
             f"explain.method {name}: returned groups of shape {found.groups.shape}, "
-            f"expected {of_groups}: images, groups, height, width, maps; fix {file}"
+            f"expected {group_shape}: images, groups, height, width, maps; fix {file}"
         )
 
 

@@ -67,19 +67,19 @@ def additive_slices(
         rows = slice(done, done + len(part.values))
         errors, fails = additivity(part.values, explained, rows, tolerance)
         if fails.any():
-            image, place = np.argwhere(fails)[0]
-            error = errors[image, place]
-            of_range = error / explained.output_ranges[rows][image]
-            total = np.abs(part.values[image, ..., place]).sum(dtype=np.float64)
-            of_total = error / max(total, 1e-300)
+            image_index, map_index = np.argwhere(fails)[0]
+            error = errors[image_index, map_index]
+            share_of_range = error / explained.output_ranges[rows][image_index]
+            total = np.abs(part.values[image_index, ..., map_index]).sum(dtype=np.float64)
+            share_of_total = error / max(total, 1e-300)
             method = explained.about["method"]
             raise UserError(
-                f"explain: the attributions of image {explained.names[rows][image]} for "
-                f"output {explained.classes[rows][image, place]} miss its change by "
-                f"{of_range:.2g} of the outputs' range, more than explain.tolerance "
-                f"({tolerance:g}), and by {of_total:.2g} of Σ|attribution|, more than rounding "
-                f"({ROUNDING:g}). If the network contains something that {method} does not "
-                "handle, choose another explain.method; if the method only samples, raise "
+                f"explain: the attributions of image {explained.names[rows][image_index]} for "
+                f"output {explained.classes[rows][image_index, map_index]} miss its change by "
+                f"{share_of_range:.2g} of the outputs' range, more than explain.tolerance "
+                f"({tolerance:g}), and by {share_of_total:.2g} of Σ|attribution|, more than "
+                f"rounding ({ROUNDING:g}). If the network contains something that {method} does "
+                "not handle, choose another explain.method; if the method only samples, raise "
                 "explain.tolerance"
             )
         yield part

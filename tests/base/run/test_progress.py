@@ -96,12 +96,14 @@ def test_what_the_stage_does_not_read_changes_nothing(here: Path, file: str) -> 
 
 @pytest.mark.usefixtures("here")
 def test_stages_keep_apart_and_forget_their_own() -> None:
-    of_train, of_explain = (progress_folder(name, Params()) for name in ("train", "explain"))
-    assert of_train.exists()
+    train_folder, explain_folder = (
+        progress_folder(name, Params()) for name in ("train", "explain")
+    )
+    assert train_folder.exists()
     forget_progress("train")
     forget_progress("train")
-    assert not of_train.exists()
-    assert of_explain.exists()
+    assert not train_folder.exists()
+    assert explain_folder.exists()
 
 
 @pytest.mark.usefixtures("here")

@@ -1,4 +1,4 @@
-"""What does not depend on the images: computed once, in float64."""
+"""Values that do not depend on the images, computed once in float64."""
 
 from typing import Any
 
@@ -16,10 +16,10 @@ _READS_SHAPE_ONLY = {
 
 
 class Constants:
-    """Values of the nodes that no image enters.
+    """Values of the nodes that do not depend on the images.
 
     Args:
-        tensors: The network's own, by their nodes.
+        tensors: The network's parameters, buffers and constants, by node.
         precision: The dtypes to compute in and to keep.
     """
 
@@ -33,19 +33,19 @@ class Constants:
         return node in self._wide or node in self._narrow
 
     def wide(self, node: fx.Node) -> Any:
-        """To compute with."""
+        """The value in the dtype of the forward pass."""
         if node not in self._wide:
             self._wide[node] = self._precision.widened(self._tensors[node])
         return self._wide[node]
 
     def narrow(self, node: fx.Node) -> Any:
-        """In the images' dtype."""
+        """The value in the images' dtype."""
         if node not in self._narrow:
             self._narrow[node] = self._precision.narrowed(self._wide[node])
         return self._narrow[node]
 
     def fold(self, node: fx.Node) -> bool:
-        """Compute a node if nothing it reads depends on the images."""
+        """Compute a node if nothing it reads depends on the images; returns whether it did."""
         shapes = node.args[:1] if name_of(node) in _READS_SHAPE_ONLY else ()
         if not all(arg in self or arg in shapes for arg in node.all_input_nodes):
             return False

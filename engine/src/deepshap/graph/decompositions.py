@@ -1,7 +1,8 @@
-"""Operations written out in terms of others, which have the rules.
+"""Operations written out in simpler ones, which have rules.
 
-The rules of the parts compose to the closed form of the whole. A norm is v a, with the deviations
-a and v = (mean a² + ε)^(-1/2). It changes by v̄ Δa + ā Δv, with Δv = -v² v'² / (v + v') Δ(mean a²).
+The rules of the simpler operations compose to the closed form of the whole. A norm, for example, is
+v a with the deviations a and v = (mean a² + ε)^(-1/2). It changes by v̄ Δa + ā Δv, where
+Δv = -v² v'² / (v + v') Δ(mean a²).
 """
 
 import math
@@ -149,7 +150,7 @@ def _convolution_padded_by_name(
         steps = list(dilation) * (sides if len(dilation) == 1 else 1)
         total = [step * (k - 1) for step, k in zip(steps, weight.shape[2:], strict=True)]
     if any(side % 2 for side in total):
-        around = [part for side in reversed(total) for part in (side // 2, side - side // 2)]
+        around = [pad for side in reversed(total) for pad in (side // 2, side - side // 2)]
         x, total = torch.constant_pad_nd(x, around), [0] * sides
     convolve = (torch.conv1d, torch.conv2d, torch.conv3d)[sides - 1]
     padded: Tensor = convolve(
@@ -159,7 +160,7 @@ def _convolution_padded_by_name(
 
 
 def _adaptive_average(x: Tensor, output_size: Sequence[int]) -> Any:
-    # As a mean, since adaptive pooling of channels-last planes to one element is slow.
+    # Adaptive pooling of channels-last planes to one element is slow; a mean is not.
     axes = list(range(-len(output_size), 0))
     return x.mean(axes, keepdim=True) if set(output_size) == {1} else NotImplemented
 
@@ -195,16 +196,17 @@ def _unfolded(x: Tensor, dimension: int, size: int, step: int) -> Tensor:
 
 def _slice_replaced(
     x: Tensor,
-    part: Tensor,
+    replacement: Tensor,
     dim: int = 0,
     start: int | None = None,
     end: int | None = None,
     step: int = 1,
 ) -> Tensor:
     source = torch.arange(x.shape[dim], device=x.device)
-    places = source[start:end:step]
-    source = source.index_copy(0, places, x.shape[dim] + torch.arange(len(places), device=x.device))
-    return torch.cat([x, part], dim).index_select(dim, source)
+    replaced = source[start:end:step]
+    appended = x.shape[dim] + torch.arange(len(replaced), device=x.device)
+    source = source.index_copy(0, replaced, appended)
+    return torch.cat([x, replacement], dim).index_select(dim, source)
 
 
 def _max_pool1d(
@@ -243,4 +245,4 @@ DECOMPOSITIONS: dict[Any, Callable[..., Any]] = {
     _aten.type_as.default: _converted,
     _aten.unfold.default: _unfolded,
 }
-"""What `torch.export` replaces, by PyTorch's operation."""
+"""The replacement of each operation that `torch.export` writes out."""

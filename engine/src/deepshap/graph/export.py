@@ -1,8 +1,8 @@
-"""From a network to a graph of ATen operations on one image.
+"""Exports a network as a graph of ATen operations on one image.
 
-`torch.export` runs the network once on a single image and records what it does: functions, methods
-and modules arrive as the same operations, in-place ones as functions of what they change, and
-there is no image axis to follow. Whatever does not depend on the image is a constant.
+`torch.export` runs the network once on a single image and records its operations. Functions,
+methods and modules arrive as the same operations, in-place operations as functions that return the
+changed tensor. With a single image, no rule has to follow the batch axis.
 """
 
 import contextlib
@@ -21,28 +21,29 @@ from deepshap.graph.decompositions import DECOMPOSITIONS
 
 
 class UnsupportedOperation(NotImplementedError):
-    """The network holds an operation without a rule.
+    """The network contains an operation without a rule, or cannot be exported.
 
-    Args:
-        operation: What is called.
-        place: Where in the network.
-        advice: What is wrong with it, and what to use instead.
+    Attributes:
+        operation: Name of the operation, `sort` for instance; `forward` if the network as a whole
+            is the problem.
+        module_path: Path and class of the module that calls it, as in `features.3 (Attention)`.
+        advice: The problem, and what to use instead.
     """
 
-    def __init__(self, operation: str, place: str, advice: str) -> None:
-        super().__init__(f"{operation} at {place}: {advice}")
+    def __init__(self, operation: str, module_path: str, advice: str) -> None:
+        super().__init__(f"{operation} at {module_path}: {advice}")
         self.operation = operation
-        self.place = place
+        self.module_path = module_path
         self.advice = advice
 
 
 @dataclass(frozen=True)
 class Exported:
-    """A network on one image.
+    """A network, exported on one image.
 
     Attributes:
-        graph: Of ATen operations.
-        tensors: The network's parameters, buffers and constants, by their nodes.
+        graph: The graph of ATen operations.
+        tensors: The network's parameters, buffers and constants, by node.
         source: The node of the image.
         sink: The node of the output.
     """
@@ -54,7 +55,7 @@ class Exported:
 
 
 def exported(network: nn.Module, image: Tensor) -> Exported:
-    """Record what the network does to one image, (1, c, h, w). It is left as it was.
+    """Export a network on one image, (1, c, h, w), without changing the network.
 
     Raises:
         UnsupportedOperation: The network cannot be exported.
@@ -63,13 +64,13 @@ def exported(network: nn.Module, image: Tensor) -> Exported:
         with _quietly():
             program = torch.export.export(network, (image,), strict=False)
             program = program.run_decompositions(DECOMPOSITIONS)
-    except Exception as error:  # whatever the exporter or the network raises
+    except Exception as error:  # the exporter and the network may raise anything
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise UnsupportedOperation(
             "forward",
-            _place_of(error, network),
-            f"torch.export cannot follow it ({reason}); what it does must not depend on the values "
-            "of the images, and must stay within PyTorch",
+            _failed_module_path(error, network),
+            f"torch.export cannot trace it ({reason}); its control flow must not depend on the "
+            "values of the images, and it must compute with PyTorch only",
         ) from error
     graph, signature = program.graph_module.graph, program.graph_signature
     tensors = {}
@@ -95,7 +96,7 @@ def exported(network: nn.Module, image: Tensor) -> Exported:
             type(network).__name__,
             "it must take one tensor of images and return one tensor (n, k)",
         )
-    output.args = (sinks[0],)  # and not what the network would write to its buffers
+    output.args = (sinks[0],)  # drops updates of buffers
     graph.eliminate_dead_code()
     return Exported(graph, tensors, sources[0], sinks[0])
 
@@ -108,8 +109,8 @@ def name_of(node: fx.Node) -> str:
     return str(node.target if packet is None else packet.__name__)
 
 
-def place_of(node: fx.Node, network: nn.Module) -> str:
-    """Where in the network a node stems from, as in `features.3 (Attention)`."""
+def module_path_of(node: fx.Node, network: nn.Module) -> str:
+    """Path and class of the module that a node comes from, as in `features.3 (Attention)`."""
     for path, kind in reversed((node.meta.get("nn_module_stack") or {}).values()):
         name = kind if isinstance(kind, str) else kind.__name__
         return (
@@ -118,21 +119,21 @@ def place_of(node: fx.Node, network: nn.Module) -> str:
     return f"{type(network).__name__}.forward"
 
 
-def _place_of(error: BaseException, network: nn.Module) -> str:
-    """The innermost module that was running when an export failed."""
+def _failed_module_path(error: BaseException, network: nn.Module) -> str:
+    """Path and class of the innermost module that was running when an export failed."""
     paths = {module: path for path, module in network.named_modules()}
-    place, frame = type(network).__name__, error.__traceback__
+    found, frame = type(network).__name__, error.__traceback__
     while frame is not None:
         module = frame.tb_frame.f_locals.get("self")
         if isinstance(module, nn.Module) and paths.get(module):
-            place = f"{paths[module]} ({type(module).__name__})"
+            found = f"{paths[module]} ({type(module).__name__})"
         frame = frame.tb_next
-    return place
+    return found
 
 
 @contextlib.contextmanager
 def _quietly() -> Iterator[None]:
-    """Export without fused fast paths, which have no rules, and without the exporter's output."""
+    """Switch off fused fast paths, which have no rules, and the exporter's own messages."""
     fused: Any = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
     try:

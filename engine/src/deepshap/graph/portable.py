@@ -1,7 +1,7 @@
-"""A network as a list of plain operations and their weights, for programs without PyTorch.
+"""Writes a network as a list of plain operations with their weights, for programs without PyTorch.
 
-What a page in a browser computes with. The operations are the engine's own steps, so what they say
-about images is what the engine says, and the same few rules explain them.
+A page in a browser can compute with them. They are the engine's own steps, so they give the same
+outputs, and a few of the engine's rules explain them.
 """
 
 from collections import Counter
@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
-from deepshap.graph.export import UnsupportedOperation, name_of, place_of
+from deepshap.graph.export import UnsupportedOperation, module_path_of, name_of
 from deepshap.graph.program import Program
 from deepshap.rules.base import Rule, features
 from deepshap.rules.composition import Composed
@@ -23,11 +23,11 @@ from deepshap.rules.pooling import MaxPool
 Arrays = dict[str, Tensor]
 
 
-_NO_FORM = "it is not among the operations that can be written down"
+_NO_FORM = "it has no plain form"
 
 
 class _NotPortable(Exception):
-    """An operation has no plain form; `portable` adds which it is, and where."""
+    """An operation has no plain form; `portable_operations` adds its name and module path."""
 
 
 @dataclass(frozen=True)
@@ -38,11 +38,12 @@ class Operation:
         kind: `convolution` (`weight` (out, in, height, width), `bias`, `stride`, `padding`),
             `affine` (`scale` and `shift` of each channel), `relu`, `max_pool` and `average_pool`
             (`window`, `stride`, `padding`), `linear` (`weight` (out, in), `bias`), `add` (two
-            inputs), `flatten` (channel after channel, row after row) or `softmax`.
-        inputs: What it reads: 0 is the image, i the output of the i-th operation, counted from 1.
-        shape: Of its output: (channels, height, width) or (features,).
+            inputs), `flatten` (channel by channel, row by row) or `softmax`.
+        inputs: The values it reads: 0 is the image, i the output of the i-th operation, counted
+            from 1.
+        shape: Shape of the output: (channels, height, width) or (features,).
         settings: Vertical and horizontal sizes by name, in pixels.
-        arrays: Weights by name, float32 on the CPU once the network is complete.
+        arrays: Weights by name, float32 tensors on the CPU.
     """
 
     kind: str
@@ -53,20 +54,20 @@ class Operation:
 
 
 def portable_operations(network: nn.Module, image: Tensor) -> list[Operation]:
-    """Write a network down. It is left as it is.
+    """Write a network as plain operations, for programs without PyTorch.
 
-    Batch norms are folded into the convolutions before them; what only reshapes is left out.
+    Batch norms are folded into the convolutions before them, and operations that only reshape are
+    left out. The network itself is not changed.
 
     Args:
-        network: In eval mode, from (n, c, h, w) to (n, k).
-        image: One, (1, c, h, w), on the network's device.
+        network: A network in eval mode that maps (n, c, h, w) to (n, k).
+        image: One image, (1, c, h, w), on the network's device.
 
     Returns:
-        The operations in the order they run; the last one gives the k outputs.
+        The operations in the order they run; the last one returns the k outputs.
 
     Raises:
-        UnsupportedOperation: The network holds an operation that is not among those above; says
-            which and where.
+        UnsupportedOperation: An operation has no plain form; the message names it and its module.
     """
     with torch.no_grad():
         program = Program(network, image)
@@ -76,34 +77,34 @@ def portable_operations(network: nn.Module, image: Tensor) -> list[Operation]:
             try:
                 writer.write(node, rules, step.inputs)
             except _NotPortable as error:
-                place = place_of(node, network)
-                raise UnsupportedOperation(name_of(node), place, str(error)) from error
+                path = module_path_of(node, network)
+                raise UnsupportedOperation(name_of(node), path, str(error)) from error
     return [
-        replace(made, arrays={name: array.float() for name, array in made.arrays.items()})
-        for made in writer.operations
+        replace(operation, arrays={name: array.float() for name, array in operation.arrays.items()})
+        for operation in writer.operations
     ]
 
 
 class _Writer:
-    """Writes one rule after another; weights in float64 until all are folded."""
+    """Writes the rules one by one, with weights in float64 until all are folded."""
 
     def __init__(self, program: Program) -> None:
         self.operations: list[Operation] = []
-        self._places = {program.source: 0}
+        self._numbers = {program.source: 0}
         self._n_readers = Counter(node for step in program.steps.values() for node in step.inputs)
-        self._shared: set[int] = set()  # places that several steps read, under whichever node
+        self._shared: set[int] = set()  # numbers of values that several steps read
 
     def write(self, node: fx.Node, rules: Sequence[Rule], inputs: tuple[fx.Node, ...]) -> None:
-        """Write the rules of a step, each of which reads the one before."""
-        places = tuple(self._places[read] for read in inputs)
-        self._shared.update(self._places[read] for read in inputs if self._n_readers[read] > 1)
-        alone = self._shared.isdisjoint(places)
+        """Write the rules of a step, each of which reads the output of the one before."""
+        numbers = tuple(self._numbers[read] for read in inputs)
+        self._shared.update(self._numbers[read] for read in inputs if self._n_readers[read] > 1)
+        alone = self._shared.isdisjoint(numbers)
         for rule in rules:
-            places, alone = (self._write(rule, places, alone),), True
-        self._places[node] = places[0]
+            numbers, alone = (self._write(rule, numbers, alone),), True
+        self._numbers[node] = numbers[0]
 
     def _write(self, rule: Rule, inputs: tuple[int, ...], alone: bool) -> int:
-        """Write one rule; return its place. `alone` if nothing else reads its inputs."""
+        """Write one rule; returns its number. `alone`: no other step reads its inputs."""
         shape = tuple(features(rule.call.output))
         if isinstance(rule, Unchanged) and shape == tuple(features(rule.call.inputs[0])):
             return inputs[0]
@@ -111,18 +112,18 @@ class _Writer:
             scale, shift = _affine(rule)
             if alone and inputs[0] == len(self.operations) and self._fold(scale, shift):
                 return inputs[0]
-            made = Operation("affine", inputs, shape, {}, {"scale": scale, "shift": shift})
+            operation = Operation("affine", inputs, shape, {}, {"scale": scale, "shift": shift})
         else:
             kind, settings, arrays = _described(rule)
-            if kind == "average_pool" and len(shape) == 1:  # a mean that drops the sides
+            if kind == "average_pool" and len(shape) == 1:  # a mean without keepdim
                 self.operations.append(Operation(kind, inputs, (*shape, 1, 1), settings))
                 kind, inputs, settings = "flatten", (len(self.operations),), {}
-            made = Operation(kind, inputs, shape, settings, arrays)
-        self.operations.append(made)
+            operation = Operation(kind, inputs, shape, settings, arrays)
+        self.operations.append(operation)
         return len(self.operations)
 
     def _fold(self, scale: Tensor, shift: Tensor) -> bool:
-        """Let the last operation scale and shift its channels itself, if it can."""
+        """Fold a scale and a shift into the last operation; returns whether that was possible."""
         if not self.operations or self.operations[-1].kind not in ("convolution", "affine"):
             return False
         arrays = self.operations[-1].arrays
@@ -133,12 +134,12 @@ class _Writer:
 
 
 def _affine(rule: Rule) -> tuple[Tensor, Tensor]:
-    """Factor and summand of each channel, found by sending zeros and ones through."""
+    """Scale and shift of each channel, found by computing zeros and ones."""
     shape = features(rule.call.inputs[0])
     if shape != features(rule.call.output):
-        raise _NotPortable("it changes the shape, which cannot be written down")
+        raise _NotPortable("it changes the shape, which has no plain form")
     zeros = rule.call.zero.new_zeros(1, *shape, dtype=torch.float64)
-    at_zero, at_one = rule.computed(zeros)[0], rule.computed(zeros + 1)[0]
+    at_zero, at_one = rule.compute(zeros)[0], rule.compute(zeros + 1)[0]
     both = torch.stack([at_one - at_zero, at_zero]).flatten(2 if len(shape) > 1 else 1)
     if both.ndim == 3:
         if (both != both[..., :1]).any():
@@ -153,7 +154,7 @@ def _described(rule: Rule) -> tuple[str, dict[str, tuple[int, int]], Arrays]:
     call, arguments = rule.call, rule.call.arguments
     if isinstance(rule, Convolution):
         if rule.groups != 1 or rule.dilation != (1, 1):
-            raise _NotPortable("convolutions in groups or with gaps cannot be written down")
+            raise _NotPortable("convolutions with groups or dilation have no plain form")
         settings = {"stride": rule.stride, "padding": rule.padding}
         return "convolution", settings, _weighted(rule.weight, arguments["bias"])
     if isinstance(rule, Dense) and len(features(call.inputs[0])) == 1:
@@ -175,13 +176,13 @@ def _described(rule: Rule) -> tuple[str, dict[str, tuple[int, int]], Arrays]:
 
 
 def _adds(rule: Sum) -> bool:
-    """Whether a sum of two branches does nothing else."""
+    """Whether a sum only adds two branches of the same shape."""
     same = len(set(rule.call.inputs)) == 1
     return same and (rule.call.name, rule.call.arguments["alpha"]) == ("add", 1)
 
 
 def _averaged(rule: Rule) -> dict[str, tuple[int, int]]:
-    """Windows of an average over planes that they tile without padding."""
+    """Settings of an average pool whose windows cover the plane side by side, without padding."""
     call, arguments = rule.call, rule.call.arguments
     before, after = features(call.inputs[0]), features(call.output)
     tall, wide = before[-2:]
@@ -193,8 +194,8 @@ def _averaged(rule: Rule) -> dict[str, tuple[int, int]]:
         if (window[0] * after[-2], window[1] * after[-1]) == (tall, wide):
             return {"window": window, "stride": window, "padding": (0, 0)}
     elif call.name == "avg_pool2d":
-        whole = not arguments["ceil_mode"] and arguments["divisor_override"] is None
-        if whole and _two(arguments["padding"]) == (0, 0):
+        plain = not arguments["ceil_mode"] and arguments["divisor_override"] is None
+        if plain and _two(arguments["padding"]) == (0, 0):
             return _window(arguments)
     raise _NotPortable(_NO_FORM)
 
@@ -212,5 +213,5 @@ def _weighted(weight: Tensor, bias: Tensor | None) -> Arrays:
 
 
 def _two(value: Any) -> tuple[int, int]:
-    """Spell out a size that PyTorch takes as one number or two."""
+    """Both sizes, where PyTorch accepts one number for both."""
     return (value[0], value[-1]) if isinstance(value, Sequence) else (value, value)

@@ -1,13 +1,13 @@
-"""From a network to steps that have rules, or a refusal that says what to change."""
+"""Turns a network into steps that all have rules, or refuses it with what to change."""
 
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, fx, nn
 
-from deepshap.graph.arguments import call_of
 from deepshap.graph.constants import Constants
-from deepshap.graph.export import UnsupportedOperation, exported, name_of, place_of
+from deepshap.graph.export import UnsupportedOperation, exported, module_path_of, name_of
+from deepshap.graph.node_to_call import call_from_node
 from deepshap.graph.simplification import simplify
 from deepshap.precision import Activation, Precision
 from deepshap.rules.base import Rule, Saved
@@ -23,9 +23,9 @@ class Step:
     """One operation that depends on the images.
 
     Attributes:
-        node: Of the exported graph; stands for the operation's output.
-        rule: How to compute it and to go back through it.
-        inputs: The nodes that it reads and that depend on the images, in order.
+        node: The node of the exported graph that stands for the operation's output.
+        rule: Computes the operation and its backward pass.
+        inputs: The nodes it reads that depend on the images, in order.
     """
 
     node: fx.Node
@@ -34,13 +34,13 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Tile:
-    """What a forward pass of some images leaves behind.
+class Batch:
+    """Images with the activations that their forward pass saved.
 
     Attributes:
         images: (n, c, h, w).
-        outputs: (n, k), in the precision of the forward pass.
-        saved: For each step what its rule needs on the way back.
+        outputs: (n, k), in the dtype of the forward pass.
+        saved: For each step, the tensors that its rule needs in the backward pass.
     """
 
     images: Tensor
@@ -51,43 +51,42 @@ class Tile:
         return len(self.images)
 
     def n_bytes(self) -> int:
-        """Memory of what is saved, each tensor counted once."""
+        """Memory of the saved tensors, each counted once."""
         unique = {
             tensor.data_ptr(): tensor.nbytes for saved in self.saved.values() for tensor in saved
         }
         return sum(unique.values())
 
-    def part(self, some: slice) -> "Tile":
-        """Some of the images, without copying."""
-        saved = {node: tuple(t[some] for t in kept) for node, kept in self.saved.items()}
-        return Tile(self.images[some], self.outputs[some], saved)
+    def __getitem__(self, selection: slice) -> "Batch":
+        saved = {node: tuple(t[selection] for t in kept) for node, kept in self.saved.items()}
+        return Batch(self.images[selection], self.outputs[selection], saved)
 
 
-def joined(tiles: list[Tile]) -> Tile:
-    """One tile of the images of many."""
+def concatenated(batches: list[Batch]) -> Batch:
+    """One batch with the images of several."""
     saved = {
-        node: tuple(map(torch.cat, zip(*(tile.saved[node] for tile in tiles), strict=True)))
-        for node in tiles[0].saved
+        node: tuple(map(torch.cat, zip(*(batch.saved[node] for batch in batches), strict=True)))
+        for node in batches[0].saved
     }
-    images = torch.cat([tile.images for tile in tiles])
-    return Tile(images, torch.cat([tile.outputs for tile in tiles]), saved)
+    images = torch.cat([batch.images for batch in batches])
+    return Batch(images, torch.cat([batch.outputs for batch in batches]), saved)
 
 
 class Program:
-    """A network whose every operation has a rule. It leaves the network as it is.
+    """A network whose operations all have rules. The network itself is not changed.
 
     Args:
-        network: In eval mode.
-        image: One, (1, c, h, w).
+        network: A network in eval mode.
+        image: One image, (1, c, h, w).
 
     Attributes:
         source: The node of the images.
         sink: The node of the outputs.
-        steps: In the order they run, by their nodes.
+        steps: The steps by node, in the order they run.
         widest: The most numbers that one step reads and writes for one image.
 
     Raises:
-        UnsupportedOperation: The network cannot be exported, or holds an operation without a rule.
+        UnsupportedOperation: The network cannot be exported, or an operation has no rule.
     """
 
     def __init__(self, network: nn.Module, image: Tensor) -> None:
@@ -99,7 +98,11 @@ class Program:
         self._constants = Constants(program.tensors, Precision(image))
         self.steps: dict[fx.Node, Step] = {}
         for node in program.graph.nodes:
-            if node.op == "call_function" and not _checks(node) and not self._constants.fold(node):
+            if (
+                node.op == "call_function"
+                and not _is_assertion(node)
+                and not self._constants.fold(node)
+            ):
                 self._add(node)
         if self.sink not in self.steps:
             raise self._refusal(self.sink, "the output does not depend on the images")
@@ -112,10 +115,10 @@ class Program:
             for step in self.steps.values()
         )
 
-    def run(self, images: Tensor) -> Tile:
-        """Compute the outputs of (n, c, h, w) images, and keep what the way back needs.
+    def run(self, images: Tensor) -> Batch:
+        """Compute the outputs of (n, c, h, w) images, and save what the backward pass needs.
 
-        Computes in float64 where the device has it, and keeps in the images' dtype.
+        Computes in float64 where the device has it, and saves in the images' dtype.
         """
         precision = Precision(images)
         values = {self.source: Activation(precision.widened(images), precision)}
@@ -126,17 +129,17 @@ class Program:
             for read in step.inputs:
                 if self._last_reader[read] is step:
                     values.pop(read, None)
-        return Tile(images, values[self.sink].wide, saved)
+        return Batch(images, values[self.sink].wide, saved)
 
     def _add(self, node: fx.Node) -> None:
-        """Give a node its rule."""
+        """Make a step of a node."""
         rule_of = OPERATIONS.get(name_of(node))
         if rule_of is None:
             advice = "no rule for it; use an operation that has one"
             raise self._refusal(node, ADVICE.get(name_of(node), advice))
         if not isinstance(node.meta["val"], Tensor):
-            return  # a tuple, whose parts are steps of their own
-        call, inputs = call_of(node, self._constants, self._zero)
+            return  # a tuple; the nodes that pick its items become steps
+        call, inputs = call_from_node(node, self._constants, self._zero)
         try:
             rule = rule_of(call)
             if node is self.sink and isinstance(rule, InnerSoftmax) and len(node.users) == 1:
@@ -146,7 +149,7 @@ class Program:
         self.steps[node] = Step(node, rule, inputs)
 
     def _compose(self, last: Step) -> None:
-        """Make one step of a linear layer and the linear steps before it."""
+        """Merge a linear layer and the linear steps before it into one step."""
         chain = [last]
         while before := self.steps.get(chain[0].inputs[0]):
             if len(before.inputs) > 1 or len(before.node.users) > 1:
@@ -161,9 +164,9 @@ class Program:
         self.steps[last.node] = Step(last.node, rule, chain[-count].inputs)
 
     def _refusal(self, node: fx.Node, advice: str) -> UnsupportedOperation:
-        return UnsupportedOperation(name_of(node), place_of(node, self._network), advice)
+        return UnsupportedOperation(name_of(node), module_path_of(node, self._network), advice)
 
 
-def _checks(node: fx.Node) -> bool:
-    """Whether a node only checks what export has made sure of."""
+def _is_assertion(node: fx.Node) -> bool:
+    """Whether a node only asserts a property that the export has checked."""
     return name_of(node).startswith("_assert")

@@ -1,4 +1,4 @@
-"""Rewrites of the exported graph: the same function, with less to do on the way back."""
+"""Rewrites the exported graph to compute the same function with a cheaper backward pass."""
 
 from typing import Any
 
@@ -9,19 +9,19 @@ from deepshap.graph.export import Exported, name_of
 
 _aten = torch.ops.aten
 _CHANNELS = {"conv2d": -3, "linear": -1}
-"""Layers whose weight a factor is folded into, and where their output has its channels."""
+"""Layers that a factor can be folded into, with the channel axis of their output."""
 
 
 def simplify(program: Exported) -> None:
-    """Rewrite a program in place."""
+    """Rewrite an exported program in place."""
     _pool_before_relu(program.graph)
     _scale_weights(program)
 
 
 def _pool_before_relu(graph: fx.Graph) -> None:
-    """Let ReLU follow max pooling where it goes before: the same values from a smaller plane.
+    """Move a ReLU from in front of a max pool to behind it, where the plane is smaller.
 
-    Both only compare, so they commute; and the two changes' ratios have the same product.
+    Both only compare values, so they commute, and the product of their two ratios stays the same.
     """
     for pool in list(graph.nodes):
         if name_of(pool) != "max_pool2d":
@@ -37,9 +37,9 @@ def _pool_before_relu(graph: fx.Graph) -> None:
 
 
 def _scale_weights(program: Exported) -> None:
-    """Fold a constant factor of each channel, as batch norm's, into the weight of the layer before.
+    """Fold a constant factor per channel, such as that of a batch norm, into the layer before it.
 
-    It saves a pass over the multipliers for each batch norm.
+    This saves one pass over the multipliers for each batch norm.
     """
     varying = {program.source}
     for node in list(program.graph.nodes):
@@ -54,7 +54,7 @@ def _scale_weights(program: Exported) -> None:
 
 
 def _scales_channels(factor: Any, layer: Any) -> bool:
-    """Whether a factor has one number for each channel of a layer that nothing else reads."""
+    """Whether a factor has one number per channel of a layer whose output is used only here."""
     if not isinstance(factor, fx.Node) or name_of(layer) not in _CHANNELS:
         return False
     sides, axis = factor.meta["val"].shape, _CHANNELS[name_of(layer)]
@@ -63,7 +63,7 @@ def _scales_channels(factor: Any, layer: Any) -> bool:
 
 
 def _folded(graph: fx.Graph, product: fx.Node, layer: fx.Node, factor: fx.Node) -> fx.Node:
-    """Replace the product of a layer and a factor by one layer."""
+    """Replace the product of a layer and a factor with one layer."""
     rest: tuple[Any, ...] = (*layer.args, None)[: max(3, len(layer.args))]
     x, weight, bias, *settings = rest
     target: Any = layer.target

@@ -1,4 +1,4 @@
-"""Whether what was exported is what the network does, to any number of images."""
+"""Checks that the exported program computes what the network does, for any number of images."""
 
 import contextlib
 from collections.abc import Iterator
@@ -13,12 +13,12 @@ from deepshap.graph.program import Program
 
 @dataclass(frozen=True)
 class Sample:
-    """What a network does to a few images.
+    """A network's outputs for a few images.
 
     Attributes:
-        images: Three that differ, (3, c, h, w).
+        images: Three different images, (3, c, h, w).
         alone: Outputs of each image on its own, (3, k).
-        together: Outputs of the first two, and of all three.
+        together: Outputs of a batch of the first two images, and of a batch of all three.
     """
 
     images: Tensor
@@ -27,25 +27,26 @@ class Sample:
 
 
 def sample(network: nn.Module, background: Tensor) -> Sample:
-    """Run a network on one, two and three images. Its buffers and random numbers stay as they were.
+    """Run a network on one, two and three images, and restore its buffers and the random state.
 
     Raises:
-        UnsupportedOperation: It fails on more than one image, or returns no tensor.
-        ValueError: Its output is not of shape (n, k).
+        UnsupportedOperation: The network fails on several images, or does not return a tensor.
+        ValueError: Its output does not have the shape (n, k).
     """
-    # Where there are not three images in the background, others that differ will do.
+    # Flipped images stand in where the background has fewer than three.
     images = torch.cat([background[:3], background[:1].flip(-1), background[:1].flip(-2)])[:3]
     alone = torch.cat([_outputs(network, image[None]) for image in images])
     return Sample(images, alone, (_outputs(network, images[:2]), _outputs(network, images)))
 
 
-def check_faithful(program: Program, network: nn.Module, expected: Sample) -> None:
-    """Compare the program, made from one image, with what the network does to several.
+def check_equivalent(program: Program, network: nn.Module, expected: Sample) -> None:
+    """Compare the program, which was exported on one image, with the network on several.
 
-    The network rounds where the program does not. How much, each image shows on its own.
+    The network rounds more than the program does. The outputs of single images show how much, which
+    sets the tolerance for batches.
 
     Raises:
-        UnsupportedOperation: They differ: images of a batch enter each other's outputs.
+        UnsupportedOperation: They differ, so images of a batch influence each other's outputs.
     """
     computed = program.run(expected.images).outputs
     scale = computed.abs().amax(1)
@@ -70,8 +71,8 @@ def _require(error: Tensor, tolerance: Tensor, n: int, network: nn.Module) -> No
             "forward",
             type(network).__name__,
             f"on {n} {'image' if n == 1 else 'images'} its outputs differ from those of each image "
-            "alone, or from one call to the next; it must treat the images of a batch one by one, "
-            "and draw nothing",
+            "alone, or between two calls; it must treat each image of a batch independently, and "
+            "must not use random numbers",
         )
 
 
@@ -79,13 +80,13 @@ def _outputs(network: nn.Module, images: Tensor) -> Tensor:
     try:
         with _untouched(network):
             outputs = network(images.clone())
-    except Exception as error:  # whatever the network raises
+    except Exception as error:  # a network may raise anything
         if len(images) == 1:
             raise
         raise UnsupportedOperation(
             "forward",
             type(network).__name__,
-            f"it fails on {len(images)} images ({error}); it must take any number of images",
+            f"it fails on {len(images)} images ({error}); it must accept any number of images",
         ) from error
     if not isinstance(outputs, Tensor):
         raise UnsupportedOperation(
@@ -102,7 +103,7 @@ def _outputs(network: nn.Module, images: Tensor) -> Tensor:
 
 @contextlib.contextmanager
 def _untouched(network: nn.Module) -> Iterator[None]:
-    """Put back what a forward pass writes into buffers, and the state of random numbers."""
+    """Restore buffers that a forward pass writes to, and the state of random numbers."""
     before = {name: buffer.clone() for name, buffer in network.named_buffers()}
     try:
         with torch.random.fork_rng(devices=[]):

@@ -1,4 +1,4 @@
-"""Compiling with numba: at the first call, once, told and kept."""
+"""Compiles loops with numba at their first call, announces it once, and keeps the machine code."""
 
 import hashlib
 import sys
@@ -12,36 +12,36 @@ from numba.core import event
 _DIGEST = hashlib.sha256(
     b"".join(file.read_bytes() for file in sorted(Path(__file__).parent.glob("*.py")))
 ).hexdigest()[:12]
-"""Of all code of this folder."""
+"""Digest of all code in this folder."""
 
 
-class _Announced(event.Listener):
-    """Says once that a loop is compiled, not read from the cache, since it takes a while."""
+class _Announcer(event.Listener):
+    """Prints once that loops are being compiled instead of read from the cache."""
 
-    is_told = False
+    has_printed = False
 
     def on_start(self, happened: Any) -> None:
-        module = happened.data["dispatcher"].py_func.__module__ or ""  # none behind `exec`
-        ours = module.startswith(f"{__package__}.")
-        if ours and not self.is_told:
+        # The module is None for functions made by `exec`.
+        module = happened.data["dispatcher"].py_func.__module__ or ""
+        if module.startswith(f"{__package__}.") and not self.has_printed:
             print("DeepSHAP: compiling its loops", file=sys.stderr, flush=True)
-            self.is_told = True
+            self.has_printed = True
 
     def on_end(self, happened: Any) -> None:
         pass
 
 
-event.register("numba:compile", _Announced())
+event.register("numba:compile", _Announcer())
 
 
 def compiled(function: Callable[..., Any]) -> Any:
-    """Compile at the first call, and keep the machine code where there is a place to write.
+    """Compile a function at its first call; cache the machine code if a folder is writable.
 
-    Numba names what it keeps by the function and looks at the function's file alone, though what it
-    calls may stand in another: so the name gets the digest of all files.
+    Numba's cache looks at the function's own file only, but the function may call others. So the
+    digest of all files becomes part of its name.
     """
     function.__qualname__ += f"_{_DIGEST}"
     try:
         return njit(function, nogil=True, error_model="numpy", cache=True)
-    except RuntimeError:  # neither this folder nor the user's can be written
+    except RuntimeError:  # neither this folder nor the user's cache is writable
         return njit(function, nogil=True, error_model="numpy")

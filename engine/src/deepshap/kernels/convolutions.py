@@ -1,14 +1,15 @@
-"""Both convolutions on the way back, compiled: they multiply what is not 0.
+"""The transposed convolution and the first layer's contraction, compiled: they skip zeros.
 
-They read and write without bounds: only `__init__.py` beside this file calls them, which checks.
+They read and write without bounds checks: `dispatch.py` checks all arguments and is their only
+caller.
 
-Layouts, p pairs, k outputs, c channels: what depends on the output lies as (p, h, w, k, c), what
-does not as (p, h, w, c), weights as (block, window, kernel height, kernel width, c read, c
-written), where a block is as many of the channels written as fit the registers, in vectors of 16
-numbers. `window` is 1, or the positions of a pool's window, each of which has its own weights.
+Layouts, for p pairs, k outputs and c channels: arrays that depend on the output are
+(p, h, w, k, c), the others (p, h, w, c). Weights are (panel, window, kernel height, kernel width, c
+read, c written). A panel holds as many of the channels written as fit the registers, in vectors of
+16 numbers. `window` is 1, or the positions of a pool's window, each of which has its own weights.
 
-All time goes into `accumulate`. Everything around it makes lists of what is not 0, since most
-multipliers behind a ReLU or a max pool are, for all outputs alike.
+`accumulate` takes nearly all of the time. The code around it lists the multipliers that are not 0:
+behind a ReLU or a max pool most are 0, at the same positions for all outputs.
 """
 
 from typing import Any
@@ -16,30 +17,31 @@ from typing import Any
 import numpy as np
 from numba.cpython.unsafe import numbers
 
-from deepshap.kernels import LANES
 from deepshap.kernels.compiling import compiled
+from deepshap.kernels.layout import LANES
 from deepshap.kernels.registers import accumulate, mask
 
-_lowest: Any = numbers.trailing_zeros  # of the bits that are set
+_lowest_bit: Any = numbers.trailing_zeros
 
 
 @compiled
-def _bits(ratio: Any, offset: Any, start: int, count: int, place: int) -> int:
-    """Which of the next ratios, at most 16, are not 0 and at a place of their windows, as bits.
+def _nonzero_bits(ratio: Any, offset: Any, start: int, count: int, position: int) -> int:
+    """A bit for each of the next 16 ratios: whether it is not 0 and has the given position.
 
-    Going through the set bits takes less than half as long as going through all ratios.
+    Going through the set bits takes less than half the time of going through all ratios.
 
     Args:
-        ratio, offset: Numbers of which those from `start` on are meant.
-        count: How many there are, of which 16 are looked at.
-        place: Below 0 for any.
+        ratio, offset: Ratios, and their positions in windows.
+        start: The first ratio to look at.
+        count: How many ratios remain; at most 16 are looked at.
+        position: The position that counts; below 0, all do.
     """
     if count >= LANES:
-        all_at_once: int = mask(ratio, offset, start, place)
+        all_at_once: int = mask(ratio, offset, start, position)
         return all_at_once
     bits = 0
     for lane in range(count):
-        if ratio[start + lane] != 0 and (place < 0 or offset[start + lane] == place):
+        if ratio[start + lane] != 0 and (position < 0 or offset[start + lane] == position):
             bits |= 1 << lane
     return bits
 
@@ -49,44 +51,50 @@ def _lists(
     ratio: Any, offset: Any, window: Any, plane: Any, steps: Any, weight: Any, column: int,
     pairs: Any,
 ) -> Any:  # fmt: skip
-    """List the ratios that are not 0 by position, for each pair, or once if they are alike.
+    """List the nonzero ratios by position, for each pair, or once if all pairs share them.
 
-    Positions are those of the plane before the pool, so what a kernel's row covers is one stretch
-    of the list. Where each position of a window has its own weights, they are those of the plane
-    behind the pool. `column` is how many lines of weights an entry moves back for each column to
-    the right: its tap lies one stride further to the left.
+    Positions are those in the plane before the pool, so a row of a kernel covers one contiguous
+    stretch of the list. Where each position of a window has its own weights, they are positions in
+    the plane behind the pool.
+
+    Args:
+        ratio, offset, window, plane, steps, weight, pairs: The arguments of `transposed`.
+        column: How many lines of weights an entry moves back for each column to the right: its tap
+            lies one stride further to the left.
 
     Returns:
-        Where each position's entries begin, (pairs or 1, height * width + 1); and the entries, as
-        `accumulate` reads them.
+        Where the entries of each position begin, (pairs or 1, height * width + 1); and the entries
+        as `accumulate` reads them.
     """
     n_lists = pairs[1] - pairs[0] if max(len(ratio), len(offset)) > 1 else 1
     (_, h, w, c), (tall, wide), (height, breadth) = ratio.shape, window, plane
-    room, width = n_lists * h * w * c, weight.shape[5]
-    apart = weight[0, 0].size // width if weight.shape[1] > 1 else 0
+    capacity, width = n_lists * h * w * c, weight.shape[5]
+    window_lines = weight[0, 0].size // width if weight.shape[1] > 1 else 0
     starts = np.empty((n_lists, height * breadth + 1), np.int64)
-    values, places, n = np.empty(room, np.float32), np.empty(room, np.int64), 0
+    values, addresses, n = np.empty(capacity, np.float32), np.empty(capacity, np.int64), 0
     for one in range(n_lists):
         pair = pairs[0] + one
-        shares, within = ratio[min(pair, len(ratio) - 1)], offset[min(pair, len(offset) - 1)]
-        shares, within = shares.reshape(-1), within.reshape(-1)
+        ratios, within = ratio[min(pair, len(ratio) - 1)], offset[min(pair, len(offset) - 1)]
+        ratios, within = ratios.reshape(-1), within.reshape(-1)
         for y in range(height):
             i, below = y // tall, y % tall * wide
-            for j in range(-(-breadth // wide)):  # no division in the innermost loop
+            for j in range(-(-breadth // wide)):  # avoids a division in the innermost loop
                 for x in range(j * wide, min(j * wide + wide, breadth)):
                     starts[one, y * breadth + x] = n
-                    at, place = (i * w + j) * c, -1 if apart else below + x - j * wide
-                    for some in range(0, c if i < h and j < w else 0, LANES):
-                        bits = _bits(shares, within, at + some, c - some, place)
+                    at = (i * w + j) * c
+                    position = -1 if window_lines else below + x - j * wide
+                    for lane in range(0, c if i < h and j < w else 0, LANES):
+                        bits = _nonzero_bits(ratios, within, at + lane, c - lane, position)
                         while bits:
-                            channel = some + _lowest(bits)
+                            channel = lane + _lowest_bit(bits)
                             bits &= bits - 1
-                            line = within[at + channel] * apart + channel - x * column
-                            row = i * steps[1] + j * steps[2] + channel  # 0 or more; `line` or not
-                            values[n], places[n] = shares[at + channel], (line * width << 32) + row
+                            line = within[at + channel] * window_lines + channel - x * column
+                            row = i * steps[1] + j * steps[2] + channel  # never negative
+                            values[n] = ratios[at + channel]
+                            addresses[n] = (line * width << 32) + row
                             n += 1
         starts[one, height * breadth] = n
-    return starts, (values, places)
+    return starts, (values, addresses)
 
 
 @compiled
@@ -94,70 +102,71 @@ def transposed(
     sizes: Any, rows: Any, steps: Any, ratio: Any, offset: Any, window: Any, plane: Any,
     weight: Any, stride: Any, padding: Any, k: int, pairs: Any, change: Any, out: Any,
 ) -> None:  # fmt: skip
-    """Transpose a convolution: each position of its input collects from what it has gone into.
+    """Transpose a convolution: each position of its input collects from the outputs that read it.
 
-    Output-stationary: the k and channels of one position stay in registers, while the kernel's rows
-    are gone through, each a stretch of the list. A block of weights stays in the cache while all
-    pairs pass.
+    The sums of one position, k outputs by the channels of a panel, stay in registers while the loop
+    goes through the rows of the kernel, each a stretch of the list. A panel stays in the cache
+    while all pairs pass.
 
     Args:
-        sizes: Of a block, for `accumulate`, which also say whether it adds.
-        rows: Numbers of the multipliers, of which `steps` says how far one is from the next along
-            (p, h, w, k); channels are side by side.
+        sizes: The sizes of a panel, for `accumulate`; they also say whether it adds.
+        rows: Numbers of the multipliers; channels are contiguous.
+        steps: Distance in `rows` from one number to the next along (p, h, w, k).
         ratio: (p or 1, h, w, c).
-        offset: (p or 1, h, w, c) uint8, the position in its window.
-        window: Of the pool; (1, 1) for none.
+        offset: The position in its window, (p or 1, h, w, c) uint8.
+        window: Height and width of the pool's window; (1, 1) for no pool.
         plane: Height and width of the convolution's output.
-        weight: As above, 16 * vectors channels a block.
-        stride, padding: Of the convolution, vertical and horizontal.
-        k: How many outputs.
-        pairs: The first one and behind the last one.
-        change: Numbers of x (n, height, width, channels) and of b (b, height, width, channels), and
-            how many b are; read where it adds.
+        weight: The panels, as above, each with 16 * vectors channels.
+        stride, padding: Those of the convolution, vertical and horizontal.
+        k: The number of outputs.
+        pairs: The first pair, and the one after the last.
+        change: x (n, height, width, channels), b (b, height, width, channels), both flat, and the
+            number of b; read only if `accumulate` adds.
         out: (pairs, height, width, k, channels), written; or (1, height, width, slots, channels),
-            to which (x - b) times each pair's result is added.
+            to which (x - b) times the result of each pair is added.
     """
-    n_k, adds, (n_blocks, _, tall, wide, c, width) = len(sizes[0]), len(sizes[3]), weight.shape
+    n_k, adds, (n_panels, _, tall, wide, c, width) = len(sizes[0]), len(sizes[3]), weight.shape
     flat, written, (x_flat, b_flat, n_others) = weight.reshape(-1), out.reshape(-1), change
     _, height, breadth, slots, channels = out.shape
     starts, entries = _lists(ratio, offset, window, plane, steps, weight, stride[1] * c, pairs)
-    rows_reached = _reached(height, padding[0], tall, stride[0], plane[0])
-    columns_reached = _reached(breadth, padding[1], wide, stride[1], plane[1])
-    parts = np.empty((tall, 3), np.int64)
-    for block in range(n_blocks):
+    row_readers = _readers(height, padding[0], tall, stride[0], plane[0])
+    column_readers = _readers(breadth, padding[1], wide, stride[1], plane[1])
+    stretches = np.empty((tall, 3), np.int64)
+    for panel in range(n_panels):
         for pair in range(pairs[1] - pairs[0]):
             listed, into = starts[min(pair, len(starts) - 1)], 0 if adds else pair
             image, other = divmod(pairs[0] + pair, n_others)
             for y in range(height):
                 for x in range(breadth):
-                    n_parts = 0
-                    for row in range(rows_reached[y, 0], rows_reached[y, 1]):
-                        start = listed[row * plane[1] + columns_reached[x, 0]]
-                        stop = listed[row * plane[1] + columns_reached[x, 1]]
+                    n_stretches = 0
+                    for row in range(row_readers[y, 0], row_readers[y, 1]):
+                        start = listed[row * plane[1] + column_readers[x, 0]]
+                        stop = listed[row * plane[1] + column_readers[x, 1]]
                         if start < stop:
                             tap = (y + padding[0] - row * stride[0]) * wide + x + padding[1]
-                            parts[n_parts, 0], parts[n_parts, 1] = start, stop
-                            parts[n_parts, 2] = tap * c * width
-                            n_parts += 1
-                    at, all_, side = y * breadth + x, height * breadth, block * width
-                    for some in range(0, k if n_parts or not adds else 0, n_k):
-                        first = min(some, k - n_k)  # the last ones twice rather than too far
-                        slot = (into * all_ + at) * slots + (some if adds else first)
+                            stretches[n_stretches, 0], stretches[n_stretches, 1] = start, stop
+                            stretches[n_stretches, 2] = tap * c * width
+                            n_stretches += 1
+                    at, area, side = y * breadth + x, height * breadth, panel * width
+                    for begin in range(0, k if n_stretches or not adds else 0, n_k):
+                        # The last panel overlaps the one before instead of reaching beyond k.
+                        first = min(begin, k - n_k)
+                        slot = (into * area + at) * slots + (begin if adds else first)
                         accumulate(
                             sizes, (written, slot * channels + side, channels),
-                            (x_flat, (image * all_ + at) * channels + side,
-                             b_flat, (other * all_ + at) * channels + side),
-                            (flat, block * weight[0].size),
+                            (x_flat, (image * area + at) * channels + side,
+                             b_flat, (other * area + at) * channels + side),
+                            (flat, panel * weight[0].size),
                             (rows, (pairs[0] + pair) * steps[0] + first * steps[3], steps[3]),
-                            entries, parts, n_parts,
+                            entries, stretches, n_stretches,
                         )  # fmt: skip
 
 
 @compiled
-def _reached(size: int, padding: int, taps: int, stride: int, outputs: int) -> Any:
-    """For each position along an axis, the first output that it enters and behind the last one.
+def _readers(size: int, padding: int, taps: int, stride: int, outputs: int) -> Any:
+    """For each input position along an axis, the first output that reads it, and one past the last.
 
-    Where it enters none, both are the same.
+    Both are the same where no output reads it.
     """
     found = np.empty((size, 2), np.int64)
     for at in range(size):
@@ -173,18 +182,18 @@ def contracted(
 ) -> None:  # fmt: skip
     """Contract a first convolution over pairs: out = Σ (x - b) Σ_c rows ratio weight.
 
-    A 1×1 convolution, transposed, from each position to the patch under it. The sums of one image
-    and one piece stay in the cache; at the end the patches, which overlap, are added up.
+    This transposes a 1×1 convolution from each position to the patch under it. The sums of one
+    image and one piece stay in the cache; at the end, the overlapping patches are added up.
 
     Args:
-        sizes, rows, steps, ratio, offset: As for `transposed`.
-        weight: (blocks, window, 1, 1, c, 16 * vectors), of the patch under a window.
-        images: What lies under each patch, (n, h, w, channels), as many as are written.
-        background: Likewise (b, h, w, channels).
-        pieces: (pieces, 2): from which background image to which.
-        step: How far one patch is from the next.
-        patch: Its height and width.
-        out: (pieces, n, k, channels, height, width) with padding, added to.
+        sizes, rows, steps, ratio, offset: The arguments of `transposed`.
+        weight: Weights of the patch under a window, (panels, window, 1, 1, c, 16 * vectors).
+        images: The images under each patch, (n, h, w, channels), padded like the panels.
+        background: The background images under each patch, (b, h, w, channels).
+        pieces: Where each piece of the background starts and stops, (pieces, 2).
+        step: Distance from one patch to the next.
+        patch: Height and width of a patch.
+        out: (pieces, n, k, channels, height, width) with padding; sums are added to it.
     """
     n_k, k, (b, h, w, channels) = len(sizes[0]), out.shape[2], background.shape
     sums = np.empty((1, h, w, -(-k // n_k) * n_k, channels), np.float32)

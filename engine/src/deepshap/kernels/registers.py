@@ -1,7 +1,7 @@
-"""What numba cannot say: code for LLVM, whose sums stay in registers.
+"""Code that numba cannot express: instructions for LLVM that keep sums in registers.
 
-Each function here is an intrinsic, a function that numba calls while it compiles: it gives the
-types, and writes the instructions with `b`, LLVM's builder.
+Each function here is an intrinsic: numba calls it while compiling, to learn the types and to emit
+instructions through `b`, LLVM's builder.
 """
 
 import functools
@@ -12,23 +12,23 @@ from numba import types
 from numba.core import cgutils
 from numba.core.extending import intrinsic
 
-from deepshap.kernels import LANES
+from deepshap.kernels.layout import LANES
 
 _I32, _I64, _VECTOR = ir.IntType(32), ir.IntType(64), ir.VectorType(ir.FloatType(), LANES)
 
 
 def _plain(context: Any, b: Any, value: Any, type_: Any) -> Any:
-    """The address of an array's first number; a number as it is; of a tuple, each."""
+    """The address of an array's first number; a number unchanged; a list for a tuple."""
     if isinstance(type_, types.Array):
         return context.make_array(type_)(context, b, value).data
     if isinstance(type_, types.Number):
         return value
-    parts = enumerate(type_)
-    return [_plain(context, b, b.extract_value(value, at), of) for at, of in parts]
+    items = enumerate(type_)
+    return [_plain(context, b, b.extract_value(value, at), item_type) for at, item_type in items]
 
 
 def _load(b: Any, array: Any, *index: Any) -> Any:
-    """One number, at the sum of the indices."""
+    """The number at the sum of the indices."""
     return b.load(b.gep(array, [functools.reduce(b.add, index)]))
 
 
@@ -38,7 +38,7 @@ def _vector_at(b: Any, array: Any, *index: Any) -> Any:
 
 
 def _spread(b: Any, number: Any) -> Any:
-    """A vector that has the same number everywhere."""
+    """A vector with the same number in every lane."""
     first = b.insert_element(
         ir.Constant(ir.VectorType(number.type, LANES), ir.Undefined), number, _I32(0)
     )
@@ -52,42 +52,42 @@ def _multiply_add(b: Any, x: Any, y: Any, z: Any) -> Any:
 
 def _accumulate(
     typing: Any, sizes: Any, out: Any, change: Any, weights: Any, rows: Any, entries: Any,
-    parts: Any, n_parts: Any,
+    stretches: Any, n_stretches: Any,
 ) -> tuple[Any, Any]:  # fmt: skip
     """Add up outer products in registers: out[k] = Σ_s ratio[s] rows[k, s] weights[s].
 
-    `sizes` are four tuples, whose lengths are the k of a block, its vectors, the vectors from one k
-    of `rows` to the next (none if that is not known), and 1 if out[k] += change * Σ instead. With
-    sizes known, LLVM keeps all sums and addresses in registers, which numba's own loops do not: an
-    entry s costs one multiply-add for each sum, one read and one product for each vector, and one
-    read for each k. That runs at four fifths of a core's peak.
+    `sizes` holds four tuples. Their lengths are the outputs k and the vectors of a panel, the
+    vectors from one k of `rows` to the next (0 if unknown), and 1 for out[k] += change * Σ instead.
+    Because LLVM knows these sizes, it keeps all sums and addresses in registers, unlike numba's own
+    loops. An entry s costs one multiply-add per sum, one read and one product per vector, and one
+    read per k. This reaches four fifths of a core's peak.
 
     Args:
         out: (array, start, step from one k to the next).
-        change: (images, start, background, start), whose difference is a factor for each channel.
+        change: (images, start, background, start); their difference is a factor per channel.
         weights: (array, start).
         rows: (array, start, step from one k to the next).
-        entries: (ratio, places), arrays of one number an entry: the upper 32 bits of a place, with
-            a sign, are an offset in `weights`, the lower ones in `rows`.
-        parts: (n, 3) int64: first entry, behind the last entry, start in `weights`.
-        n_parts: How many of them.
+        entries: (ratios, addresses), one number per entry. The upper 32 bits of an address are a
+            signed offset into `weights`, the lower 32 bits an offset into `rows`.
+        stretches: (n, 3) int64: first entry, one past the last entry, start in `weights`.
+        n_stretches: The number of stretches.
     """
-    n_k, n_v, n_apart, adds = (len(size) for size in sizes)
+    n_k, n_v, n_step, adds = (len(size) for size in sizes)
 
     def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
         plain = (_plain(context, b, *each) for each in zip(arguments, signature.args, strict=True))
         (_, (out, out_at, out_step), change, (weights, weights_at), (rows, rows_at, rows_step),
-         (ratio, places), parts, n_parts) = plain  # fmt: skip
-        rows_step = _I64(n_apart * LANES) if n_apart else rows_step
+         (ratio, addresses), stretches, n_stretches) = plain  # fmt: skip
+        rows_step = _I64(n_step * LANES) if n_step else rows_step
         starts = [_I64(v * LANES) for v in range(n_v)]
         sums = {(k, v): cgutils.alloca_once(b, _VECTOR) for k in range(n_k) for v in range(n_v)}
         for total in sums.values():
             b.store(ir.Constant(_VECTOR, None), total)
-        with cgutils.for_range(b, n_parts) as part:
-            fields = [b.add(b.mul(part.index, _I64(3)), _I64(at)) for at in range(3)]
-            start, stop, base = (_load(b, parts, field) for field in fields)
+        with cgutils.for_range(b, n_stretches) as stretch:
+            fields = [b.add(b.mul(stretch.index, _I64(3)), _I64(at)) for at in range(3)]
+            start, stop, base = (_load(b, stretches, field) for field in fields)
             with cgutils.for_range(b, stop, start=start) as entry:
-                both = _load(b, places, entry.index)  # one read for two offsets
+                both = _load(b, addresses, entry.index)  # one read for two offsets
                 row, weight = b.and_(both, _I64(2**32 - 1)), b.ashr(both, _I64(32))
                 share = _spread(b, _load(b, ratio, entry.index))
                 sides = (_vector_at(b, weights, weights_at, base, weight, at) for at in starts)
@@ -107,19 +107,19 @@ def _accumulate(
             b.store(result, at, align=4)
         return context.get_dummy_value()
 
-    arguments = sizes, out, change, weights, rows, entries, parts, n_parts
+    arguments = sizes, out, change, weights, rows, entries, stretches, n_stretches
     return types.void(*arguments), generate
 
 
-def _mask(typing: Any, ratio: Any, offset: Any, start: Any, place: Any) -> tuple[Any, Any]:
-    """Which of 16 ratios from `start` on are not 0 and have an offset of `place`, as bits.
+def _mask(typing: Any, ratio: Any, offset: Any, start: Any, position: Any) -> tuple[Any, Any]:
+    """A bit for each of 16 ratios from `start` on: whether it is not 0 and has this position.
 
-    Any offset will do if `place` is below 0.
+    Below 0, `position` stands for any.
     """
 
     def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
         plain = (_plain(context, b, *each) for each in zip(arguments, signature.args, strict=True))
-        *arrays, start, place = plain
+        *arrays, start, position = plain
         kinds = ir.FloatType(), ir.IntType(8)
         ratios, offsets = (
             b.load(
@@ -127,9 +127,9 @@ def _mask(typing: Any, ratio: Any, offset: Any, start: Any, place: Any) -> tuple
             )
             for array, kind in zip(arrays, kinds, strict=True)
         )
-        there = b.icmp_unsigned("==", offsets, _spread(b, b.trunc(place, ir.IntType(8))))
+        matches = b.icmp_unsigned("==", offsets, _spread(b, b.trunc(position, ir.IntType(8))))
         bits = b.fcmp_unordered("!=", ratios, ir.Constant(ratios.type, None))
-        bits = b.select(b.icmp_signed("<", place, _I64(0)), bits, b.and_(bits, there))
+        bits = b.select(b.icmp_signed("<", position, _I64(0)), bits, b.and_(bits, matches))
         return b.zext(b.bitcast(bits, ir.IntType(LANES)), _I64)
 
     return types.int64(ratio, offset, types.int64, types.int64), generate

@@ -1,9 +1,9 @@
-"""What a rule is: one call's forward pass, and how multipliers go back through it.
+"""Base classes of rules: the forward pass of one call, and how multipliers go back through it.
 
-Rules are written for one image: the batch axis of 1 that the network was exported with is dropped
-from every activation, (1, c, h, w) -> (c, h, w), and the tensors here carry axes of their own in
-front: activations n images or b background images, multipliers p pairs and k outputs. What a rule
-states for one pair and one output, `torch.vmap` repeats over them.
+Rules are written for one image. The network was exported with a batch axis of 1, which is dropped
+from every activation: (1, c, h, w) -> (c, h, w). The tensors here have other axes in front: n
+images or b background images for activations, p pairs and k outputs for multipliers. `torch.vmap`
+repeats a rule for one pair and one output over these axes.
 """
 
 from abc import ABC, abstractmethod
@@ -18,7 +18,7 @@ from deepshap.multiplier import Multiplier
 from deepshap.precision import Activation
 
 Saved = tuple[Tensor, ...]
-"""What the way back reads of some images, each (n, ...)."""
+"""Tensors of some images that the backward pass reads, each (n, ...)."""
 
 
 @dataclass(frozen=True)
@@ -26,21 +26,21 @@ class Call:
     """One call of an operation in the network, on one image.
 
     Attributes:
-        name: Of the ATen operation, without its overload.
-        part: Which of the operation's outputs is meant.
-        function: From the inputs that vary with the image to the output; everything else is filled
-            in, in float64.
-        narrow: The same with constants in the images' dtype.
-        arguments: By the names of PyTorch's schema, constants in the images' dtype. Those that
-            vary are None.
-        varying: Names of the arguments that vary, in the order of `function`'s.
-        inputs: Shapes of what varies.
+        name: Name of the ATen operation, without its overload.
+        output_index: Index of the output, for operations with several.
+        function: Computes the output from the inputs that vary with the image. All other arguments
+            are filled in, in float64.
+        narrow: The same function with constants in the images' dtype.
+        arguments: Arguments by their names in PyTorch's schema, constants in the images' dtype.
+            Those that vary are None.
+        varying: Names of the arguments that vary, in the order of `function`'s parameters.
+        inputs: Shapes of the inputs that vary.
         output: Shape of the output.
-        zero: In the images' dtype and on their device.
+        zero: A zero in the images' dtype and on their device.
     """
 
     name: str
-    part: int
+    output_index: int
     function: Callable[..., Tensor]
     narrow: Callable[..., Tensor]
     arguments: Mapping[str, Any]
@@ -53,7 +53,7 @@ class Call:
         """Refuse a call in which another argument depends on the images.
 
         Raises:
-            NotImplementedError: Says which one may.
+            NotImplementedError: Names the argument that may.
         """
         if self.varying != (name,):
             raise NotImplementedError(f"of its arguments, only {name} may depend on the images")
@@ -65,53 +65,53 @@ def features(shape: torch.Size) -> torch.Size:
 
 
 class Rule(ABC):
-    """One call's forward pass, and how multipliers go back through it.
+    """The forward pass of one call, and how multipliers go back through it.
 
     Args:
-        call: What the network does.
+        call: The call in the network.
 
     Raises:
-        NotImplementedError: There is no rule for such a call; says what to do.
+        NotImplementedError: There is no rule for such a call; the message says what to do.
     """
 
     def __init__(self, call: Call) -> None:
         self.call = call
 
     def forward(self, *inputs: Activation) -> tuple[Activation, Saved]:
-        """Compute the output of n images, (n, ...), and what `backward` needs of them."""
-        output = Activation(self.computed(*(x.wide for x in inputs)), inputs[0].precision)
-        return output, self.kept(inputs, output)
+        """The output for n images, (n, ...), and the tensors that `backward` needs."""
+        output = Activation(self.compute(*(x.wide for x in inputs)), inputs[0].precision)
+        return output, self.save(inputs, output)
 
-    def computed(self, *inputs: Tensor) -> Tensor:
-        """The output of n images, (n, ...)."""
+    def compute(self, *inputs: Tensor) -> Tensor:
+        """The output for n images, (n, ...)."""
         full = [
             x.reshape(len(x), *shape) for x, shape in zip(inputs, self.call.inputs, strict=True)
         ]
         output = torch.vmap(self.call.function)(*full)
         return output.reshape(len(output), *features(self.call.output))
 
-    def kept(self, inputs: Sequence[Activation], output: Activation) -> Saved:
-        """What `backward` needs of n images; nothing by default."""
+    def save(self, inputs: Sequence[Activation], output: Activation) -> Saved:
+        """The tensors of n images that `backward` needs; none by default."""
         return ()
 
     @abstractmethod
     def backward(
         self, multiplier: Multiplier, image: Saved, background: Saved
     ) -> Sequence[Multiplier]:
-        """Turn the output's multiplier into one for each input that varies."""
+        """The multiplier of each input that varies, from the output's multiplier."""
 
     def rows(self, multiplier: Multiplier) -> Tensor:
-        """Multiply everything out: (p or 1, k, *output), with the batch axis of 1."""
+        """The product of all factors, with the batch axis of 1: (p or 1, k, *output)."""
         rows = multiplier.dense()
         return rows.reshape(*rows.shape[:2], *self.call.output)
 
-    def passed(self, rows: Sequence[Tensor]) -> list[Multiplier]:
-        """From rows (p or 1, k, ...) for each input, summed over axes that were broadcast."""
+    def from_rows(self, rows: Sequence[Tensor]) -> list[Multiplier]:
+        """Multipliers from rows (p or 1, k, ...) of each input, summed over broadcast axes."""
         zipped = zip(rows, self.call.inputs, strict=True)
-        return [Multiplier(_summed(part, shape)) for part, shape in zipped]
+        return [Multiplier(_summed(each, shape)) for each, shape in zipped]
 
     def aligned(self, tensor: Tensor, at: int = 0) -> Tensor:
-        """Let input `at`, (., ., ...), broadcast against the output."""
+        """Input number `at`, (., ., ...), reshaped to broadcast against the output."""
         shape, output = self.call.inputs[at], self.call.output
         sides = (1,) * (len(output) - len(shape)) + tuple(shape)
         if features(output) != output:
@@ -119,19 +119,19 @@ class Rule(ABC):
         return tensor.reshape(*tensor.shape[:2], *sides)
 
     def scaled(self, multiplier: Multiplier, *ratios: Tensor) -> list[Multiplier]:
-        """One ratio (p or 1, 1, ...) for each input, the same for all outputs."""
+        """The multiplier times a ratio (p or 1, 1, ...) for each input."""
         zipped = zip(ratios, self.call.inputs, strict=True)
         return [self.unbroadcast(multiplier.scaled(ratio), shape) for ratio, shape in zipped]
 
     def unbroadcast(self, multiplier: Multiplier, shape: torch.Size) -> Multiplier:
-        """Sum over the axes along which an input was repeated to match the output."""
+        """The multiplier summed over the axes along which an input was broadcast."""
         if features(self.call.output) == features(shape):
             return multiplier
         return Multiplier(_summed(self.rows(multiplier), shape))
 
 
 def _summed(rows: Tensor, shape: torch.Size) -> Tensor:
-    """Sum rows (p, k, ...) over axes that `shape` lacks or has 1 in: (p, k, *features)."""
+    """Sum rows (p, k, ...) over axes that are missing or 1 in `shape`: (p, k, *features)."""
     added = rows.ndim - 2 - len(shape)
     repeated = [at for at, side in enumerate(shape, 2 + added) if side == 1 < rows.shape[at]]
     axes = [*range(2, 2 + added), *repeated]
@@ -140,31 +140,32 @@ def _summed(rows: Tensor, shape: torch.Size) -> Tensor:
     return rows.reshape(*rows.shape[:2], *features(shape))
 
 
-class Paired(Rule):
-    """A rule for one pair and one output, repeated by `torch.vmap`."""
+class PairRule(Rule):
+    """A rule written for one pair and one output; `torch.vmap` repeats it."""
 
     @abstractmethod
-    def one(self, multiplier: Tensor, image: Saved, background: Saved) -> Sequence[Tensor]:
-        """From the output's multiplier to each input's, all in the shapes of one image.
+    def for_pair(self, multiplier: Tensor, image: Saved, background: Saved) -> Sequence[Tensor]:
+        """The multiplier of each input from the output's, all in the shapes of one image.
 
-        What depends on one of the images alone is computed once for all pairs with it.
+        Values that depend on one of the two images only are computed once for all its pairs.
         """
 
-    def shaped(self, kept: Saved) -> list[Tensor]:
-        """What was kept of one image's inputs, in their shapes."""
-        return [x.reshape(shape) for x, shape in zip(kept, self.call.inputs, strict=True)]
+    def shaped(self, saved: Saved) -> list[Tensor]:
+        """The saved inputs of one image, in their shapes."""
+        return [x.reshape(shape) for x, shape in zip(saved, self.call.inputs, strict=True)]
 
     def backward(
         self, multiplier: Multiplier, image: Saved, background: Saved
     ) -> Sequence[Multiplier]:
-        """Go through all pairs and outputs."""
+        """Apply the rule to all pairs and outputs."""
         rows = self.rows(multiplier)
         n, b = len(image[0]), len(background[0])
         each = 0 if len(rows) == n * b else None
         rows = torch.unflatten(rows, 0, (n, b)) if each == 0 else rows[0]
-        outputs = torch.vmap(self.one, (0, None, None))
+        outputs = torch.vmap(self.for_pair, (0, None, None))
         pairs = torch.vmap(torch.vmap(outputs, (each, None, 0)), (each, 0, None))
-        return self.passed([part.flatten(0, 1) for part in pairs(rows, image, background)])
+        inputs = pairs(rows, image, background)
+        return self.from_rows([rows.flatten(0, 1) for rows in inputs])
 
 
 def per_pair(tensor: Tensor) -> Tensor:

@@ -1,9 +1,9 @@
-"""Rules of products of two branches.
+"""Rules for products of two branches that depend on the images.
 
-Each factor's change counts times the mean of the other factor: Δ(u v) = v̄ Δu + ū Δv, exactly, and
-without a division. It is the two-factor Shapley value, the mean over both orders of switching from
-background to image (Lundberg & Lee 2017, arXiv:1705.07874). In other words: the derivative at the
-midpoint of the pair, which is exact for whatever is of degree two.
+Each factor's change is multiplied by the mean of the other factor: Δ(u v) = v̄ Δu + ū Δv. This is
+exact and needs no division. It is the Shapley value of two factors, the mean over both orders of
+switching from background to image (Lundberg & Lee 2017, arXiv:1705.07874). Equivalently, it is the
+derivative at the midpoint of the pair, which is exact for any function of degree two.
 """
 
 from collections.abc import Sequence
@@ -13,19 +13,19 @@ from torch import Tensor
 
 from deepshap.multiplier import Multiplier
 from deepshap.precision import Activation
-from deepshap.rules.base import Call, Paired, Rule, Saved, midpoints
+from deepshap.rules.base import Call, PairRule, Rule, Saved, midpoints
 from deepshap.rules.linear import Linear, Scale
 
 
-class _Factors(Rule):
-    """What keeps its inputs."""
+class _SavesInputs(Rule):
+    """A rule that needs its inputs in the backward pass."""
 
-    def kept(self, inputs: Sequence[Activation], output: Activation) -> Saved:
+    def save(self, inputs: Sequence[Activation], output: Activation) -> Saved:
         return tuple(x.narrow for x in inputs)
 
 
-class Product(_Factors):
-    """Two branches multiplied element by element."""
+class Product(_SavesInputs):
+    """The element-wise product of two branches."""
 
     def backward(
         self, multiplier: Multiplier, image: Saved, background: Saved
@@ -37,29 +37,29 @@ class Product(_Factors):
         return self.scaled(multiplier, second, first)
 
 
-class Quotient(Paired):
-    """Two branches divided: the product of u and 1/v, whose change is -Δv / (v v')."""
+class Quotient(PairRule):
+    """The quotient of two branches, as the product of u and 1/v, where Δ(1/v) = -Δv / (v v')."""
 
-    def kept(self, inputs: Sequence[Activation], output: Activation) -> Saved:
+    def save(self, inputs: Sequence[Activation], output: Activation) -> Saved:
         """Both branches."""
         return tuple(x.narrow for x in inputs)
 
-    def one(self, multiplier: Tensor, image: Saved, background: Saved) -> Sequence[Tensor]:
+    def for_pair(self, multiplier: Tensor, image: Saved, background: Saved) -> Sequence[Tensor]:
         """Multiply by the mean of 1/v, and by -ū / (v v')."""
         (u, v), (u_b, v_b) = self.shaped(image), self.shaped(background)
         share = multiplier / (v * v_b)
         return [share * (v + v_b) / 2, -share * (u + u_b) / 2]
 
 
-class Extremum(Paired):
-    """The larger or smaller of two branches: its two-player Shapley value."""
+class Extremum(PairRule):
+    """The larger or smaller of two branches, by its two-player Shapley value."""
 
-    def kept(self, inputs: Sequence[Activation], output: Activation) -> Saved:
-        """Both branches, wide: they may change little beside their size."""
+    def save(self, inputs: Sequence[Activation], output: Activation) -> Saved:
+        """Both branches in float64, since their changes may be small relative to their values."""
         return tuple(x.wide for x in inputs)
 
-    def one(self, multiplier: Tensor, image: Saved, background: Saved) -> Sequence[Tensor]:
-        """Share the change: each player's mean effect over both orders of switching."""
+    def for_pair(self, multiplier: Tensor, image: Saved, background: Saved) -> Sequence[Tensor]:
+        """Multiply by each branch's mean effect over both orders of switching."""
         extremum = torch.maximum if "max" in self.call.name else torch.minimum
         (u, v), (u_b, v_b) = self.shaped(image), self.shaped(background)
         both, neither = extremum(u, v), extremum(u_b, v_b)
@@ -71,19 +71,19 @@ class Extremum(Paired):
         return [multiplier * ratio.to(multiplier.dtype) for ratio in ratios]
 
 
-class Bilinear(Paired):
-    """Any operation of degree two in what varies: the derivative at the midpoint."""
+class Bilinear(PairRule):
+    """Any operation of degree two in its varying inputs: the derivative at the midpoint."""
 
     def __init__(self, call: Call) -> None:
         super().__init__(call)
         if call.name == "einsum" and len(call.varying) > 2:
             raise NotImplementedError("more than two of its factors depend on the images")
 
-    def kept(self, inputs: Sequence[Activation], output: Activation) -> Saved:
+    def save(self, inputs: Sequence[Activation], output: Activation) -> Saved:
         """The factors."""
         return tuple(x.narrow for x in inputs)
 
-    def one(self, multiplier: Tensor, image: Saved, background: Saved) -> Sequence[Tensor]:
+    def for_pair(self, multiplier: Tensor, image: Saved, background: Saved) -> Sequence[Tensor]:
         """Differentiate at the midpoint."""
         sides = zip(self.shaped(image), self.shaped(background), strict=True)
         means = [(x + b) / 2 for x, b in sides]
@@ -92,8 +92,8 @@ class Bilinear(Paired):
         return list(transpose(multiplier))
 
 
-class MatrixProduct(_Factors):
-    """Two branches of matrices multiplied."""
+class MatrixProduct(_SavesInputs):
+    """The matrix product of two branches."""
 
     def backward(
         self, multiplier: Multiplier, image: Saved, background: Saved
@@ -102,7 +102,7 @@ class MatrixProduct(_Factors):
         zipped = zip(midpoints(image, background), self.call.inputs, strict=True)
         left, right = (mean.reshape(len(mean), 1, *shape) for mean, shape in zipped)
         rows = self.rows(multiplier)
-        return self.passed([rows @ right.mT, left.mT @ rows])
+        return self.from_rows([rows @ right.mT, left.mT @ rows])
 
 
 def multiplied(call: Call) -> Rule:
@@ -126,5 +126,5 @@ def bilinear(call: Call) -> Rule:
 
 
 def _ratio(change: Tensor, own: Tensor) -> Tensor:
-    """Half the change per own change; what does not change gets nothing."""
+    """Half of the change divided by the branch's own change; 0 where that is 0."""
     return torch.where(own == 0, 0.0, change / (2 * own))

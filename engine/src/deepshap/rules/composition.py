@@ -1,9 +1,9 @@
-"""A linear layer and the linear steps before it, as one step.
+"""Merges a linear layer and the linear steps before it into one step.
 
 Classifiers flatten planes first, and some pool them to a fixed size, which repeats elements of
-planes that are smaller (VGG at 64 px: 2 x 2 to 7 x 7). On the way back one weight does it all: what
-the layer's becomes when it goes back through those steps as a multiplier. It is up to 12 times
-smaller, and writes channels last, as convolutions read. VGG at 64 px is a fifth faster.
+smaller planes (VGG at 64 px: 2 × 2 to 7 × 7). In the backward pass, a single weight covers all
+these steps: the layer's weight, passed back through them as a multiplier. It is up to 12 times
+smaller, and its result is channels last, as convolutions read it. VGG at 64 px is a fifth faster.
 """
 
 from collections.abc import Sequence
@@ -22,8 +22,8 @@ class Composed(Rule):
     """A linear layer behind linear steps.
 
     Args:
-        rules: Of the steps, in order; the layer's is the last.
-        weight: Of all of them, (outputs, *features of the input).
+        rules: The rules of the steps in order; the layer's rule comes last.
+        weight: The weight of all steps together, (outputs, *features of the input).
     """
 
     def __init__(self, rules: Sequence[Rule], weight: Tensor) -> None:
@@ -32,10 +32,10 @@ class Composed(Rule):
         weight = weight.movedim(1, -1)  # channels last
         self._sides = weight.shape[1:]
         self._weight = weight.flatten(1)
-        self._taps = kernels.Weight(self._weight[:, :, None, None])
+        self._compiled_weight = kernels.Weight(self._weight[:, :, None, None])
 
     def forward(self, *inputs: Activation) -> tuple[Activation, Saved]:
-        """Step by step."""
+        """Compute the steps one by one."""
         (x,) = inputs
         for rule in self.rules:
             x, _ = rule.forward(x)
@@ -45,7 +45,9 @@ class Composed(Rule):
         self, multiplier: Multiplier, image: Saved, background: Saved
     ) -> Sequence[Multiplier]:
         """Multiply by the weight."""
-        planes = kernels.transposed(_as_plane(multiplier), self._taps, (1, 1), (0, 0), (1, 1))
+        planes = kernels.transposed(
+            _as_plane(multiplier), self._compiled_weight, (1, 1), (0, 0), (1, 1)
+        )
         if planes is not None:
             rows = planes[..., 0, 0].unflatten(2, self._sides)
             return [Multiplier(rows.movedim(-1, 2))]
@@ -54,13 +56,14 @@ class Composed(Rule):
 
 
 def composed(rules: Sequence[Rule]) -> tuple[Composed, int] | None:
-    """Compose a linear layer with the linear steps before it, as long as the weight does not grow.
+    """Merge a linear layer with the linear steps before it, as long as the weight does not grow.
 
     Args:
-        rules: Of steps of which each reads the one before alone; the last is a linear layer's.
+        rules: The rules of a chain of steps, each of which reads only the one before; the last is a
+            linear layer's.
 
     Returns:
-        The rule and how many of the last rules it stands for; None if there is nothing to compose.
+        The merged rule and how many of the last rules it replaces; None if it would replace one.
     """
     *before, dense = rules
     assert isinstance(dense, Dense)
@@ -78,7 +81,7 @@ def composed(rules: Sequence[Rule]) -> tuple[Composed, int] | None:
 
 
 def _as_plane(multiplier: Multiplier) -> Multiplier:
-    """Features (p, k, c) as planes of one pixel."""
+    """The multiplier of features, (p, k, c), as planes of one pixel."""
     ratio = multiplier.ratio
     return Multiplier(
         multiplier.rows[..., None, None], None if ratio is None else ratio[..., None, None]

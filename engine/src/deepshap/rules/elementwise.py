@@ -1,8 +1,8 @@
-"""Rules of functions applied element by element: the rescale rule.
+"""Rules for element-wise functions: the rescale rule.
 
-The multiplier is the secant, the change of the output over the change of the input (Shrikumar et
-al. 2017, arXiv:1704.02685). Where algebra gives it without subtracting, it has all digits however
-small the change is. Elsewhere the changes are subtracted in float64, from the same rounded inputs.
+The multiplier is the secant, the change of the output divided by the change of the input (Shrikumar
+et al. 2017, arXiv:1704.02685). A closed form without subtraction keeps all digits, however small
+the change. Elsewhere, changes are computed in float64 from the same rounded inputs.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,34 +17,34 @@ from deepshap.rules.base import Call, Rule, Saved, per_pair
 from deepshap.rules.secants import Secant
 
 SMOOTH_THRESHOLD = 1e-5
-"""Below this change of its input a smooth function passes the mean of both slopes.
+"""Changes of a smooth function's input below which its secant is the mean of both slopes.
 
-The mean differs from the secant by the square of the change, which is less than float64 loses.
+The mean differs from the secant by the square of the change, which is less than float64 rounds.
 """
 
 
-class _OfOneInput(Rule):
-    """A rule for operations of which one argument depends on the images."""
+class _OneInput(Rule):
+    """A rule for operations with a single argument that depends on the images."""
 
     def __init__(self, call: Call) -> None:
         super().__init__(call)
         call.require_only(call.varying[0])
 
 
-class Elementwise(_OfOneInput):
-    """A function of each element.
+class Elementwise(_OneInput):
+    """An element-wise function.
 
     Args:
-        call: What the network does.
-        secant: Its closed form.
+        call: The call in the network.
+        secant: The closed form of the function's secant.
     """
 
     def __init__(self, call: Call, secant: Secant) -> None:
         super().__init__(call)
         self._secant = secant
 
-    def kept(self, inputs: Sequence[Activation], output: Activation) -> Saved:
-        """The input: the output is computed anew, which costs less than to remember it."""
+    def save(self, inputs: Sequence[Activation], output: Activation) -> Saved:
+        """The input; recomputing the output costs less than saving it."""
         return (inputs[0].narrow,)
 
     def backward(
@@ -58,7 +58,7 @@ class Elementwise(_OfOneInput):
 
     def ratio(self, x: Tensor, b: Tensor) -> Tensor:
         """The secants of n and b inputs, (n, b, ...)."""
-        y, y_b = self.computed(x), self.computed(b)
+        y, y_b = self.compute(x), self.compute(b)
         x, b = self.aligned(x[:, None]), self.aligned(b[None])
         return self._secant(x, b, y[:, None], y_b[None])
 
@@ -67,8 +67,9 @@ class Numeric(Elementwise):
     """A function whose secant has no closed form.
 
     Args:
-        call: What the network does.
-        threshold: Change of the input below which it passes the slope; 0 where it has kinks.
+        call: The call in the network.
+        threshold: Changes of the input up to which the secant is the mean of both slopes; 0 for
+            functions with kinks.
     """
 
     def __init__(self, call: Call, threshold: float) -> None:
@@ -77,22 +78,22 @@ class Numeric(Elementwise):
 
     def ratio(self, x: Tensor, b: Tensor) -> Tensor:
         """The secants of n and b inputs, (n, b, ...)."""
-        mean = (slope(self.computed, x)[:, None] + slope(self.computed, b)[None]) / 2
+        mean = (slope(self.compute, x)[:, None] + slope(self.compute, b)[None]) / 2
         small = (x[:, None] - b[None]).abs_() <= self._threshold
         return torch.where(small, mean, super().ratio(x, b))
 
 
-class Selection(_OfOneInput):
-    """Every output is its input or a constant, as ReLU's: their changes need no more digits."""
+class Selection(_OneInput):
+    """Functions such as ReLU, whose outputs are their inputs or constants: float32 is exact."""
 
-    def kept(self, inputs: Sequence[Activation], output: Activation) -> Saved:
-        """Both sides."""
+    def save(self, inputs: Sequence[Activation], output: Activation) -> Saved:
+        """The input and the output."""
         return (inputs[0].narrow, output.narrow)
 
     def backward(
         self, multiplier: Multiplier, image: Saved, background: Saved
     ) -> Sequence[Multiplier]:
-        """Scale by the secant; where nothing changes, by the slope."""
+        """Scale by the secant, or by the slope where the input does not change."""
         (x, y), (b, y_b) = image, background
         change = self.aligned(x[:, None] - b[None])
         ratio = (y[:, None] - y_b[None]).div_(change)
@@ -100,7 +101,7 @@ class Selection(_OfOneInput):
         return self.scaled(multiplier, per_pair(ratio))
 
     def _slope(self, inputs: Tensor) -> Tensor:
-        return slope(self.computed, inputs)
+        return slope(self.compute, inputs)
 
 
 class Rectifier(Selection):
@@ -120,17 +121,18 @@ class Rectifier(Selection):
 
 
 class Softmax(Rule):
-    """Shap's rule for a network's last softmax or log-softmax: for output k, only logit k matters.
+    """The rule of shap for a network's last softmax or log-softmax.
 
-    The change of a probability over the change of its own logit; the other logits' influence is
-    credited to that logit too. So it makes sense for the network's output alone. Where its own
-    logit changes by less than 1e-6, the slope, as in shap.
+    Output k is explained through logit k alone: the multiplier is the change of the probability
+    divided by the change of its own logit, so the influence of the other logits is attributed to
+    that logit, too. This makes sense for a network's output only. Where the logit changes by less
+    than 1e-6, the multiplier is the slope, as in shap.
     """
 
     _THRESHOLD = 1e-6
 
-    def kept(self, inputs: Sequence[Activation], output: Activation) -> Saved:
-        """Both sides, wide: a probability may change far more than its logit."""
+    def save(self, inputs: Sequence[Activation], output: Activation) -> Saved:
+        """Logits and outputs in float64: a probability may change far more than its logit."""
         return (inputs[0].wide, output.wide)
 
     def backward(

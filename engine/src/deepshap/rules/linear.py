@@ -1,4 +1,4 @@
-"""Rules of what is linear in the image, up to a constant: multipliers go through the transpose."""
+"""Rules for operations that are linear up to a constant: multipliers pass their transpose."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,9 +13,9 @@ from deepshap.rules.base import Call, Rule, Saved, features
 
 
 class Linear(Rule):
-    """Any linear operation: automatic differentiation finds the transpose, once.
+    """Any linear operation: automatic differentiation finds its transpose, once.
 
-    It is the same everywhere, so zeros will do to find it.
+    The transpose does not depend on the input, so it is found at zero.
     """
 
     def __init__(self, call: Call) -> None:
@@ -27,16 +27,16 @@ class Linear(Rule):
     def backward(
         self, multiplier: Multiplier, image: Saved, background: Saved
     ) -> Sequence[Multiplier]:
-        """Transpose each row."""
+        """Apply the transpose to each row."""
         rows = self.rows(multiplier)
-        parts = torch.vmap(self._transpose)(rows.flatten(0, 1))
-        return self.passed([torch.unflatten(part, 0, rows.shape[:2]) for part in parts])
+        inputs = torch.vmap(self._transpose)(rows.flatten(0, 1))
+        return self.from_rows([torch.unflatten(each, 0, rows.shape[:2]) for each in inputs])
 
 
 class Unchanged(Rule):
     """The output is the input, perhaps in another shape."""
 
-    def computed(self, *inputs: Tensor) -> Tensor:
+    def compute(self, *inputs: Tensor) -> Tensor:
         """The input, reshaped."""
         (x,) = inputs
         return x.reshape(len(x), *features(self.call.output))
@@ -44,7 +44,7 @@ class Unchanged(Rule):
     def backward(
         self, multiplier: Multiplier, image: Saved, background: Saved
     ) -> Sequence[Multiplier]:
-        """Pass as it is; in another shape if need be."""
+        """Pass the multiplier on, reshaped if necessary."""
         shape = features(self.call.inputs[0])
         if shape == features(self.call.output):
             return [multiplier]
@@ -53,10 +53,10 @@ class Unchanged(Rule):
 
 
 class Scale(Rule):
-    """Times a constant: multipliers are scaled.
+    """A product with a constant.
 
     Args:
-        call: What the network does.
+        call: The call in the network.
         factor: The constant, broadcast against one image's output.
     """
 
@@ -72,16 +72,16 @@ class Scale(Rule):
     def backward(
         self, multiplier: Multiplier, image: Saved, background: Saved
     ) -> Sequence[Multiplier]:
-        """Scale."""
+        """Scale by the constant."""
         return self.scaled(multiplier, self.factor)
 
 
 class Sum(Rule):
-    """Sum of two terms, each with a weight; broadcasting is undone.
+    """A weighted sum of two terms.
 
     Args:
-        call: What the network does.
-        sign: Of the second term.
+        call: The call in the network.
+        sign: Sign of the second term, 1 or -1.
     """
 
     def __init__(self, call: Call, sign: int = 1) -> None:
@@ -92,7 +92,7 @@ class Sum(Rule):
     def backward(
         self, multiplier: Multiplier, image: Saved, background: Saved
     ) -> Sequence[Multiplier]:
-        """Pass to both terms."""
+        """Pass the multiplier to both terms, summed over broadcast axes."""
         terms = []
         for shape, weight in zip(self.call.inputs, self._weights, strict=True):
             term = self.unbroadcast(multiplier, shape)
@@ -111,7 +111,7 @@ class Dense(Rule):
         self, multiplier: Multiplier, image: Saved, background: Saved
     ) -> Sequence[Multiplier]:
         """Multiply by the weight."""
-        return self.passed([self.rows(multiplier) @ self.weight])
+        return self.from_rows([self.rows(multiplier) @ self.weight])
 
 
 class Convolution(Rule):
@@ -119,10 +119,10 @@ class Convolution(Rule):
 
     Attributes:
         weight: (channels out, channels in a group, height, width) of the kernel.
-        stride: Vertical and horizontal, as are the next two.
-        padding: With zeros.
-        dilation: Spacing of the kernel.
-        groups: Of channels.
+        stride: Vertical and horizontal stride.
+        padding: Vertical and horizontal zero padding.
+        dilation: Vertical and horizontal spacing of the kernel.
+        groups: Number of groups of channels.
     """
 
     def __init__(self, call: Call) -> None:
@@ -138,17 +138,17 @@ class Convolution(Rule):
         self._margin = [far - pad for far, pad in zip(reach, self.padding, strict=True)]
         sides = zip(call.inputs[0][-2:], call.output[-2:], strict=True)
         covered = zip(sides, self.stride, self.padding, self._margin, strict=True)
-        self._unread = [  # rows and columns at the end that no window reaches
+        self._unread = [  # number of rows and columns at the end that no window reaches
             side - ((n - 1) * stride - pad + margin + 1)
             for (side, n), stride, pad, margin in covered
         ]
-        self._taps = kernels.Weight(self.weight)
+        self._compiled_weight = kernels.Weight(self.weight)
         self._flipped = None
         if self.stride == (1, 1) and min(self._margin) >= 0:
             self._flipped = _channels_last(_transposed(self.weight, self.groups).flip(2, 3))
 
-    def computed(self, *inputs: Tensor) -> Tensor:
-        """Convolve n images at once, channels last, as what reads them then stays."""
+    def compute(self, *inputs: Tensor) -> Tensor:
+        """Convolve n images at once; channels last, a layout that later steps keep."""
         (x,) = inputs
         planes = _channels_last(self.call.function(x.reshape(-1, *self.call.inputs[0][-3:])))
         return planes.reshape(len(x), *features(self.call.output))
@@ -156,7 +156,7 @@ class Convolution(Rule):
     def backward(
         self, multiplier: Multiplier, image: Saved, background: Saved
     ) -> Sequence[Multiplier]:
-        """Convolve back."""
+        """Apply the transposed convolution."""
         planes = self._compiled_back(multiplier)
         if planes is not None:
             return [Multiplier(planes)]
@@ -165,16 +165,16 @@ class Convolution(Rule):
         return [Multiplier(planes.reshape(*rows.shape[:2], *features(self.call.inputs[0])))]
 
     def _compiled_back(self, multiplier: Multiplier) -> Tensor | None:
-        """Transpose what is mostly 0; None where PyTorch has to."""
+        """The transpose by a compiled loop; None where PyTorch has to compute it."""
         if self.groups != 1 or self.dilation != (1, 1):
             return None
         height, width = self.call.inputs[0][-2:]
         return kernels.transposed(
-            multiplier, self._taps, self.stride, self.padding, (height, width)
+            multiplier, self._compiled_weight, self.stride, self.padding, (height, width)
         )
 
     def _back(self, planes: Tensor) -> Tensor:
-        """Transpose, by the fastest of three ways, which are up to ten times apart."""
+        """The transpose by PyTorch, the fastest of three ways; they differ by up to ten times."""
         if self._flipped is not None:
             return torch.conv2d(
                 planes, self._flipped, None, 1, self._margin, self.dilation, self.groups
@@ -192,8 +192,8 @@ class Convolution(Rule):
 
 
 def _transposed(weight: Tensor, groups: int) -> Tensor:
-    """Exchange the channels that a kernel reads and writes, group by group."""
-    return torch.cat([part.transpose(0, 1) for part in weight.chunk(groups)])
+    """Swap the channels that a kernel reads and writes, group by group."""
+    return torch.cat([group.transpose(0, 1) for group in weight.chunk(groups)])
 
 
 def _channels_last(planes: Tensor) -> Tensor:
@@ -201,5 +201,5 @@ def _channels_last(planes: Tensor) -> Tensor:
 
 
 def _two(value: Any) -> tuple[int, int]:
-    """Spell out a size that PyTorch takes as one number or two."""
+    """Both sizes, where PyTorch accepts one number for both."""
     return (value[0], value[-1])

@@ -1,9 +1,9 @@
-"""Rules of maxima: the change of a maximum goes to the larger side's position.
+"""Rules for maxima: the change of a maximum goes to the position of the larger side.
 
-Shap credits max(y, y_b) - y_b to the image's position and y - max(y, y_b) to the background's. One
-of the two is 0, so a single position carries the change y - y_b, as a ratio to its own change,
-which is never the smaller: the ratio lies between 0 and 1. An element in several windows collects
-from all.
+shap attributes max(y, y_b) - y_b to the image's position and y - max(y, y_b) to the background's.
+One of the two is 0, so a single position carries the change y - y_b. The multiplier is that change
+divided by the position's own change. The latter is never smaller, so the ratio lies between 0 and
+1. An element of several windows collects from all of them.
 """
 
 import math
@@ -15,32 +15,32 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from deepshap import kernels
-from deepshap.multiplier import Multiplier, Places
+from deepshap.multiplier import Multiplier, Positions
 from deepshap.precision import Activation
-from deepshap.rules.base import Call, Paired, Rule, Saved, features, per_pair
+from deepshap.rules.base import Call, PairRule, Rule, Saved, features, per_pair
 
 _LARGEST_WINDOW = 256
-"""Of windows whose positions fit uint8."""
+"""The most positions in a window that fit uint8."""
 
 
 class MaxPool(Rule):
     """Max pooling of planes.
 
-    Both sides are kept wide: where activations change little beside their size, rounding would
-    leave no digits of the change.
+    Inputs and outputs are saved in float64: where activations change little relative to their
+    values, rounding would leave no digits of the change.
 
     Attributes:
-        window: The windows' height and width if they tile the plane from its corner without
-            overlap, else None.
+        window: Height and width of the windows if they start at the plane's corner and lie side by
+            side, else None.
     """
 
     def __init__(self, call: Call) -> None:
         super().__init__(call)
         _require_values(call)
-        self.window = _tiling(call)
+        self.window = _adjacent_window(call)
 
     def forward(self, *inputs: Activation) -> tuple[Activation, Saved]:
-        """Pool, and keep where the maxima were."""
+        """Pool, and save the positions of the maxima."""
         (x,) = inputs
         wide, index = self._pooled(_planes(x.wide))
         output = Activation(wide.reshape(len(wide), *features(self.call.output)), x.precision)
@@ -66,25 +66,25 @@ class MaxPool(Rule):
     def backward(
         self, multiplier: Multiplier, image: Saved, background: Saved
     ) -> Sequence[Multiplier]:
-        """Move to the position of the larger side, by the ratio of both changes."""
-        ratio, places = self._ratio(multiplier, image, background)
+        """Move to the position of the larger side, scaled by the ratio of both changes."""
+        ratio, positions = self._ratio(multiplier, image, background)
         shape = features(self.call.inputs[0])
         if len(shape) == 3:
-            return [multiplier.pooled(ratio, places)]
+            return [multiplier.pooled(ratio, positions)]
         rows = multiplier.dense()
         rows = rows.reshape(*rows.shape[:2], *ratio.shape[2:])
-        rows = Multiplier(rows).pooled(ratio, places).dense()
+        rows = Multiplier(rows).pooled(ratio, positions).dense()
         return [Multiplier(rows.reshape(*rows.shape[:2], *shape))]
 
     def _ratio(
         self, multiplier: Multiplier, image: Saved, background: Saved
-    ) -> tuple[Tensor, Places]:
-        """The ratio of both changes for each pair, (p, 1, c, h, w), and where they are."""
+    ) -> tuple[Tensor, Positions]:
+        """The ratio of both changes for each pair, (p, 1, c, h, w), and their positions."""
         plane = image[0].shape[2], image[0].shape[3]
         if self.window is not None:
             found = kernels.pool_ratios(multiplier, image, background)
             if found is not None:
-                return found[0], Places(found[1], plane, self.window)
+                return found[0], Positions(found[1], plane, self.window)
         (x, y, x_index, *x_within), (b, y_b, b_index, *b_within) = image, background
         change = y[:, None] - y_b[None]
         larger = change > 0
@@ -93,10 +93,10 @@ class MaxPool(Rule):
         ratio = torch.where(own_change == 0, 0.0, change / own_change).to(multiplier.rows.dtype)
         if self.window is not None:
             index = torch.where(larger, x_within[0][:, None], b_within[0][None])
-        return per_pair(ratio), Places(per_pair(index), plane, self.window)
+        return per_pair(ratio), Positions(per_pair(index), plane, self.window)
 
 
-class Maximum(Paired):
+class Maximum(PairRule):
     """The largest element along axes."""
 
     def __init__(self, call: Call) -> None:
@@ -109,13 +109,13 @@ class Maximum(Paired):
         dims = [dims] if isinstance(dims, int) else dims
         self._axes = sorted(dim % len(shape) for dim in dims)
 
-    def kept(self, inputs: Sequence[Activation], output: Activation) -> Saved:
-        """The input, wide: it may change little beside its size."""
+    def save(self, inputs: Sequence[Activation], output: Activation) -> Saved:
+        """The input in float64, since its changes may be small relative to its values."""
         return (inputs[0].wide,)
 
-    def one(self, multiplier: Tensor, image: Saved, background: Saved) -> Sequence[Tensor]:
-        """Give it to one position along the axes."""
-        u, w = self._lined_up(image[0]), self._lined_up(background[0])
+    def for_pair(self, multiplier: Tensor, image: Saved, background: Saved) -> Sequence[Tensor]:
+        """Pass the multiplier to one position along the axes."""
+        u, w = self._axes_last(image[0]), self._axes_last(background[0])
         (top, at), (top_b, at_b) = (u * self._sign).max(-1), (w * self._sign).max(-1)
         change = (top - top_b) * self._sign
         index = torch.where(change * self._sign > 0, at, at_b).unsqueeze(-1)
@@ -128,15 +128,15 @@ class Maximum(Paired):
         spread = spread.reshape(*kept, *sides)
         return [spread.movedim(list(range(len(kept), spread.ndim)), self._axes)]
 
-    def _lined_up(self, tensor: Tensor) -> Tensor:
-        """The axes behind the others, as one."""
+    def _axes_last(self, tensor: Tensor) -> Tensor:
+        """The input with the axes moved to the end and flattened into one."""
         tensor = tensor.reshape(self.call.inputs[0])
         last = list(range(tensor.ndim - len(self._axes), tensor.ndim))
         return tensor.movedim(self._axes, last).flatten(last[0])
 
 
 def _require_values(call: Call) -> None:
-    if call.part != 0:
+    if call.output_index != 0:
         raise NotImplementedError("positions have no multiplier; use the values alone")
 
 
@@ -153,8 +153,8 @@ def _at(planes: Tensor, index: Tensor) -> Tensor:
     return torch.unflatten(read, 2, last.shape[2:4]).movedim(-1, 2)
 
 
-def _tiling(call: Call) -> tuple[int, int] | None:
-    """The windows' height and width if they tile the plane from its corner, else None."""
+def _adjacent_window(call: Call) -> tuple[int, int] | None:
+    """Height and width of the windows if they lie side by side from the corner, else None."""
     if "kernel_size" not in call.arguments:
         return None
 

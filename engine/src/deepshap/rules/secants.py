@@ -1,6 +1,6 @@
-"""Closed forms of (f(u) - f(w)) / (u - w), none of which subtracts what is nearly equal.
+"""Closed forms of the secant (f(u) - f(w)) / (u - w) that never subtract nearly equal numbers.
 
-Each takes inputs u, w and outputs f(u), f(w), and gives the derivative where u = w.
+Each takes the inputs u, w and the outputs f(u), f(w), and returns the derivative where u = w.
 """
 
 from collections.abc import Callable
@@ -12,86 +12,89 @@ Secant = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
 
 
 def decay(t: Tensor) -> Tensor:
-    """(1 - exp(-t)) / t for t >= 0, which falls from 1."""
+    """(1 - exp(-t)) / t for t >= 0; it falls from 1."""
     return torch.where(t == 0, 1.0, -torch.expm1(-t) / t)
 
 
 def clamped(u: Tensor, w: Tensor, low: float, high: float) -> Tensor:
-    """Of f(x) = min(max(x, low), high)."""
+    """The secant of min(max(x, low), high)."""
     inside = ((low < w) & (w < high)).to(w.dtype)
     change = u - w
     return torch.where(change == 0, inside, (u.clamp(low, high) - w.clamp(low, high)) / change)
 
 
 def exponential(u: Tensor, w: Tensor, f_u: Tensor, f_w: Tensor) -> Tensor:
-    """Of exp, and of exp - 1: the logarithmic mean of exp(u) and exp(w)."""
+    """The secant of exp(x) and of exp(x) - 1: the logarithmic mean of exp(u) and exp(w)."""
     return torch.maximum(u, w).exp() * decay((u - w).abs())
 
 
 def logarithm(u: Tensor, w: Tensor, f_u: Tensor, f_w: Tensor) -> Tensor:
-    """Of ln: one over the logarithmic mean of u and w."""
+    """The secant of ln(x): one over the logarithmic mean of u and w."""
     low = torch.minimum(u, w)
     return _log1p((u - w).abs() / low) / low
 
 
 def logarithm_of_one_plus(u: Tensor, w: Tensor, f_u: Tensor, f_w: Tensor) -> Tensor:
-    """Of ln(1 + x)."""
+    """The secant of ln(1 + x)."""
     low = 1 + torch.minimum(u, w)
     return _log1p((u - w).abs() / low) / low
 
 
 def sigmoid(u: Tensor, w: Tensor, f_u: Tensor, f_w: Tensor) -> Tensor:
-    """By tanh((u - w) / 2) = (s_u - s_w) / (s_u (1 - s_w) + s_w (1 - s_u)) for s = sigmoid."""
+    """The secant of the sigmoid s.
+
+    It follows from tanh((u - w) / 2) = (s_u - s_w) / (s_u (1 - s_w) + s_w (1 - s_u)).
+    """
     half = (u - w).abs() / 2
     slope = torch.where(half == 0, 1.0, torch.tanh(half) / half) / 2
     return slope * (f_u * torch.sigmoid(-w) + f_w * torch.sigmoid(-u))
 
 
 def tanh(u: Tensor, w: Tensor, f_u: Tensor, f_w: Tensor) -> Tensor:
-    """Since tanh x is 2 sigmoid(2 x) - 1."""
+    """The secant of 2 sigmoid(2 x) - 1, which is the hyperbolic tangent."""
     return 4 * sigmoid(2 * u, 2 * w, torch.sigmoid(2 * u), torch.sigmoid(2 * w))
 
 
 def silu(u: Tensor, w: Tensor, f_u: Tensor, f_w: Tensor) -> Tensor:
-    """The product of x and sigmoid(x): each factor's change times the mean of the other."""
+    """The secant of x sigmoid(x): the change of each factor times the mean of the other."""
     s_u, s_w = torch.sigmoid(u), torch.sigmoid(w)
     return (s_u + s_w) / 2 + (u + w) / 2 * sigmoid(u, w, s_u, s_w)
 
 
 def hard_sigmoid(u: Tensor, w: Tensor, f_u: Tensor, f_w: Tensor) -> Tensor:
-    """Of (3 + x clamped to [-3, 3]) / 6."""
+    """The secant of (3 + x, with x clamped to [-3, 3]) / 6."""
     return clamped(u, w, -3, 3) / 6
 
 
 def hard_swish(u: Tensor, w: Tensor, f_u: Tensor, f_w: Tensor) -> Tensor:
-    """The product of x and hard_sigmoid(x)."""
+    """The secant of x hard_sigmoid(x)."""
     mean = (u.clamp(-3, 3) + w.clamp(-3, 3) + 6) / 12
     return mean + (u + w) / 12 * clamped(u, w, -3, 3)
 
 
 def root(u: Tensor, w: Tensor, f_u: Tensor, f_w: Tensor) -> Tensor:
-    """Of the square root: 1 / (v + v'); 0 where both are 0, as nothing changes there."""
+    """The secant of v = √x: 1 / (v + v'), or 0 where both are 0 and nothing changes."""
     total = f_u + f_w
     return torch.where(total == 0, 0.0, 1 / total)
 
 
 def inverse_root(u: Tensor, w: Tensor, f_u: Tensor, f_w: Tensor) -> Tensor:
-    """For v = u^(-1/2): -v² v'² / (v + v')."""
+    """The secant of v = x^(-1/2): -v² v'² / (v + v')."""
     return -((f_u * f_w) ** 2) / (f_u + f_w)
 
 
 def reciprocal(u: Tensor, w: Tensor, f_u: Tensor, f_w: Tensor) -> Tensor:
-    """Of c / x: -c / (u w)."""
+    """The secant of c / x: -c / (u w)."""
     return -f_u / w
 
 
 def square(u: Tensor, w: Tensor, f_u: Tensor, f_w: Tensor) -> Tensor:
-    """Of x²."""
+    """The secant of x²."""
     return u + w
 
 
 def power(exponent: int) -> Secant:
-    """Of x^n, n >= 1: the sum of u^i w^(n - 1 - i)."""
+    """The secant of x^n for n >= 1: the sum of u^i w^(n - 1 - i)."""
 
     def secant(u: Tensor, w: Tensor, f_u: Tensor, f_w: Tensor) -> Tensor:
         total = torch.ones_like(u - w)
@@ -103,12 +106,15 @@ def power(exponent: int) -> Secant:
 
 
 def leaky(slope: float | Tensor) -> Secant:
-    """Of a function that falls with a slope of its own below 0, and with 1 above."""
+    """The secant of leaky ReLU with this slope below 0."""
     return lambda u, w, f_u, f_w: 1 - (1 - slope) * clamped(u, w, -torch.inf, 0)
 
 
 def exponential_below_zero(height: float, scale: float, rate: float) -> Secant:
-    """Of ELU and its kin: scale x above 0, scale height (exp(rate x) - 1) below."""
+    """The secant of ELU and its variants.
+
+    The function is scale x above 0 and scale height (exp(rate x) - 1) below.
+    """
 
     def secant(u: Tensor, w: Tensor, f_u: Tensor, f_w: Tensor) -> Tensor:
         below = clamped(u, w, -torch.inf, 0)
@@ -119,5 +125,5 @@ def exponential_below_zero(height: float, scale: float, rate: float) -> Secant:
 
 
 def _log1p(t: Tensor) -> Tensor:
-    """ln(1 + t) / t for t >= 0, which falls from 1."""
+    """ln(1 + t) / t for t >= 0; it falls from 1."""
     return torch.where(t == 0, 1.0, torch.log1p(t) / t)

@@ -1,8 +1,8 @@
-"""The table of operations: which ATen operation follows which rule.
+"""The table of operations: the rule of each ATen operation.
 
-A module, its functional form and its method arrive as the same operation, so one entry serves all.
-To add an operation, list its ATen name with the rule it follows; what can be written in terms of
-others goes into `decompositions` instead.
+A module, its functional form and its method arrive as the same operation, so one entry covers all
+three. To add an operation, list its ATen name under the rule it follows. If it can be written in
+terms of other operations, add it to `deepshap.graph.decompositions` instead.
 """
 
 from collections.abc import Callable
@@ -19,14 +19,14 @@ from deepshap.rules.secants import Secant
 from deepshap.rules.softmax import InnerSoftmax
 
 RuleOf = Callable[[Call], Rule]
-"""Makes the rule of a call, or raises NotImplementedError with what to do."""
+"""Makes the rule of a call; raises NotImplementedError with advice if there is none."""
 
 ADVICE = {
     "_native_batch_norm_legit": "it normalises by statistics of the batch; keep running statistics",
     "_native_batch_norm_legit_functional": "it normalises by statistics of the batch; call eval()",
-    "item": "it reads a value of the images into Python; keep it a tensor",
+    "item": "it turns a value that depends on the images into a Python number; keep it a tensor",
 }
-"""What to say about operations that are refused for a reason of their own."""
+"""Advice for operations without a rule, where it differs from the usual one."""
 
 
 def _closed(secant: Secant) -> RuleOf:
@@ -45,8 +45,8 @@ def _cast(call: Call) -> Rule:
         raise NotImplementedError(f"it converts to {dtype}, which has no multiplier")
     if torch.finfo(dtype).bits < min(32, torch.finfo(call.zero.dtype).bits):
         raise NotImplementedError(
-            f"it computes in {dtype}, too coarse to add up; leave autocast and conversions to "
-            "whoever calls the network"
+            f"it computes in {dtype}, too coarse to add up; call the network under autocast, or "
+            "convert it, outside of forward"
         )
     return Unchanged(call)
 
@@ -109,7 +109,7 @@ def _elu(call: Call) -> Rule:
 
 
 def _selu(call: Call) -> Rule:
-    alpha, scale = 1.6732632423543772, 1.0507009873554805  # of Klambauer et al. 2017
+    alpha, scale = 1.6732632423543772, 1.0507009873554805  # Klambauer et al. 2017
     return Elementwise(call, secants.exponential_below_zero(alpha, scale, 1))
 
 
@@ -141,7 +141,7 @@ split split_with_sizes stack sum swapaxes t tile transpose tril triu unbind upsa
 _upsample_bicubic2d_aa upsample_bilinear2d _upsample_bilinear2d_aa upsample_linear1d
 upsample_nearest1d upsample_nearest2d _upsample_nearest_exact2d where
 """
-"""What automatic differentiation transposes."""
+"""Linear operations, which automatic differentiation transposes."""
 
 _FAMILIES: list[tuple[RuleOf, str]] = [
     (Linear, _LINEAR),

@@ -1,0 +1,208 @@
+"""The loops as functions of tensors. Each checks its arguments before a loop forms an address.
+
+The loops read and write without bounds checks, so every shape, step and dtype is checked here.
+Shapes have p pairs of n images and b background images, and k outputs. A function returns None
+where PyTorch has to compute instead.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from deepshap.kernels import layout, loops
+from deepshap.kernels.layout import Factors, Weight, channels_last, require
+from deepshap.multiplier import Multiplier
+
+_LEAST_WORK = 16
+"""Multiply-adds of vectors below which listing an entry costs more than multiplying zeros."""
+
+_UNUSED_CHANGE = np.empty(0, np.float32), np.empty(0, np.float32), 1
+"""The `change` argument of a call that writes its result instead of adding it."""
+
+
+def transposed(
+    multiplier: Multiplier,
+    weight: Weight,
+    stride: tuple[int, int],
+    padding: tuple[int, int],
+    size: tuple[int, int],
+) -> Tensor | None:
+    """The multiplier of a convolution's input, (p or 1, k, c, *size), from its output's."""
+    if not _is_suitable(multiplier):
+        return None
+    factors = Factors(multiplier)
+    panels, *tuples = weight.panels(factors.k)
+    work = math.prod(weight.shape[2:]) * len(panels) * len(tuples[1]) * factors.k
+    if multiplier.ratio is not None and work < _LEAST_WORK:
+        return None
+    reach = stride[1] * factors.plane[1] + size[1] + padding[1]
+    if not factors.fits_32_bits or panels[0].size // panels.shape[3] * reach >= layout.OFFSET_LIMIT:
+        return None
+    require(panels.shape[4] == factors.ratio.shape[3], "the weight reads other channels")
+    require(min(stride) >= 1 and min(padding) >= 0, "a stride is below 1 or a padding below 0")
+    out = np.empty((factors.n_pairs, *size, factors.k, len(panels) * panels.shape[5]), np.float32)
+    convolution = factors.window, factors.plane, panels, stride, padding
+    settings = *convolution, factors.k, (0, factors.n_pairs), _UNUSED_CHANGE
+    if not loops.run(
+        "transposed", (*tuples, factors.step_vectors, ()), *factors.arrays, *settings, out
+    ):
+        return None
+    return torch.from_numpy(out)[..., : weight.shape[1]].permute(0, 3, 4, 1, 2)
+
+
+def contracted(
+    multiplier: Multiplier,
+    weight: Weight,
+    images: Tensor,
+    background: Tensor,
+    pieces: Sequence[slice],
+    step: tuple[int, int],
+    plane: tuple[int, int],
+) -> list[Tensor] | None:
+    """Sums over pieces of the background of (x - b) times a first convolution's multiplier.
+
+    Args:
+        multiplier: The multiplier of the convolution's output.
+        weight: The convolution's weight as seen from each position of a window, (c, channels *
+            height * width of a patch, 1, positions of the window).
+        images: The images under the patch of each position, (n, h, w, channels, height, width).
+        background: The background images, likewise, (b, h, w, channels, height, width).
+        pieces: Slices of the background.
+        step: Vertical and horizontal distance from one patch to the next.
+        plane: Height and width of an image with its padding.
+
+    Returns:
+        (n, k, channels, *plane) for each piece.
+    """
+    if not _is_suitable(multiplier):
+        return None
+    factors = Factors(multiplier)
+    panels, *tuples = weight.panels(factors.k)
+    n, (b, h, w, channels, *patch) = len(images), background.shape
+    require(factors.n_pairs in {1, n * b}, f"{factors.n_pairs} pairs of {n} images and {b} others")
+    n_window, channels_read = factors.window_size, factors.ratio.shape[3]
+    require(panels.shape[1:5] == (1, 1, n_window, channels_read), "the weight has another shape")
+    require(int(factors.offset.max(initial=0)) < n_window, "an offset is outside its window")
+    require(images.shape[1:] == background.shape[1:], "images and background differ in shape")
+    require((h, w) == factors.ratio.shape[1:3], "the patches are at other positions")
+    require(weight.shape[1] == channels * math.prod(patch), "the patches have another size")
+    _check_patches((h, w), step, patch, plane)
+    columns = panels[0].size // n_window * (n_window + w)
+    if not factors.fits_32_bits or columns >= layout.OFFSET_LIMIT:
+        return None
+    valid = all(0 <= piece.start < piece.stop <= b and piece.step in {None, 1} for piece in pieces)
+    require(valid, "a piece reaches beyond the background, or has gaps")
+    bounds = np.array([[piece.start, piece.stop] for piece in pieces], np.int64).reshape(-1, 2)
+    out = np.zeros((len(pieces), n, factors.k, channels, *plane), np.float32)
+    missing = len(panels) * panels.shape[5] - weight.shape[1]
+    under, others = (
+        F.pad(patches.flatten(3).float(), (0, missing)).contiguous().numpy()
+        for patches in (images, background)
+    )
+    panels = panels.reshape(len(panels), n_window, 1, 1, *panels.shape[4:])
+    settings = panels, under, others, bounds, step, tuple(patch), out
+    if not loops.run(
+        "contracted", (*tuples, factors.step_vectors, (0,)), *factors.arrays, *settings
+    ):
+        return None
+    return list(torch.from_numpy(out))
+
+
+def pool_ratios(
+    multiplier: Multiplier, image: Sequence[Tensor], background: Sequence[Tensor]
+) -> tuple[Tensor, Tensor] | None:
+    """Ratios and positions of max pooling for all pairs, (p, 1, c, h, w), float32 and uint8.
+
+    Args:
+        multiplier: The multiplier of the pool's output.
+        image: The pool's inputs in float64, (n, c, height, width), and its outputs,
+            (n, c, h, w); then each output's position in its plane, int64, and in its window,
+            uint8.
+        background: The same tensors for the background.
+    """
+    if not _is_suitable(multiplier):
+        return None
+    sides = [
+        [channels_last(tensor).flatten(1, 2) for tensor in side] for side in (image, background)
+    ]
+    (x, *outputs), (b, *outputs_b) = sides
+    _check_pool(sides)
+    ratio = np.empty((len(x), len(b), outputs[0][0].numel()), np.float32)
+    offset = np.empty(ratio.shape, np.uint8)
+    rows: list[NDArray[Any]] = []
+    for values, (y, position, within) in ((x, outputs), (b, outputs_b)):
+        index = position * x.shape[2] + torch.arange(x.shape[2])  # among all channels
+        unsigned = index.flatten(1).numpy().view(np.uint64)  # numba skips its test for < 0
+        rows += [values.flatten(1).numpy(), y.flatten(1).numpy(), unsigned]
+        rows += [within.flatten(1).numpy()]
+    if not loops.run("pool_ratios", *rows, ratio, offset):
+        return None
+    return _planes(ratio, image[1]), _planes(offset, image[1])
+
+
+def relu_ratios(multiplier: Multiplier, x: Tensor, b: Tensor) -> Tensor | None:
+    """Ratios of ReLU for all pairs of inputs (n, c, h, w) and (b, c, h, w): (p, 1, c, h, w)."""
+    if not _is_suitable(multiplier):
+        return None
+    alike = x.shape[1:] == b.shape[1:] and x.dtype == b.dtype == torch.float32
+    require(alike, "the inputs of both sides differ")
+    ratio = np.empty((len(x), len(b), x[0].numel()), np.float32)
+    sides = (channels_last(side).flatten(1).numpy() for side in (x, b))
+    if not loops.run("relu_ratios", *sides, ratio):
+        return None
+    return _planes(ratio, x)
+
+
+def _is_suitable(multiplier: Multiplier) -> bool:
+    """Whether the loops accept a multiplier: float32 planes on a CPU."""
+    rows, positions = multiplier.rows, multiplier.positions
+    return (
+        rows.dtype == torch.float32
+        and rows.device.type == "cpu"
+        and rows.ndim == 5
+        and (positions is None or positions.window is not None)
+        and bool(loops.available())
+    )
+
+
+def _check_patches(
+    counts: tuple[int, int], step: tuple[int, int], patch: list[int], plane: tuple[int, int]
+) -> None:
+    sides = zip(counts, step, patch, plane, strict=True)
+    fits = all((count - 1) * far + size <= whole for count, far, size, whole in sides)
+    require(min(step) >= 1 and fits, "patches reach beyond the image")
+
+
+def _check_pool(sides: list[list[Tensor]]) -> None:
+    """Check both sides of a max pool: inputs, outputs, positions and offsets, (., ., c) each."""
+    (x, *outputs), (b, *outputs_b) = sides
+    require(
+        len({t.shape for t in outputs}) == len({t.shape for t in outputs_b}) == 1,
+        "outputs, positions and offsets differ in shape",
+    )
+    require(outputs[0].shape[1:] == outputs_b[0].shape[1:], "the outputs of both sides differ")
+    same_channels = x.shape[1:] == b.shape[1:] and x.shape[2] == outputs[0].shape[2]
+    require(same_channels, "the inputs of both sides differ")
+    dtypes = {values.dtype for values in (x, b, outputs[0], outputs_b[0])}
+    require(dtypes == {torch.float64}, "inputs or outputs are not float64")
+    for _, position, within in (outputs, outputs_b):
+        dtypes_fit = (position.dtype, within.dtype) == (torch.int64, torch.uint8)
+        require(dtypes_fit, "positions or offsets have another dtype")
+        inside = position.numel() == 0 or (position.min() >= 0 and position.max() < x.shape[1])
+        require(bool(inside), "a position is outside its plane")
+    require(
+        len(x) == len(outputs[0]) and len(b) == len(outputs_b[0]),
+        "inputs and outputs have different numbers of images",
+    )
+
+
+def _planes(values: NDArray[Any], like: Tensor) -> Tensor:
+    """(n, b, h * w * c) -> (n * b, 1, c, h, w)."""
+    _, c, h, w = like.shape
+    return torch.from_numpy(values).view(-1, 1, h, w, c).movedim(-1, 2)

@@ -1,0 +1,153 @@
+"""Arrays as the compiled loops read them: weights in panels, multipliers in factors."""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from deepshap.multiplier import Multiplier
+
+LANES = 16
+"""Numbers in a vector. Processors with shorter vectors use several for one."""
+
+OFFSET_LIMIT = 2**31
+"""Offsets into weights must stay below this: they are signed 32-bit numbers."""
+
+MAX_VECTORS = 4
+"""Vectors in a panel. With more, too few outputs would share each weight that is read."""
+
+_REGISTERS = 26
+"""Sums that stay in registers, of the 32 that a processor with AVX-512 has."""
+
+
+class Weight:
+    """A constant weight, laid out as the loops read it.
+
+    Args:
+        weight: (channels read, channels written, height, width).
+    """
+
+    def __init__(self, weight: Tensor) -> None:
+        self.shape = weight.shape
+        self._weight = weight
+        self._panels: dict[int, NDArray[np.float32]] = {}
+
+    def panels(self, k: int) -> tuple[NDArray[np.float32], tuple[int, ...], tuple[int, ...]]:
+        """The weight in panels of channels whose sums for k outputs fit the registers.
+
+        Returns:
+            (panels, 1 for the window, height, width, channels read, 16 * vectors), padded with
+            zeros; and two tuples. Their lengths are the number of outputs that are computed
+            together and the number of vectors in a panel.
+        """
+        require(self._weight.dtype == torch.float32, "the weight has another dtype")
+        read, written, *kernel = self.shape
+        total_vectors = -(-written // LANES)
+        n_vectors, n_outputs = min(_sizes(k), key=lambda sizes: _cost(total_vectors, k, *sizes))
+        if n_vectors not in self._panels:
+            full = self._weight.new_zeros(
+                -(-total_vectors // n_vectors) * n_vectors * LANES, read, *kernel
+            )
+            full[:written] = self._weight.transpose(0, 1)
+            panels = torch.unflatten(full, 0, (-1, n_vectors * LANES)).permute(0, 3, 4, 2, 1)
+            self._panels[n_vectors] = panels.contiguous().unsqueeze(1).numpy()
+        return self._panels[n_vectors], (0,) * n_outputs, (0,) * n_vectors
+
+
+def _sizes(k: int) -> Iterator[tuple[int, int]]:
+    """Possible numbers of vectors and outputs of a panel, with k outputs cut evenly."""
+    for n_vectors in range(1, MAX_VECTORS + 1):
+        n_slices = -(-k // (_REGISTERS // n_vectors))
+        yield n_vectors, -(-k // n_slices)
+
+
+def _cost(total_vectors: int, k: int, n_vectors: int, n_outputs: int) -> float:
+    """Cycles per list entry over all panels, at one multiply-add or two reads per cycle."""
+    n_panels = -(-total_vectors // n_vectors) * -(-k // n_outputs)
+    reads = n_vectors + n_outputs
+    return n_panels * (n_vectors * n_outputs + n_vectors + reads / 2)
+
+
+class Factors:
+    """A multiplier as the loops read it: `arrays` are rows, steps, ratio and offset.
+
+    Attributes:
+        rows: All numbers from the first to the last one that is read.
+        steps: Distance in `rows` from one element to the next along (p, h, w, k).
+        step_vectors: A tuple as long as the last step has vectors; empty if that step is longer
+            than `MAX_VECTORS` or not a multiple of a vector.
+        ratio: (p or 1, h, w, c).
+        offset: Position in a window, (p or 1, h, w, c) uint8.
+        window: Height and width; (1, 1) without a pool.
+        plane: Height and width before the pool.
+        k: Number of outputs.
+        n_pairs: Number of pairs p.
+        fits_32_bits: Whether 32 bits can address every number of `rows`.
+
+    Raises:
+        ValueError: The factors do not fit each other.
+    """
+
+    def __init__(self, multiplier: Multiplier) -> None:
+        rows, positions = multiplier.rows.permute(0, 3, 4, 1, 2), multiplier.positions
+        if rows.stride(4) != 1:
+            rows = rows.contiguous()
+        n, h, w, self.k, c = rows.shape
+        require(0 not in rows.shape, "the multiplier is empty")
+        sides = list(zip(rows.shape, rows.stride(), strict=True))
+        span = 1 + sum((side - 1) * step for side, step in sides)
+        self.rows: NDArray[np.float32] = rows.as_strided((span,), (1,)).numpy()
+        self.steps = tuple(step if side > 1 else 0 for side, step in sides[:4])
+        n_step, rest = divmod(self.steps[3], LANES)
+        self.step_vectors = (0,) * (n_step if rest == 0 and n_step <= MAX_VECTORS else 0)
+        one = rows.new_ones(1, 1, 1, 1, 1) if multiplier.ratio is None else multiplier.ratio
+        self.window, self.plane = (1, 1), (h, w)
+        index = torch.zeros(1, 1, 1, 1, 1, dtype=torch.uint8)
+        if positions is not None and positions.window is not None:
+            self.window, self.plane = positions.window, positions.plane
+            index = positions.index
+        self.ratio, self.offset = (
+            channels_last(factor[:, 0].expand(-1, c, h, w)).numpy() for factor in (one, index)
+        )
+        pairs = {n, len(self.ratio), len(self.offset)} - {1}
+        self.n_pairs = max(pairs, default=1)
+        self.fits_32_bits = span < 2 * OFFSET_LIMIT  # these offsets are unsigned
+        require(
+            (one.dtype, index.dtype) == (torch.float32, torch.uint8),
+            "ratios or offsets have another dtype",
+        )
+        require(one.shape[1] == index.shape[1] == 1, "ratios or offsets differ between outputs")
+        require(0 not in pairs, "the multiplier is empty")
+        require(len(pairs) <= 1, "the factors have different numbers of pairs")
+        self._check_window(h, w)
+
+    def _check_window(self, h: int, w: int) -> None:
+        (tall, wide), (height, width) = self.window, self.plane
+        fits = min(self.window) >= 1 and tall * wide <= 256  # offsets are uint8
+        require(fits, "a window is empty or has more than 256 positions")
+        require(h * tall <= height and w * wide <= width, "windows reach beyond the plane")
+
+    @property
+    def arrays(self) -> tuple[Any, ...]:
+        """The arguments that describe a multiplier to a loop."""
+        return self.rows, self.steps, self.ratio, self.offset
+
+    @property
+    def window_size(self) -> int:
+        """Number of positions in a window."""
+        return math.prod(self.window)
+
+
+def channels_last(tensor: Tensor) -> Tensor:
+    """(n, c, h, w) -> (n, h, w, c), contiguous; tensors with other axes keep their order."""
+    return (tensor.permute(0, 2, 3, 1) if tensor.ndim == 4 else tensor).contiguous()
+
+
+def require(holds: bool, otherwise: str) -> None:
+    """Raise a ValueError with the message `otherwise` unless the condition holds."""
+    if not holds:
+        raise ValueError(otherwise)

@@ -1,0 +1,182 @@
+"""Networks that cannot be explained are refused before any work, by operation and module path."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from deepshap import DeepShap, UnsupportedOperation
+
+from ..networks import Function, behind, images
+
+Forward = Callable[[nn.Module, Tensor], Tensor]
+
+
+def deep_inside(function: Callable[[Tensor], Tensor]) -> nn.Module:
+    """A network with a function of (n, 4, 8, 8) inside nested modules."""
+    inner = nn.Sequential(nn.ReLU(), Function(lambda net, x: function(x)))
+    return nn.Sequential(nn.Sequential(nn.Conv2d(2, 4, 3), inner), nn.Flatten(), nn.LazyLinear(3))
+
+
+MODULE_PATH = r"at 0\.1\.1 \(Function\)"
+
+WITHOUT_RULE: dict[str, tuple[Callable[[Tensor], Tensor], str]] = {
+    "sort": (lambda x: x.sort(dim=1).values, "sort"),
+    "rounding": (lambda x: x + x.round(), "round"),
+    "comparison": (lambda x: x * (x > 0), "gt"),
+    "condition": (lambda x: torch.where(x > 0.5, x, 0.5 * x), "gt"),
+    "conversion to integers": (lambda x: x + x.long(), "_to_copy|to"),
+    "conversion to half precision": (lambda x: x.half().float(), "_to_copy|to"),
+    "complex numbers": (lambda x: torch.fft.fft2(x).abs(), "fft"),
+    "power of two branches": (lambda x: x**x, "pow"),
+    "product along an axis": (lambda x: x.prod(1), "prod"),
+    "remainder": (lambda x: x % 0.3, "remainder"),
+    "positions": (lambda x: x * x.argmax(1, keepdim=True), "argmax"),
+    "positions chosen by the image": (
+        lambda x: x.gather(1, x.topk(2, dim=1).indices),
+        "topk|gather",
+    ),
+    "triple product": (lambda x: torch.einsum("nchw,nchw,nchw->nchw", x, x, x), "einsum"),
+}
+
+
+@pytest.mark.parametrize("name", WITHOUT_RULE)
+def test_operations_without_a_rule_are_refused_with_their_module_path(name: str) -> None:
+    function, operation = WITHOUT_RULE[name]
+    network = deep_inside(function).eval()
+    network(images(1, torch.float32))  # initialises the lazy layer
+    with pytest.raises(UnsupportedOperation, match=rf"^\w*({operation})\w* {MODULE_PATH}: "):
+        DeepShap(network, images(3, torch.float32))
+
+
+UNTRACEABLE: dict[str, Callable[[Tensor], Tensor]] = {
+    "condition": lambda x: x if x.sum() > 0 else -x,
+    "loop": lambda x: sum((x for _ in range(int(x.mean().abs()) + 1)), x),
+    "NumPy": lambda x: x * float(x.detach().numpy().max()),
+    "item": lambda x: x * x.max().item(),
+}
+
+
+@pytest.mark.parametrize("name", UNTRACEABLE)
+def test_control_flow_that_depends_on_values_is_refused_with_its_module_path(name: str) -> None:
+    network = deep_inside(UNTRACEABLE[name]).eval()
+    network(images(1, torch.float32))
+    with pytest.raises(UnsupportedOperation, match=rf"^(forward|item) {MODULE_PATH}: "):
+        DeepShap(network, images(3, torch.float32))
+
+
+def autocast(net: nn.Module, x: Tensor) -> Tensor:
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        return net.head(x.flatten(1)).float()
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_autocast_inside_is_refused(dtype: torch.dtype) -> None:
+    network = Function(autocast, head=nn.Linear(200, 3)).eval()
+    with pytest.raises(UnsupportedOperation, match="autocast"):
+        DeepShap(network, images(3, torch.float32))
+
+
+def test_disabled_autocast_inside_is_accepted() -> None:
+    def forward(net: nn.Module, x: Tensor) -> Tensor:
+        with torch.autocast("cpu", enabled=False):
+            return net.head(x.flatten(1))
+
+    network = Function(forward, head=nn.Linear(200, 3)).eval()
+    DeepShap(network, images(3, torch.float32))
+
+
+@pytest.mark.parametrize("norm", [nn.BatchNorm2d(4, track_running_stats=False)])
+def test_statistics_of_the_batch_are_refused(norm: nn.Module) -> None:
+    with pytest.raises(UnsupportedOperation, match=r"at 1 \(BatchNorm2d\): .*batch"):
+        DeepShap(behind(norm).eval(), images(3, torch.float32))
+
+
+MIXING: dict[str, Forward] = {
+    "mean over images": lambda net, x: net.head((x - x.mean(0)).flatten(1)),
+    "batch size": lambda net, x: net.head(x.flatten(1)) + len(x),
+    "batch size, scaled down": lambda net, x: net.head(x.flatten(1)) + 1e-3 * len(x),
+    "batch size, with large outputs": lambda net, x: net.head(x.flatten(1)) + 1000 + len(x),
+    "squeeze": lambda net, x: net.head(x.flatten(1)).unsqueeze(-1).squeeze(),
+    "softmax over images": lambda net, x: net.head(torch.softmax(x.flatten(1), 0)),
+    "cumulative sum": lambda net, x: net.head(x.flatten(1).cumsum(0)),
+    "neighbour": lambda net, x: net.head((x + 0.01 * x.roll(1, 0)).flatten(1)),
+    "first image": lambda net, x: net.head((x - x[:1]).flatten(1)),
+}
+
+
+@pytest.mark.parametrize("name", MIXING)
+def test_images_that_influence_each_other_are_refused(name: str) -> None:
+    network = Function(MIXING[name], head=nn.Linear(200, 3)).eval()
+    with pytest.raises((UnsupportedOperation, ValueError), match=r"image|\(n, k\)"):
+        DeepShap(network, images(3, torch.float32))
+
+
+def test_noise_is_refused() -> None:
+    network = Function(lambda net, x: net.head((x + torch.randn_like(x)).flatten(1)))
+    network.head = nn.Linear(200, 3)
+    with pytest.raises(UnsupportedOperation, match=r"rand|random"):
+        DeepShap(network.eval(), images(3, torch.float32))
+
+
+def test_recurrent_layers_are_refused_by_name() -> None:
+    def forward(net: nn.Module, x: Tensor) -> Tensor:
+        return net.head(net.cell(x.flatten(2))[0][:, -1])
+
+    cell = nn.LSTM(100, 4, batch_first=True)
+    network = Function(forward, cell=cell, head=nn.Linear(4, 3)).eval()
+    with pytest.raises(UnsupportedOperation, match=r"lstm at cell \(LSTM\)"):
+        DeepShap(network, images(3, torch.float32))
+
+
+@pytest.mark.parametrize("compile_", ["script", "trace"])
+def test_script_modules_are_refused(compile_: str) -> None:
+    network = behind(nn.ReLU()).eval()
+    with warnings.catch_warnings():  # they are deprecated
+        warnings.simplefilter("ignore")
+        if compile_ == "script":
+            scripted = torch.jit.script(network)
+        else:
+            scripted = torch.jit.trace(network, images(1, torch.float32))
+    with pytest.raises(UnsupportedOperation, match=r"ScriptModule|TopLevelTracedModule"):
+        DeepShap(scripted, images(3, torch.float32))
+
+
+def test_quantized_networks_are_refused() -> None:
+    network = nn.Sequential(nn.Flatten(), nn.Linear(200, 3)).eval()
+    with warnings.catch_warnings():  # it is deprecated
+        warnings.simplefilter("ignore")
+        quantized = torch.ao.quantization.quantize_dynamic(network, {nn.Linear})
+    with pytest.raises(UnsupportedOperation, match=r"torch\.export cannot trace it"):
+        DeepShap(quantized.eval(), images(3, torch.float32))
+
+
+def test_a_refusal_says_in_one_line_what_to_do() -> None:
+    network = deep_inside(lambda x: x.sort(dim=1).values).eval()
+    network(images(1, torch.float32))
+    with pytest.raises(UnsupportedOperation) as refused:
+        DeepShap(network, images(3, torch.float32))
+    message = str(refused.value)
+    assert "\n" not in message
+    assert "use " in message
+    assert len(message) < 300
+
+
+def test_a_refusal_prints_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+    network = deep_inside(UNTRACEABLE["condition"]).eval()
+    network(images(1, torch.float32))
+    with pytest.raises(UnsupportedOperation):
+        DeepShap(network, images(3, torch.float32))
+    assert capfd.readouterr() == ("", "")
+
+
+def test_dropout_that_always_drops_is_refused() -> None:
+    network = Function(lambda net, x: net.head(F.dropout(x, training=True).flatten(1)))
+    network.head = nn.Linear(200, 3)
+    with pytest.raises(UnsupportedOperation, match=r"dropout at Function.*random"):
+        DeepShap(network.eval(), images(3, torch.float32))

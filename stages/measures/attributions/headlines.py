@@ -1,0 +1,30 @@
+"""The headline numbers of an explanation, at most eight: `metrics/explain.json`."""
+
+import numpy as np
+
+from stages.artifacts.explanation import Explanation
+from stages.artifacts.measurements import Measurements
+from stages.measures.attributions.additivity import additivity_error_log10
+from stages.measures.attributions.summary import Summary
+from stages.measures.attributions.top_class import top_class_agrees
+
+
+def headline_numbers(
+    explanation: Explanation, summary: Summary, measurements: Measurements | None
+) -> dict[str, float]:
+    """The numbers to judge an explanation by, the most important first.
+
+    Returns:
+        `additivity_error_log10`; `top_class_agreement`, the share of images that agree, if all
+        classes are explained; the mean over the images of each headline measure that is known.
+        Standard errors and baselines are in `plots/methods.csv`.
+    """
+    numbers = {"additivity_error_log10": additivity_error_log10(explanation, summary.sums)}
+    if explanation.explains_all_classes:
+        agrees = top_class_agrees(explanation, summary.sums)
+        numbers["top_class_agreement"] = float(agrees.mean())
+    if measurements is not None:
+        own = measurements.by_method.iloc[0]
+        headlines = [name for name, about in measurements.descriptions.items() if about.headline]
+        numbers |= {name: float(own[name]) for name in headlines if np.isfinite(own[name])}
+    return numbers

@@ -1,1 +1,0 @@
-"""What the measures share: what is measured, masked images, and maps to compare with."""

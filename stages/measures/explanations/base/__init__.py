@@ -1,0 +1,1 @@
+"""Shared by the measures of explanations: maps, baselines, masked images, and the tile game."""

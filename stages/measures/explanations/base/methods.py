@@ -1,0 +1,91 @@
+"""The methods that are compared: the run's own, those of `quality.methods`, and exact values."""
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.artifacts.explanation import Explanation
+from stages.measures.explanations.base.baselines import BASELINES
+from stages.measures.explanations.base.contract import Measured
+from stages.measures.explanations.base.maps import (
+    Maps,
+    maps_of_baseline,
+    maps_of_method,
+    maps_of_run,
+    missing_maps,
+    seconds_an_image,
+)
+from stages.measures.explanations.base.subject import Subject, measurable
+from stages.measures.explanations.base.tiles import (
+    game_of_tiles,
+    play_tiles,
+    shapley_values,
+    tile_sums,
+)
+
+EXACT = "exact"
+
+
+def methods_to_measure(
+    explanation: Explanation, subject: Subject, names: Iterable[str]
+) -> dict[str, Measured]:
+    """Maps of each method by name: first the run's own, then these, each once."""
+    game = game_of_tiles(subject)
+    values = play_tiles(game)
+    own = maps_of_run(explanation, subject, game)
+    _report_missing(own)
+    maps = {explanation.about["method"]: own}
+    for name in names:
+        if name not in maps:
+            maps[name] = _maps_of(name, subject, game, values)
+    return {
+        name: Measured(
+            subject=subject,
+            maps=found,
+            tile_sums=tile_sums(found.game),
+            coalition_values=values,
+        )
+        for name, found in maps.items()
+    }
+
+
+def _maps_of(name: str, subject: Subject, game: Subject, values: NDArray[np.float64]) -> Maps:
+    if name not in BASELINES:
+        return maps_of_method(name, subject, game)
+    maps = BASELINES[name](subject.images.numpy())
+    return maps_of_baseline(maps, values[:, -1] - values[:, 0])
+
+
+def exact_values(measured: Measured) -> Measured:
+    """The exact Shapley values of the tiles, in the game of this method; it has no maps."""
+    values = measured.coalition_values
+    game = game_of_tiles(measured.subject)
+    height, width = game.images.shape[2:]
+    return Measured(
+        subject=game,
+        maps=missing_maps(len(values), (height, width)),
+        tile_sums=shapley_values(values),
+        coalition_values=values,
+    )
+
+
+def _report_missing(own: Maps) -> None:
+    """Print how many images lack a map that a measure needs."""
+    for maps, classes in (
+        (own.predicted, "predicted class"),
+        (own.contrast, "predicted class or runner-up"),
+    ):
+        if missing := len(maps) - len(measurable(maps)):
+            print(
+                f"{missing:,} of {len(maps):,} explained images have no map of their {classes}, so "
+                "measures that need it leave them out; explain.outputs: {top: 2} gives both"
+            )
+
+
+def seconds_by_method(methods: Mapping[str, Measured]) -> dict[str, float]:
+    """Seconds an image by method; empty unless methods are compared, since no time repeats."""
+    names = [name for name in methods if name not in BASELINES]
+    if len(names) < 2:
+        return {}
+    return {name: seconds_an_image(name, methods[name].subject) for name in names}

@@ -1,0 +1,91 @@
+"""The tile game: exact Shapley values of nine tiles, which attributions should match.
+
+The nine tiles of a 3×3 grid play the game that SHAP approximates: the value of a coalition is the
+network's output for the image on its tiles and the background elsewhere. Nine players have 512
+coalitions, few enough to evaluate all of them, so their Shapley values are exact.
+
+Source: Lundberg & Lee 2017, arXiv:1705.07874.
+"""
+
+import math
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tqdm import trange
+
+from stages.measures.explanations.base.masking import masked_outputs
+from stages.measures.explanations.base.subject import Subject
+from stages.networks.parallel import one_core_each
+
+SIDE = 3
+N_TILES = SIDE**2
+N_IMAGES = 20
+N_REFERENCES = 10
+ROUNDING = 1e-6  # float32 rounding of an unchanged output, as a share of the output
+
+# Whether coalition s contains tile t (512, 9): the empty one comes first, that of all tiles last.
+COALITIONS = np.arange(2**N_TILES)[:, None] >> np.arange(N_TILES) & 1 == 1
+
+
+def tile_numbers(height: int, width: int) -> NDArray[np.int64]:
+    """The tile of each pixel (h, w), 0 … 8, row by row; sides differ by one pixel at most."""
+    rows, columns = (np.arange(side) * SIDE // side for side in (height, width))
+    return np.asarray(rows[:, None] * SIDE + columns)
+
+
+def tile_sums(maps: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Attributions (n, h, w) summed over the pixels of each tile (n, 9)."""
+    inside = tile_numbers(*maps.shape[1:]) == np.arange(N_TILES)[:, None, None]
+    return np.asarray(np.einsum("nhw,thw->nt", maps, inside, dtype=np.float64))
+
+
+def game_of_tiles(subject: Subject) -> Subject:
+    """The subset that is played: at most 20 images and 10 background images."""
+    return subject.subset(N_IMAGES, N_REFERENCES)
+
+
+def play_tiles(game: Subject) -> NDArray[np.float64]:
+    """Values of all coalitions of tiles.
+
+    Returns:
+        (t, 512): explained output of an image's predicted class, mean over the background.
+    """
+    numbers = torch.from_numpy(tile_numbers(*game.images.shape[2:]))
+    keep = torch.from_numpy(COALITIONS)[:, numbers].to(game.background.device)  # (512, h, w)
+    values = np.empty((len(game.images), len(COALITIONS)))
+    progress = trange(len(values), desc="tiles", unit="image", leave=False, delay=1, disable=None)
+    with one_core_each(keep.device) as run:
+        for index in progress:
+            outputs = masked_outputs(run, game.explained, game.image(index), keep, game.background)
+            values[index] = outputs[:, game.predicted[index]].cpu().numpy()
+    return values
+
+
+def _shapley_weights() -> NDArray[np.float64]:
+    """The matrix (9, 512) that turns coalition values into Shapley values."""
+    sizes = COALITIONS.sum(axis=1)
+    orders = [math.factorial(size) * math.factorial(N_TILES - size) for size in range(N_TILES + 1)]
+    weights = np.array(orders)[sizes, None] / math.factorial(N_TILES)
+    with_tile = weights / np.maximum(sizes, 1)[:, None]
+    without = weights / np.maximum(N_TILES - sizes, 1)[:, None]
+    return np.asarray(np.where(COALITIONS, with_tile, -without).T)
+
+
+def shapley_values(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Exact Shapley values of the tiles (n, 9) from the coalition values (n, 512)."""
+    return values @ _shapley_weights().T
+
+
+def share_of_change(
+    errors: NDArray[np.float64], scales: NDArray[np.float64], values: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Errors (n,) as a share of scales (n,); NaN where no tile changes the output.
+
+    Args:
+        errors: An error of each image.
+        scales: What it is a share of; counts as 0 within float32 rounding.
+        values: Coalition values (n, 512).
+    """
+    known = scales > ROUNDING * np.abs(values).max(axis=1)
+    return np.where(known, errors / np.where(known, scales, 1), np.nan)

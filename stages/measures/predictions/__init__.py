@@ -1,0 +1,6 @@
+"""Plug-ins: a measure of predictions a file, found by name. For evaluate alone.
+
+A file defines `measure(probabilities, labels)`: a number from probabilities (n, k), float64, rows
+sum to 1, and true classes (n,). Its name is the key in `metrics/evaluate.json`. Shared code is in
+`base`, which report uses too.
+"""

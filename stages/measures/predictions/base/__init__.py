@@ -1,0 +1,1 @@
+"""Shared by the measures of predictions: scores by class, confidence bins, and tables."""
