@@ -47,7 +47,7 @@ def test_moved_and_strength_by_hand() -> None:
     assert Similarity.of(a, 3 * a).strength == pytest.approx(3)
 
 
-def test_maps_zero_maps_are_handled() -> None:
+def test_maps_of_zeros_are_handled() -> None:
     a, zeros = drawn(1, 4, 4), np.zeros((1, 4, 4))
     zero_maps = Similarity.of(zeros, zeros)
     assert (zero_maps.pearson, zero_maps.overlap, zero_maps.moved) == (1, 1, 0)
