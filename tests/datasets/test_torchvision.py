@@ -70,6 +70,7 @@ def test_downloaded_and_read_by_torchvision(
         assert np.array_equal(read.labels, labels)
 
 
+@pytest.mark.unhurried
 @pytest.mark.parametrize("name", CASES)
 def test_every_stage_works_on_it(
     name: str, monkeypatch: pytest.MonkeyPatch, served: tuple[Path, str], here: Path

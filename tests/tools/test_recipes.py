@@ -210,6 +210,7 @@ def experiments(project: Project) -> dict[str, str]:
     return dict(entry.split() for entry in listed.splitlines())
 
 
+@pytest.mark.longest
 def test_recipes_run_beside_the_workspace(project: Project) -> None:
     options = {"architecture": "resnet", "options": {"widths": [4, 6], "blocks": 2}}
     other = {"model": options, "train": {"epochs": 1}}

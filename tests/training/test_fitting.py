@@ -88,6 +88,7 @@ def test_the_best_epoch_is_kept(images: DeviceSplit) -> None:
     assert score(network, upside_down).loss == pytest.approx(best)
 
 
+@pytest.mark.unhurried
 @pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw"])
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_every_optimiser_learns_in_every_precision(

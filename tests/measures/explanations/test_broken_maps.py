@@ -107,6 +107,7 @@ def scores(explained: Explained, maps: Maps) -> dict[str, float]:
     }
 
 
+@pytest.mark.unhurried
 @pytest.mark.parametrize("other", [*BROKEN, "edges"])
 def test_a_broken_map_ranks_below_ours(explained: Explained, other: str) -> None:
     ours, theirs = scores(explained, explained.ours), scores(explained, explained.others[other])
