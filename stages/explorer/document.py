@@ -1,4 +1,4 @@
-"""The explorer: all explained images on one page that needs neither a network nor a server."""
+"""The explorer: all explained images on one page that works offline and without a server."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from stages.drawing.grain import GRAINS
 from stages.drawing.scale import FADED, FADED_ERRORS
@@ -16,42 +15,42 @@ from stages.explorer.packing import Packed, pack
 from stages.figures import captions
 from stages.figures.chosen_contrasts import confusion_counts
 from stages.figures.run import Run
-from stages.webpage.offline import base64_text, escape, fill
+from stages.webpage.offline import base64_array, fill
 
 PAGE = Path(__file__).parent / "page"
-MOST_CLASSES = 20  # in the table of classes
+MOST_CLASSES = 20  # rows of the table of classes
 
 MEANINGS = {
     "explain.additivity_error_log10": (
-        "error of the sums as a share of the outputs' range, as a power of ten: -7 is one in ten "
+        "error of the sums relative to the outputs' range, as a power of ten: -7 is one in ten "
         "million; lower is better"
     ),
     "explain.additivity_l1_log10": (
-        "error of the sums as a share of the map's own sum of |attribution|, as a power of ten; "
-        "32-bit numbers reach about -7; lower is better"
+        "error of the sums relative to the map's sum of |attribution|, as a power of ten; 32-bit "
+        "numbers reach about -7; lower is better"
     ),
     "explain.top_class_agreement": (
-        "share of the images whose largest sum is the predicted class's; below 1 is no error: a "
-        "class can win with a smaller sum because its base value is larger"
+        "share of the images whose largest sum belongs to the predicted class; values below 1 are "
+        "no error: a class can win with a smaller sum if its base value is larger"
     ),
 }
 
 
 def write_explorer(path: Path, run: Run) -> None:
-    """Write the page, under 8 MB: where not all explained images fit, it says how many it holds."""
+    """Write the page, under 8 MB; if not all explained images fit, it states how many it holds."""
     content, start = page_content(run), PAGE / "explorer.js"
     others = set(PAGE.glob("*.js")) - {start, *WORKER}
     page = fill(
         PAGE / "explorer.html",
         PAGE / "explorer.css",
-        {"title": escape(content["title"]), "data": _json(content)},
+        {"content": content},
         [*sorted(others), start],
     )
-    path.write_text(page, encoding="utf-8")
+    path.write_text(page, encoding="utf-8", errors="xmlcharrefreplace")  # lone surrogates
 
 
 def page_content(run: Run) -> dict[str, Any]:
-    """What the page's scripts show, as JSON takes it."""
+    """Everything that the page's scripts show, in JSON types."""
     explanation, predictions, scale = run.explanation, run.predictions, run.scale
     about, class_names = explanation.about, explanation.class_names
     live = live_panel(run)
@@ -60,8 +59,8 @@ def page_content(run: Run) -> dict[str, Any]:
     cells = np.argwhere(counts)
     return {
         "title": f"{about['dataset']}, {about['network']}",
-        "names": [str(explanation.names[image]) for image in packed.chosen],
-        "titles": [explanation.titles[image] for image in packed.chosen],
+        "names": [str(explanation.names[index]) for index in packed.chosen],
+        "titles": [explanation.titles[index] for index in packed.chosen],
         "classNames": class_names,
         "unit": captions.UNITS[about["output"]],
         "block": packed.block,
@@ -79,14 +78,14 @@ def page_content(run: Run) -> dict[str, Any]:
         "facts": _facts(run),
         "live": live.content,
         "arrays": {
-            name: {"type": array.dtype.name, "base64": _base64(array)}
+            name: {"type": array.dtype.name, "base64": base64_array(array)}
             for name, array in {**packed.arrays, "colors": scale.table}.items()
         },
     }
 
 
 def _class_rows(run: Run) -> list[list[float | None]]:
-    """The table of classes, each by its number: all of them, or those of the lowest F1."""
+    """Rows of the table of classes, (class number, values): all, or those with the lowest F1."""
     table = run.class_table
     if len(table) > MOST_CLASSES:
         table = table.sort_values("f1", kind="stable")[:MOST_CLASSES]
@@ -98,16 +97,13 @@ def _class_rows(run: Run) -> list[list[float | None]]:
 
 
 def _sentences(run: Run, packed: Packed) -> dict[str, str]:
-    """What the page says of its images, its maps and their exactness, and its table of classes.
-
-    By the id of the element that shows it.
-    """
+    """Notes on the images, the maps, their precision and the table of classes, by element id."""
     n_images, n_explained = packed.size["n"], len(run.explanation.labels)
     images = ""
     if n_images < n_explained:
         images = (
-            f"{n_images:,} of {n_explained:,} explained images fit on this page: the mistakes, "
-            "most surprising first, then others in order."
+            f"{n_images:,} of {n_explained:,} explained images fit on this page: the most "
+            "surprising mistakes, then right predictions in order."
         )
     return {
         "held": images,
@@ -119,8 +115,8 @@ def _sentences(run: Run, packed: Packed) -> dict[str, str]:
         ),
         "exactness": (
             f"Values are rounded to ±{captions.number(packed.rounding[0])} "
-            f"{captions.unit(run.explanation.about)} (contrasts: twice that; sums: that for each "
-            f"pixel). {_error_sentence(run, packed)}"
+            f"{captions.unit(run.explanation.about)} (contrasts: twice that; sums: that times the "
+            f"number of pixels). {_error_sentence(run, packed)}"
         ),
         "by-class-note": _class_sentence(run),
     }
@@ -129,11 +125,16 @@ def _sentences(run: Run, packed: Packed) -> dict[str, str]:
 def _error_sentence(run: Run, packed: Packed) -> str:
     about = run.explanation.about
     if run.explanation.errors is None:
-        return "No error bars: the attributions were not computed by groups of the background."
-    averaged = ", of averaged pixels at most their mean" if packed.block > 1 else ""
+        return "No error bars: the attributions were not computed for groups of background images."
+    averaged = (
+        " For averaged pixels: an upper bound, the mean of the standard errors."
+        if packed.block > 1
+        else ""
+    )
     return (
-        f"±: standard error over the background, from {about['n_groups']} groups of it; of a "
-        f"contrast or a sum at most the sum of its parts{averaged}. Standard errors are rounded to "
+        "±: standard error over the background, estimated from "
+        f"{about['n_groups']} groups of background images. For contrasts and sums: an upper bound, "
+        f"the sum of the standard errors.{averaged} Standard errors are rounded to "
         f"±{captions.number(packed.rounding[1])}."
     )
 
@@ -142,21 +143,21 @@ def _class_sentence(run: Run) -> str:
     n_classes = len(run.class_names)
     choice = f"The {MOST_CLASSES} of {n_classes} classes with the lowest F1. "
     agreement = (
-        "of the explained images that are predicted as the class, the share whose largest summed "
-        "attribution is that class's (– if there are none)"
+        "among the explained images predicted as the class, the share whose largest sum of "
+        "attributions belongs to that class (– without such images)"
         if run.explanation.explains_all_classes
         else "unknown, since not all classes are explained"
     )
     return (
-        f"{choice if n_classes > MOST_CLASSES else ''}Precision, recall and F1 are of the "
+        f"{choice if n_classes > MOST_CLASSES else ''}Precision, recall and F1 are computed on "
         f"{len(run.predictions.labels):,} test images. Top-class agreement: {agreement}. Strength: "
-        "sum of |attribution| over the pixels, mean over the explained images that have a map of "
-        "the class. Bold: the lowest precision, recall, F1 and top-class agreement."
+        "sum of |attribution| over the pixels, averaged over the explained images that have a map "
+        "of the class. Bold: the lowest precision, recall, F1 and top-class agreement."
     )
 
 
 def _facts(run: Run) -> list[tuple[str, list[tuple[str, str, str]]]]:
-    """What the run was: titles, and rows of a name, a value and what it means ("" if unsaid)."""
+    """Tables about the run: a title, and rows of name, value and meaning ("" for none)."""
     about = run.explanation.about
     meanings = MEANINGS | measure_meanings(run.measures)
     explain = {**run.metrics, **measure_values(run.measures)}
@@ -182,7 +183,7 @@ def _facts(run: Run) -> list[tuple[str, list[tuple[str, str, str]]]]:
 
 
 def flat(nested: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Each value as text, with the keys that lead to it joined by dots."""
+    """Yield each value as text, with its keys joined by dots."""
     for key, value in nested.items():
         if isinstance(value, Mapping):
             yield from flat(value, f"{prefix}{key}.")
@@ -191,15 +192,3 @@ def flat(nested: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str
         else:
             text = f"{value:.6g}" if isinstance(value, float) else json.dumps(value)
             yield f"{prefix}{key}", text
-
-
-def _base64(array: NDArray[Any]) -> str:
-    return base64_text(array.astype(array.dtype.newbyteorder("<")).tobytes())
-
-
-def _json(content: Mapping[str, Any]) -> str:
-    """JSON in which no character can end or open a tag."""
-    data = json.dumps(content, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
-    for character in "<>&":
-        data = data.replace(character, f"\\u{ord(character):04x}")
-    return data

@@ -1,4 +1,4 @@
-"""What the explorer's panel *Try your own* computes with: the network and its background images."""
+"""Content of the explorer's panel *Try your own*: the network and its background images."""
 
 import json
 import math
@@ -12,24 +12,25 @@ from numpy.typing import NDArray
 
 from stages.figures import captions
 from stages.figures.run import Run
-from stages.webpage.offline import base64_text
+from stages.webpage.offline import base64_array, base64_text
 
 PAGE = Path(__file__).parent / "page"
 WORKER = tuple(PAGE / f"live_{name}.js" for name in ("network", "explainer", "worker"))
+"""Modules of the panel's web worker; each imports only from those before it."""
 MOST_BACKGROUND = 100  # images
-BACKGROUND_BYTES = 1_700_000  # of these images, as text: a hundred of 3×64×64
-EXACT_BYTES = 2_500_000  # of a network in float32, as text; above, linear layers take 16 bits
-NETWORK_BYTES = 4_100_000  # of a network, as text
-KEPT_BYTES = 300_000_000  # in the browser, of what background images leave in the network
-MOST_PRODUCTS = 500_000_000  # of one image: a few seconds in a browser
+BACKGROUND_BYTES = 1_700_000  # Base64 text of these images; a hundred of 3×64×64 fit
+EXACT_BYTES = 2_500_000  # text of a network in float32; larger linear layers take 16 bits
+NETWORK_BYTES = 4_100_000  # text of a network
+KEPT_BYTES = 300_000_000  # the browser's memory for activations of background images
+MOST_PRODUCTS = 500_000_000  # multiplications per image, a few seconds in a browser
 
 
 class Live(NamedTuple):
-    """The panel's part of the page's content.
+    """Content of the panel.
 
     Attributes:
-        content: As JSON takes it: what the worker and the panel read, or the reason why not.
-        n_bytes: Size of the content as text.
+        content: In JSON types: data of the worker and the panel, or the `reason` why it is missing.
+        n_bytes: Size of the content as JSON.
     """
 
     content: dict[str, Any]
@@ -37,17 +38,17 @@ class Live(NamedTuple):
 
 
 def live_panel(run: Run) -> Live:
-    """The network and up to `MOST_BACKGROUND` background images, an even subset of more.
+    """The network and up to `MOST_BACKGROUND` background images, evenly spread over all.
 
-    Linear layers of a network that takes too many bytes are rounded to 16 bits, in steps of each
-    output's own size. They stand behind the pooling, so no maximum moves.
+    In networks above `EXACT_BYTES`, weights of linear layers are rounded to 16 bits, with a step
+    size for each output. Linear layers follow the pooling, so no maximum moves.
     """
     reason = run.portable.reason
     if reason:
         return _absent(reason)
     if (n_products := _products(run)) > MOST_PRODUCTS:
         return _absent(
-            f"it takes {n_products:,} products an image, and a browser is quick enough for "
+            f"it needs {n_products:,} multiplications per image, and browsers are fast enough for "
             f"{MOST_PRODUCTS:,}"
         )
     operations = _operations(run, rounded=False)
@@ -80,13 +81,16 @@ def _absent(reason: str) -> Live:
 def _operations(run: Run, rounded: bool) -> list[dict[str, Any]]:
     def packed(role: str, name: str, kind: str) -> dict[str, Any]:
         array = run.portable.arrays[name]
-        whole = {"sizes": array.shape}
         if rounded and kind == "linear" and role == "weight":
             steps = np.abs(array).max(axis=1) / np.float32(2**15 - 1)
             steps[steps == 0] = 1
-            numbers = np.rint(array / steps[:, None]).astype("<i2")
-            return {**whole, "steps": _base64(steps), "int16": base64_text(numbers.tobytes())}
-        return {**whole, "float32": _base64(array)}
+            numbers = np.rint(array / steps[:, None]).astype(np.int16)
+            return {
+                "sizes": array.shape,
+                "steps": base64_array(steps),
+                "int16": base64_array(numbers),
+            }
+        return {"sizes": array.shape, "float32": base64_array(array.astype(np.float32))}
 
     return [
         {
@@ -100,12 +104,8 @@ def _operations(run: Run, rounded: bool) -> list[dict[str, Any]]:
     ]
 
 
-def _base64(array: NDArray[np.float32]) -> str:
-    return base64_text(array.astype("<f4").tobytes())
-
-
 def _products(run: Run) -> int:
-    """Multiplications that one image takes in convolutions and linear layers."""
+    """Multiplications in convolutions and linear layers, for one image."""
     return sum(
         run.portable.arrays[operation["arrays"]["weight"]].size * math.prod(operation["shape"][1:])
         for operation in run.portable.operations
@@ -114,7 +114,7 @@ def _products(run: Run) -> int:
 
 
 def _background(run: Run) -> NDArray[np.uint8]:
-    """As many as there is room for, spread evenly over all of them and so over their groups."""
+    """As many background images as fit, evenly spread, so that all groups are represented."""
     images = run.explanation.background
     room = BACKGROUND_BYTES * 3 // 4 // images[0].size
     kept = 8 * sum(math.prod(operation["shape"]) for operation in run.portable.operations)
@@ -123,31 +123,32 @@ def _background(run: Run) -> NDArray[np.uint8]:
 
 
 def _paper(run: Run, background: NDArray[np.uint8]) -> list[int]:
-    """The colour of an empty canvas: black or white like that of grey images, else their mean."""
+    """The colour of a blank canvas: black or white for grey images, else the mean colour."""
     if background.shape[1] == 1:
         return [0 if run.dark else 255]
     return [int(value) for value in np.rint(background.mean(axis=(0, 2, 3)))]
 
 
 def _worker() -> str:
-    """The worker's modules as one script, since a worker made from text has no import map."""
+    """The worker's modules as one script, since a worker made from a blob has no import map."""
     texts = [path.read_text(encoding="utf-8") for path in WORKER]
     return re.sub(r"^(import .*;\n|export )", "", "".join(texts), flags=re.MULTILINE)
 
 
 def _sentences(run: Run, n: int, rounded: bool) -> str:
-    """Which network and background compute, and how exactly."""
+    """A note on the network, the background and the precision."""
     about: Mapping[str, Any] = run.explanation.about
     n_all = len(run.explanation.background)
     which = f"the {n}" if n == n_all else f"{n} of the {n_all:,}"
-    others = f" (the maps above are by {captions.method(about)})"
+    others = f" (the maps above: by {captions.method(about)})"
     method = "" if about["method"] == "deep" else others
     digits = (
-        " To fit on this page, weights of its linear layers are rounded to 16 bits."
+        " To fit on this page, the weights of linear layers are rounded to 16 bits."
         if rounded
         else ""
     )
     return (
-        f"The network of this run, {about['network']}, computes in this page, and nothing leaves "
-        f"it. The map is DeepSHAP{method} against {which} background images of this run.{digits}"
+        f"The network of this run, {about['network']}, runs inside this page; no data leaves it. "
+        f"The map is computed by DeepSHAP{method} against {which} background images of this run."
+        f"{digits}"
     )

@@ -1,76 +1,88 @@
-"""Pages in one file: nothing is fetched, and no script runs but the page's own."""
+"""Pages in one file: a page requests nothing and runs no scripts except its own."""
 
 import base64
 import hashlib
-import html
 import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-LOOK = Path(__file__).parent / "page/look.css"
-"""Colours, letters, tables and controls that all pages share."""
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from numpy.typing import NDArray
+
+SHARED = Path(__file__).parent / "page"
+LOOK = SHARED / "look.css"
+"""Colours, fonts, tables and controls that all pages share."""
 
 
 def fill(
-    template: Path, style: Path, parts: Mapping[str, str], modules: Sequence[Path] = ()
+    template: Path, style: Path, values: Mapping[str, Any], modules: Sequence[Path] = ()
 ) -> str:
-    """Put a page together.
+    """Render a page.
 
     Args:
-        template: HTML with `{{name}}` for each part, and for `rules` (its Content-Security-Policy),
-            `style` and, if it has any, `modules`.
-        style: The page's own rules, which come after `LOOK`.
-        parts: Markup by name.
-        modules: JavaScript modules; the last one starts the page, and they import each other
-            as `./name.js`. In the page they are `data:` addresses in an import map: relative names
-            mean nothing there, so that `./` is left out.
+        template: A Jinja template that extends `base.html`; values are escaped.
+        style: The page's own CSS rules, which follow `LOOK`.
+        values: The template's variables.
+        modules: JavaScript modules that import each other as `./name.js`; the last one starts the
+            page.
     """
+    environment = Environment(
+        loader=FileSystemLoader([template.parent, SHARED]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+    )
+    environment.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}
     rules = LOOK.read_text(encoding="utf-8") + style.read_text(encoding="utf-8")
-    scripts = _start(modules) if modules else {}
-    # 'strict-dynamic' admits the script element that the allowed start makes, and what it imports.
+    scripts = _scripts(modules) if modules else {}
+    return environment.get_template(template.name).render(
+        policy=_policy(rules, scripts), style=rules, scripts=scripts, **values
+    )
+
+
+def _policy(rules: str, scripts: Mapping[str, str]) -> str:
+    """The Content-Security-Policy that allows these CSS rules and scripts only."""
+    # 'strict-dynamic' extends the permission to the script element that an allowed script adds.
     allowed = [*map(_digest, scripts.values()), "'strict-dynamic'"] if scripts else ["'none'"]
-    whole = {
-        "rules": (
-            "default-src 'none'; base-uri 'none'; form-action 'none'; img-src data:; "
-            f"style-src {_digest(rules)}; script-src {' '.join(allowed)}"
-            f"{'; worker-src blob:' if scripts else ''}"
-        ),
-        "style": rules,
-        "modules": "\n".join(
-            f'<script type="{kind}">{script}</script>' for kind, script in scripts.items()
-        ),
-        **parts,
-    }
-    text = template.read_text(encoding="utf-8")
-    return re.sub(r"\{\{(\w+)\}\}", lambda match: whole[match[1]], text)
+    return (
+        "default-src 'none'; base-uri 'none'; form-action 'none'; img-src data:; "
+        f"style-src {_digest(rules)}; script-src {' '.join(allowed)}"
+        f"{'; worker-src blob:' if scripts else ''}"
+    )
 
 
-def _start(modules: Sequence[Path]) -> dict[str, str]:
-    """The two scripts that load the modules, by their type."""
-    addresses = {module.name: _address(module.read_text(encoding="utf-8")) for module in modules}
-    start = json.dumps({"type": "module", "src": addresses[modules[-1].name]})
+def _scripts(modules: Sequence[Path]) -> dict[str, str]:
+    """The two scripts that load the modules, by type."""
+    start = json.dumps({"type": "module", "src": _address(modules[-1])})
     return {
-        "importmap": json.dumps({"imports": addresses}),
+        "importmap": import_map(modules),
         "module": (
             f'document.head.append(Object.assign(document.createElement("script"), {start}));'
         ),
     }
 
 
-def _address(module: str) -> str:
-    text = re.sub(r'(from|import) "\./', r'\1 "', module)
+def import_map(modules: Sequence[Path]) -> str:
+    """An import map from the modules' file names to `data:` addresses, as JSON."""
+    return json.dumps({"imports": {module.name: _address(module) for module in modules}})
+
+
+def _address(module: Path) -> str:
+    """The module as a `data:` address; relative imports do not work there, so `./` is removed."""
+    text = re.sub(r'(from|import) "\./', r'\1 "', module.read_text(encoding="utf-8"))
     return f"data:text/javascript;base64,{base64_text(text.encode('utf-8'))}"
 
 
-def escape(text: str) -> str:
-    """Text as markup that shows it, in ASCII."""
-    return html.escape(text).encode("ascii", "xmlcharrefreplace").decode("ascii")
-
-
 def base64_text(content: bytes) -> str:
-    """Bytes as text that can stand in a page."""
+    """The bytes in Base64."""
     return base64.b64encode(content).decode("ascii")
+
+
+def base64_array(array: NDArray[Any]) -> str:
+    """The array's values in Base64, little-endian, as JavaScript's typed arrays read them."""
+    return base64_text(array.astype(array.dtype.newbyteorder("<")).tobytes())
 
 
 def _digest(text: str) -> str:

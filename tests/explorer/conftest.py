@@ -2,15 +2,17 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page
 
 from stages.explorer.document import write_explorer
 from stages.figures.run import Run
+from stages.webpage.offline import import_map
 from tests.runs import digits_run, with_names
 
-from .opened import NAMES, opened
+from .opened import MODULES, NAMES, Evaluate, opened
 
 
 @pytest.fixture(scope="session")
@@ -50,3 +52,24 @@ def look(request: pytest.FixtureRequest, browser: Browser, page_file: Path) -> I
     yield from opened(
         browser, page_file, viewport={"width": width, "height": 800}, color_scheme=scheme
     )
+
+
+@pytest.fixture(scope="module")
+def blank(browser: Browser) -> Iterator[Page]:
+    """A blank page that can import the modules by their file names."""
+    page = browser.new_page()
+    page.set_content(f'<script type="importmap">{import_map(MODULES)}</script>')
+    yield page
+    page.close()
+
+
+@pytest.fixture
+def js(blank: Page) -> Evaluate:
+    """Calls a function of a module's exports and an argument in the browser."""
+
+    def evaluate(module: str, function: str, argument: Any = None) -> Any:
+        return blank.evaluate(
+            f"async (argument) => ({function})(await import('{module}'), argument)", argument
+        )
+
+    return evaluate

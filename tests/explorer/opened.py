@@ -3,7 +3,7 @@
 import base64
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,13 @@ import numpy as np
 from matplotlib.image import imread
 from playwright.sync_api import Browser, Page
 
+from stages.explorer.document import PAGE
 from stages.figures.run import Run
+
+MODULES = sorted(PAGE.glob("*.js"))
+
+Evaluate = Callable[..., Any]
+"""Calls a function of a module's exports and an argument: (module, function, argument)."""
 
 NAMES = [
     "<img src=x onerror=alert(1)>",

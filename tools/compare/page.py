@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from stages.webpage.offline import base64_text, escape, fill
+from stages.webpage.offline import base64_text, fill
 from tools.compare.findings import DEFINITIONS, METRICS, ON_PAGE, SIMILARITIES, Findings
 from tools.compare.templates import PAGE, TEMPLATES
 
@@ -22,7 +22,7 @@ def write_page(path: Path, findings: Findings) -> None:
         ON_PAGE=ON_PAGE,
         SIMILARITIES=SIMILARITIES,
     )
-    parts = {"title": escape(findings.title), "body": body}
+    parts = {"title": findings.title, "body": body}
     page = fill(PAGE / "comparison.html", PAGE / "comparison.css", parts)
     path.write_text(page, encoding="utf-8")
 
