@@ -1,1 +1,1 @@
-"""TODO."""
+"""The explorer page: its content, packed into few bytes, and its scripts. For report alone."""

@@ -1,4 +1,4 @@
-"""What the page shows of the measures: their values, next to those of baselines, and meanings."""
+"""Measures on the page: values with the baselines' values, and meanings."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from stages.artifacts.measurements import Measurements
 
 
 def measure_values(measures: Measurements | None) -> dict[str, str]:
-    """By measure: the run's mean ± its standard error over the images; then the other methods'."""
+    """Each measure's mean ± standard error over the images, then the other methods' means."""
     if measures is None:
         return {}
     own, *others = measures.by_method.to_dict("records")
@@ -23,7 +23,7 @@ def measure_values(measures: Measurements | None) -> dict[str, str]:
 
 
 def measure_meanings(measures: Measurements | None) -> dict[str, str]:
-    """What each measure means and which direction is better, by its name on the page."""
+    """Each measure's meaning and better direction, by its name on the page."""
     descriptions = {} if measures is None else measures.descriptions
     return {
         f"explain.{name}": f"{about.text}; {about.better} is better"

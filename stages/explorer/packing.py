@@ -1,4 +1,4 @@
-"""Explained images in as few bytes as the explorer page has room for."""
+"""Explained images packed into the bytes that the explorer page has room for."""
 
 import json
 from collections.abc import Mapping
@@ -14,26 +14,25 @@ from stages.drawing.tiles import average
 from stages.figures.displayed_maps import shown_maps
 from stages.measures.attributions.summary import Summary
 
-PACKED_BYTES = 7_000_000  # of all arrays, as text; the whole page stays under 8 MB
-MOST_IMAGES = 1000  # so that the gallery stays quick
+PACKED_BYTES = 7_000_000  # Base64 text of all arrays; the whole page stays under 8 MB
+MOST_IMAGES = 1000  # keeps the gallery fast
 
 
 @dataclass(frozen=True)
 class Packed:
-    """Explained images in as few bytes as they need. n images, m maps shown of each.
+    """Packed images: n images with m maps each.
 
     Attributes:
-        chosen: Which explained images they are, as positions (n,).
-        arrays: `images` (n, c, h, w) uint8; `maps` (n, m, h, w) int16, times `steps` (n, m) float32
-            an attribution; `errors` (n, m, h, w) uint8, times `errorSteps` (n, m) float32 its
-            standard error, both empty without error bars; `shown` (n, m), the class of each map;
-            `backgroundMean` (c, h, w) uint8; `sums` (n, m), `probabilities` (n, k), `baseValues`
-            (k,) float32; `labels` (n,).
+        chosen: Indices of the images among the explained images (n,).
+        arrays: `images` (n, c, h, w) uint8; `maps` (n, m, h, w) int16, which give attributions when
+            multiplied by `steps` (n, m) float32; `errors` (n, m, h, w) uint8, which give standard
+            errors when multiplied by `errorSteps` (n, m) float32, both empty without error bars;
+            `shown` (n, m), the class of each map; `backgroundMean` (c, h, w) uint8; `sums` (n, m),
+            `probabilities` (n, k), `baseValues` (k,) float32; `labels` (n,).
         size: The lengths n, c, h, w, m, k.
-        block: Side in pixels of the squares that were averaged, 1 for none. The standard error of
-            an average is taken to be the average, which it is at most.
-        rounding: Largest distance of an unpacked attribution, and of an unpacked standard error,
-            from the exact one, output units.
+        block: Downsampling factor: side in pixels of the averaged squares, 1 for none. The standard
+            error of an average is replaced by its upper bound, the average of standard errors.
+        rounding: Largest rounding error of attributions and of standard errors, in output units.
     """
 
     chosen: NDArray[np.int64]
@@ -44,32 +43,32 @@ class Packed:
 
 
 def pack(explanation: Explanation, summary: Summary, block: int, taken: int = 0) -> Packed:
-    """Choose the images that fit, and reduce their maps to whole steps, different for each map.
+    """Choose the images that fit, and round each map to whole steps.
 
-    Where not all images fit, the mistakes that surprise most come first.
+    If not all images fit, the most surprising mistakes come first.
 
     Args:
         explanation: The images and maps.
-        summary: Their sums.
-        block: Side in pixels of the squares that images and maps are averaged over.
-        taken: Bytes of `PACKED_BYTES` that something else on the page needs, as text.
+        summary: Sums of the attributions.
+        block: Downsampling factor of images and maps.
+        taken: Bytes of `PACKED_BYTES` that other content of the page needs.
     """
     shown = shown_maps(explanation)
     _, channels, height, width = average(explanation.images[:1], block).shape
     n_classes, n_maps = explanation.probabilities.shape[1], shown.shape[1]
-    bytes_per_pixel, bytes_per_map = (2, 12) if explanation.errors is None else (3, 16)  # bytes
+    bytes_per_pixel, bytes_per_map = (2, 12) if explanation.errors is None else (3, 16)
     bytes_each = height * width * (channels + bytes_per_pixel * n_maps)
-    longest = max(len(json.dumps(title)) for title in explanation.titles)  # and a name is no longer
+    longest = max(len(json.dumps(title)) for title in explanation.titles)  # names are not longer
     bytes_each += bytes_per_map * n_maps + 4 * (n_classes + 1) + 2 * longest
     room = max(1, (PACKED_BYTES - taken) * 3 // 4 // bytes_each)  # base64 makes 4 bytes of 3
     chosen = _choose(explanation, min(room, MOST_IMAGES))
     size = {"n": len(chosen), "c": channels, "h": height, "w": width, "m": n_maps, "k": n_classes}
-    # An error bar from ten groups is itself uncertain by a quarter, so that 8 bits are plenty.
+    # A standard error from ten groups is itself uncertain by a quarter: 8 bits are enough.
     maps, errors = _PackedMaps(np.dtype(np.int16)), _PackedMaps(np.dtype(np.uint8))
-    images = tqdm(chosen, desc="pack images", unit="image", leave=False, delay=1, disable=None)
-    for image in images:
-        maps.add(average(explanation.maps(image, shown[image]), block))
-        map_errors = explanation.map_errors(image, shown[image])
+    indices = tqdm(chosen, desc="pack images", unit="image", leave=False, delay=1, disable=None)
+    for index in indices:
+        maps.add(average(explanation.maps(index, shown[index]), block))
+        map_errors = explanation.map_errors(index, shown[index])
         if map_errors is not None:
             errors.add(average(map_errors, block))
     arrays = {
@@ -89,7 +88,7 @@ def pack(explanation: Explanation, summary: Summary, block: int, taken: int = 0)
 
 
 class _PackedMaps:
-    """Maps in whole steps of an integer type, the size of the steps chosen for each map."""
+    """Maps rounded to whole steps of an integer type, with a step size for each map."""
 
     def __init__(self, dtype: np.dtype[Any]) -> None:
         self.dtype, self.rounding = dtype, 0.0
@@ -122,12 +121,12 @@ def background_mean(explanation: Explanation) -> NDArray[np.uint8]:
 
 
 def _choose(explanation: Explanation, room: int) -> NDArray[np.int64]:
-    """All images in order; where there is no room for all, the most surprising mistakes first."""
+    """Indices of the images in order; without room for all, the most surprising mistakes first."""
     true_probability = np.take_along_axis(
         explanation.probabilities, explanation.labels[:, None], axis=1
     )
     right = explanation.predicted == explanation.labels
     order = np.lexsort(
         (np.where(right, 0, true_probability[:, 0]), right)
-    )  # stable, by the last key first
+    )  # stable; the last key comes first
     return np.sort(order[:room])

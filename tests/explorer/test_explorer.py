@@ -61,7 +61,7 @@ def test_the_page_gives_the_error_bars_back_within_the_error_it_states(
     assert stated
     assert float(stated[1]) == pytest.approx(rounding, rel=0.05)
     assert rounding < exact.max() / 500
-    assert "from 10 groups of it" in data["words"]["exactness"]
+    assert "from 10 groups of background images" in data["words"]["exactness"]
 
 
 def test_the_page_holds_the_maps_that_there_are(digits: Run, folder: Path) -> None:

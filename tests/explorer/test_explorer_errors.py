@@ -58,7 +58,7 @@ def test_a_switch_fades_what_is_within_two_standard_errors(page: Page, run: Run)
     page.get_by_label("Opacity of the map").fill("100")
     page.get_by_role("combobox", name="Map of", exact=True).select_option("digit 4")
     plain = canvas(page, "#map")
-    page.get_by_label("Fade what is within 2 standard errors of 0").check()
+    page.get_by_label("Fade values within 2 standard errors of 0").check()
     faded = canvas(page, "#map")
     values, errors = run.explanation.values[7, 0, ..., 4], errors_of(run)[7, ..., 4]
     ratio = np.abs(values) / np.where(errors > 0, errors, np.inf)
@@ -70,14 +70,14 @@ def test_a_switch_fades_what_is_within_two_standard_errors(page: Page, run: Run)
     middle = run.scale.table[len(run.scale.table) // 2].astype(int)
     left = np.abs(faded - middle)[noise]
     np.testing.assert_allclose(left, 0.2 * np.abs(plain - middle)[noise], atol=1)
-    page.get_by_label("Fade what is within 2 standard errors of 0").uncheck()
+    page.get_by_label("Fade values within 2 standard errors of 0").uncheck()
     np.testing.assert_array_equal(canvas(page, "#map"), plain)
 
 
 def test_the_switch_starts_as_the_parameter_says(browser: Browser, folder: Path, run: Run) -> None:
     write_explorer(folder / "faded.html", replace(run, fade=True))
     for page in opened(browser, folder / "faded.html"):
-        expect(page.get_by_label("Fade what is within 2 standard errors of 0")).to_be_checked()
+        expect(page.get_by_label("Fade values within 2 standard errors of 0")).to_be_checked()
 
 
 def test_without_error_bars_the_page_says_so(browser: Browser, folder: Path) -> None:

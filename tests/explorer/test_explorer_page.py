@@ -41,7 +41,7 @@ def test_the_page_says_what_the_run_was(page: Page) -> None:
 
 def test_the_data_set_has_the_name_that_people_call_it(page: Page) -> None:
     """Not `image_folder`, the parameter's value, but what the explanation says it is."""
-    expect(page).to_have_title("digits, linear: what speaks for and against each class")
+    expect(page).to_have_title("digits, linear: evidence for and against each class")
     expect(page.locator("#headline")).to_contain_text("digits, linear ·")
     expect(page.get_by_role("heading", level=1)).not_to_contain_text("image_folder")
 

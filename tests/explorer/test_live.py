@@ -188,7 +188,7 @@ def test_a_browser_that_blocks_workers_is_reported(browser: Browser, folder: Pat
     page = browser.new_page()  # not `opened`: the browser itself complains on the console
     page.goto(path.as_uri())
     page.locator("#try").scroll_into_view_if_needed()
-    message = "The network stopped: this browser starts no worker from this page"
+    message = "The network stopped: this browser blocks the page's worker"
     expect(page.get_by_role("alert")).to_have_text(message)
     page.close()
 
