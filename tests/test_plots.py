@@ -1,4 +1,4 @@
-"""`dvc plots` as people see it: in a browser, without a network."""
+"""`dvc plots` in a browser, offline."""
 
 import re
 from pathlib import Path
@@ -10,7 +10,7 @@ from tests.conftest import Project, copy
 
 pytestmark = pytest.mark.browser
 
-# Title of each chart, and which of Vega's marks carry its data.
+# Title of each chart, and the Vega marks that carry its data.
 MARKS = {
     "Loss": ".mark-line path",
     "Accuracy": ".mark-line path",
@@ -22,14 +22,18 @@ MARKS = {
     "Tiles": ".mark-symbol.role-mark path",
 }
 
-DASHED = ("Loss", "Accuracy", "Reliability on the test split")  # so is the legend's second entry
+DASHED = (
+    "Loss",
+    "Accuracy",
+    "Reliability on the test split",
+)  # the second entry of the legend, too
 
 
 def see(browser: Browser, printed: str) -> tuple[dict[str, int], list[str], str]:
-    """Open the page that DVC has printed the address of; nothing may be asked of a network.
+    """Open the page whose address DVC printed; it must send no requests to other hosts.
 
     Returns:
-        How many different marks each chart has, names of the pictures drawn, the page's text.
+        Number of different marks in each chart, names of the pictures, the text of the page.
     """
     requests: list[str] = []
     with browser.new_context(viewport={"width": 1280, "height": 900}) as context:
@@ -57,7 +61,7 @@ def see(browser: Browser, printed: str) -> tuple[dict[str, int], list[str], str]
     return marks, [re.sub(r".*/", "", source) for source in pictures], text
 
 
-def test_plots_show_draws_everything(project: Project, browser: Browser) -> None:
+def test_plots_show_draws_all_charts_and_pictures(project: Project, browser: Browser) -> None:
     project.succeed("python", "-m", "tools.plots_page")
     marks, pictures, _ = see(browser, project.succeed("dvc", "plots", "show"))
     assert marks["Loss"] == marks["Accuracy"] == 2  # training and validation

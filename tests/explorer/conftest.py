@@ -1,4 +1,4 @@
-"""Runs to draw, and their explorer page open in a browser."""
+"""Runs, and their explorer page opened in a browser."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,7 +39,7 @@ def page_file(tmp_path_factory: pytest.TempPathFactory, run: Run) -> Path:
 
 @pytest.fixture
 def page(browser: Browser, page_file: Path) -> Iterator[Page]:
-    """The page, open; afterwards nothing was requested, nothing said on the console."""
+    """The opened page; afterwards, no requests and no console messages."""
     yield from opened(browser, page_file)
 
 

@@ -1,4 +1,4 @@
-"""Runs whose network is there: shipped ones, trained for seconds on digits of 24 by 24 pixels."""
+"""Runs with shipped networks, trained for seconds on digits of 24 by 24 pixels."""
 
 import importlib
 from functools import cache
@@ -23,7 +23,7 @@ N_EXPLAINED = 4
 
 
 class Trained(NamedTuple):
-    """A run, and the network that it explains."""
+    """A run and the explained network."""
 
     run: Run
     network: nn.Module

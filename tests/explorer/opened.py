@@ -1,4 +1,4 @@
-"""Opening the explorer in a real Chromium and reading what it shows."""
+"""Open the explorer in a real Chromium and read its contents."""
 
 import base64
 import io
@@ -25,7 +25,7 @@ NAMES = [
     *(f"digit {number}" for number in range(2, 10)),
 ]
 
-# The page draws what changed at the next frame: after two, it is there.
+# The page draws changes at the next frame: after two frames they are visible.
 DRAWN = """
 async (canvas) => {
   await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
@@ -67,7 +67,7 @@ def numbers(run: Run, chosen: np.ndarray[Any, Any]) -> list[int]:
 
 
 def canvas(page: Page, selector: str) -> np.ndarray[Any, Any]:
-    """Colours (h, w, 3) drawn on a canvas, once what was asked for is drawn."""
+    """Colours (h, w, 3) on a canvas after all pending drawing."""
     url = page.locator(selector).evaluate(DRAWN)
     pixels = imread(io.BytesIO(base64.b64decode(url.partition(",")[2])))
     return np.rint(pixels[..., :3] * 255).astype(np.int64)

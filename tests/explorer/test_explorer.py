@@ -1,4 +1,4 @@
-"""The page as a file: its size, its bytes, what it holds and how exactly."""
+"""The page as a file: size, bytes, content and precision."""
 
 import base64
 import json
@@ -30,9 +30,7 @@ def array(data: dict[str, Any], name: str) -> np.ndarray[Any, Any]:
     return np.frombuffer(base64.b64decode(packed["base64"]), np.dtype(packed["type"]))
 
 
-def test_the_page_gives_the_attributions_back_within_the_error_it_states(
-    digits: Run, folder: Path
-) -> None:
+def test_unpacked_attributions_are_within_the_stated_rounding(digits: Run, folder: Path) -> None:
     _, data = written(folder / "page.html", digits)
     n = len(digits.explanation.labels)
     maps = array(data, "maps").reshape(n, 10, 8, 8).astype(np.float64)
@@ -47,9 +45,7 @@ def test_the_page_gives_the_attributions_back_within_the_error_it_states(
     np.testing.assert_allclose(array(data, "sums"), digits.explanation.sums.ravel(), rtol=1e-6)
 
 
-def test_the_page_gives_the_error_bars_back_within_the_error_it_states(
-    digits: Run, folder: Path
-) -> None:
+def test_unpacked_error_bars_are_within_the_stated_rounding(digits: Run, folder: Path) -> None:
     _, data = written(folder / "page.html", digits)
     n = len(digits.explanation.labels)
     errors = array(data, "errors").reshape(n, 10, 8, 8).astype(np.float64)
@@ -64,7 +60,7 @@ def test_the_page_gives_the_error_bars_back_within_the_error_it_states(
     assert "from 10 groups of background images" in data["words"]["exactness"]
 
 
-def test_the_page_holds_the_maps_that_there_are(digits: Run, folder: Path) -> None:
+def test_the_page_holds_the_maps_of_the_explained_classes(digits: Run, folder: Path) -> None:
     order = np.argsort(-digits.explanation.probabilities, axis=1)[:, :3]
     _, data = written(folder / "page.html", with_maps(digits, order))
     n = len(digits.explanation.labels)
@@ -77,9 +73,7 @@ def test_the_page_holds_the_maps_that_there_are(digits: Run, folder: Path) -> No
     assert "Top-class agreement: unknown" in data["words"]["by-class-note"]
 
 
-def test_the_page_paints_with_the_colors_and_the_limit_of_the_pictures(
-    digits: Run, folder: Path
-) -> None:
+def test_the_page_and_the_pictures_share_colors_and_limit(digits: Run, folder: Path) -> None:
     _, data = written(folder / "page.html", digits)
     np.testing.assert_array_equal(array(data, "colors"), digits.scale.table.ravel())
     assert data["limits"]["1"] == digits.scale.limit
@@ -99,25 +93,25 @@ def test_two_hundred_images_of_ten_classes_fit_in_8_mb(folder: Path) -> None:
 def test_any_number_and_size_of_images_stays_under_8_mb(
     shape: tuple[int, ...], folder: Path
 ) -> None:
-    long = f"{'猫' * 85}/{'猫' * 80}.png"  # as long as file names can be
+    long = f"{'猫' * 85}/{'猫' * 80}.png"  # the longest possible file name
     small = with_files(random_run(1, *shape[1:]), [long])
     n_images = shape[0]
     explanation = small.explanation
-    arrays = {  # one image many times over takes no memory
+    arrays = {  # one image repeated takes no memory
         name: np.broadcast_to(array[0], (n_images, *array.shape[1:]))
         for name, array in arrays_by_image(explanation).items()
     }
     explanation = replace(explanation, **arrays)
     run = replace(small, explanation=explanation)
     sums = np.broadcast_to(small.summary.sums, (n_images, shape[4]))
-    vars(run)["summary"] = replace(small.summary, sums=sums)  # not read from so many images
+    vars(run)["summary"] = replace(small.summary, sums=sums)  # not computed from so many images
     path = folder / "page.html"
     write_explorer(path, run)
     assert path.stat().st_size < 8_000_000
     assert f"of {n_images:,} explained images fit on this page" in path.read_text(encoding="utf-8")
 
 
-def test_where_not_all_fit_the_mistakes_are_kept(
+def test_mistakes_are_kept_if_not_all_images_fit(
     digits: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     explanation = digits.explanation
@@ -132,7 +126,7 @@ def test_where_not_all_fit_the_mistakes_are_kept(
     assert (np.diff(held) > 0).all()
 
 
-def test_large_images_are_averaged_on_the_page_and_it_says_so(folder: Path) -> None:
+def test_large_images_are_averaged_and_the_page_states_it(folder: Path) -> None:
     run = random_run(2, 3, 100, 130, 3)
     _, data = written(folder / "page.html", run)
     assert (data["size"]["h"], data["size"]["w"]) == (34, 44)
@@ -161,7 +155,7 @@ def test_no_text_from_the_data_can_open_or_close_a_tag(digits: Run, folder: Path
         assert page.count(mark) == plain.count(mark)
 
 
-def test_the_page_allows_nothing_but_itself(digits: Run, folder: Path) -> None:
+def test_the_page_allows_only_its_own_scripts_and_styles(digits: Run, folder: Path) -> None:
     page, _ = written(folder / "page.html", digits)
     rules = re.search(r'http-equiv="Content-Security-Policy" content="([^"]*)"', page)
     assert rules

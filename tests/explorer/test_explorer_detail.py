@@ -1,4 +1,4 @@
-"""Reading one image: each test acts in a real Chromium and looks at what appears."""
+"""Reading one image, in a real Chromium."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Error bars on the page: each test acts in a real Chromium and looks at what appears."""
+"""Error bars on the page, in a real Chromium."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -42,7 +42,7 @@ def test_pointing_at_a_pixel_shows_its_value_and_error(page: Page, run: Run) -> 
     assert decimal(error) == pytest.approx(errors_of(run)[3, 2, 5, predicted], abs=1e-3)
 
 
-def test_the_error_of_a_contrast_is_at_most_the_sum_of_both(page: Page, run: Run) -> None:
+def test_the_error_of_a_contrast_is_at_most_the_sum_of_both_errors(page: Page, run: Run) -> None:
     go_to(page, run.explanation.names[3])
     page.get_by_role("combobox", name="Map of", exact=True).select_option("digit 4")
     page.get_by_role("combobox", name="minus the map of").select_option("digit 9")
@@ -53,7 +53,7 @@ def test_the_error_of_a_contrast_is_at_most_the_sum_of_both(page: Page, run: Run
     assert decimal(text.split("±")[1]) == pytest.approx(bound, abs=2e-3)
 
 
-def test_a_switch_fades_what_is_within_two_standard_errors(page: Page, run: Run) -> None:
+def test_a_switch_fades_values_within_two_standard_errors(page: Page, run: Run) -> None:
     go_to(page, run.explanation.names[7])
     page.get_by_label("Opacity of the map").fill("100")
     page.get_by_role("combobox", name="Map of", exact=True).select_option("digit 4")
@@ -62,7 +62,7 @@ def test_a_switch_fades_what_is_within_two_standard_errors(page: Page, run: Run)
     faded = canvas(page, "#map")
     values, errors = run.explanation.values[7, 0, ..., 4], errors_of(run)[7, ..., 4]
     ratio = np.abs(values) / np.where(errors > 0, errors, np.inf)
-    clearly = (errors > 0.02 * errors.max()) & (np.abs(ratio - 2) > 0.2)  # 8 bits aside
+    clearly = (errors > 0.02 * errors.max()) & (np.abs(ratio - 2) > 0.2)  # allow for 8-bit rounding
     noise, signal = clearly & (ratio < 2), clearly & (ratio > 2)
     assert noise.any()
     assert signal.any()
@@ -74,13 +74,15 @@ def test_a_switch_fades_what_is_within_two_standard_errors(page: Page, run: Run)
     np.testing.assert_array_equal(canvas(page, "#map"), plain)
 
 
-def test_the_switch_starts_as_the_parameter_says(browser: Browser, folder: Path, run: Run) -> None:
+def test_the_switch_starts_as_the_parameter_is_set(
+    browser: Browser, folder: Path, run: Run
+) -> None:
     write_explorer(folder / "faded.html", replace(run, fade=True))
     for page in opened(browser, folder / "faded.html"):
         expect(page.get_by_label("Fade values within 2 standard errors of 0")).to_be_checked()
 
 
-def test_without_error_bars_the_page_says_so(browser: Browser, folder: Path) -> None:
+def test_a_page_without_error_bars_states_it(browser: Browser, folder: Path) -> None:
     write_explorer(folder / "none.html", random_run(2, 1, 8, 8, 3))
     for page in opened(browser, folder / "none.html"):
         expect(page.locator("#fade")).to_be_hidden()

@@ -1,4 +1,4 @@
-"""Finding images: each test acts in a real Chromium and looks at what appears."""
+"""Finding images, in a real Chromium."""
 
 import numpy as np
 import pytest

@@ -22,7 +22,7 @@ def choices(page: Page, name: str) -> list[str]:
 
 
 def test_the_most_probable_classes_of_each_image(browser: Browser, folder: Path, run: Run) -> None:
-    """An image's rows, choices and map are those of its own three classes."""
+    """Rows, choices and map belong to the image's own three classes."""
     explanation = run.explanation
     order = np.argsort(-explanation.probabilities, axis=1)[:, :3]
     write_explorer(folder / "top.html", with_maps(run, order))
@@ -42,7 +42,7 @@ def test_the_most_probable_classes_of_each_image(browser: Browser, folder: Path,
             assert np.abs(canvas(page, "#map") - exact).max() <= 4
 
 
-def test_a_class_without_a_map_gives_way_and_comes_back(
+def test_a_chosen_class_without_a_map_returns_with_the_next_image_that_has_it(
     browser: Browser, folder: Path, run: Run
 ) -> None:
     explanation = run.explanation
@@ -76,9 +76,7 @@ def test_mistakes_whose_true_class_has_no_map(browser: Browser, folder: Path, ru
         expect(page.locator("#class-table tbody")).to_contain_text("–")
 
 
-def test_a_list_of_classes_that_may_lack_the_predicted_one(
-    browser: Browser, folder: Path, run: Run
-) -> None:
+def test_the_predicted_class_may_have_no_map(browser: Browser, folder: Path, run: Run) -> None:
     explanation = run.explanation
     some = np.tile([7, 2], (len(explanation.labels), 1))
     write_explorer(folder / "some.html", with_maps(run, some))

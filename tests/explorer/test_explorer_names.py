@@ -1,4 +1,4 @@
-"""Images of one's own are called by their files, in a real Chromium."""
+"""A user's images are named after their files, in a real Chromium."""
 
 import re
 from collections.abc import Iterator
@@ -39,20 +39,20 @@ def named(request: pytest.FixtureRequest, browser: Browser, file_of_page: Path) 
     yield from opened(browser, file_of_page, viewport={"width": request.param, "height": 800})
 
 
-def test_an_image_is_called_by_its_file(named: Page, files: list[str]) -> None:
+def test_an_image_is_named_after_its_file(named: Page, files: list[str]) -> None:
     cards = named.get_by_role("option").filter(has=named.locator("canvas"))
-    for place in (0, 1, 7):
-        card = cards.nth(place)
+    for index in (0, 1, 7):
+        card = cards.nth(index)
         card.click()
-        expect(named.locator("#name")).to_have_text(files[place])
+        expect(named.locator("#name")).to_have_text(files[index])
         for attribute in ("title", "aria-label"):
-            assert (card.get_attribute(attribute) or "").startswith(f"{files[place]}, ")
-        assert files[place] in (named.locator("#map").get_attribute("aria-label") or "")
+            assert (card.get_attribute(attribute) or "").startswith(f"{files[index]}, ")
+        assert files[index] in (named.locator("#map").get_attribute("aria-label") or "")
         assert named.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0
     assert named.locator("img").count() == 0
 
 
-def test_search_by_a_part_of_the_name(named: Page, files: list[str]) -> None:
+def test_search_by_part_of_the_name(named: Page, files: list[str]) -> None:
     cards = named.get_by_role("option").filter(has=named.locator("canvas"))
     for wanted in ("dogs/img_1", "<img", "LONG_NAME", "cats/IMG_2.jpg"):
         named.get_by_label("Name of the image").fill(wanted)
@@ -65,9 +65,9 @@ def test_search_by_a_part_of_the_name(named: Page, files: list[str]) -> None:
 
 def test_the_address_of_a_view_names_the_file(named: Page, files: list[str]) -> None:
     cards = named.get_by_role("option").filter(has=named.locator("canvas"))
-    for place in (7, 0):
-        cards.nth(place).click()
-        expected = f"#{urlencode({'image': files[place]}, safe='*-._', quote_via=quote_plus)}"
+    for index in (7, 0):
+        cards.nth(index).click()
+        expected = f"#{urlencode({'image': files[index]}, safe='*-._', quote_via=quote_plus)}"
         expect(named).to_have_url(re.compile(f"{re.escape(expected)}$"))
     named.go_back()
     expect(named.locator("#name")).to_have_text(files[7])

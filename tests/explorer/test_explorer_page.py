@@ -1,4 +1,4 @@
-"""The page as a whole, in a real Chromium: what it says, who can use it, what it lets through."""
+"""The whole page, in a real Chromium: texts, accessibility, security."""
 
 import re
 from pathlib import Path
@@ -16,7 +16,7 @@ from .opened import NAMES, canvas, opened
 pytestmark = pytest.mark.browser
 
 
-def test_the_page_says_what_the_run_was(page: Page) -> None:
+def test_the_page_describes_the_run(page: Page) -> None:
     expect(page).to_have_title(re.compile("digits, linear"))
     facts = page.locator("#facts")
     for words in (
@@ -39,14 +39,14 @@ def test_the_page_says_what_the_run_was(page: Page) -> None:
     expect(page.locator("#exactness")).to_contain_text("Values are rounded to ±")
 
 
-def test_the_data_set_has_the_name_that_people_call_it(page: Page) -> None:
-    """Not `image_folder`, the parameter's value, but what the explanation says it is."""
+def test_the_data_set_has_its_usual_name(page: Page) -> None:
+    """The explanation's name of the data set, instead of the parameter's value `image_folder`."""
     expect(page).to_have_title("digits, linear: evidence for and against each class")
     expect(page.locator("#headline")).to_contain_text("digits, linear ·")
     expect(page.get_by_role("heading", level=1)).not_to_contain_text("image_folder")
 
 
-def test_every_class_has_its_numbers_in_a_table(page: Page, run: Run) -> None:
+def test_the_table_of_classes_has_the_exact_numbers(page: Page, run: Run) -> None:
     table = page.get_by_role("table", name="How well each class is predicted and explained")
     heads = table.get_by_role("columnheader").all_inner_texts()
     assert heads == [
@@ -75,7 +75,7 @@ def test_every_class_has_its_numbers_in_a_table(page: Page, run: Run) -> None:
     expect(lowest.get_by_role("cell").nth(2).locator("strong")).to_have_count(1)
 
 
-def test_the_table_of_classes_can_be_read_on_a_telephone(look: Page) -> None:
+def test_the_table_of_classes_is_readable_on_a_phone(look: Page) -> None:
     lines = look.locator("#class-table td").evaluate_all(
         """cells => cells.map((cell) => {
           const text = document.createRange();
@@ -95,9 +95,7 @@ def test_names_that_look_like_markup_are_shown_as_text(page: Page) -> None:
     assert page.locator("#classes script, #matrix script").count() == 0
 
 
-def test_nothing_can_be_fetched_even_by_a_script_on_the_page(
-    browser: Browser, page_file: Path
-) -> None:
+def test_even_a_script_on_the_page_cannot_fetch(browser: Browser, page_file: Path) -> None:
     page = browser.new_page()
     page.goto(page_file.as_uri())
     blocked = page.evaluate(
@@ -151,12 +149,12 @@ CONTRASTS = """() => {
 }"""
 
 
-def test_every_text_stands_out_from_its_ground(look: Page) -> None:
+def test_every_text_has_enough_contrast(look: Page) -> None:
     look.keyboard.press("3")
     assert look.evaluate(CONTRASTS) == {}
 
 
-def test_everything_is_reached_by_the_tab_key_and_shows_that_it_is(page: Page) -> None:
+def test_every_control_is_reached_by_the_tab_key_and_shows_its_focus(page: Page) -> None:
     seen: list[str] = []
     for _ in range(200):
         page.keyboard.press("Tab")

@@ -35,29 +35,31 @@ def test_blocks_show_the_sums_of_their_pixels(page: Page, run: Run) -> None:
     assert np.abs(canvas(page, "#map") - exact).max() <= 4  # half a step where rounding differs
     expect(page.locator("#ends")).to_contain_text(f"+{scale.limit:.3g}")
     page.locator("#map").focus()
-    page.keyboard.press("ArrowUp")  # the first one shows the middle
+    page.keyboard.press("ArrowUp")  # the first press selects the middle
     expect(page.locator("#pixel")).to_contain_text("Rows 5 to 8, columns 5 to 8")
     page.keyboard.press("ArrowUp")
     expect(page.locator("#pixel")).to_contain_text("Rows 1 to 4, columns 5 to 8")
     np.testing.assert_allclose(sums_shown(page), sums[:, 0, 1], atol=2e-3)
 
 
-def test_a_run_s_grain_is_where_the_page_starts(browser: Browser, folder: Path, run: Run) -> None:
+def test_the_page_starts_with_the_grain_of_the_run(
+    browser: Browser, folder: Path, run: Run
+) -> None:
     write_explorer(folder / "coarse.html", replace(run, grain=2))
     for page in opened(browser, folder / "coarse.html"):
         expect(page.get_by_role("combobox", name="Grain of the map")).to_have_value("2")
 
 
-def test_blocks_of_averaged_pixels_hold_the_sums_of_all_pixels(
+def test_blocks_of_averaged_pixels_show_the_sums_of_all_pixels(
     browser: Browser, folder: Path
 ) -> None:
-    """A page of 128 px images draws the mean of 2 by 2; its blocks still add up."""
+    """A page averages images of 128 px over 2 by 2; its blocks still add up."""
     run = random_run(2, 3, 128, 128, 3)
     write_explorer(folder / "large.html", run)
     for page in opened(browser, folder / "large.html"):
         page.get_by_role("combobox", name="Grain of the map").select_option("sums of 8 × 8 pixels")
         page.locator("#map").focus()
-        for _ in range(9):  # the first one shows the middle
+        for _ in range(9):  # the first press selects the middle
             page.keyboard.press("ArrowUp")
         expect(page.locator("#pixel")).to_contain_text("Rows 1 to 4, columns 33 to 36")
         maps = run.explanation.values[0].sum(axis=0, dtype=np.float64)
@@ -69,7 +71,7 @@ def expect_hash(page: Page, end: str) -> None:
     expect(page).to_have_url(re.compile(f"{re.escape(end)}$"))
 
 
-def test_the_address_follows_the_view_and_back_goes_back(page: Page, run: Run) -> None:
+def test_the_address_follows_the_view_and_the_back_button_works(page: Page, run: Run) -> None:
     first, second = run.explanation.names[[3, 7]]
     go_to(page, first)
     expect_hash(page, f"#image={first}")

@@ -1,4 +1,4 @@
-"""The panel *Try your own*: pictures made as a user makes them, answers against the engine's."""
+"""The panel *Try your own*: pictures made like a user, answers compared with the engine's."""
 
 import base64
 import re
@@ -28,7 +28,7 @@ from .opened import canvas, opened
 
 pytestmark = pytest.mark.browser
 
-# What a network says reaches the panel as messages of its worker: the exact values are read there.
+# The worker's messages to the panel hold the network's exact values.
 LISTEN = """
 window.answers = [];
 window.Worker = class extends Worker {
@@ -70,13 +70,13 @@ SEVEN = ((0.3, 0.25), (0.7, 0.3), (0.4, 0.8))
 
 
 def seen(page: Page) -> NDArray[np.uint8]:
-    """The picture (c, h, w) that the network sees; grey ones have one channel."""
+    """The network's input (c, h, w); grey pictures have one channel."""
     pixels = canvas(page, "#seen").transpose(2, 0, 1).astype(np.uint8)
     return pixels[:1] if (pixels == pixels[0]).all() else pixels
 
 
 def answered(page: Page, number: int) -> dict[str, Any]:
-    """The whole answer for a class: its map, against all background images."""
+    """The complete answer for a class, against all background images."""
     page.locator("#try-for").select_option(str(number))
     whole = re.compile(rf"^digit {number}: .*against 40 of 40 background images")
     expect(page.locator("#try-sum")).to_have_text(whole)
@@ -102,9 +102,7 @@ NETWORKS = {
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_what_is_drawn_is_explained_as_the_engine_explains_it(
-    browser: Browser, folder: Path, name: str
-) -> None:
+def test_a_drawing_is_explained_as_by_the_engine(browser: Browser, folder: Path, name: str) -> None:
     network = trained(*NETWORKS[name])
     for page in made(browser, folder, network):
         draw(page, *SEVEN)
@@ -145,12 +143,11 @@ def test_a_map_of_few_background_images_comes_first(page: Page) -> None:
     assert counts[-4:] == [3, 10, 30, 40]
 
 
-def test_probabilities_are_of_what_is_explained_whatever_the_last_operation(
+def test_probabilities_follow_the_explained_output_not_the_last_operation(
     browser: Browser, folder: Path
 ) -> None:
-    network = trained(
-        "lenet", "probabilities"
-    )  # to the run, a network of logits that end in softmax
+    # Recorded by the run as logits that end in softmax.
+    network = trained("lenet", "probabilities")
     about = {**network.run.explanation.about, "output": "logits"}
     run = replace(network.run, explanation=replace(network.run.explanation, about=about))
     for page in made(browser, folder, network._replace(run=run)):
@@ -185,7 +182,7 @@ def test_a_browser_that_blocks_workers_is_reported(browser: Browser, folder: Pat
     rules = '<meta http-equiv="Content-Security-Policy" content="worker-src \'none\'">'
     text = path.read_text(encoding="utf-8").replace("<head>", f"<head>{rules}", 1)
     path.write_text(text, encoding="utf-8")
-    page = browser.new_page()  # not `opened`: the browser itself complains on the console
+    page = browser.new_page()  # not `opened`: the browser reports the block on the console
     page.goto(path.as_uri())
     page.locator("#try").scroll_into_view_if_needed()
     message = "The network stopped: this browser blocks the page's worker"
@@ -193,7 +190,7 @@ def test_a_browser_that_blocks_workers_is_reported(browser: Browser, folder: Pat
     page.close()
 
 
-def test_a_page_without_a_network_says_why(browser: Browser, folder: Path) -> None:
+def test_a_page_without_a_network_gives_the_reason(browser: Browser, folder: Path) -> None:
     lenet = trained("lenet")
     vit = portable_network(untrained("vit", 1), torch.zeros(1, 1, 24, 24))
     for page in made(browser, folder, lenet._replace(run=replace(lenet.run, portable=vit))):
@@ -204,16 +201,16 @@ def test_a_page_without_a_network_says_why(browser: Browser, folder: Path) -> No
         expect(page.get_by_role("button", name="Paint on this image")).to_be_hidden()
 
 
-def test_a_network_that_is_too_large_is_refused_before_any_work() -> None:
+def test_a_network_that_is_too_large_is_refused() -> None:
     network = torch.nn.Linear(MAX_WEIGHTS, 1)
     refused = portable_network(network, torch.zeros(1, 1, 1, MAX_WEIGHTS))
     assert refused.reason == "it has 1,500,001 weights, and this page has room for 1,500,000"
 
 
-def test_of_many_background_images_an_even_subset_is_taken() -> None:
+def test_an_even_subset_of_many_background_images_is_taken() -> None:
     lenet = trained("lenet")
     images = np.zeros((1000, 1, 24, 24), np.uint8)
-    images[:, 0, 0, 0] = np.arange(1000) // 100  # which tenth, as the groups are
+    images[:, 0, 0, 0] = np.arange(1000) // 100  # the group, a tenth of the images
     explanation = replace(lenet.run.explanation, background=images)
     content = live_panel(replace(lenet.run, explanation=explanation)).content
     taken = np.frombuffer(base64.b64decode(content["background"]), np.uint8).reshape(-1, 24 * 24)
@@ -222,12 +219,12 @@ def test_of_many_background_images_an_even_subset_is_taken() -> None:
     assert "against 100 of the 1,000 background images" in content["words"]
 
 
-def test_report_puts_the_network_in_its_page_without_pytorch() -> None:
+def test_report_does_not_import_pytorch() -> None:
     program = "import sys, stages.report; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], cwd=ROOT).returncode == 0
 
 
-def test_the_page_stays_small_beside_the_largest_network(folder: Path) -> None:
+def test_the_page_stays_small_with_the_largest_network(folder: Path) -> None:
     run = random_run(400, 1, 28, 28, 10)
     name = "1_weight"
     linear = {"kind": "linear", "inputs": (0,), "shape": (10,), "settings": {}}

@@ -128,7 +128,7 @@ def test_an_address_is_parsed_into_a_view(
     "address",
     ["#image=b%26c.png", "#image=a.png&class=2&minus=true&grain=4", "#image=a.png&minus=1"],
 )
-def test_an_address_is_the_one_of_its_own_view(
+def test_the_address_of_a_parsed_view_is_the_original(
     js: Evaluate, content: dict[str, Any], address: str
 ) -> None:
     written = js(

@@ -102,7 +102,7 @@ def test_strokes_are_drawn_extended_and_undone(js: Evaluate, steps: Any, state: 
     assert tuple(js("drawing.js", STROKES, steps)) == state
 
 
-def test_strokes_are_centred_as_the_digits_of_mnist(js: Evaluate) -> None:
+def test_strokes_are_centred_like_mnist_digits(js: Evaluate) -> None:
     pixels = js(
         "drawing.js",
         """({ Drawing }) => {

@@ -1,4 +1,4 @@
-"""Pictures made in the panel *Try your own*, as a user makes them."""
+"""Pictures made in the panel *Try your own*, like a user."""
 
 import io
 from collections.abc import Callable, Iterator
@@ -26,14 +26,14 @@ def page(browser: Browser, folder: Path) -> Iterator[Page]:
     yield from made(browser, folder, trained("convnet"))
 
 
-def test_strokes_are_centred_and_scaled_as_the_digits_of_mnist(page: Page) -> None:
+def test_strokes_are_centred_and_scaled_like_mnist_digits(page: Page) -> None:
     draw(page, (0.1, 0.1), (0.25, 0.15), (0.2, 0.35))
     ink = seen(page)[0].astype(float)
     rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
     side = max(np.ptp(rows), np.ptp(columns)) + 1
     assert abs(side - 24 * 20 / 28) <= 2, "antialiasing may touch a pixel on each side"
     assert np.abs(np.array(ndimage.center_of_mass(ink)) - 12).max() <= 0.75, (
-        "MNIST's own is 14 of 28"
+        "MNIST's middle is 14 of 28"
     )
     np.testing.assert_array_less(0, canvas(page, "#sketch")[2:8, 2:6].max())
     page.get_by_label("Centre and scale").uncheck()
@@ -42,7 +42,7 @@ def test_strokes_are_centred_and_scaled_as_the_digits_of_mnist(page: Page) -> No
     assert canvas(page, "#sketch")[12:].max() == 0, "and where it was drawn"
 
 
-def test_a_drawing_can_be_taken_back_and_cleared(page: Page) -> None:
+def test_a_drawing_can_be_undone_and_cleared(page: Page) -> None:
     draw(page, *SEVEN)
     first = seen(page)
     draw(page, (0.2, 0.5), (0.8, 0.5))
@@ -59,7 +59,7 @@ def test_a_drawing_can_be_taken_back_and_cleared(page: Page) -> None:
 
 
 @pytest.mark.parametrize("centre", [False, True])
-def test_the_eraser_takes_ink_away(page: Page, centre: bool) -> None:
+def test_the_eraser_removes_ink(page: Page, centre: bool) -> None:
     page.get_by_label("Centre and scale").set_checked(centre)
     draw(page, *SEVEN)
     page.get_by_label("Erase").check()
@@ -131,7 +131,7 @@ def picture(mode: str) -> bytes:
 
 @pytest.mark.parametrize("color", [False, True])
 @pytest.mark.parametrize("mode", ["L", "RGB", "RGBA"])
-def test_an_image_file_becomes_what_the_pipeline_makes_of_it(
+def test_an_image_file_is_converted_as_by_the_pipeline(
     browser: Browser, folder: Path, mode: str, color: bool
 ) -> None:
     content = picture(mode)
@@ -156,7 +156,7 @@ def drop(page: Page, name: str, content: bytes) -> None:
     )
 
 
-def test_a_stroke_ends_when_it_is_taken_back_or_covered(page: Page) -> None:
+def test_a_stroke_ends_when_it_is_undone_or_covered(page: Page) -> None:
     def stroke_during(interrupt: Callable[[], None]) -> NDArray[np.uint8]:
         box = page.locator("#sketch").bounding_box()
         assert box is not None
@@ -186,7 +186,7 @@ def test_a_stroke_ends_when_it_is_taken_back_or_covered(page: Page) -> None:
     assert np.abs(difference).max() <= 1
 
 
-def test_a_file_can_be_dropped_and_what_is_no_image_is_refused(page: Page) -> None:
+def test_an_image_can_be_dropped_and_other_files_are_refused(page: Page) -> None:
     drop(page, "photo.png", picture("L"))
     expect(page.locator("#try-sum")).to_contain_text("40 of 40")
     before = seen(page)
