@@ -63,10 +63,11 @@ def page_content(run: Run) -> dict[str, Any]:
         "titles": [explanation.titles[index] for index in packed.chosen],
         "classNames": class_names,
         "unit": captions.UNITS[about["output"]],
-        "block": packed.block,
-        "grain": max((g for g in GRAINS if g * packed.block <= run.grain), default=1),
+        "downsamplingFactor": packed.downsampling_factor,
+        "grain": max((g for g in GRAINS if g * packed.downsampling_factor <= run.grain), default=1),
         "limits": {
-            grain: run.summary.limits[grain * packed.block if grain > 1 else 1] for grain in GRAINS
+            grain: run.summary.limits[grain * packed.downsampling_factor if grain > 1 else 1]
+            for grain in GRAINS
         },
         "fade": {"share": FADED, "errors": FADED_ERRORS, "on": run.fade},
         "warm": scale.warm,
@@ -109,7 +110,7 @@ def _sentences(run: Run, packed: Packed) -> dict[str, str]:
         "held": images,
         "map-words": " ".join(
             [
-                captions.map_sentences(run, packed.block, grain=1),
+                captions.map_sentences(run, packed.downsampling_factor, grain=1),
                 captions.choice_sentence(run),
             ]
         ),
@@ -128,7 +129,7 @@ def _error_sentence(run: Run, packed: Packed) -> str:
         return "No error bars: the attributions were not computed for groups of background images."
     averaged = (
         " For averaged pixels: an upper bound, the mean of the standard errors."
-        if packed.block > 1
+        if packed.downsampling_factor > 1
         else ""
     )
     return (

@@ -30,7 +30,7 @@ class Packed:
             `shown` (n, m), the class of each map; `backgroundMean` (c, h, w) uint8; `sums` (n, m),
             `probabilities` (n, k), `baseValues` (k,) float32; `labels` (n,).
         size: The lengths n, c, h, w, m, k.
-        block: Downsampling factor: side in pixels of the averaged squares, 1 for none. The standard
+        downsampling_factor: Side in pixels of the averaged squares, 1 for none. The standard
             error of an average is replaced by its upper bound, the average of standard errors.
         rounding: Largest rounding error of attributions and of standard errors, in output units.
     """
@@ -38,11 +38,13 @@ class Packed:
     chosen: NDArray[np.int64]
     arrays: Mapping[str, NDArray[Any]]
     size: Mapping[str, int]
-    block: int
+    downsampling_factor: int
     rounding: tuple[float, float]
 
 
-def pack(explanation: Explanation, summary: Summary, block: int, taken: int = 0) -> Packed:
+def pack(
+    explanation: Explanation, summary: Summary, downsampling_factor: int, taken: int = 0
+) -> Packed:
     """Choose the images that fit, and round each map to whole steps.
 
     If not all images fit, the most surprising mistakes come first.
@@ -50,11 +52,11 @@ def pack(explanation: Explanation, summary: Summary, block: int, taken: int = 0)
     Args:
         explanation: The images and maps.
         summary: Sums of the attributions.
-        block: Downsampling factor of images and maps.
+        downsampling_factor: Side in pixels of the squares to average, 1 for none.
         taken: Bytes of `PACKED_BYTES` that other content of the page needs.
     """
     shown = shown_maps(explanation)
-    _, channels, height, width = average(explanation.images[:1], block).shape
+    _, channels, height, width = average(explanation.images[:1], downsampling_factor).shape
     n_classes, n_maps = explanation.probabilities.shape[1], shown.shape[1]
     bytes_per_pixel, bytes_per_map = (2, 12) if explanation.errors is None else (3, 16)
     bytes_each = height * width * (channels + bytes_per_pixel * n_maps)
@@ -67,13 +69,13 @@ def pack(explanation: Explanation, summary: Summary, block: int, taken: int = 0)
     maps, errors = _PackedMaps(np.dtype(np.int16)), _PackedMaps(np.dtype(np.uint8))
     indices = tqdm(chosen, desc="pack images", unit="image", leave=False, delay=1, disable=None)
     for index in indices:
-        maps.add(average(explanation.maps(index, shown[index]), block))
+        maps.add(average(explanation.maps(index, shown[index]), downsampling_factor))
         map_errors = explanation.map_errors(index, shown[index])
         if map_errors is not None:
-            errors.add(average(map_errors, block))
+            errors.add(average(map_errors, downsampling_factor))
     arrays = {
-        "images": average(explanation.images[chosen], block),
-        "backgroundMean": average(background_mean(explanation)[None], block),
+        "images": average(explanation.images[chosen], downsampling_factor),
+        "backgroundMean": average(background_mean(explanation)[None], downsampling_factor),
         "maps": maps.maps,
         "steps": maps.steps,
         "errors": errors.maps,
@@ -84,7 +86,7 @@ def pack(explanation: Explanation, summary: Summary, block: int, taken: int = 0)
         "baseValues": explanation.base_values.astype(np.float32),
         "labels": explanation.labels[chosen].astype(np.int32),
     }
-    return Packed(chosen, arrays, size, block, (maps.rounding, errors.rounding))
+    return Packed(chosen, arrays, size, downsampling_factor, (maps.rounding, errors.rounding))
 
 
 class _PackedMaps:

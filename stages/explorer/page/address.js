@@ -3,7 +3,7 @@
 
 import { byId } from "./dom.js";
 
-const QUIET_MS = 200; // browsers refuse addresses that change more often than some twenty times a second
+const QUIET_MS = 200; // browsers refuse more than about twenty changes per second
 const START = { class: "predicted", minus: "nothing" };
 
 /** The address of a selection, `#image=4&class=7`, without the choices that the page starts with. */

@@ -4,7 +4,7 @@ import { clamp } from "./numbers.js";
 
 export class ColorScale {
   /**
-   * @param table Colours from the lowest value to the highest, r, g, b of each in turn; the middle one stands for 0.
+   * @param table Colours from the lowest value to the highest, r, g, b of each in turn; the middle colour is that of 0.
    * @param fadedShare How much of a colour is left where it is faded.
    */
   constructor(table, fadedShare) {

@@ -28,7 +28,7 @@ export function showConfusion(run, gallery) {
   byId("matrix").append(element("thead", {}, headRow(run, classes)), body);
   const choice = classes.length < run.nClasses ? `The ${classes.length} of ${run.nClasses} classes with most mistakes. ` : "";
   byId("confusion-note").textContent =
-    `${choice}${run.nTest.toLocaleString("en")} test images. Underlined: some of them are explained here; press to list them.`;
+    `${choice}${run.nTest.toLocaleString("en")} test images. Underlined: this page explains some of these images; press to list them.`;
 }
 
 /** Numbers of images by (true class, predicted class). */

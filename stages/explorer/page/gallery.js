@@ -14,7 +14,7 @@ const ORDERS = {
 /**
  * The images that match all filters, in order.
  * @param filters `label` and `predicted`: class numbers as text; `outcome`: "right" or "wrong"; `search`:
- *   part of the title, in either case; "" stands for any. `order`: "index", "sure", "unsure" or "surprise".
+ *   part of the title, in any case; "" for any. `order`: "index", "sure", "unsure" or "surprise".
  */
 export function listed(images, { label, predicted, outcome, search, order }) {
   const title = search.trim().toLowerCase();

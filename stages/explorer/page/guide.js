@@ -21,7 +21,7 @@ export function showGuide(run) {
   byId("example-map").parentElement.append(ring(run, raising, "A"), ring(run, lowering, "B"));
   byId("raising").textContent = `${run.warm} (A: ${signed(values[raising], 3)} ${run.unit})`;
   byId("lowering").textContent = `${run.cool} (B: ${signed(values[lowering], 3)} ${run.unit})`;
-  for (const part of document.querySelectorAll(".example-class")) part.textContent = run.classNames[number];
+  for (const span of document.querySelectorAll(".example-class")) span.textContent = run.classNames[number];
 }
 
 /** The image, predicted right, with the strongest values of both signs; the first without such images. */

@@ -35,9 +35,9 @@ export class MapView {
   }
 
   #fillControls() {
-    const { limits, block, fade, hasErrors, scale } = this.#run;
+    const { limits, downsamplingFactor: factor, fade, hasErrors, scale } = this.#run;
     for (const side of Object.keys(limits)) {
-      const text = side === "1" ? "each pixel" : `sums of ${side * block} × ${side * block} pixels`;
+      const text = side === "1" ? "each pixel" : `sums of ${side * factor} × ${side * factor} pixels`;
       byId("grain").append(element("option", { value: side }, text));
     }
     byId("fade").nextElementSibling.textContent = `Fade values within ${fade.errors} standard errors of 0`;

@@ -17,7 +17,7 @@ export function plusMinus(error, nDigits) {
 
 /** The unit of the map's values. */
 export function mapUnit({ run, grain }) {
-  const side = grain * run.block;
+  const side = grain * run.downsamplingFactor;
   return `${run.unit} per ${grain === 1 ? "pixel" : `${side} × ${side} pixels`}`;
 }
 
@@ -28,7 +28,7 @@ export function blockSums(values, { run, grain }) {
   const sums = new Float64Array(columns * Math.ceil(run.height / grain));
   const blockOf = (pixel) =>
     Math.floor(Math.floor(pixel / run.width) / grain) * columns + Math.floor((pixel % run.width) / grain);
-  const nAveraged = run.block ** 2; // a drawn pixel is the mean of so many
+  const nAveraged = run.downsamplingFactor ** 2; // a drawn pixel is the mean of that many
   values.forEach((value, pixel) => (sums[blockOf(pixel)] += value * nAveraged));
   return values.map((_, pixel) => sums[blockOf(pixel)]);
 }

@@ -6,7 +6,7 @@ import { Drawing } from "./drawing.js";
 import { drawOn } from "./pens.js";
 import { readPicture } from "./picture.js";
 
-/** Fill the panel, or say why the network is missing. */
+/** Fill the panel, or show why the network is missing. */
 export function showTryOwn(run, selection) {
   byId("try-words").textContent = run.live.reason ?? run.live.words;
   if (!run.live.reason) new TryOwn(run, selection).start();
