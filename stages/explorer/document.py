@@ -76,7 +76,7 @@ def page_content(run: Run) -> dict[str, Any]:
         "cells": np.column_stack([cells, counts[tuple(cells.T)]]).tolist(),
         "classTable": _class_rows(run),
         "words": _sentences(run, packed),
-        "facts": _facts(run),
+        "runTables": _run_tables(run),
         "live": live.content,
         "arrays": {
             name: {"type": array.dtype.name, "base64": base64_array(array)}
@@ -157,7 +157,7 @@ def _class_sentence(run: Run) -> str:
     )
 
 
-def _facts(run: Run) -> list[tuple[str, list[tuple[str, str, str]]]]:
+def _run_tables(run: Run) -> list[tuple[str, list[tuple[str, str, str]]]]:
     """Tables about the run: a title, and rows of name, value and meaning ("" for none)."""
     about = run.explanation.about
     meanings = MEANINGS | measure_meanings(run.measures)

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.browser
 
 def test_the_page_describes_the_run(page: Page) -> None:
     expect(page).to_have_title(re.compile("digits, linear"))
-    facts = page.locator("#facts")
+    tables = page.locator("#run-tables")
     for words in (
         "data set digits",
         "network linear",
@@ -34,7 +34,7 @@ def test_the_page_describes_the_run(page: Page) -> None:
         "explain.additivity_error_log10",
         "numpy 2",
     ):
-        expect(facts).to_contain_text(re.compile(re.escape(words).replace(r"\ ", r"\s*")))
+        expect(tables).to_contain_text(re.compile(re.escape(words).replace(r"\ ", r"\s*")))
     expect(page.locator("#map-words")).to_contain_text("in logits per pixel")
     expect(page.locator("#exactness")).to_contain_text("Values are rounded to ±")
 

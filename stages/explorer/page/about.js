@@ -4,9 +4,10 @@ import { byId, element } from "./dom.js";
 
 export function showAbout(run) {
   const accuracy = ((100 * run.nRight) / run.nTest).toFixed(1);
-  byId("headline").textContent = `${run.title} · accuracy ${accuracy} % on ${run.nTest.toLocaleString("en")} test images`;
+  const nTest = run.nTest.toLocaleString("en");
+  byId("headline").textContent = `${run.title} · accuracy ${accuracy} % on ${nTest} test images`;
   for (const [id, words] of Object.entries(run.words)) byId(id).textContent = words;
-  for (const [title, rows] of run.facts) {
+  for (const [title, rows] of run.runTables) {
     const table = element("table", {}, element("caption", {}, title));
     for (const [key, value, meaning] of rows) {
       const words = key.split(/(?<=[._])/).flatMap((word) => [word, element("wbr")]);
@@ -14,6 +15,6 @@ export function showAbout(run) {
       if (meaning) head.append(element("small", {}, meaning));
       table.append(element("tr", {}, head, element("td", {}, value)));
     }
-    byId("facts").append(table);
+    byId("run-tables").append(table);
   }
 }

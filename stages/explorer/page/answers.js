@@ -99,8 +99,8 @@ export class Answers {
     const table = byId("try-classes");
     const focused = table.contains(document.activeElement) ? document.activeElement.dataset.number : null;
     const shown = this.#question.wanted ?? predicted;
-    const rows = listedClasses(probabilities).map((number) => this.#row(number, probabilities[number], number === shown));
-    table.tBodies[0].replaceChildren(...rows);
+    const row = (number) => this.#row(number, probabilities[number], number === shown);
+    table.tBodies[0].replaceChildren(...listedClasses(probabilities).map(row));
     table.hidden = false;
     if (focused !== null) table.querySelector(`[data-number="${focused}"]`)?.focus();
   }

@@ -110,7 +110,7 @@ export class ClassRows {
 }
 
 /** The axis of all sum bars of a run: from the lowest base value or output to the highest. */
-export function outputAxis(run) {
+function outputAxis(run) {
   const ends = run.images.flatMap((image) =>
     image.mapClasses.flatMap((number) => [run.arrays.baseValues[number], run.output(image, number)]),
   );

@@ -15,7 +15,8 @@ export function showClassTable(run) {
   ];
   const head = element("tr", {}, element("th", { scope: "col" }, "class"));
   for (const column of columns) head.append(element("th", { scope: "col" }, column.head));
-  const lowest = columns.map((column, index) => column.markLowest && lowestText(run.classTable.map((row) => row[index + 1]), column.text));
+  const valuesOf = (index) => run.classTable.map((row) => row[index + 1]);
+  const lowest = columns.map((column, index) => column.markLowest && lowestText(valuesOf(index), column.text));
   const body = element("tbody");
   for (const [number, ...values] of run.classTable) {
     const row = element("tr", {}, element("th", { scope: "row" }, run.classNames[number]));
@@ -29,7 +30,7 @@ export function showClassTable(run) {
 }
 
 /** The lowest value as text; null if all values are equal. */
-export function lowestText(values, text) {
+function lowestText(values, text) {
   const known = values.filter((value) => value !== null);
   const [low, high] = [Math.min(...known), Math.max(...known)];
   return low < high ? text(low) : null;

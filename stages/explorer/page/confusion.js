@@ -26,9 +26,11 @@ export function showConfusion(run, gallery) {
     body.append(row);
   }
   byId("matrix").append(element("thead", {}, headRow(run, classes)), body);
-  const choice = classes.length < run.nClasses ? `The ${classes.length} of ${run.nClasses} classes with most mistakes. ` : "";
+  const isChoice = classes.length < run.nClasses;
   byId("confusion-note").textContent =
-    `${choice}${run.nTest.toLocaleString("en")} test images. Underlined: this page explains some of these images; press to list them.`;
+    (isChoice ? `The ${classes.length} of ${run.nClasses} classes with the most mistakes. ` : "") +
+    `${run.nTest.toLocaleString("en")} test images. ` +
+    "Underlined: this page explains some of these images; press to list them.";
 }
 
 /** Numbers of images by (true class, predicted class). */
@@ -46,7 +48,7 @@ class Counts {
   }
 }
 
-/** The classes of the matrix in order: all, or those with most mistakes. */
+/** The classes of the matrix in order: all, or those with the most mistakes. */
 export function matrixClasses(cells, nClasses) {
   const classes = Array.from({ length: nClasses }, (_, number) => number);
   if (nClasses <= MOST_CLASSES) return classes;
@@ -74,7 +76,8 @@ function cellButton(run, gallery, { label, predicted, n, nHeld }) {
   const description =
     `true ${run.classNames[label]}, predicted ${run.classNames[predicted]}: ` +
     `${n} of the test split, ${nHeld} on this page`;
-  const button = element("button", { type: "button", "aria-label": description, title: description }, n.toLocaleString("en"));
+  const attributes = { type: "button", "aria-label": description, title: description };
+  const button = element("button", attributes, n.toLocaleString("en"));
   button.addEventListener("click", () => {
     const isPressed = button.getAttribute("aria-pressed") === "true";
     gallery.filterBy(isPressed ? "" : String(label), isPressed ? "" : String(predicted));

@@ -18,8 +18,9 @@ export class Run {
     this.scale = new ColorScale(this.arrays.colors, content.fade.share);
     this.hasErrors = this.arrays.errors.length > 0;
     this.images = Array.from({ length: this.nImages }, (_, index) => this.#image(index, names[index], titles[index]));
-    this.nTest = content.cells.reduce((total, [, , count]) => total + count, 0);
-    this.nRight = content.cells.reduce((total, [label, predicted, count]) => total + (label === predicted ? count : 0), 0);
+    const count = (cells) => cells.reduce((total, [, , n]) => total + n, 0);
+    this.nTest = count(content.cells);
+    this.nRight = count(content.cells.filter(([label, predicted]) => label === predicted));
   }
 
   #image(index, name, title) {
