@@ -69,7 +69,7 @@ def live_panel(run: Run) -> Live:
         "count": len(background),
         "paper": _paper(run, background),
         "worker": _worker(),
-        "words": _sentences(run, len(background), rounded),
+        "words": _note(run, len(background), rounded),
     }
     return Live(content, len(json.dumps(content)))
 
@@ -135,12 +135,12 @@ def _worker() -> str:
     return re.sub(r"^(import .*;\n|export )", "", "".join(texts), flags=re.MULTILINE)
 
 
-def _sentences(run: Run, n: int, rounded: bool) -> str:
+def _note(run: Run, n: int, rounded: bool) -> str:
     """A note on the network, the background and the precision."""
     about: Mapping[str, Any] = run.explanation.about
     n_all = len(run.explanation.background)
     which = f"the {n}" if n == n_all else f"{n} of the {n_all:,}"
-    others = f" (the maps above: by {captions.method(about)})"
+    others = f" (the maps above are by {captions.method(about)})"
     method = "" if about["method"] == "deep" else others
     digits = (
         " To fit on this page, the weights of linear layers are rounded to 16 bits."
