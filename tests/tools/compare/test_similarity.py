@@ -12,7 +12,7 @@ from tools.compare.similarity import (
     pearson_of_redrawn,
 )
 
-ENDLESS = 2**62  # training images, so that there is no finite population
+ENDLESS = 2**62  # training images: an infinite population
 DRAW = np.random.default_rng(0)
 
 
@@ -20,7 +20,7 @@ def drawn(*shape: int) -> NDArray[np.float64]:
     return DRAW.normal(size=shape)
 
 
-def test_pearson_is_that_of_scipy_signs_kept() -> None:
+def test_pearson_equals_scipy() -> None:
     a, b = drawn(6, 5, 7), drawn(6, 5, 7)
     b[3:] = 0.9 * a[3:] + 0.1 * b[3:]
     found = Similarity.of(a, b).pearson
@@ -49,9 +49,9 @@ def test_moved_and_strength_by_hand() -> None:
 
 def test_maps_of_zeros_are_handled() -> None:
     a, zeros = drawn(1, 4, 4), np.zeros((1, 4, 4))
-    zeros_alike = Similarity.of(zeros, zeros)
-    assert (zeros_alike.pearson, zeros_alike.overlap, zeros_alike.moved) == (1, 1, 0)
-    assert np.isnan(zeros_alike.strength)
+    zero_maps = Similarity.of(zeros, zeros)
+    assert (zero_maps.pearson, zero_maps.overlap, zero_maps.moved) == (1, 1, 0)
+    assert np.isnan(zero_maps.strength)
     for found in (Similarity.of(a, zeros), Similarity.of(zeros, a)):
         assert (found.pearson, found.moved) == (0, 1)
 
@@ -65,8 +65,8 @@ def test_other_images_are_all_pairs_of_different_images() -> None:
     assert np.isnan(pearson_of_others(a[:1], b[:1]))
 
 
-def test_the_expected_similarity_of_another_background_is_that_of_independent_noise() -> None:
-    """Two maps of one truth, each with its own noise, of another strength at each pixel."""
+def test_the_similarity_expected_of_another_background_is_that_of_independent_noise() -> None:
+    """Two maps of one truth with independent noise, whose strength varies by pixel."""
     truth = DRAW.gamma(0.5, size=(28, 28))
     sigma = 0.4 * truth + 0.1
     noisy = truth + sigma * drawn(2, 400, 28, 28)
@@ -79,7 +79,7 @@ def test_the_expected_similarity_of_another_background_is_that_of_independent_no
     assert pearson_of_redrawn(noisy[0], 0 * errors) == pytest.approx(1)
 
 
-def test_a_pixel_changed_if_a_paired_t_test_says_so() -> None:
+def test_changed_pixels_are_those_of_a_paired_t_test() -> None:
     old = drawn(3, 10, 6, 6)
     new = old + 0.3 + 0.4 * drawn(3, 10, 6, 6)
     t = ttest_1samp(new - old, 0, axis=1).statistic  # ten groups of the same size
@@ -88,7 +88,7 @@ def test_a_pixel_changed_if_a_paired_t_test_says_so() -> None:
     np.testing.assert_array_equal(found, np.abs(t) > 3)
 
 
-def test_rounding_is_no_change_and_what_is_unknown_neither() -> None:
+def test_rounding_and_nan_are_no_change() -> None:
     old = drawn(2, 10, 6, 6).astype(np.float32)
     assert not changed_pixels(old, old, 50, ENDLESS).any()
     assert not changed_pixels(old, old * np.float32(1 + 1e-7), 50, ENDLESS).any()
