@@ -1,4 +1,4 @@
-"""A picture measured in pixels from its top left corner: tiles, frames, text, a colour bar."""
+"""A picture measured in pixels from its top left corner: thumbnails, frames, text, a colour bar."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,7 +28,7 @@ Role = Literal["predicted", "true", "other"]
 
 
 class Frame(NamedTuple):
-    """A line around a tile: its thickness in pixels, its colour, and whether it is dashed."""
+    """A line around a thumbnail: its thickness in pixels, its colour, and whether it is dashed."""
 
     thickness: int
     color: str
@@ -49,7 +49,7 @@ RULE, RULE_LENGTH = "#7f7f7f", 3  # the bar's outline and ticks
 TICK_LABEL_TOP = 5  # below the bar
 
 
-class Tile(NamedTuple):
+class Thumbnail(NamedTuple):
     """A picture (height, width, 3) and the frame around it, its top left corner at (x, y)."""
 
     x: int
@@ -72,16 +72,18 @@ class Board:
 
     Attributes:
         width, height: Size in pixels.
-        tiles, bars, lines: What was put on it, in order.
+        thumbnails, bars, lines: What was put on it, in order.
     """
 
     width: int
     height: int
-    tiles: list[Tile] = field(default_factory=list)
+    thumbnails: list[Thumbnail] = field(default_factory=list)
     bars: list[Bar] = field(default_factory=list)
     lines: list[Line] = field(default_factory=list)
 
-    def tile(self, x: int, y: int, colors: NDArray[np.uint8], frame: Role | None = None) -> None:
+    def thumbnail(
+        self, x: int, y: int, colors: NDArray[np.uint8], frame: Role | None = None
+    ) -> None:
         """Put a picture (height, width, 3) with its top left corner at (x, y), pixel for pixel.
 
         Args:
@@ -91,7 +93,7 @@ class Board:
             frame: Draw a line around it: solid for the predicted class, dashed for the true one,
                 a hairline for others.
         """
-        self.tiles.append(Tile(x, y, colors, frame))
+        self.thumbnails.append(Thumbnail(x, y, colors, frame))
 
     def write(self, x: float, y: float, text: str, style: TextStyle = BODY) -> None:
         """Write one line with its top at y and its left end, centre or right end at x."""
@@ -115,10 +117,10 @@ class Board:
         """Draw what was put on it."""
         image = Image.new("RGB", (self.width, self.height), "white")
         pen = ImageDraw.Draw(image)
-        for tile in self.tiles:
-            if tile.frame is not None:
-                _draw_frame(pen, tile, FRAMES[tile.frame])
-            image.paste(Image.fromarray(tile.colors), (tile.x, tile.y))
+        for thumbnail in self.thumbnails:
+            if thumbnail.frame is not None:
+                _draw_frame(pen, thumbnail, FRAMES[thumbnail.frame])
+            image.paste(Image.fromarray(thumbnail.colors), (thumbnail.x, thumbnail.y))
         for bar in self.bars:
             _draw_bar(image, pen, bar)
         for line in self.lines:
@@ -130,11 +132,14 @@ class Board:
         self.image().save(path, "PNG", dpi=(PRINT_DPI, PRINT_DPI))
 
 
-def _draw_frame(pen: ImageDraw.ImageDraw, tile: Tile, frame: Frame) -> None:
-    """Draw a rectangle that the tile, which comes next, covers up to the frame."""
-    height, width = tile.colors.shape[:2]
-    left, top = tile.x - frame.thickness, tile.y - frame.thickness
-    right, bottom = tile.x + width + frame.thickness - 1, tile.y + height + frame.thickness - 1
+def _draw_frame(pen: ImageDraw.ImageDraw, thumbnail: Thumbnail, frame: Frame) -> None:
+    """Draw a rectangle that the thumbnail, which comes next, covers up to the frame."""
+    height, width = thumbnail.colors.shape[:2]
+    left, top = thumbnail.x - frame.thickness, thumbnail.y - frame.thickness
+    right, bottom = (
+        thumbnail.x + width + frame.thickness - 1,
+        thumbnail.y + height + frame.thickness - 1,
+    )
     pen.rectangle((left, top, right, bottom), frame.color)
     if frame.dashed:
         for x in range(left + DASH, right - DASH, DASH + BETWEEN_DASHES):

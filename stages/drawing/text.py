@@ -42,8 +42,8 @@ BOLD = TextStyle(bold=True)
 CENTERED = TextStyle(align="center")
 QUIET = TextStyle(color=MUTED)
 SMALL = TextStyle(11, MUTED)
-UNDER_TILE = TextStyle(11, MUTED, "center")
-UNDER_TILE_BOLD = TextStyle(11, INK, "center", bold=True)
+UNDER_THUMBNAIL = TextStyle(11, MUTED, "center")
+UNDER_THUMBNAIL_BOLD = TextStyle(11, INK, "center", bold=True)
 TICK = TextStyle(11, INK, "center")
 
 

@@ -48,9 +48,9 @@ def signed(value: float, about: Mapping[str, Any]) -> str:
     return with_minus(text) if float(text) else text[1:]
 
 
-def block_sentence(block: int) -> str:
+def downsampling_sentence(factor: int) -> str:
     """That pixels are averaged, where they are."""
-    return f" Each drawn pixel is the mean of {block} by {block}." if block > 1 else ""
+    return f" Each drawn pixel is the mean of {factor} by {factor}." if factor > 1 else ""
 
 
 def bar_label(about: Mapping[str, Any], scale: Scale) -> str:
@@ -58,12 +58,12 @@ def bar_label(about: Mapping[str, Any], scale: Scale) -> str:
     return f"{scale.cool} lowers, {scale.warm} raises ({unit(about, scale.grain)})"
 
 
-def map_sentences(run: Run, block: int, grain: int) -> str:
+def map_sentences(run: Run, factor: int, grain: int) -> str:
     """What a map shows, in which unit, against which background.
 
     Args:
         run: Whose map it is.
-        block: Side in pixels of the squares that are averaged, 1 for none.
+        factor: Downsampling factor: side in pixels of the squares averaged, 1 for none.
         grain: Side in pixels of the blocks whose attributions are summed, 1 for none.
     """
     about, scale = run.explanation.about, run.scale
@@ -73,8 +73,8 @@ def map_sentences(run: Run, block: int, grain: int) -> str:
     return (
         f"A map shows what each pixel adds to a class's output ({scale.warm}) or takes from it "
         f"({scale.cool}), in {unit(about, grain)}{channels}, against {background(about)}, "
-        f"by {method(about)}. {block_words}The image lies faintly under it.{block_sentence(block)}"
-        f"{fade_sentence(run)}"
+        f"by {method(about)}. {block_words}The image lies faintly under it."
+        f"{downsampling_sentence(factor)}{fade_sentence(run)}"
     )
 
 

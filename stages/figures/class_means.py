@@ -15,28 +15,28 @@ from stages.drawing.layout import (
     NARROWEST_PAGE,
     PAGE_WIDTH,
     TITLE_TOP,
-    UNDER_TILE_TOP,
+    UNDER_THUMBNAIL_TOP,
 )
 from stages.drawing.scale import Scale
-from stages.drawing.text import CENTERED, TITLE, UNDER_TILE, shorten
-from stages.drawing.tiles import Fit, Painter
+from stages.drawing.text import CENTERED, TITLE, UNDER_THUMBNAIL, shorten
+from stages.drawing.thumbnails import Fit, Painter
 from stages.figures import captions
 from stages.figures.displayed_maps import n_shown
 from stages.figures.footer import Footer
 from stages.figures.run import Run
 from stages.measures.attributions.summary import PERCENTILE
 
-MOST_BLOCKS = 4  # of classes in one picture
+MOST_BANDS = 4  # of classes in one picture
 ROWS = ("mean image", "mean attribution", "mean |attribution|")
-LARGEST_TILE = 336
+LARGEST_THUMBNAIL = 336
 
-LABEL = 112  # pixels from the margin to the tiles: the names of the rows
+LABEL = 112  # pixels from the margin to the thumbnails: the names of the rows
 LABEL_TEXT = LABEL - 12
 LABEL_LIFT = 10  # above the middle of its row
-FIRST_BLOCK_TOP = 44
-HEAD = 38  # name and number of images above the tiles of a class
+FIRST_BAND_TOP = 44
+HEAD = 38  # name and number of images above the thumbnails of a class
 UNDER_ROW = 22  # the sum, and space to the next row
-BETWEEN_BLOCKS = 10
+BETWEEN_BANDS = 10
 
 
 @dataclass(frozen=True)
@@ -70,9 +70,9 @@ class ClassMeans:
 
     @cached_property
     def fit(self) -> Fit:
-        """Tiles that fill the page's width."""
+        """Thumbnails that fill the page's width."""
         room = PAGE_WIDTH - 2 * MARGIN - LABEL
-        return Fit.in_row(self.run.image_size, room, self.columns, LARGEST_TILE)
+        return Fit.in_row(self.run.image_size, room, self.columns, LARGEST_THUMBNAIL)
 
     @property
     def step(self) -> int:
@@ -86,9 +86,9 @@ class ClassMeans:
         return self.fit.height + UNDER_ROW
 
     @property
-    def block_step(self) -> int:
-        """Pixels from one block of classes to the next."""
-        return HEAD + len(ROWS) * self.row_step + BETWEEN_BLOCKS
+    def band_step(self) -> int:
+        """Pixels from one band of classes to the next."""
+        return HEAD + len(ROWS) * self.row_step + BETWEEN_BANDS
 
 
 def draw_class_means(folder: Path, run: Run) -> list[Path]:
@@ -100,7 +100,7 @@ def draw_class_means(folder: Path, run: Run) -> list[Path]:
     """
     means = ClassMeans(run)
     paths: list[Path] = []
-    n_classes = means.columns * MOST_BLOCKS
+    n_classes = means.columns * MOST_BANDS
     for start in range(0, len(means.classes), max(1, n_classes)):
         path = folder / f"class_means_{len(paths):03d}.png"
         draw_means(means, means.classes[start : start + n_classes]).save(path)
@@ -111,13 +111,13 @@ def draw_class_means(folder: Path, run: Run) -> list[Path]:
 def draw_means(means: ClassMeans, classes: NDArray[np.int64]) -> Board:
     """Draw the means of these classes, each of which has explained images."""
     width = max(NARROWEST_PAGE, MARGIN + LABEL + means.columns * means.step + MARGIN)
-    bottom = FIRST_BLOCK_TOP + -(-len(classes) // means.columns) * means.block_step
+    bottom = FIRST_BAND_TOP + -(-len(classes) // means.columns) * means.band_step
     footer = Footer(_caption(means), width)
     board = Board(width, bottom + footer.height)
     board.write(MARGIN, TITLE_TOP, "What speaks for each class, on average", TITLE)
     for place, shown in enumerate(classes):
-        block, column = divmod(place, means.columns)
-        y = FIRST_BLOCK_TOP + block * means.block_step
+        band, column = divmod(place, means.columns)
+        y = FIRST_BAND_TOP + band * means.band_step
         if column == 0:
             _write_row_names(board, means, y)
         _draw_class(board, means, int(shown), (MARGIN + LABEL + column * means.step, y))
@@ -133,23 +133,25 @@ def _write_row_names(board: Board, means: ClassMeans, y: int) -> None:
 
 
 def _draw_class(board: Board, means: ClassMeans, shown: int, corner: tuple[int, int]) -> None:
-    """Draw a class's name, number of images and three tiles, with its top left corner there."""
+    """Draw a class's name, number of images and three thumbnails from this corner on."""
     run, fit, (x, y) = means.run, means.fit, corner
     middle = x + fit.width / 2
     name = shorten(run.class_names[shown], means.step - GAP)
     board.write(middle, y, name, CENTERED)
-    board.write(middle, y + LINE, f"n = {run.summary.counts[shown]:,}", UNDER_TILE)
+    board.write(middle, y + LINE, f"n = {run.summary.counts[shown]:,}", UNDER_THUMBNAIL)
     explanation = run.explanation
     own = (explanation.labels == shown) & (explanation.map_indices(shown) >= 0)
     images = explanation.images[own]
     image = np.rint(images.mean(axis=0)).astype(np.uint8)
     maps = np.stack([run.summary.means[shown], run.summary.mean_strengths[shown]])
     net, size = (captions.signed(float(total), explanation.about) for total in maps.sum((1, 2)))
-    tiles = Painter(means.scale, fit, run.dark).paint(image, maps)
-    for row, (tile, total) in enumerate(zip(tiles, ("", net, size.lstrip("+")), strict=True)):
+    thumbnails = Painter(means.scale, fit, run.dark).paint(image, maps)
+    for row, (thumbnail, total) in enumerate(
+        zip(thumbnails, ("", net, size.lstrip("+")), strict=True)
+    ):
         top = y + HEAD + row * means.row_step
-        board.tile(x, top, tile, "other")
-        board.write(middle, top + fit.height + UNDER_TILE_TOP, total, UNDER_TILE)
+        board.thumbnail(x, top, thumbnail, "other")
+        board.write(middle, top + fit.height + UNDER_THUMBNAIL_TOP, total, UNDER_THUMBNAIL)
 
 
 def _caption(means: ClassMeans) -> str:
@@ -168,5 +170,5 @@ def _caption(means: ClassMeans) -> str:
         "over all pixels. The mean image lies faintly under it. Both have one scale: "
         f"±{captions.number(means.scale.limit)}, the {PERCENTILE}th percentile of mean "
         "|attribution|."
-        f"{captions.block_sentence(means.fit.block)}{absent}"
+        f"{captions.downsampling_sentence(means.fit.factor)}{absent}"
     )

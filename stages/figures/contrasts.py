@@ -13,7 +13,7 @@ from stages.drawing.layout import (
     MARGIN,
     MARK_WIDTH,
     TITLE_TOP,
-    UNDER_TILE_TOP,
+    UNDER_THUMBNAIL_TOP,
 )
 from stages.drawing.text import (
     BODY,
@@ -22,12 +22,12 @@ from stages.drawing.text import (
     QUIET,
     SMALL,
     TITLE,
-    UNDER_TILE,
-    UNDER_TILE_BOLD,
+    UNDER_THUMBNAIL,
+    UNDER_THUMBNAIL_BOLD,
     WRONG,
     shorten,
 )
-from stages.drawing.tiles import Fit, Painter
+from stages.drawing.thumbnails import Fit, Painter
 from stages.figures import captions
 from stages.figures.chosen_contrasts import (
     Contrast,
@@ -39,8 +39,8 @@ from stages.figures.chosen_contrasts import (
 from stages.figures.footer import Footer
 from stages.figures.run import Run
 
-LARGEST_TILE = 128
-TILES = 4  # on a card: the image, a, b, a - b
+LARGEST_THUMBNAIL = 128
+THUMBNAILS = 4  # on a card: the image, a, b, a - b
 CARDS = 2  # in a row
 BETWEEN_CARDS = 28
 FIRST_CARD_TOP = 52
@@ -49,7 +49,7 @@ LABEL = 138  # pixels from a card's left edge to its image: what is said of it
 LABEL_TEXT = LABEL - 12
 LABEL_HEIGHT = 70
 TRUE_TOP, PREDICTED_TOP, PROBABILITIES_TOP = 16, 34, 52  # in the label
-HEAD = 18  # what each tile shows, above it
+HEAD = 18  # what each thumbnail shows, above it
 UNDER_CARD = 30  # the sums, and space to the next card
 
 A_MINUS_B = "a \N{MINUS SIGN} b"
@@ -123,8 +123,8 @@ def picture_of_pair(run: Run) -> Picture | None:
 
 def draw_contrast(run: Run, picture: Picture) -> Board:
     """Draw two images to a row, each with the maps for a, for b, and for a and not b."""
-    fit = Fit.readable(run.image_size, LARGEST_TILE)
-    card_width = LABEL + TILES * fit.column
+    fit = Fit.readable(run.image_size, LARGEST_THUMBNAIL)
+    card_width = LABEL + THUMBNAILS * fit.column
     row_step = HEAD + max(fit.height, LABEL_HEIGHT) + UNDER_CARD
     width = MARGIN + CARDS * card_width + BETWEEN_CARDS + MARGIN
     footer = Footer(_caption(run, picture, fit), width)
@@ -154,21 +154,21 @@ def _draw_card(
     if errors is not None:  # that of a difference is at most the sum of both
         errors = np.stack([*errors, errors.sum(axis=0)])
     painter = Painter(run.scale, fit, run.dark)
-    photo, *tiles = painter.paint(explanation.images[image], np.stack([a, b, a - b]), errors)
-    board.tile(x + LABEL, y + HEAD, photo)
+    photo, *thumbnails = painter.paint(explanation.images[image], np.stack([a, b, a - b]), errors)
+    board.thumbnail(x + LABEL, y + HEAD, photo)
     heads = (f"a: {run.class_names[plus]}", f"b: {run.class_names[minus]}", A_MINUS_B)
     totals = (plus_sum, minus_sum, plus_sum - minus_sum)
     roles: tuple[Role, ...] = (run.role(image, plus), run.role(image, minus), "other")
-    for column, (tile, role) in enumerate(zip(tiles, roles, strict=True)):
+    for column, (thumbnail, role) in enumerate(zip(thumbnails, roles, strict=True)):
         left = x + LABEL + (1 + column) * fit.column
         middle = left + fit.width / 2
         difference = heads[column] == A_MINUS_B
         style = replace(CENTERED, bold=difference)
         board.write(middle, y, shorten(heads[column], fit.column - GAP, style), style)
-        board.tile(left, y + HEAD, tile, role)
+        board.thumbnail(left, y + HEAD, thumbnail, role)
         total = captions.signed(totals[column], explanation.about)
-        foot = y + HEAD + fit.height + UNDER_TILE_TOP
-        board.write(middle, foot, total, UNDER_TILE_BOLD if difference else UNDER_TILE)
+        foot = y + HEAD + fit.height + UNDER_THUMBNAIL_TOP
+        board.write(middle, foot, total, UNDER_THUMBNAIL_BOLD if difference else UNDER_THUMBNAIL)
 
 
 def _write_label(board: Board, run: Run, contrast: Contrast, corner: tuple[int, int]) -> None:
@@ -191,7 +191,7 @@ def _caption(run: Run, picture: Picture, fit: Fit) -> str:
     return (
         f"{picture.caption} {A_MINUS_B} is the map of a minus the map of b: what speaks for a "
         f"rather than b ({run.scale.warm}) or for b rather than a ({run.scale.cool}). "
-        f"{captions.map_sentences(run, fit.block, run.grain)} {captions.scale_sentence(run)} "
+        f"{captions.map_sentences(run, fit.factor, run.grain)} {captions.scale_sentence(run)} "
         "Under each map: its sum over all pixels. Solid frame: predicted class. Dashed frame: "
         "true class, where it is another."
     )

@@ -52,7 +52,7 @@ class Run:
     @cached_property
     def summary(self) -> Summary:
         """Totals over all attributions; reads them once."""
-        grains = (self.grain, 1, *(grain * self.page_block for grain in GRAINS[1:]))
+        grains = (self.grain, 1, *(grain * self.page_downsampling_factor for grain in GRAINS[1:]))
         return summarise(self.explanation, tuple(dict.fromkeys(grains)))
 
     @cached_property
@@ -97,7 +97,7 @@ class Run:
         return height, width
 
     @property
-    def page_block(self) -> int:
+    def page_downsampling_factor(self) -> int:
         """Side in pixels of the squares that the explorer page averages, 1 for none."""
         return -(-max(self.image_size) // PAGE_SIDE)
 

@@ -19,7 +19,7 @@ from stages.drawing.layout import (
     PAGE_HEIGHT,
     PAGE_WIDTH,
     TITLE_TOP,
-    UNDER_TILE_TOP,
+    UNDER_THUMBNAIL_TOP,
 )
 from stages.drawing.text import (
     BODY,
@@ -28,14 +28,14 @@ from stages.drawing.text import (
     QUIET,
     SMALL,
     TITLE,
-    UNDER_TILE,
-    UNDER_TILE_BOLD,
+    UNDER_THUMBNAIL,
+    UNDER_THUMBNAIL_BOLD,
     WRONG,
     TextStyle,
     fold,
     shorten,
 )
-from stages.drawing.tiles import Fit, Painter
+from stages.drawing.thumbnails import Fit, Painter
 from stages.figures import captions
 from stages.figures.displayed_maps import n_shown
 from stages.figures.footer import Footer
@@ -43,7 +43,7 @@ from stages.figures.run import Run
 
 ON_SHEETS = 120  # images: a dozen sheets of ten
 MOST_ROWS = 10
-LARGEST_TILE = 224  # a common size of photographs, which are then drawn pixel for pixel
+LARGEST_THUMBNAIL = 224  # a common size of photographs, which are then drawn pixel for pixel
 
 LABEL = 158  # pixels from the margin to the image: what is said of it
 LABEL_TEXT = LABEL - 16
@@ -64,7 +64,7 @@ class SheetLayout:
     """Where things stand on a contact sheet, in pixels.
 
     Attributes:
-        fit: Size of the tiles.
+        fit: Size of the thumbnails.
         columns: Maps in a row.
         shared_names: Whether one line of class names heads all rows; else each row has its own.
     """
@@ -75,17 +75,17 @@ class SheetLayout:
 
     @classmethod
     def of(cls, run: Run) -> Self:
-        """Choose tiles that fill the page's width."""
+        """Choose thumbnails that fill the page's width."""
         classes = run.explanation.classes
         columns = n_shown(classes.shape[1])
         room = PAGE_WIDTH - 2 * MARGIN - LABEL - GAP
-        fit = Fit.in_row(run.image_size, room, columns + 1, LARGEST_TILE)
+        fit = Fit.in_row(run.image_size, room, columns + 1, LARGEST_THUMBNAIL)
         alike = columns == classes.shape[1] and bool((classes == classes[0]).all())
         return cls(fit, columns, alike)
 
     @property
     def step(self) -> int:
-        """From one tile to the next."""
+        """From one thumbnail to the next."""
         narrowest = NARROWEST_PAGE - 2 * MARGIN - LABEL - GAP
         return max(self.fit.column, narrowest // (self.columns + 1))
 
@@ -165,7 +165,7 @@ def _write_title(board: Board, run: Run, images: range) -> None:
 
 
 def _write_name(board: Board, layout: SheetLayout, name: str, column: int, y: int) -> None:
-    """Write a class name of up to two lines, its last line right above the column's tile."""
+    """Write a class name of up to two lines, its last line right above the column's thumbnail."""
     middle = layout.map_x(column) + layout.fit.width / 2
     for number, line in enumerate(reversed(fold(name, layout.step - GAP))):
         board.write(middle, y + FOLDED_LINE * (1 - number), line, CENTERED)
@@ -183,15 +183,15 @@ def _draw_row(board: Board, run: Run, layout: SheetLayout, image: int, y: int) -
     _write_label(board, run, image, y)
     maps, errors = run.maps(image, places), run.errors(image, places)
     painter = Painter(run.scale, fit, run.dark)
-    photo, *tiles = painter.paint(explanation.images[image], maps, errors)
-    board.tile(layout.image_x, y, photo)
+    photo, *thumbnails = painter.paint(explanation.images[image], maps, errors)
+    board.thumbnail(layout.image_x, y, photo)
     sums = run.summary.sums[image]
-    for column, (place, tile) in enumerate(zip(places, tiles, strict=True)):
+    for column, (place, thumbnail) in enumerate(zip(places, thumbnails, strict=True)):
         x = layout.map_x(column)
-        board.tile(x, y, tile, run.role(image, classes[column]))
-        style = UNDER_TILE_BOLD if sums[place] == sums.max() else UNDER_TILE
+        board.thumbnail(x, y, thumbnail, run.role(image, classes[column]))
+        style = UNDER_THUMBNAIL_BOLD if sums[place] == sums.max() else UNDER_THUMBNAIL
         total = captions.signed(sums[place], explanation.about)
-        board.write(x + fit.width / 2, y + fit.height + UNDER_TILE_TOP, total, style)
+        board.write(x + fit.width / 2, y + fit.height + UNDER_THUMBNAIL_TOP, total, style)
 
 
 def _write_label(board: Board, run: Run, image: int, y: int) -> None:
@@ -224,7 +224,7 @@ def _rank_style(rank: int, right: bool) -> TextStyle:
 
 def _caption(run: Run, layout: SheetLayout) -> str:
     parts = [
-        captions.map_sentences(run, layout.fit.block, run.grain),
+        captions.map_sentences(run, layout.fit.factor, run.grain),
         captions.scale_sentence(run),
         "Under each map: its sum over all pixels, the image's largest in bold.",
         captions.frame_sentence(run),

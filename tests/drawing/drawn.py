@@ -12,4 +12,4 @@ def caption(board: Board) -> str:
 
 
 def frames(board: Board, label: str) -> int:
-    return sum(tile.frame == label for tile in board.tiles)
+    return sum(thumbnail.frame == label for thumbnail in board.thumbnails)

@@ -12,10 +12,10 @@ from stages.drawing.scale import Scale
 from stages.drawing.text import TextStyle, fold, printable, shorten, text_width, wrap
 
 
-def test_a_tile_lands_pixel_for_pixel_where_it_was_put(tmp_path: Path) -> None:
+def test_a_thumbnail_lands_pixel_for_pixel_where_it_was_put(tmp_path: Path) -> None:
     colors = np.random.default_rng(0).integers(0, 256, (20, 30, 3)).astype(np.uint8)
     board = Board(100, 80)
-    board.tile(10, 15, colors)
+    board.thumbnail(10, 15, colors)
     board.save(tmp_path / "a.png")
     drawn = np.rint(imread(tmp_path / "a.png")[..., :3] * 255).astype(np.uint8)
     assert drawn.shape == (80, 100, 3)
@@ -30,7 +30,7 @@ def test_the_same_picture_has_the_same_bytes_and_no_software_or_time_in_them(
     for name in "ab":
         board = Board(200, 60)
         board.write(10, 10, "words")
-        board.tile(100, 10, np.zeros((30, 30, 3), np.uint8), "predicted")
+        board.thumbnail(100, 10, np.zeros((30, 30, 3), np.uint8), "predicted")
         board.save(tmp_path / f"{name}.png")
     content = (tmp_path / "a.png").read_bytes()
     assert content == (tmp_path / "b.png").read_bytes()
@@ -90,11 +90,11 @@ def ink(text: str) -> NDArray[np.bool_]:
     return np.asarray(board.image()).min(axis=2) < 128
 
 
-def test_frames_lie_around_their_tile_and_hide_none_of_it() -> None:
+def test_frames_lie_around_their_thumbnail_and_hide_none_of_it() -> None:
     roles: tuple[Role, ...] = ("predicted", "true", "other")
     board = Board(150, 50)
     for number, role in enumerate(roles):
-        board.tile(10 + 50 * number, 10, np.full((30, 30, 3), 100, np.uint8), role)
+        board.thumbnail(10 + 50 * number, 10, np.full((30, 30, 3), 100, np.uint8), role)
     drawn = np.asarray(board.image()).astype(int).mean(axis=2)
     for number in range(3):
         assert (drawn[10:40, 10 + 50 * number : 40 + 50 * number] == 100).all()

@@ -23,17 +23,17 @@ from tests.runs import random_run, with_files, with_images, with_maps
 def test_class_means_and_contrasts_of_photographs_grow_too(n_classes: int) -> None:
     run = random_run(24, 3, 64, 64, n_classes)
     means = draw_means(ClassMeans(run), np.arange(n_classes))
-    top_row = [tile.colors for tile in means.tiles[::3]]
-    assert sum(tile.shape[1] for tile in top_row) > 0.6 * means.width
+    top_row = [thumbnail.colors for thumbnail in means.thumbnails[::3]]
+    assert sum(thumbnail.shape[1] for thumbnail in top_row) > 0.6 * means.width
     picture = picture_of_mistakes(run)
     assert picture
     board = draw_contrast(run, picture)
-    assert board.tiles[0].colors.shape == (128, 128, 3)
-    tiles = sum(tile.colors.shape[1] for tile in board.tiles[:8])
-    assert tiles > 0.7 * board.width
+    assert board.thumbnails[0].colors.shape == (128, 128, 3)
+    thumbnails = sum(thumbnail.colors.shape[1] for thumbnail in board.thumbnails[:8])
+    assert thumbnails > 0.7 * board.width
 
 
-def test_class_means_show_three_tiles_for_each_class_on_a_scale_of_their_own(
+def test_class_means_show_three_thumbnails_for_each_class_on_a_scale_of_their_own(
     digits: Run, folder: Path
 ) -> None:
     explanation, summary = digits.explanation, digits.summary
@@ -41,7 +41,7 @@ def test_class_means_show_three_tiles_for_each_class_on_a_scale_of_their_own(
     assert [path.name for path in paths] == ["class_means_000.png"]
     limit = float(np.percentile(summary.mean_strengths, 99.9))
     board = draw_means(ClassMeans(digits), np.arange(10))
-    assert len(board.tiles) == 30
+    assert len(board.thumbnails) == 30
     assert board.bars[0].scale.limit == pytest.approx(limit)
     count = int((explanation.labels == 6).sum())
     assert f"n = {count}" in texts(board)
@@ -50,7 +50,7 @@ def test_class_means_show_three_tiles_for_each_class_on_a_scale_of_their_own(
 def test_classes_without_an_explained_image_are_left_out(digits: Run) -> None:
     means = ClassMeans(with_images(digits, np.flatnonzero(digits.explanation.labels < 4)))
     board = draw_means(means, means.classes)
-    assert len(board.tiles) == 12
+    assert len(board.thumbnails) == 12
     assert "6 classes have no explained image" in caption(board)
 
 
@@ -65,12 +65,12 @@ def test_a_contrast_is_the_difference_of_its_two_maps(digits: Run) -> None:
     picture = picture_of_mistakes(digits)
     assert picture
     board = draw_contrast(digits, replace(picture, contrasts=[contrast]))
-    assert len(board.tiles) == 4
+    assert len(board.thumbnails) == 4
     image, a, b = contrast
     values = explanation.values[image, 0].astype(np.float64)
     exact = digits.scale.paint(values[..., a] - values[..., b])
-    zoom = board.tiles[3].colors.shape[0] // 8
-    drawn = board.tiles[3].colors[::zoom, ::zoom]
+    zoom = board.thumbnails[3].colors.shape[0] // 8
+    drawn = board.thumbnails[3].colors[::zoom, ::zoom]
     white = explanation.images[image, 0] == 0
     np.testing.assert_array_equal(drawn[white], exact[white])
     assert frames(board, "predicted") == frames(board, "true") == 1
@@ -119,7 +119,7 @@ def test_a_contrast_takes_the_maps_of_its_classes_wherever_they_lie(digits: Run)
     assert shuffled == every
     boards = [draw_contrast(run, every) for run in (digits, with_maps(digits, order))]
     assert texts(boards[0]) == texts(boards[1])
-    for a, b in zip(*(board.tiles for board in boards), strict=True):
+    for a, b in zip(*(board.thumbnails for board in boards), strict=True):
         np.testing.assert_array_equal(a.colors, b.colors)
 
 

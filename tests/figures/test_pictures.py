@@ -101,10 +101,10 @@ def test_nothing_is_written_outside_the_picture(shape: tuple[int, ...]) -> None:
 def test_samples_show_the_first_training_image_of_each_class_with_its_name(digits: Run) -> None:
     names = [f"digit {number}" for number in range(10)]
     board = draw_sample_board(with_names(digits, names))
-    assert len(board.tiles) == 10
+    assert len(board.thumbnails) == 10
     assert set(names) <= set(texts(board))
     assert "training split" in caption(board)
-    zoom = board.tiles[3].colors.shape[0] // 8
+    zoom = board.thumbnails[3].colors.shape[0] // 8
     images, labels = digits.training
     first = images[labels == 3][0, 0]
-    np.testing.assert_array_equal(board.tiles[3].colors[::zoom, ::zoom, 0], first)
+    np.testing.assert_array_equal(board.thumbnails[3].colors[::zoom, ::zoom, 0], first)

@@ -1,4 +1,4 @@
-"""Contact sheets: which tiles, frames and words stand where."""
+"""Contact sheets: which thumbnails, frames and words stand where."""
 
 import re
 from dataclasses import replace
@@ -18,16 +18,16 @@ from tests.runs import random_run, with_files, with_maps, with_names
 
 def test_a_sheet_has_an_image_and_a_map_for_each_class_in_each_row(digits: Run) -> None:
     board = draw_sheet(digits, 0)
-    assert len(board.tiles) == 10 * (1 + 10)
+    assert len(board.thumbnails) == 10 * (1 + 10)
     last = draw_sheet(digits, len(digits.explanation.labels) - 3)
-    assert len(last.tiles) == 3 * (1 + 10)
+    assert len(last.thumbnails) == 3 * (1 + 10)
 
 
-def test_every_tile_shows_the_image_and_the_map_it_stands_for(digits: Run) -> None:
+def test_every_thumbnail_shows_the_image_and_the_map_it_stands_for(digits: Run) -> None:
     explanation = digits.explanation
     board = draw_sheet(digits, 0)
-    zoom = board.tiles[0].colors.shape[0] // 8
-    rows = [tile.colors[::zoom, ::zoom] for tile in board.tiles]
+    zoom = board.thumbnails[0].colors.shape[0] // 8
+    rows = [thumbnail.colors[::zoom, ::zoom] for thumbnail in board.thumbnails]
     np.testing.assert_array_equal(rows[11 * 4][..., 0], explanation.images[4, 0])
     white = explanation.images[4, 0] == 0  # the faint negative adds nothing there
     for number in range(10):
@@ -108,7 +108,7 @@ def test_sheets_stop_at_a_dozen_and_say_so(folder: Path, monkeypatch: pytest.Mon
 def test_of_two_hundred_classes_the_top_ones_are_drawn_and_named(folder: Path) -> None:
     run = random_run(3, 3, 16, 16, 200)
     board = draw_sheet(run, 0)
-    assert len(board.tiles) == 3 * (1 + 10)
+    assert len(board.thumbnails) == 3 * (1 + 10)
     assert "Of 200 classes each row shows the 10 most probable" in caption(board)
     assert "summed over the colour channels" in caption(board)
     assert "probability per pixel" in caption(board)
@@ -121,24 +121,24 @@ def test_large_images_are_averaged_and_the_caption_says_so() -> None:
     run = random_run(1, 3, 300, 400, 3)
     board = draw_sheet(run, 0)
     assert "Each drawn pixel is the mean of 2 by 2." in caption(board)
-    tile = board.tiles[0].colors
-    assert tile.shape == (150, 200, 3)
+    thumbnail = board.thumbnails[0].colors
+    assert thumbnail.shape == (150, 200, 3)
     corner = run.explanation.images[0, :, :2, :2].mean(axis=(1, 2))
-    np.testing.assert_allclose(tile[0, 0], corner, atol=0.5)
+    np.testing.assert_allclose(thumbnail[0, 0], corner, atol=0.5)
 
 
 @pytest.mark.parametrize("shape", [(3, 64, 64), (1, 28, 28), (3, 32, 32), (3, 224, 224)])
 @pytest.mark.parametrize("n_classes", [2, 3, 10])
-def test_tiles_fill_the_width_of_a_sheet(shape: tuple[int, int, int], n_classes: int) -> None:
+def test_thumbnails_fill_the_width_of_a_sheet(shape: tuple[int, int, int], n_classes: int) -> None:
     run = random_run(1, *shape, n_classes)
     board = draw_sheet(run, 0)
-    *_, last = board.tiles
-    tile = last.colors.shape[1]
+    *_, last = board.thumbnails
+    thumbnail = last.colors.shape[1]
     room = board.width - sheets.LABEL
-    assert (1 + n_classes) * tile > (0.75 if n_classes < 10 else 0.6) * room
-    assert board.width - (last.x + tile) < 60
+    assert (1 + n_classes) * thumbnail > (0.75 if n_classes < 10 else 0.6) * room
+    assert board.width - (last.x + thumbnail) < 60
     if n_classes < 10:
-        assert tile > 160
+        assert thumbnail > 160
 
 
 @pytest.mark.parametrize("shape", [(1, 28, 28, 10), (3, 64, 64, 2), (3, 224, 224, 2)])
@@ -148,7 +148,7 @@ def test_a_sheet_prints_on_one_page(shape: tuple[int, int, int, int]) -> None:
     assert 5 <= layout.n_rows <= 10
     board = draw_sheet(run, 0)
     assert board.height < 1.9 * board.width
-    assert len(board.tiles) == layout.n_rows * (1 + shape[3])
+    assert len(board.thumbnails) == layout.n_rows * (1 + shape[3])
 
 
 def test_rows_with_classes_of_their_own_name_them(digits: Run) -> None:
@@ -158,9 +158,9 @@ def test_rows_with_classes_of_their_own_name_them(digits: Run) -> None:
     top = with_names(with_maps(digits, order), [f"digit {number}" for number in range(10)])
     board = draw_sheet(top, 0)
     n_rows = SheetLayout.of(top).n_rows
-    assert len(board.tiles) == n_rows * (1 + 3)
-    zoom = board.tiles[0].colors.shape[0] // 8
-    tiles = [tile.colors[::zoom, ::zoom] for tile in board.tiles]
+    assert len(board.thumbnails) == n_rows * (1 + 3)
+    zoom = board.thumbnails[0].colors.shape[0] // 8
+    thumbnails = [thumbnail.colors[::zoom, ::zoom] for thumbnail in board.thumbnails]
     heads = [line for line in board.lines if line.text.startswith("digit ")]
     centered = [line.text for line in heads if line.style.align == "center"]
     assert centered == [f"digit {number}" for number in order[:n_rows].ravel()]
@@ -168,7 +168,7 @@ def test_rows_with_classes_of_their_own_name_them(digits: Run) -> None:
         white = explanation.images[row, 0] == 0
         for column, number in enumerate(order[row]):
             exact = top.scale.paint(explanation.values[row, 0, ..., number].astype(np.float64))
-            np.testing.assert_array_equal(tiles[4 * row + 1 + column][white], exact[white])
+            np.testing.assert_array_equal(thumbnails[4 * row + 1 + column][white], exact[white])
     assert "3 of 10 classes are explained for each image" in caption(board)
 
 
@@ -186,9 +186,9 @@ def test_pixels_within_two_standard_errors_are_pale_where_asked(digits: Run) -> 
     plain, faded = draw_sheet(digits, 0), draw_sheet(replace(digits, fade=True), 0)
     assert "within two standard errors" in caption(faded)
     assert "within two standard errors" not in caption(plain)
-    zoom = plain.tiles[0].colors.shape[0] // 8
-    tiles = [
-        [tile.colors[::zoom, ::zoom].astype(int) for tile in board.tiles]
+    zoom = plain.thumbnails[0].colors.shape[0] // 8
+    thumbnails = [
+        [thumbnail.colors[::zoom, ::zoom].astype(int) for thumbnail in board.thumbnails]
         for board in (plain, faded)
     ]
     middle = digits.scale.table[len(digits.scale.table) // 2].astype(int)
@@ -196,7 +196,7 @@ def test_pixels_within_two_standard_errors_are_pale_where_asked(digits: Run) -> 
         values = explanation.values[4, 0, ..., number]
         noise = np.abs(values) <= 2 * explanation.errors[4, ..., number]
         white = explanation.images[4, 0] == 0
-        before, after = (board_tiles[11 * 4 + 1 + number] for board_tiles in tiles)
+        before, after = (board_thumbnails[11 * 4 + 1 + number] for board_thumbnails in thumbnails)
         np.testing.assert_array_equal(before[~noise], after[~noise])
         distances = [np.abs(colors - middle)[noise & white] for colors in (before, after)]
         np.testing.assert_allclose(distances[1], 0.2 * distances[0], atol=0.51)
@@ -207,5 +207,5 @@ def test_without_error_bars_nothing_is_faded() -> None:
     run = random_run(2, 1, 8, 8, 3)
     plain, faded = draw_sheet(run, 0), draw_sheet(replace(run, fade=True), 0)
     assert caption(plain) == caption(faded)
-    for a, b in zip(plain.tiles, faded.tiles, strict=True):
+    for a, b in zip(plain.thumbnails, faded.thumbnails, strict=True):
         np.testing.assert_array_equal(a.colors, b.colors)

@@ -1,4 +1,4 @@
-"""Fits images of any size onto tiles that are large enough to read, and paints them."""
+"""Fits images of any size onto thumbnails that are large enough to read, and paints them."""
 
 from dataclasses import dataclass
 from typing import Any, Self
@@ -7,77 +7,77 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.drawing.grain import spread
-from stages.drawing.layout import GAP, NARROWEST_COLUMN, SMALLEST_TILE
+from stages.drawing.layout import GAP, NARROWEST_COLUMN, SMALLEST_THUMBNAIL
 from stages.drawing.scale import Scale, brightness_under_map, to_rgb
 
 
 @dataclass(frozen=True)
 class Fit:
-    """How image pixels become tile pixels: blocks are averaged, then enlarged without blurring.
+    """How image pixels become thumbnail pixels: averaged or enlarged, without blurring.
 
     Attributes:
-        block: Side in image pixels of the square that is averaged, 1 for none.
-        zoom: Tile pixels for each side of an averaged square.
-        height, width: Size of the tile in pixels.
+        factor: Downsampling factor: side in image pixels of the squares averaged, 1 for none.
+        zoom: Thumbnail pixels for each side of an averaged square.
+        height, width: Size of the thumbnail in pixels.
     """
 
-    block: int
+    factor: int
     zoom: int
     height: int
     width: int
 
     @property
     def column(self) -> int:
-        """Pixels from one tile to the next, so that a name above each stays readable."""
+        """Pixels from one thumbnail to the next, so that a name above each stays readable."""
         return max(self.width, NARROWEST_COLUMN) + GAP
 
     @classmethod
     def of(cls, size: tuple[int, int], side: int) -> Self:
-        """Fit images of this height and width on the largest tiles of at most `side` pixels."""
-        block = -(-max(size) // side)
-        return cls._zoomed(size, block, side // -(-max(size) // block))
+        """The largest thumbnails of at most `side` pixels for images of this height and width."""
+        factor = -(-max(size) // side)
+        return cls._zoomed(size, factor, side // -(-max(size) // factor))
 
     @classmethod
     def in_row(cls, size: tuple[int, int], room: int, columns: int, largest: int) -> Self:
-        """Fit images on tiles that fill a row.
+        """Fit images on thumbnails that fill a row.
 
         Args:
             size: Height and width of the images.
-            room: Pixels that the row may take, unless its tiles would get too small to read.
-            columns: Tiles in the row.
-            largest: Side of a tile at most.
+            room: Pixels that the row may take, unless its thumbnails would get too small to read.
+            columns: Thumbnails in the row.
+            largest: Side of a thumbnail at most.
         """
-        return cls.of(size, int(np.clip(room // columns - GAP, SMALLEST_TILE, largest)))
+        return cls.of(size, int(np.clip(room // columns - GAP, SMALLEST_THUMBNAIL, largest)))
 
     @classmethod
     def readable(cls, size: tuple[int, int], largest: int) -> Self:
-        """Fit images on the smallest tiles that can be read, of at most `largest` pixels."""
-        block = -(-max(size) // largest)
-        side = -(-max(size) // block)
-        zoom = min(-(-SMALLEST_TILE // side), largest // side)
-        return cls._zoomed(size, block, zoom)
+        """Fit images on the smallest thumbnails that can be read, of at most `largest` pixels."""
+        factor = -(-max(size) // largest)
+        side = -(-max(size) // factor)
+        zoom = min(-(-SMALLEST_THUMBNAIL // side), largest // side)
+        return cls._zoomed(size, factor, zoom)
 
     @classmethod
-    def _zoomed(cls, size: tuple[int, int], block: int, zoom: int) -> Self:
-        height, width = (-(-length // block) * zoom for length in size)
-        return cls(block, zoom, height, width)
+    def _zoomed(cls, size: tuple[int, int], factor: int, zoom: int) -> Self:
+        height, width = (-(-length // factor) * zoom for length in size)
+        return cls(factor, zoom, height, width)
 
     def enlarge(self, colors: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Enlarge averaged colours (h, w, 3) to the tile (height, width, 3)."""
+        """Enlarge averaged colours (h, w, 3) to the thumbnail (height, width, 3)."""
         return colors.repeat(self.zoom, axis=0).repeat(self.zoom, axis=1)
 
 
-def average(images: NDArray[Any], block: int) -> NDArray[Any]:
-    """Average squares of `block` pixels over the last two axes; those at the edge may be smaller.
+def average(images: NDArray[Any], factor: int) -> NDArray[Any]:
+    """Average squares of `factor` pixels over the last two axes; those at the edge may be smaller.
 
     The result keeps the type of the input, rounded if that holds whole numbers.
     """
-    if block == 1:
+    if factor == 1:
         return images
     means = images.astype(np.float64)
     for axis in (-2, -1):
         length = images.shape[axis]
-        starts = np.arange(0, length, block)
+        starts = np.arange(0, length, factor)
         counts = np.diff(np.append(starts, length))
         sums = np.add.reduceat(means, starts, axis=axis)
         means = sums / (counts[:, None] if axis == -2 else counts)
@@ -88,11 +88,11 @@ def average(images: NDArray[Any], block: int) -> NDArray[Any]:
 
 @dataclass(frozen=True)
 class Painter:
-    """Paints images and their maps as tiles.
+    """Paints images and their maps as thumbnails.
 
     Attributes:
         scale: Colours of the maps.
-        fit: Size of the tiles.
+        fit: Size of the thumbnails.
         dark: Whether the run's images are dark, as in `brightness_under_map`.
     """
 
@@ -106,7 +106,7 @@ class Painter:
         maps: NDArray[np.float64],
         errors: NDArray[np.float64] | None = None,
     ) -> list[NDArray[np.uint8]]:
-        """Paint an image and its maps, each enlarged to a tile.
+        """Paint an image and its maps, each enlarged to a thumbnail.
 
         Args:
             image: (c, h, w) with 1 or 3 channels; lies faintly under the maps.
@@ -116,15 +116,15 @@ class Painter:
                 most.
 
         Returns:
-            1 + m tiles (height, width, 3): the image first.
+            1 + m thumbnails (height, width, 3): the image first.
         """
-        block = self.fit.block
-        pixels = average(image[None], block)
+        factor = self.fit.factor
+        pixels = average(image[None], factor)
         under = brightness_under_map(pixels, self.dark)
 
         def fitted(blocks: NDArray[np.float64]) -> NDArray[np.float64]:
-            return average(spread(blocks, self.scale.grain, image.shape[1:]), block)
+            return average(spread(blocks, self.scale.grain, image.shape[1:]), factor)
 
         errors = None if errors is None else fitted(errors)
         painted = self.scale.paint(fitted(maps), under, errors)
-        return [self.fit.enlarge(tile) for tile in (*to_rgb(pixels), *painted)]
+        return [self.fit.enlarge(thumbnail) for thumbnail in (*to_rgb(pixels), *painted)]
