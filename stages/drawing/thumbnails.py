@@ -1,4 +1,4 @@
-"""Fits images of any size onto thumbnails that are large enough to read, and paints them."""
+"""Thumbnails of images and maps: large enough to read, whatever the size of the images."""
 
 from dataclasses import dataclass
 from typing import Any, Self
@@ -17,7 +17,7 @@ class Fit:
 
     Attributes:
         factor: Downsampling factor: side in image pixels of the squares averaged, 1 for none.
-        zoom: Thumbnail pixels for each side of an averaged square.
+        zoom: Side of an averaged square in thumbnail pixels.
         height, width: Size of the thumbnail in pixels.
     """
 
@@ -28,7 +28,7 @@ class Fit:
 
     @property
     def column(self) -> int:
-        """Pixels from one thumbnail to the next, so that a name above each stays readable."""
+        """Pixels from one thumbnail to the next; leaves room for a readable name above each."""
         return max(self.width, NARROWEST_COLUMN) + GAP
 
     @classmethod
@@ -39,19 +39,19 @@ class Fit:
 
     @classmethod
     def in_row(cls, size: tuple[int, int], room: int, columns: int, largest: int) -> Self:
-        """Fit images on thumbnails that fill a row.
+        """Thumbnails that fill a row.
 
         Args:
             size: Height and width of the images.
-            room: Pixels that the row may take, unless its thumbnails would get too small to read.
+            room: Width of the row in pixels; exceeded if thumbnails became too small to read.
             columns: Thumbnails in the row.
-            largest: Side of a thumbnail at most.
+            largest: Largest side of a thumbnail in pixels.
         """
         return cls.of(size, int(np.clip(room // columns - GAP, SMALLEST_THUMBNAIL, largest)))
 
     @classmethod
     def readable(cls, size: tuple[int, int], largest: int) -> Self:
-        """Fit images on the smallest thumbnails that can be read, of at most `largest` pixels."""
+        """The smallest readable thumbnails of at most `largest` pixels."""
         factor = -(-max(size) // largest)
         side = -(-max(size) // factor)
         zoom = min(-(-SMALLEST_THUMBNAIL // side), largest // side)
@@ -63,14 +63,19 @@ class Fit:
         return cls(factor, zoom, height, width)
 
     def enlarge(self, colors: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Enlarge averaged colours (h, w, 3) to the thumbnail (height, width, 3)."""
+        """A thumbnail (height, width, 3) of averaged colours (h, w, 3)."""
         return colors.repeat(self.zoom, axis=0).repeat(self.zoom, axis=1)
 
 
 def average(images: NDArray[Any], factor: int) -> NDArray[Any]:
-    """Average squares of `factor` pixels over the last two axes; those at the edge may be smaller.
+    """Images (..., h, w) downsampled: means of squares, which may be smaller at the edge.
 
-    The result keeps the type of the input, rounded if that holds whole numbers.
+    Args:
+        images: (..., h, w), of any numeric type.
+        factor: Downsampling factor: side of a square in pixels.
+
+    Returns:
+        (..., ⌈h / factor⌉, ⌈w / factor⌉), of the type of `images`; integers are rounded.
     """
     if factor == 1:
         return images
@@ -88,12 +93,13 @@ def average(images: NDArray[Any], factor: int) -> NDArray[Any]:
 
 @dataclass(frozen=True)
 class Painter:
-    """Paints images and their maps as thumbnails.
+    """Turns images and their maps into thumbnails.
 
     Attributes:
         scale: Colours of the maps.
         fit: Size of the thumbnails.
-        dark: Whether the run's images are dark, as in `brightness_under_map`.
+        dark: Whether maps are drawn over the negative of their image, as in
+            `brightness_under_map`.
     """
 
     scale: Scale
@@ -106,14 +112,13 @@ class Painter:
         maps: NDArray[np.float64],
         errors: NDArray[np.float64] | None = None,
     ) -> list[NDArray[np.uint8]]:
-        """Paint an image and its maps, each enlarged to a thumbnail.
+        """Thumbnails of an image and its maps.
 
         Args:
-            image: (c, h, w) with 1 or 3 channels; lies faintly under the maps.
+            image: (c, h, w) with 1 or 3 channels; drawn faintly under the maps.
             maps: Attributions by block of the scale's grain (m, h', w'), output units per block.
-            errors: Their standard errors (m, h', w'), to fade what is within two of them; None to
-                fade nothing. That of an averaged square is taken to be the mean, which it is at
-                most.
+            errors: Their standard errors (m, h', w'); pixels within two of them of 0 are faded.
+                None to fade nothing. An averaged square gets the mean, an upper bound.
 
         Returns:
             1 + m thumbnails (height, width, 3): the image first.

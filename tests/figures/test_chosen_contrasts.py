@@ -56,7 +56,9 @@ def test_a_pair_is_chosen_among_the_explained_classes() -> None:
 def test_only_images_with_maps_of_both_classes_are_contrasted(digits: Run) -> None:
     explanation = digits.explanation
     every = contrasts_of_mistakes(explanation)
-    kept = np.unique([explanation.labels[every[0].image], explanation.predicted[every[0].image]])
+    kept = np.unique(
+        [explanation.labels[every[0].image_index], explanation.predicted[every[0].image_index]]
+    )
     some = with_maps(digits, np.tile(kept, (len(explanation.labels), 1))).explanation
     assert contrasts_of_mistakes(some)[0] == every[0]
     both = [{plus, minus} for _, plus, minus in contrasts_of_mistakes(some)]

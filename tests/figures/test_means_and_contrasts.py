@@ -87,7 +87,7 @@ def test_a_contrast_says_which_image_it_is_of(digits: Run) -> None:
         picture = picture_of_mistakes(run)
         assert picture
         words = texts(draw_contrast(run, picture))
-        assert all(called[contrast.image] in words for contrast in picture.contrasts)
+        assert all(called[contrast.image_index] in words for contrast in picture.contrasts)
 
 
 def test_without_a_mistake_there_is_no_contrast_to_draw(digits: Run, folder: Path) -> None:

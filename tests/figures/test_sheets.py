@@ -109,7 +109,7 @@ def test_of_two_hundred_classes_the_top_ones_are_drawn_and_named(folder: Path) -
     run = random_run(3, 3, 16, 16, 200)
     board = draw_sheet(run, 0)
     assert len(board.thumbnails) == 3 * (1 + 10)
-    assert "Of 200 classes each row shows the 10 most probable" in caption(board)
+    assert "Each row shows the 10 most probable of 200 classes" in caption(board)
     assert "summed over the colour channels" in caption(board)
     assert "probability per pixel" in caption(board)
     shown = shown_maps(run.explanation)
@@ -120,7 +120,7 @@ def test_of_two_hundred_classes_the_top_ones_are_drawn_and_named(folder: Path) -
 def test_large_images_are_averaged_and_the_caption_says_so() -> None:
     run = random_run(1, 3, 300, 400, 3)
     board = draw_sheet(run, 0)
-    assert "Each drawn pixel is the mean of 2 by 2." in caption(board)
+    assert "Each drawn pixel is the mean of 2 × 2 pixels." in caption(board)
     thumbnail = board.thumbnails[0].colors
     assert thumbnail.shape == (150, 200, 3)
     corner = run.explanation.images[0, :, :2, :2].mean(axis=(1, 2))
