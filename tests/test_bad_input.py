@@ -170,7 +170,7 @@ def test_a_line_of_the_parameters_that_is_gone_comes_back_alone(project: Project
             "explainers/own.py",
             "def build(network, background, seed):\n"
             "    return lambda images, classes: images.numpy()",
-            r"method own: returned ndarray, expected Attributions, of stages/explainers/base",
+            r"method own: returned ndarray, expected Attributions from stages/explainers/base",
         ),
         (
             "explain",

@@ -110,7 +110,7 @@ def require_chosen_by_name(own: Project) -> None:
     assert_refused(own.stage("explain"), message)
     training_image = next((source / "train/digit 3").iterdir())
     own.set({"explain.images": [str(training_image.relative_to(source))]})
-    message = r"train/digit 3/\d+\.png is an image of the (train|validation) split; only those"
+    message = r"train/digit 3/\d+\.png is an image of the (train|validation) split; only test"
     assert_refused(own.stage("explain"), message)
 
 
