@@ -12,7 +12,7 @@ from stages.drawing.scale import Scale
 from stages.drawing.text import TextStyle, fold, printable, shorten, text_width, wrap
 
 
-def test_a_thumbnail_lands_pixel_for_pixel_where_it_was_put(tmp_path: Path) -> None:
+def test_a_thumbnail_is_drawn_unchanged_at_its_position(tmp_path: Path) -> None:
     colors = np.random.default_rng(0).integers(0, 256, (20, 30, 3)).astype(np.uint8)
     board = Board(100, 80)
     board.thumbnail(10, 15, colors)
@@ -24,7 +24,7 @@ def test_a_thumbnail_lands_pixel_for_pixel_where_it_was_put(tmp_path: Path) -> N
     assert (drawn[:, 40:] == 255).all()
 
 
-def test_the_same_picture_has_the_same_bytes_and_no_software_or_time_in_them(
+def test_the_same_picture_has_the_same_bytes_without_software_or_time(
     tmp_path: Path,
 ) -> None:
     for name in "ab":
@@ -49,7 +49,7 @@ def test_any_name_can_be_drawn_without_a_warning(name: str, tmp_path: Path) -> N
     assert "\n" not in board.lines[0].text
 
 
-def test_names_in_a_script_the_font_lacks_stay_different() -> None:
+def test_names_in_a_script_missing_from_the_font_stay_different() -> None:
     assert printable(["猫", "犬", "ok"]) == ["#0 □", "#1 □", "ok"]
     assert printable(["  two  words "]) == ["two words"]
     assert printable(["", "\u200b"])[0] == "#0"
@@ -61,7 +61,7 @@ def test_dollars_are_drawn_as_dollars() -> None:
 
 
 @pytest.mark.parametrize(("align", "left"), [("left", 100), ("center", 60), ("right", 20)])
-def test_a_line_stands_on_its_place_with_the_end_that_is_asked_for(
+def test_a_line_is_aligned_by_its_left_end_centre_or_right_end(
     align: Literal["left", "center", "right"], left: int
 ) -> None:
     board = Board(200, 40)
@@ -75,7 +75,7 @@ def test_a_line_stands_on_its_place_with_the_end_that_is_asked_for(
 
 
 @pytest.mark.skipif(not features.check("raqm"), reason="this build of Pillow has no full layout")
-def test_hebrew_runs_leftwards() -> None:
+def test_hebrew_is_drawn_from_right_to_left() -> None:
     vav, shin = "\N{HEBREW LETTER VAV}", "\N{HEBREW LETTER SHIN}"
     width = int(text_width(vav))
     first, both = ink(vav), ink(vav + shin)
@@ -84,13 +84,13 @@ def test_hebrew_runs_leftwards() -> None:
 
 
 def ink(text: str) -> NDArray[np.bool_]:
-    """Where a line that ends at x = 100 is drawn."""
+    """Whether each pixel is dark after drawing a line that ends at x = 100."""
     board = Board(120, 40)
     board.write(100, 10, text, TextStyle(align="right"))
     return np.asarray(board.image()).min(axis=2) < 128
 
 
-def test_frames_lie_around_their_thumbnail_and_hide_none_of_it() -> None:
+def test_frames_surround_their_thumbnail_without_covering_it() -> None:
     roles: tuple[Role, ...] = ("predicted", "true", "other")
     board = Board(150, 50)
     for number, role in enumerate(roles):
@@ -124,17 +124,17 @@ def test_the_color_bar_runs_from_the_lowest_color_to_the_highest() -> None:
     assert found == sorted(found)
     assert found[0] <= 2
     assert found[-1] >= 252
-    np.testing.assert_array_equal(row[int(ends[1])], scale.table[127])  # that of 0
+    np.testing.assert_array_equal(row[int(ends[1])], scale.table[127])  # the colour of 0
 
 
-def test_lines_are_no_wider_than_asked_and_lose_no_word() -> None:
-    text = "what each pixel adds to a class's output or takes from it " * 5
+def test_wrapped_lines_fit_the_width_and_keep_every_word() -> None:
+    text = "how much each pixel raises or lowers a class's output " * 5
     lines = wrap(text, 150)
     assert all(text_width(line) <= 150 for line in lines)
     assert " ".join(lines) == text.strip()
 
 
-def test_a_cut_name_keeps_both_ends_since_numbers_stand_at_one() -> None:
+def test_a_shortened_name_keeps_both_ends_which_may_have_numbers() -> None:
     cut = shorten("class name number 183", 84)
     assert text_width(cut) <= 84
     assert cut.startswith("cla")

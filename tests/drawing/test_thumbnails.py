@@ -8,7 +8,7 @@ from stages.drawing.thumbnails import Fit, average
 @pytest.mark.parametrize(
     "size", [(8, 8), (28, 28), (32, 24), (64, 64), (224, 224), (97, 200), (8, 300)]
 )
-def test_a_thumbnail_is_never_larger_than_asked_nor_needlessly_small(size: tuple[int, int]) -> None:
+def test_a_thumbnail_fits_the_given_side_and_fills_at_least_half(size: tuple[int, int]) -> None:
     fit = Fit.of(size, 90)
     assert 45 <= max(fit.height, fit.width) <= 90
     image = np.zeros((*(-(-side // fit.factor) for side in size), 3), np.uint8)

@@ -1,4 +1,4 @@
-"""What all pictures have in common: captions, names, words in their places."""
+"""Properties of all pictures: captions, names, text that neither overlaps nor is cut off."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -82,8 +82,7 @@ def test_no_class_name_breaks_a_picture(shape: tuple[int, ...], folder: Path) ->
         (60, 1, 8, 8, 40),
     ],
 )
-def test_nothing_is_written_outside_the_picture(shape: tuple[int, ...]) -> None:
-    """Every word lies on the board, and none in another's place."""
+def test_all_text_lies_inside_the_picture_without_overlap(shape: tuple[int, ...]) -> None:
     run = random_run(*shape)
     names = [f"{number} a very long name of many words" for number in range(len(run.class_names))]
     for board in boards(with_names(run, names)):

@@ -1,4 +1,4 @@
-"""Contact sheets: which thumbnails, frames and words stand where."""
+"""Contact sheets: thumbnails, frames, text and their positions."""
 
 import re
 from dataclasses import replace
@@ -23,19 +23,19 @@ def test_a_sheet_has_an_image_and_a_map_for_each_class_in_each_row(digits: Run) 
     assert len(last.thumbnails) == 3 * (1 + 10)
 
 
-def test_every_thumbnail_shows_the_image_and_the_map_it_stands_for(digits: Run) -> None:
+def test_every_thumbnail_shows_its_image_or_map(digits: Run) -> None:
     explanation = digits.explanation
     board = draw_sheet(digits, 0)
     zoom = board.thumbnails[0].colors.shape[0] // 8
     rows = [thumbnail.colors[::zoom, ::zoom] for thumbnail in board.thumbnails]
     np.testing.assert_array_equal(rows[11 * 4][..., 0], explanation.images[4, 0])
-    white = explanation.images[4, 0] == 0  # the faint negative adds nothing there
+    white = explanation.images[4, 0] == 0  # not darkened by the faint negative
     for number in range(10):
         exact = digits.scale.paint(explanation.values[4, 0, ..., number].astype(np.float64))
         np.testing.assert_array_equal(rows[11 * 4 + 1 + number][white], exact[white])
 
 
-def test_the_predicted_class_is_framed_and_the_true_one_where_it_differs(digits: Run) -> None:
+def test_the_predicted_class_is_framed_and_the_true_one_if_it_differs(digits: Run) -> None:
     wrong = digits.explanation.predicted != digits.explanation.labels
     start = int(np.flatnonzero(wrong)[0])
     n_wrong = wrong[start : start + 10].sum()
@@ -45,20 +45,20 @@ def test_the_predicted_class_is_framed_and_the_true_one_where_it_differs(digits:
     assert frames(board, "other") == 100 - 10 - n_wrong
 
 
-def test_rows_say_true_class_prediction_probability_and_sums(digits: Run) -> None:
+def test_rows_have_true_class_prediction_probability_and_sums(digits: Run) -> None:
     board = draw_sheet(digits, 0)
     words = texts(board)
     explanation = digits.explanation
-    for image in range(10):
-        assert f"Test image {explanation.names[image]}" in words
-        assert f"true: {explanation.labels[image]}" in words
-        assert f"{explanation.probabilities[image].max():.3f}" in words
-        total = f"{explanation.sums[image].max():+.2f}".replace("-", "\N{MINUS SIGN}")
+    for index in range(10):
+        assert f"Test image {explanation.names[index]}" in words
+        assert f"true: {explanation.labels[index]}" in words
+        assert f"{explanation.probabilities[index].max():.3f}" in words
+        total = f"{explanation.sums[index].max():+.2f}".replace("-", "\N{MINUS SIGN}")
         assert total in words
     assert words.count("✓") + words.count("✗") == 10
 
 
-def test_pictures_of_ones_own_have_a_name_and_no_true_class() -> None:
+def test_a_users_own_pictures_have_a_name_and_no_true_class() -> None:
     run = with_files(random_run(2, 1, 8, 8, 3), ["photo.png", "Straße 猫.jpg"])
     unknown = replace(run.explanation, labels=np.full(2, UNKNOWN))
     board = draw_sheet(replace(run, explanation=unknown), 0)
@@ -69,7 +69,7 @@ def test_pictures_of_ones_own_have_a_name_and_no_true_class() -> None:
     assert "true class" not in caption(board)
 
 
-def test_rows_say_which_file_an_image_is(digits: Run) -> None:
+def test_rows_name_the_file_of_each_image(digits: Run) -> None:
     n_images = len(digits.explanation.labels)
     files = [f"cats/{number}.jpg" for number in range(n_images)]
     files[3] = f"cats/{'long ' * 50}name.jpg"
@@ -94,9 +94,9 @@ def test_one_color_bar_spans_the_scale_of_the_run(digits: Run) -> None:
     assert f"±{limit:.3g}" in caption(board)
 
 
-def test_sheets_stop_at_a_dozen_and_say_so(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sheets_stop_at_a_dozen_with_a_note(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert sheets.ON_SHEETS == 12 * sheets.MOST_ROWS
-    monkeypatch.setattr(sheets, "ON_SHEETS", 20)  # the rule, without the wait
+    monkeypatch.setattr(sheets, "ON_SHEETS", 20)  # fewer images, to save time
     run = random_run(31, 1, 8, 8, 10)
     paths = draw_sheets(folder, run)
     assert [path.name for path in paths] == ["sheet_000.png", "sheet_001.png"]
@@ -105,7 +105,7 @@ def test_sheets_stop_at_a_dozen_and_say_so(folder: Path, monkeypatch: pytest.Mon
     assert "explained images 1 to 10 of 31; the sheets show the first 20" in texts(board)
 
 
-def test_of_two_hundred_classes_the_top_ones_are_drawn_and_named(folder: Path) -> None:
+def test_only_the_top_of_two_hundred_classes_are_drawn_and_named(folder: Path) -> None:
     run = random_run(3, 3, 16, 16, 200)
     board = draw_sheet(run, 0)
     assert len(board.thumbnails) == 3 * (1 + 10)
@@ -117,7 +117,7 @@ def test_of_two_hundred_classes_the_top_ones_are_drawn_and_named(folder: Path) -
     assert board.width < 1300
 
 
-def test_large_images_are_averaged_and_the_caption_says_so() -> None:
+def test_large_images_are_downsampled_with_a_note_in_the_caption() -> None:
     run = random_run(1, 3, 300, 400, 3)
     board = draw_sheet(run, 0)
     assert "Each drawn pixel is the mean of 2 × 2 pixels." in caption(board)
@@ -151,8 +151,8 @@ def test_a_sheet_prints_on_one_page(shape: tuple[int, int, int, int]) -> None:
     assert len(board.thumbnails) == layout.n_rows * (1 + shape[3])
 
 
-def test_rows_with_classes_of_their_own_name_them(digits: Run) -> None:
-    """The three most probable classes of each image, under a name each."""
+def test_rows_with_different_classes_have_their_own_class_names(digits: Run) -> None:
+    """The three most probable classes of each image."""
     explanation = digits.explanation
     order = np.argsort(-explanation.probabilities, axis=1)[:, :3]
     top = with_names(with_maps(digits, order), [f"digit {number}" for number in range(10)])
@@ -172,7 +172,7 @@ def test_rows_with_classes_of_their_own_name_them(digits: Run) -> None:
     assert "3 of 10 classes are explained for each image" in caption(board)
 
 
-def test_a_list_of_classes_heads_all_rows_in_its_order(digits: Run) -> None:
+def test_a_list_of_classes_heads_all_rows_in_the_given_order(digits: Run) -> None:
     n_images = len(digits.explanation.labels)
     two = with_maps(digits, np.tile([7, 2], (n_images, 1)))
     board = draw_sheet(two, 0)
@@ -181,7 +181,7 @@ def test_a_list_of_classes_heads_all_rows_in_its_order(digits: Run) -> None:
     assert SheetLayout.of(two).shared_names
 
 
-def test_pixels_within_two_standard_errors_are_pale_where_asked(digits: Run) -> None:
+def test_pixels_within_two_standard_errors_are_pale_if_enabled(digits: Run) -> None:
     explanation = digits.explanation
     plain, faded = draw_sheet(digits, 0), draw_sheet(replace(digits, fade=True), 0)
     assert "within two standard errors" in caption(faded)
