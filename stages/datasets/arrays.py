@@ -44,7 +44,7 @@ def fetch(origin: Origin, folder: Path) -> str:
     names = _class_names(arrays, train, errors)
     if errors:
         lines = "\n".join(f"  {error}" for error in errors)
-        raise UserError(f"{origin.source}: not what dataset arrays expects:\n{lines}")
+        raise UserError(f"{origin.source}: cannot be used as dataset arrays:\n{lines}")
     stored.store(folder, Dataset(train, test, names))
     return origin.source.stem
 
@@ -149,7 +149,7 @@ def _class_names(
     highest = int(train.labels.max(initial=-1))
     if names is None and highest >= max(1, len(train.labels)):
         errors.append(
-            f"y_train goes up to {highest:,} with {len(train.labels):,} labels; expected "
+            f"y_train has class {highest:,} but only {len(train.labels):,} labels; expected "
             "classes 0 … k - 1, each with an image"
         )
         return ()

@@ -123,7 +123,7 @@ def _visible(folder: Path) -> list[Path]:
 
 
 def _checked_content(path: Path, root: Path) -> bytes:
-    """The bytes of a file; raises `UnusableImage` if it is no image or lies outside the folder."""
+    """The bytes of a file; raises `UnusableImage` if it is not an image inside the folder."""
     try:
         str(path).encode()
         if not path.resolve().is_relative_to(root.resolve()):
@@ -173,7 +173,7 @@ def _require_classes(root: Path, counts: Mapping[ClassFolder, int]) -> None:
         found = ", ".join(_printable(Path(name)) for name in train) or "none"
         errors.append(f"classes found: {len(train)} ({found}), expected at least 2, as {LAYOUT}")
     if errors:
-        raise UserError("\n  ".join([f"{root}: not what image_folder expects:", *errors]))
+        raise UserError("\n  ".join([f"{root}: cannot be used as image_folder:", *errors]))
 
 
 def _where(key: ClassFolder) -> str:

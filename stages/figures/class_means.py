@@ -109,7 +109,7 @@ def draw_class_means(folder: Path, run: Run) -> list[Path]:
 
 
 def draw_means(means: ClassMeans, classes: NDArray[np.int64]) -> Board:
-    """The means of some of `means.classes`."""
+    """A picture of the means of these classes, a subset of `means.classes`."""
     width = max(NARROWEST_PAGE, MARGIN + LABEL + means.columns * means.step + MARGIN)
     bottom = FIRST_BAND_TOP + -(-len(classes) // means.columns) * means.band_step
     footer = Footer(_caption(means), width)

@@ -111,12 +111,14 @@ def picture_of_pair(run: Run) -> Picture | None:
     true, predicted = (names[number] for number in cell)
     explained, (label, output) = run.explanation, cell
     mistaken = bool(((explained.labels == label) & (explained.predicted == output)).any())
-    which = "first those with this mistake, then" if mistaken else "none with this mistake; first"
+    order = "first those with this mistake, then the most undecided between the two"
+    if not mistaken:
+        order = "none with this mistake; the most undecided between the two come first"
     between = "" if run.explanation.explains_all_classes else " between explained classes"
     caption = (
         f"The most frequent mistake in the test split{between}: {true} taken for {predicted}, "
         f"{counts[cell]:,} of {counts[cell[0]].sum():,} times. Explained images of both classes, "
-        f"{which} those most undecided between the two."
+        f"{order}."
     )
     title = f"The most confused pair: why a = {predicted} and not b = {true}?"
     return Picture(title, caption, contrasts)

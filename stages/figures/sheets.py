@@ -75,7 +75,7 @@ class SheetLayout:
 
     @classmethod
     def of(cls, run: Run) -> Self:
-        """The layout whose thumbnails fill the page's width."""
+        """The layout in which thumbnails fill the page's width."""
         classes = run.explanation.classes
         columns = n_shown(classes.shape[1])
         room = PAGE_WIDTH - 2 * MARGIN - LABEL - GAP

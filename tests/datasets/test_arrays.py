@@ -78,7 +78,7 @@ def test_class_names_are_read(tmp_path: Path) -> None:
         ),
         (
             {"y_train": np.array([0, 1, 2, 0, 1, 6])},
-            ["y_train goes up to 6 with 6 labels; expected classes 0 … k - 1, each with an image"],
+            ["y_train has class 6 but only 6 labels; expected classes 0 … k - 1, each with an image"],
         ),
         ({"class_names": LABELS}, [r"class_names is int64 of shape \(6,\), expected strings"]),
         (
@@ -90,7 +90,7 @@ def test_class_names_are_read(tmp_path: Path) -> None:
 def test_invalid_arrays_are_rejected_with_every_error_at_once(
     tmp_path: Path, changes: dict[str, Any], messages: list[str]
 ) -> None:
-    with pytest.raises(UserError, match=r"own\.npz: not what dataset arrays expects:") as caught:
+    with pytest.raises(UserError, match=r"own\.npz: cannot be used as dataset arrays:") as caught:
         fetched(tmp_path, **VALID | changes)
     assert len(str(caught.value).splitlines()) == 1 + len(messages)
     for message in messages:

@@ -109,7 +109,7 @@ def _local_paths(folder: Path, name: str) -> list[Path]:
 
 
 def _extract_checked(archive: Path, target: Path, name: str, sha256: str, advice: str) -> None:
-    """Decompress `archive` to `target`, which is removed again unless its SHA-256 matches."""
+    """Decompress `archive` to `target`; remove `target` if the SHA-256 is wrong."""
     try:
         content_digest = _decompress(archive, target, advice)
         digest = _sha256(archive) if name.endswith(".gz") else content_digest
