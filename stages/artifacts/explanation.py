@@ -114,13 +114,16 @@ class ExplainedImages(Setup):
 
     @cached_property
     def output_ranges(self) -> NDArray[np.float64]:
-        """Range of each image's outputs and the base values together (n,), in output units."""
+        """Range of each image's outputs and the base values (n,), in output units.
+
+        The largest minus the smallest of these values.
+        """
         highest = self.outputs.max(axis=1).clip(min=self.base_values.max())
         return np.asarray(highest - self.outputs.min(axis=1).clip(max=self.base_values.min()))
 
     @cached_property
     def output_range(self) -> float:
-        """Range of the outputs of all images and the base values together, in output units."""
+        """Range of the outputs of all images and the base values, in output units."""
         outputs = np.concatenate([self.outputs.ravel(), self.base_values])
         return float(outputs.max() - outputs.min())
 

@@ -78,7 +78,7 @@ def test_class_names_are_read(tmp_path: Path) -> None:
         ),
         (
             {"y_train": np.array([0, 1, 2, 0, 1, 6])},
-            ["y_train has class 6 but only 6 labels; expected classes 0 … k - 1, each with an image"],
+            ["y_train has class 6 but only 6 labels; expected classes 0 … k - 1, each with an "],
         ),
         ({"class_names": LABELS}, [r"class_names is int64 of shape \(6,\), expected strings"]),
         (
