@@ -35,7 +35,7 @@ def test_weights_of_one_clone_give_the_same_results_in_another(
     lock = yaml.safe_load((project.root / "dvc.lock").read_text())
     assert "weights/theirs.safetensors" in [dep["path"] for dep in lock["stages"]["train"]["deps"]]
     shown = json.loads(project.succeed("dvc", "plots", "show", "--json"))
-    assert shown["data"]["Loss"] == []  # no epoch, no curve
+    assert shown["data"]["Loss"] == []  # no epochs, so no curve
 
     # Weights of a different network are rejected before training; the old results remain.
     project.set({"model.architecture": "lenet"})

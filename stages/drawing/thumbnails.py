@@ -43,7 +43,7 @@ class Fit:
 
         Args:
             size: Height and width of the images.
-            room: Width of the row in pixels; exceeded if thumbnails became too small to read.
+            room: Width of the row in pixels; exceeded if thumbnails would be too small to read.
             columns: Thumbnails in the row.
             largest: Largest side of a thumbnail in pixels.
         """
