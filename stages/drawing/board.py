@@ -113,23 +113,23 @@ class Board:
         for tick, text in zip(_ticks(bar), (low, "0", high), strict=True):
             self.write(tick, bar.y + BAR_THICKNESS + TICK_LABEL_TOP, text, TICK)
 
-    def image(self) -> Image.Image:
+    def draw(self) -> Image.Image:
         """The finished picture."""
-        image = Image.new("RGB", (self.width, self.height), "white")
-        pen = ImageDraw.Draw(image)
+        picture = Image.new("RGB", (self.width, self.height), "white")
+        pen = ImageDraw.Draw(picture)
         for thumbnail in self.thumbnails:
             if thumbnail.frame is not None:
                 _draw_frame(pen, thumbnail, FRAMES[thumbnail.frame])
-            image.paste(Image.fromarray(thumbnail.colors), (thumbnail.x, thumbnail.y))
+            picture.paste(Image.fromarray(thumbnail.colors), (thumbnail.x, thumbnail.y))
         for bar in self.bars:
-            _draw_bar(image, pen, bar)
+            _draw_bar(picture, pen, bar)
         for line in self.lines:
             line.draw(pen)
-        return image
+        return picture
 
     def save(self, path: Path) -> None:
         """Write a PNG whose bytes depend on the picture alone, not on when it is drawn."""
-        self.image().save(path, "PNG", dpi=(PRINT_DPI, PRINT_DPI))
+        self.draw().save(path, "PNG", dpi=(PRINT_DPI, PRINT_DPI))
 
 
 def _draw_frame(pen: ImageDraw.ImageDraw, thumbnail: Thumbnail, frame: Frame) -> None:
@@ -148,12 +148,12 @@ def _draw_frame(pen: ImageDraw.ImageDraw, thumbnail: Thumbnail, frame: Frame) ->
             pen.rectangle((left, y, right, y + BETWEEN_DASHES - 1), "white")
 
 
-def _draw_bar(image: Image.Image, pen: ImageDraw.ImageDraw, bar: Bar) -> None:
+def _draw_bar(picture: Image.Image, pen: ImageDraw.ImageDraw, bar: Bar) -> None:
     left, *_, right = _ticks(bar)
     bottom = bar.y + BAR_THICKNESS - 1
     width = right - left + 1
     row = bar.scale.table[np.arange(width) * STEPS // width]
-    image.paste(Image.fromarray(np.tile(row, (BAR_THICKNESS, 1, 1))), (bar.x, bar.y))
+    picture.paste(Image.fromarray(np.tile(row, (BAR_THICKNESS, 1, 1))), (bar.x, bar.y))
     pen.rectangle((left, bar.y, right, bottom), outline=RULE)
     for x in _ticks(bar):
         pen.line((x, bottom, x, bottom + RULE_LENGTH), RULE)

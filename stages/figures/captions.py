@@ -66,13 +66,13 @@ def map_sentences(run: Run, factor: int, grain: int) -> str:
         grain: Side in pixels of the blocks whose attributions are summed, 1 for none.
     """
     about, scale = run.explanation.about, run.scale
-    block_words = "Attributions are summed over the pixels of each block. " if grain > 1 else ""
+    block_sentence = "Attributions are summed over the pixels of each block. " if grain > 1 else ""
     n_channels = run.explanation.images.shape[1]
     channels = ", summed over the colour channels" if n_channels > 1 else ""
     return (
         f"A map shows how much each pixel raises ({scale.warm}) or lowers ({scale.cool}) a class's "
         f"output, in {unit(about, grain)}{channels}, relative to {background(about)}, "
-        f"by {method(about)}. {block_words}The image is drawn faintly underneath."
+        f"by {method(about)}. {block_sentence}The image is drawn faintly underneath."
         f"{downsampling_sentence(factor)}{fade_sentence(run)}"
     )
 

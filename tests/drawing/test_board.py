@@ -67,7 +67,7 @@ def test_a_line_is_aligned_by_its_left_end_centre_or_right_end(
     board = Board(200, 40)
     name = "H" * int(80 // text_width("H"))
     board.write(100, 10, name, TextStyle(align=align))
-    drawn = np.flatnonzero((np.asarray(board.image()) < 128).any(axis=(0, 2)))
+    drawn = np.flatnonzero((np.asarray(board.draw()) < 128).any(axis=(0, 2)))
     assert drawn[0] == pytest.approx(left + (80 - text_width(name)) * (100 - left) / 80, abs=2)
     assert drawn[-1] - drawn[0] == pytest.approx(text_width(name), abs=3)
     (box,) = [line.box for line in board.lines]
@@ -87,7 +87,7 @@ def ink(text: str) -> NDArray[np.bool_]:
     """Whether each pixel is dark after drawing a line that ends at x = 100."""
     board = Board(120, 40)
     board.write(100, 10, text, TextStyle(align="right"))
-    return np.asarray(board.image()).min(axis=2) < 128
+    return np.asarray(board.draw()).min(axis=2) < 128
 
 
 def test_frames_surround_their_thumbnail_without_covering_it() -> None:
@@ -95,7 +95,7 @@ def test_frames_surround_their_thumbnail_without_covering_it() -> None:
     board = Board(150, 50)
     for number, role in enumerate(roles):
         board.thumbnail(10 + 50 * number, 10, np.full((30, 30, 3), 100, np.uint8), role)
-    drawn = np.asarray(board.image()).astype(int).mean(axis=2)
+    drawn = np.asarray(board.draw()).astype(int).mean(axis=2)
     for number in range(3):
         assert (drawn[10:40, 10 + 50 * number : 40 + 50 * number] == 100).all()
     sides = [drawn[8:10, 8:42], drawn[40:42, 8:42], drawn[8:42, 8:10].T, drawn[8:42, 40:42].T]
@@ -115,7 +115,7 @@ def test_the_color_bar_runs_from_the_lowest_color_to_the_highest() -> None:
     board = Board(360, 60)
     board.color_bar(0, 0, scale, "label")
     assert [line.text for line in board.lines] == ["label", "\N{MINUS SIGN}0.25", "0", "+0.25"]
-    row = np.asarray(board.image())[26]  # the middle of the bar
+    row = np.asarray(board.draw())[26]  # the middle of the bar
     colored = np.flatnonzero((row != 255).any(axis=1))
     ends = [line.x for line in board.lines[1:]]
     assert (colored[0], colored[-1]) == (ends[0], ends[2])

@@ -69,9 +69,9 @@ def test_halving_is_close_to_the_mean_of_neighbours() -> None:
     """All downscaling methods agree on a smooth image."""
     rows, columns = np.mgrid[:32, :48]
     image = (3 * rows + 2 * columns).astype(np.uint8)
-    blocks = image.reshape(16, 2, 24, 2).mean(axis=(1, 3))
+    means = image.reshape(16, 2, 24, 2).mean(axis=(1, 3))
     half = converted(image[None], None, (16, 24))[0]
-    assert np.abs(half[1:-1, 1:-1] - blocks[1:-1, 1:-1]).max() <= 1
+    assert np.abs(half[1:-1, 1:-1] - means[1:-1, 1:-1]).max() <= 1
     theirs = Image.fromarray(image).resize((24, 16), Image.Resampling.BILINEAR)
     assert np.array_equal(half, np.asarray(theirs))
 
