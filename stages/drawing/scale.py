@@ -40,8 +40,7 @@ class Scale:
     def __post_init__(self) -> None:
         if self.colormap not in COLORMAPS:
             raise ValueError(
-                f"report.colormap: no map is called {self.colormap!r}; "
-                f"choose one of {', '.join(COLORMAPS)}"
+                f"the colormap must be one of {', '.join(COLORMAPS)} (got {self.colormap!r})"
             )
         if not 0 < self.limit < np.inf:
             raise ValueError(f"the scale's limit must be a number above 0 (got {self.limit})")

@@ -95,7 +95,7 @@ def test_grey_is_converted_to_rgb_and_rgb_is_unchanged() -> None:
 
 
 def test_an_unknown_color_map_or_an_invalid_limit_is_rejected() -> None:
-    with pytest.raises(ValueError, match=r"report\.colormap: no map is called 'jet'; .*red_blue"):
+    with pytest.raises(ValueError, match=r"colormap must be one of red_blue, .* \(got 'jet'\)"):
         Scale(1.0, "jet")
     for limit in (0.0, -1.0, np.inf, np.nan):
         with pytest.raises(ValueError, match=r"a number above 0 \(got"):
