@@ -18,7 +18,7 @@ class Params(StageParams):
 
 
 def main(params: Params) -> None:
-    """Fetch, check, write."""
+    """Fetch the files of the data set, check and write them."""
     data = params.data
     origin = Origin(Path(data.source), data.mirrors, data.skip_damaged)
     fetch_dataset(data.dataset, origin, data.options)

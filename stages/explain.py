@@ -33,7 +33,7 @@ class Params(StageParams):
 
 
 def main(params: Params) -> None:
-    """Choose images, classes and a background; attribute, check and write, a shard at a time."""
+    """Choose images, classes and a background; attribute, check and write shard by shard."""
     options, device = params.explain, choose_device(params.device)
     configure_process_for(device)
     checkpoint = load_checkpoint(device)
@@ -46,12 +46,12 @@ def main(params: Params) -> None:
     task.explain(shards, indices)
     if rank() == 0:
         if save_explanation(task.setup, [shard.folder for shard in shards]) == 0:
-            print(f"no error bars: {_why_no_error_bars(task.setup)}")
+            print(f"no error bars: {_reason_without_error_bars(task.setup)}")
         portable.save()
 
 
 def describe(checkpoint: Checkpoint, params: Params) -> dict[str, Any]:
-    """What was explained and how, as in `Setup.about`."""
+    """The description of the explanation, as in `Setup.about`."""
     options = params.explain
     return {
         "class_names": checkpoint.info.class_names,
@@ -63,9 +63,9 @@ def describe(checkpoint: Checkpoint, params: Params) -> dict[str, Any]:
     }
 
 
-def _why_no_error_bars(setup: Setup) -> str:
+def _reason_without_error_bars(setup: Setup) -> str:
     if len(setup.background) < 2:
-        return "they need two background images or more (explain.n_background)"
+        return "they need at least two background images (explain.n_background)"
     return f"explain.method {setup.about['method']} has no groups of background images"
 
 

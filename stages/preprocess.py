@@ -25,20 +25,23 @@ class Params(StageParams):
 
 
 def main(params: Params) -> None:
-    """Read, check, split, convert, measure, write."""
+    """Read, check, split and convert the images; write them with their statistics."""
     raw, dataset = read_dataset()
     require_sound(dataset)
-    parts = split_dataset(dataset, params.preprocess, params.seed)
-    shape = shape_of_first(parts["train"], params.preprocess)
-    n_images = {name: len(part.positions) for name, part in parts.items()}
-    # A byte a pixel, and for the standard deviation eight more of those of the training split.
+    selections = split_dataset(dataset, params.preprocess, params.seed)
+    shape = shape_of_first(selections["train"], params.preprocess)
+    n_images = {name: len(selection.indices) for name, selection in selections.items()}
+    # One byte per pixel, and eight more per training pixel to compute the standard deviation.
     n_bytes = math.prod(shape) * (sum(n_images.values()) + 8 * n_images["train"])
     require_free_memory(
         n_bytes, f"{sum(n_images.values()):,} images of {shape[1]}×{shape[2]} pixels"
     )
-    splits = {name: to_arrays(part, params.preprocess, shape) for name, part in parts.items()}
+    splits = {
+        name: to_arrays(selection, params.preprocess, shape)
+        for name, selection in selections.items()
+    }
     info = describe(raw, splits["train"], dataset.class_names, params)
-    save_splits(info, splits, {name: part.names for name, part in parts.items()})
+    save_splits(info, splits, {name: selection.names for name, selection in selections.items()})
     for name, split in splits.items():
         print(f"{name}: {len(split.labels):,} images")
 
@@ -46,9 +49,9 @@ def main(params: Params) -> None:
 def describe(
     raw: RawInfo, train: Split, class_names: tuple[str, ...], params: Params
 ) -> DatasetInfo:
-    """What later stages need to know, with the pixel statistics of the training split.
+    """The description of the data set, with the pixel statistics of the training split.
 
-    A constant channel gets a standard deviation of 1, so that later stages can divide by it.
+    The standard deviation of a constant channel is set to 1, since later stages divide by it.
     """
     _, channels, height, width = train.images.shape
     mean = train.images.mean(axis=(0, 2, 3), dtype=np.float64) / 255

@@ -1,4 +1,4 @@
-"""Runs that are small enough to check by hand."""
+"""Small runs with known values."""
 
 from dataclasses import replace
 from functools import cache
@@ -36,7 +36,7 @@ ABOUT_DIGITS: dict[str, Any] = {
 
 @cache
 def digits_run() -> Run:
-    """Every mistake of a least-squares classifier on digits, and eighty images it gets right.
+    """All mistakes of a least-squares classifier on digits, and eighty correct predictions.
 
     For a linear output w·x + b the attribution of a pixel is w (x - mean of the background).
     """
@@ -56,7 +56,7 @@ def digits_run() -> Run:
     background = train[:N_BACKGROUND].mean(axis=0)
     groups = train[:N_BACKGROUND].reshape(10, -1, 64).mean(axis=1)
     by_group = (test[indices][:, None] - groups)[..., None] * weights  # (n, g, 64, 10)
-    share = 1 - N_BACKGROUND / N_TRAIN  # of the training images that are not in the background
+    share = 1 - N_BACKGROUND / N_TRAIN  # finite population factor
     errors = by_group.std(axis=1, ddof=1) * np.sqrt(share / 10)
     predicted_maps = by_group[np.arange(len(indices)), ..., logits[indices].argmax(axis=1)]
     values = (test[indices] - background)[:, :, None] * weights
@@ -132,7 +132,7 @@ def random_run(
 
 
 def with_images(run: Run, images: NDArray[np.integer]) -> Run:
-    """Keep these explained images."""
+    """The run with only these explained images."""
     arrays = {name: array[images] for name, array in arrays_by_image(run.explanation).items()}
     return replace(run, explanation=replace(run.explanation, **arrays))
 
@@ -146,7 +146,7 @@ def arrays_by_image(explanation: Explanation) -> dict[str, NDArray[Any]]:
 
 
 def with_maps(run: Run, classes: NDArray[np.integer]) -> Run:
-    """Of each image, keep the maps of these classes (n, m), of a run with all of them."""
+    """The run with only the maps of these classes (n, m); `run` must have all maps."""
     explanation = run.explanation
     kept = {"values": explanation.values, "errors": explanation.errors}
     arrays = {
@@ -160,17 +160,17 @@ def with_maps(run: Run, classes: NDArray[np.integer]) -> Run:
 
 
 def with_about(run: Run, **about: Any) -> Run:
-    """Say something else of the explanation."""
+    """The run with other values in `about`."""
     explanation = replace(run.explanation, about={**run.explanation.about, **about})
     return replace(run, explanation=explanation)
 
 
 def with_files(run: Run, names: list[str]) -> Run:
-    """Name the explained images."""
+    """The run with these names of the explained images."""
     return replace(run, explanation=replace(run.explanation, names=np.array(names)))
 
 
 def with_names(run: Run, names: list[str]) -> Run:
-    """Name the classes."""
+    """The run with these class names."""
     predictions = replace(run.predictions, class_names=tuple(names))
     return replace(with_about(run, class_names=names), predictions=predictions)

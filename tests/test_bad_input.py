@@ -88,7 +88,7 @@ def test_a_damaged_archive_under_dvc(project: Project) -> None:
     archive.write_bytes(archive.read_bytes()[:1000])
     result = project.run("dvc", "repro")
     assert result.returncode != 0
-    assert "cut short or damaged: restore it with git checkout -- data/embedded" in result.stderr
+    assert "truncated or damaged: restore it with git checkout -- data/embedded" in result.stderr
     project.succeed("git", "checkout", "--", "data/embedded")
     assert project.repro()["report"] == "unchanged"
 
@@ -97,7 +97,7 @@ def test_a_missing_archive(project: Project) -> None:
     (project.root / "data/embedded/mnist/t10k-labels-idx1-ubyte.xz").unlink()
     nowhere = dict.fromkeys(("http_proxy", "https_proxy"), "http://127.0.0.1:9")
     result = project.run("python", "-m", "stages.download", **nowhere)
-    advice = "Three ways out: run git checkout -- data/embedded, since Git has the file, or connect"
+    advice = "To fix this, run git checkout -- data/embedded, since Git has the file, or connect"
     assert_refused(result, advice)
     project.succeed("git", "checkout", "--", "data/embedded")
     assert project.stage("download").returncode == 0
@@ -170,7 +170,7 @@ def test_a_line_of_the_parameters_that_is_gone_comes_back_alone(project: Project
             "explainers/own.py",
             "def build(network, background, seed):\n"
             "    return lambda images, classes: images.numpy()",
-            r"method own: returned ndarray, expected Attributions, of stages/explainers/base",
+            r"method own: returned ndarray, expected Attributions from stages/explainers/base",
         ),
         (
             "explain",

@@ -1,4 +1,4 @@
-"""Error bars over the background, held against shap.DeepExplainer on single background images."""
+"""Error bars over the background, compared with shap.DeepExplainer on single background images."""
 
 import warnings
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ N_TRAIN = 200
 
 
 def by_background_image(network: nn.Module, images: Tensor, background: Tensor) -> NDArray[Any]:
-    """shap's values against each background image alone, channels summed (b, n, h, w, k)."""
+    """shap's values relative to each background image, channels summed (b, n, h, w, k)."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="unrecognized nn.Module: Standardize")
         return np.stack(
@@ -49,8 +49,8 @@ def all_classes(n_images: int) -> Tensor:
     return torch.arange(3).repeat(n_images, 1)
 
 
-def test_errors_of_a_real_run_are_those_of_shap(ran_project: Project) -> None:
-    """Ten background images make ten groups of one: exactly std/√10 of shap's values."""
+def test_errors_of_a_real_run_equal_those_from_shap(ran_project: Project) -> None:
+    """Ten background images form ten groups of one: the error is std/√10 of shap's values."""
     stored = Explanation.load(ran_project.root / "data/shap")
     network = load_checkpoint(torch.device("cpu"), ran_project.root / "data/model").network.double()
     images, background = (
@@ -66,7 +66,7 @@ def test_errors_of_a_real_run_are_those_of_shap(ran_project: Project) -> None:
     np.testing.assert_allclose(stored.group_means, predicted_class, rtol=0, atol=atol)
 
 
-def test_groups_are_the_means_of_shap_over_their_images() -> None:
+def test_groups_equal_the_means_of_shap_over_their_images() -> None:
     network, images, background = small_network(), small_images(2, 1), small_images(23, 2)
     attribute = build_explainer("deep", network, background, 0)
     values, groups = attribute(images, all_classes(2))
@@ -82,23 +82,23 @@ def test_groups_are_the_means_of_shap_over_their_images() -> None:
 
 @pytest.fixture(scope="module")
 def alone() -> NDArray[Any]:
-    """shap's values of two images against each of sixty background images."""
+    """shap's values of two images relative to each of sixty background images."""
     return by_background_image(small_network(), small_images(2, 1), small_images(60, 2))
 
 
 def errors_of(alone: NDArray[Any]) -> NDArray[Any]:
-    """The standard error from ten groups of six, in the order given."""
+    """The standard error from ten groups of six, in the given order."""
     groups = alone.reshape(10, 6, *alone.shape[1:]).mean(axis=1)
     return standard_error(np.moveaxis(groups, 0, 1), 60, N_TRAIN)
 
 
-def test_the_error_is_that_over_single_images_within_its_own_uncertainty(
+def test_the_error_from_groups_estimates_the_exact_one_within_its_uncertainty(
     alone: NDArray[Any],
 ) -> None:
-    """Squared, and over the exact square, it follows chi-square of 9 degrees of freedom, over 9.
+    """The ratio of the squared error to the exact one follows chi-square/9, 9 degrees of freedom.
 
-    Over random orders of the background its mean is 1 at every pixel. Pixels of one order share
-    their groups, so that they count as one draw.
+    Its mean over random orders of the background is 1 at every pixel. The pixels of one order share
+    their groups, so they count as one draw.
     """
     exact = alone.var(axis=0, ddof=1) / 60 * (1 - 60 / N_TRAIN)
     rng = np.random.default_rng(0)
@@ -111,7 +111,7 @@ def test_the_error_is_that_over_single_images_within_its_own_uncertainty(
     assert inside == pytest.approx(0.9, abs=0.03)
 
 
-def test_group_means_are_of_the_predicted_class_where_it_has_a_map() -> None:
+def test_group_means_belong_to_the_predicted_class_if_it_has_a_map() -> None:
     run = digits_run()
     explanation = run.explanation
     classes = np.tile([7, 2], (len(explanation.labels), 1))
@@ -136,7 +136,7 @@ def test_one_background_image_gives_no_error_bars() -> None:
     assert attribute(small_images(2, 1), all_classes(2)).groups is None
 
 
-def test_each_image_may_have_classes_of_its_own() -> None:
+def test_images_may_have_different_classes() -> None:
     network, images, background = small_network(), small_images(2, 1), small_images(12, 2)
     for method in ("deep", "shap_deep"):
         attribute = build_explainer(method, network, background, 0)

@@ -1,4 +1,4 @@
-"""SHAP values of a real run, held against the shap package."""
+"""SHAP values of a real run, compared with the shap package."""
 
 from collections.abc import Callable
 from importlib.metadata import version
@@ -36,7 +36,7 @@ def background_of(explanation: Explanation) -> torch.Tensor:
     return torch.from_numpy(explanation.background).float()
 
 
-def test_the_background_is_kept_as_it_was_drawn(ran_project: Project) -> None:
+def test_the_background_is_saved_as_drawn(ran_project: Project) -> None:
     stored = Explanation.load(ran_project.root / "data/shap")
     options = Explain.model_validate(read_yaml(ran_project.root / "params.yaml")["explain"])
     split = load_split("train", ran_project.root / "data/prepared")
@@ -49,7 +49,7 @@ def test_the_background_is_kept_as_it_was_drawn(ran_project: Project) -> None:
 @pytest.mark.parametrize("output", ["logits", "probabilities"])
 @pytest.mark.parametrize("method", ["shap_deep", "shap_gradient"])
 @pytest.mark.filterwarnings("ignore:unrecognized nn.Module. Standardize:UserWarning")
-def test_values_of_shap_come_through_untouched(project: Project, method: str, output: str) -> None:
+def test_values_of_shap_are_saved_unchanged(project: Project, method: str, output: str) -> None:
     project.set({"explain.method": method, "explain.output": output, "explain.tolerance": 10.0})
     result = project.stage("explain")
     assert result.returncode == 0, result.stderr
@@ -72,8 +72,8 @@ def test_values_of_shap_come_through_untouched(project: Project, method: str, ou
 
 @pytest.mark.parametrize("output", ["logits", "probabilities"])
 @pytest.mark.filterwarnings("ignore:unrecognized nn.Module. Standardize:UserWarning")
-def test_our_values_are_those_of_shap(project: Project, output: str) -> None:
-    """In float64, where shap's own rounding does not hide a difference."""
+def test_our_values_equal_those_of_shap(project: Project, output: str) -> None:
+    """In float64, so that shap's own rounding does not hide differences."""
     project.set({"explain.method": "deep", "explain.output": output})
     result = project.stage("explain")
     assert result.returncode == 0, result.stderr
@@ -92,7 +92,7 @@ def test_our_values_are_those_of_shap(project: Project, output: str) -> None:
         ((3, 3, 224, 224), 1000, [1, 1, 1]),
     ],
 )
-def test_slices_follow_the_size_of_what_they_hold(
+def test_slices_are_limited_by_the_size_of_their_attributions(
     shape: tuple[int, ...], n_maps: int, sizes: list[int]
 ) -> None:
     def attribute(images: torch.Tensor, classes: torch.Tensor) -> Attributions:
@@ -102,11 +102,11 @@ def test_slices_follow_the_size_of_what_they_hold(
     classes = np.zeros((shape[0], n_maps), np.int64)
     with progress_bar("explain", shape[0]) as progress:
         slices = attributions(attribute, torch.zeros(shape), classes, progress)
-        assert [len(part.values) for part in slices] == sizes
+        assert [len(found.values) for found in slices] == sizes
 
 
 def explained(change: float, base_value: float) -> ExplainedImages:
-    """Two images of four pixels and one output, which they change by 1 and by `change`."""
+    """Two images of four pixels; one output, which they change by 1 and by `change`."""
     return ExplainedImages(
         base_values=np.array([base_value]),
         outputs=base_value + np.array([[1.0], [change]]),
@@ -123,7 +123,7 @@ def explained(change: float, base_value: float) -> ExplainedImages:
 
 
 def slices(last: float) -> list[Attributions]:
-    """Attributions of the two images, one slice each; the last pixel of the second is given."""
+    """Attributions of the two images in one slice each; `last` is the second's last pixel."""
     first, second = np.zeros((2, 1, 1, 2, 2, 1))
     first[0, 0, 0, 0, 0] = 1
     second[0, 0, 0, :, 0] = 1e3, -1e3  # cancel
@@ -138,17 +138,17 @@ def test_additive_attributions_pass_unchanged(error: float) -> None:
     assert all(a is b for a, b in zip(given, passed, strict=True))
 
 
-def test_an_error_of_the_tolerance_itself_passes() -> None:
+def test_an_error_equal_to_the_tolerance_passes() -> None:
     assert list(additive_slices(slices(0.625), explained(0.5, 0.0), tolerance=0.25))
 
 
-def test_what_float32_loses_where_pixels_cancel_is_no_error() -> None:
-    """0.003 of a range of 0.5 is too much, but little of the 2000 that cancel."""
+def test_rounding_in_float32_passes_if_pixels_cancel() -> None:
+    """An error of 0.003 is too large for a range of 0.5, but small for terms of 2000."""
     assert list(additive_slices(slices(0.503), explained(0.5, 0.0), tolerance=1e-3))
 
 
 @pytest.mark.parametrize(("last", "output"), [(0.51, r"0\.02 of"), (np.nan, r"nan of")])
-def test_attributions_that_do_not_add_up_are_named(last: float, output: str) -> None:
+def test_attributions_that_do_not_sum_to_the_change_are_rejected(last: float, output: str) -> None:
     message = rf"of image cats/7\.jpg for output 0 miss its change by {output} the outputs' range"
     with pytest.raises(UserError, match=message):
         list(additive_slices(slices(last), explained(0.5, 0.0), tolerance=1e-3))
@@ -160,7 +160,7 @@ PARAMETERS = {"data": {"dataset": "own"}, "seed": 7}
 
 @pytest.fixture
 def explain_small(here: Path) -> Callable[..., Explanation]:
-    """Runs the stage on ten test images of 8×9 pixels, with a network that is not trained."""
+    """Runs the stage on ten test images of 8×9 pixels with an untrained network."""
     rng = np.random.default_rng(0)
     sizes: dict[SplitName, int] = {"train": 30, "validation": 4, "test": 10}
     splits = {
@@ -185,7 +185,7 @@ def explain_small(here: Path) -> Callable[..., Explanation]:
 
 @pytest.mark.parametrize("output", ["logits", "probabilities"])
 @pytest.mark.filterwarnings("ignore:unrecognized nn.Module. Standardize:UserWarning")
-def test_what_is_explained_lies_in_the_splits(
+def test_explained_images_and_background_come_from_the_splits(
     explain_small: Callable[..., Explanation], output: str
 ) -> None:
     found = explain_small(output=output, images=[9, "test/2.png", "first"])
@@ -215,7 +215,9 @@ def test_what_is_explained_lies_in_the_splits(
     np.testing.assert_allclose(found.values, values, rtol=0, atol=1e-5 * np.abs(values).max())
 
 
-def test_an_explanation_says_what_it_is_of(explain_small: Callable[..., Explanation]) -> None:
+def test_an_explanation_describes_how_it_was_made(
+    explain_small: Callable[..., Explanation],
+) -> None:
     options = {"outputs": "predicted", "images": [5], "background": "random", "seed": 3}
     found = explain_small(**options)
     assert found.classes.tolist() == [[found.probabilities[0].argmax()]]
@@ -238,7 +240,7 @@ def test_an_explanation_says_what_it_is_of(explain_small: Callable[..., Explanat
     np.testing.assert_array_equal(found.background_indices, drawn)
 
 
-def test_a_network_is_written_down_up_to_a_number_of_weights(
+def test_the_portable_network_is_written_up_to_a_number_of_weights(
     explain_small: Callable[..., Explanation], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     weights = sum(
@@ -249,9 +251,9 @@ def test_a_network_is_written_down_up_to_a_number_of_weights(
     written = PortableNetwork.load()
     assert written.reason == ""
     assert sum(array.size for array in written.arrays.values()) >= weights
-    for place, operation in enumerate(written.operations, 1):
+    for number, operation in enumerate(written.operations, 1):
         for role, name in operation["arrays"].items():
-            assert name == f"{place}_{role}"
+            assert name == f"{number}_{role}"
             assert name in written.arrays
     monkeypatch.setattr(portable, "MAX_WEIGHTS", weights - 1)
     explain_small()
@@ -260,20 +262,20 @@ def test_a_network_is_written_down_up_to_a_number_of_weights(
 
 
 @pytest.mark.parametrize(
-    ("changes", "why"),
+    ("changes", "message"),
     [
-        ({"n_background": 1}, "no error bars: they need two background images or more"),
+        ({"n_background": 1}, "no error bars: they need at least two background images"),
         ({"method": "shap_deep"}, "no error bars: explain.method shap_deep has no groups of "),
     ],
 )
 @pytest.mark.filterwarnings("ignore:unrecognized nn.Module. Standardize:UserWarning")
-def test_where_there_are_no_error_bars_it_says_why_once(
+def test_the_reason_for_missing_error_bars_is_printed_once(
     explain_small: Callable[..., Explanation],
     capsys: pytest.CaptureFixture[str],
     changes: dict[str, Any],
-    why: str,
+    message: str,
 ) -> None:
     found = explain_small(images="all", **changes)
     assert len(found.images) == 10  # two slices
     assert (found.errors, found.group_means, found.about["n_groups"]) == (None, None, 0)
-    assert capsys.readouterr().out.count(why) == 1
+    assert capsys.readouterr().out.count(message) == 1

@@ -1,4 +1,4 @@
-"""What preprocess says of the images, and the arrays that it writes."""
+"""The description and the arrays that preprocess writes."""
 
 import json
 from pathlib import Path
@@ -25,7 +25,7 @@ def described(images: NDArray[np.uint8]) -> DatasetInfo:
 
 
 def test_pixel_statistics_are_on_the_scale_of_0_to_1() -> None:
-    """Half of the pixels white, all of one grey, a quarter of the images white."""
+    """Channels: half of the pixels white, all pixels equal, a quarter of the images white."""
     images = np.zeros((4, 3, 8, 10), np.uint8)
     images[:, 0, ::2] = 255
     images[:, 1] = 51
@@ -36,8 +36,8 @@ def test_pixel_statistics_are_on_the_scale_of_0_to_1() -> None:
     assert (info.channels, info.image_size) == (3, (8, 10))
 
 
-def test_statistics_of_many_images_are_added_up_in_float64() -> None:
-    """4 million pixels of 255 and one of 0: a float32 sum is off in the fifth digit of std."""
+def test_statistics_of_many_images_are_computed_in_float64() -> None:
+    """4 million pixels of 255 and one of 0: a float32 sum is wrong in the fifth digit of std."""
     images = np.full((1, 1, 2000, 2000), 255, np.uint8)
     images[0, 0, 0, 0] = 0
     info = described(images)
@@ -46,7 +46,7 @@ def test_statistics_of_many_images_are_added_up_in_float64() -> None:
     assert info.std[0] == pytest.approx((share * (1 - share)) ** 0.5, rel=1e-9)
 
 
-def test_the_description_holds_the_parameters_up_to_here() -> None:
+def test_the_description_has_the_parameters_of_all_stages_so_far() -> None:
     info = described(np.zeros((1, 1, 8, 8), np.uint8))
     assert (info.name, info.class_names) == ("Own", ("a", "b"))
     assert info.parameters == {"data": DATA, "seed": 3, "preprocess": DEFAULTS}
@@ -54,7 +54,7 @@ def test_the_description_holds_the_parameters_up_to_here() -> None:
 
 @pytest.fixture
 def prepared(here: Path) -> dict[str, Any]:
-    """Everything in data/prepared by file name, of 40 images to train on and 12 to test on."""
+    """Content of data/prepared by file name, for 40 training and 12 test images."""
     rng = np.random.default_rng(0)
     arrays = {
         name: rng.integers(0, 256, (n, 8, 9, 3), np.uint8)
@@ -81,7 +81,7 @@ def test_each_split_has_its_images_labels_and_names(prepared: dict[str, Any]) ->
         ("test", "test", 12),
     ):
         images, labels, names = (
-            prepared.pop(f"{split}_{part}.npy") for part in ("images", "labels", "names")
+            prepared.pop(f"{split}_{field}.npy") for field in ("images", "labels", "names")
         )
         assert (images.dtype, labels.dtype, names.dtype) == (np.uint8, np.int64, np.int64)
         published = prepared[f"x_{source}"].transpose(0, 3, 1, 2)
@@ -91,7 +91,7 @@ def test_each_split_has_its_images_labels_and_names(prepared: dict[str, Any]) ->
     assert prepared.keys() == {"", "x_train", "x_test"}
 
 
-def test_the_description_is_of_the_training_split(prepared: dict[str, Any]) -> None:
+def test_the_description_has_the_statistics_of_the_training_split(prepared: dict[str, Any]) -> None:
     info, images = prepared[""], prepared["train_images.npy"]
     assert info.pop("mean") == pytest.approx((images / 255).mean(axis=(0, 2, 3)).tolist())
     assert info.pop("std") == pytest.approx((images / 255).std(axis=(0, 2, 3)).tolist())

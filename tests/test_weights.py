@@ -1,4 +1,4 @@
-"""Weights from a file, through the real stages: trained elsewhere, explained or trained on here."""
+"""Weights from a file in the real stages: explained as they are, or trained further."""
 
 import json
 import shutil
@@ -35,9 +35,9 @@ def test_weights_of_one_clone_give_the_same_results_in_another(
     lock = yaml.safe_load((project.root / "dvc.lock").read_text())
     assert "weights/theirs.safetensors" in [dep["path"] for dep in lock["stages"]["train"]["deps"]]
     shown = json.loads(project.succeed("dvc", "plots", "show", "--json"))
-    assert shown["data"]["Loss"] == []  # no epoch, no curve
+    assert shown["data"]["Loss"] == []  # no epochs, so no curve
 
-    # Of another network: told before training, and the results stay.
+    # Weights of a different network are rejected before training; the old results remain.
     project.set({"model.architecture": "lenet"})
     message = (
         r"weights/theirs\.safetensors: does not fit the network:\n  missing: 11\.bias, .*\n  d"
@@ -47,7 +47,7 @@ def test_weights_of_one_clone_give_the_same_results_in_another(
     assert weights.read_bytes() == there.read_bytes()
 
 
-def test_a_network_of_torchvision_is_trained_on_with_another_head(here: Path) -> None:
+def test_weights_from_torchvision_are_trained_further_with_a_new_head(here: Path) -> None:
     torch.manual_seed(0)
     published = torchvision.models.resnet18().state_dict()  # a thousand classes
     (here / "weights").mkdir()

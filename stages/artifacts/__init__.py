@@ -1,4 +1,4 @@
-"""What stages hand to each other: each module owns one artifact, its class and its path.
+"""Results that stages pass to each other: one artifact a module, with its class and its folder.
 
-Any room above may import it. The checkpoint is in `networks`, since it builds a network.
+Any higher room may import it. The checkpoint is in `networks`, since loading it builds a network.
 """

@@ -1,4 +1,4 @@
-"""SHAP values of test images, `data/shap`: explain writes them, report reads them."""
+"""SHAP values of test images in `data/shap`: explain writes them, quality and report read them."""
 
 import contextlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,26 +19,27 @@ if TYPE_CHECKING:
     import shap
 
 FOLDER = Path("data/shap")
-UNKNOWN = -1  # instead of a true class
+UNKNOWN = -1  # label of an image without a true class
 
 
 @dataclass(frozen=True, kw_only=True)
 class Setup:
-    """What all explained images of a run share.
+    """Data that all explained images of a run share.
 
-    k classes, b background images, c channels, h height, w width. Each array is saved as
+    In shapes: k classes, b background images, c channels, h height, w width. Each array is saved as
     `<name>.npy`, `about` as `about.json`.
 
     Attributes:
-        base_values: Mean output over the background (k,), float64.
-        background: The background images (b, c, h, w), uint8, group after group.
-        background_indices: Their positions in the training split (b,), int64.
-        about: What was explained and how: `class_names` (k strings), `dataset` and `network` (their
-            display names), `output` (`logits` or `probabilities`), `method`, `n_background`,
-            `background` (how it was drawn), `n_train` (size of the training split that it was drawn
-            from), `n_groups` (g of `AttributionSlice`, 0 without error
-            bars; known once saved), `parameters` (of all stages up to here, by section of
-            `params.yaml`), `versions`.
+        base_values: Mean output over the background (k,), float64, in output units: logits or
+            probabilities.
+        background: Background images (b, c, h, w), uint8, group after group.
+        background_indices: Positions of the background images in the training split (b,), int64.
+        about: Description of the explanation: `class_names` (k strings), `dataset` and `network`
+            (display names), `output` (`logits` or `probabilities`), `method`, `n_background`,
+            `background` (`stratified` or `random` draw), `n_train` (size of the training split),
+            `n_groups` (number g of background groups, 0 without error bars; added when it is
+            saved), `parameters` (of all stages up to explain, by section of `params.yaml`) and
+            `versions` (of libraries).
     """
 
     base_values: NDArray[np.float64]
@@ -54,20 +55,20 @@ class Setup:
 
 @dataclass(frozen=True, kw_only=True)
 class ExplainedImages(Setup):
-    """Some test images, with everything needed to interpret their SHAP values.
+    """Explained images, with everything needed to interpret their SHAP values.
 
-    n images, m maps of each image (m = k where all classes are explained). Each array is saved as
-    `<name>.npy`.
+    In shapes: n images, m maps of each image (m = k if all classes are explained). Each array is
+    saved as `<name>.npy`.
 
     Attributes:
-        outputs: The network's outputs (n, k), float64: logits or probabilities, as explained.
-        probabilities: Predicted class probabilities (n, k), float32, whichever was explained.
-        classes: The class that each map of an image belongs to (n, m), int64.
+        outputs: The network's outputs (n, k), float64, in output units: logits or probabilities.
+        probabilities: Predicted class probabilities (n, k), float32, whichever output is explained.
+        classes: The class of each map (n, m), int64.
         images: The explained images (n, c, h, w), uint8.
-        labels: True classes (n,), int64; `UNKNOWN` for pictures that are of no data set.
-        names: What the data set calls the images (n,): paths within its source, or their numbers
-            (int64) where they were published.
-        indices: Positions in the test split (n,), int64.
+        labels: True classes (n,), int64; `UNKNOWN` (-1) for a user's own picture.
+        names: Names of the images in the data set (n,): paths within its source (strings), or
+            numbers in the published files (int64).
+        indices: Positions of the images in the test split (n,), int64.
     """
 
     outputs: NDArray[np.float64]
@@ -80,13 +81,13 @@ class ExplainedImages(Setup):
 
     @cached_property
     def titles(self) -> list[str]:
-        """What to call each image (n,) at the head of its picture: `cats/1.jpg`, `Test image 4`."""
+        """Titles of the images (n,) for pictures and tables: `cats/1.jpg`, `Test image 4`."""
         numbered = "Test image " if np.issubdtype(self.names.dtype, np.integer) else ""
         return [f"{numbered}{name}" for name in self.names]
 
     @property
     def predicted(self) -> NDArray[np.int64]:
-        """Predicted classes (n,): those of the highest probability."""
+        """Predicted classes (n,), int64: the most probable ones."""
         return np.asarray(self.probabilities.argmax(axis=1), np.int64)
 
     @property
@@ -96,27 +97,33 @@ class ExplainedImages(Setup):
 
     @cached_property
     def changes(self) -> NDArray[np.float64]:
-        """Output minus base value of each map's class (n, m): what its attributions sum to."""
+        """Output minus base value of each map's class (n, m), in output units.
+
+        The attributions of an additive method sum to it.
+        """
         return np.take_along_axis(self.outputs - self.base_values, self.classes, axis=1)
 
     def map_indices(self, classes: NDArray[np.int64] | int) -> NDArray[np.int64]:
-        """Which map of each image is that of its class here (n,); -1 where it has none.
+        """The map index of a class in each image (n,); -1 if the image has no map of it.
 
         Args:
-            classes: One for each image (n,), or one for all.
+            classes: One class for each image (n,), or one for all images.
         """
         belongs = self.classes == np.reshape(classes, (-1, 1))
         return np.where(belongs.any(axis=1), belongs.argmax(axis=1), -1)
 
     @cached_property
     def output_ranges(self) -> NDArray[np.float64]:
-        """The largest minus the smallest of each image's outputs and the base values (n,)."""
+        """Range of each image's outputs and the base values (n,), in output units.
+
+        The largest minus the smallest of these values.
+        """
         highest = self.outputs.max(axis=1).clip(min=self.base_values.max())
         return np.asarray(highest - self.outputs.min(axis=1).clip(max=self.base_values.min()))
 
     @cached_property
     def output_range(self) -> float:
-        """The largest minus the smallest output, over images and classes, base values included."""
+        """Range of the outputs of all images and the base values, in output units."""
         outputs = np.concatenate([self.outputs.ravel(), self.base_values])
         return float(outputs.max() - outputs.min())
 
@@ -130,12 +137,12 @@ _BY_IMAGE = [name for name in _arrays_of(ExplainedImages) if name not in _SHARED
 
 
 class AttributionSlice(NamedTuple):
-    """Attributions of some images, and their error bars if the method has groups.
+    """Attributions of a few consecutive images, with error bars if the method has groups.
 
     Attributes:
-        values: (some, c, h, w, m), as in `Explanation`.
-        errors: (some, h, w, m), or None.
-        group_means: (some, g, h, w), or None.
+        values: As in `Explanation`, for s images: (s, c, h, w, m).
+        errors: As in `Explanation`, (s, h, w, m), or None.
+        group_means: As in `Explanation`, (s, g, h, w), or None.
     """
 
     values: NDArray[np.floating]
@@ -151,13 +158,14 @@ class Explanation(ExplainedImages):
     """Explained images with their SHAP values.
 
     Attributes:
-        values: Attributions (n, c, h, w, m), float32, output units per pixel. An additive method's
-            sum to `changes` over c, h, w.
-        errors: Standard error over the background of each attribution, channels summed
-            (n, h, w, m), float32; None if the method has no groups.
-        group_means: Attributions to the predicted class, channels summed, against the background
-            images of each of g groups (n, g, h, w), float32; NaN for an image that has no map of
-            its predicted class. None if the method has no groups.
+        values: Attributions (n, c, h, w, m), float32, in output units per pixel. Summed over
+            c, h, w they give `changes` if the method is additive.
+        errors: Standard errors of the attributions summed over channels (n, h, w, m), float32, in
+            output units per pixel, estimated over the background; None if the method has no
+            groups.
+        group_means: Attributions to the predicted class relative to each of g groups of background
+            images, summed over channels (n, g, h, w), float32, in output units per pixel; NaN for
+            an image without a map of its predicted class. None if the method has no groups.
     """
 
     values: NDArray[np.float32]
@@ -166,7 +174,7 @@ class Explanation(ExplainedImages):
 
     @classmethod
     def load(cls, folder: Path = FOLDER) -> Self:
-        """Read the folder; the arrays are memory-mapped, since they may be larger than memory."""
+        """Load an explanation; arrays are memory-mapped, since they may be larger than memory."""
         arrays = {
             name: load_npy(folder / f"{name}.npy")
             for name in (*_SHARED, *_BY_IMAGE, *AttributionSlice._fields)
@@ -177,11 +185,14 @@ class Explanation(ExplainedImages):
     def maps(
         self, image_index: int, map_indices: NDArray[np.int64] | list[int]
     ) -> NDArray[np.float64]:
-        """Some of an image's attribution maps, channels summed (s, h, w).
+        """Attribution maps of an image, summed over channels.
 
         Args:
             image_index: Index among the explained images.
-            map_indices: Which of its maps (s,).
+            map_indices: Map indices (s,).
+
+        Returns:
+            (s, h, w), float64, in output units per pixel.
         """
         chosen = self.values[image_index][..., map_indices]
         return np.asarray(chosen.sum(axis=0, dtype=np.float64).transpose(2, 0, 1))
@@ -189,25 +200,25 @@ class Explanation(ExplainedImages):
     def map_errors(
         self, image_index: int, map_indices: NDArray[np.int64] | list[int]
     ) -> NDArray[np.float64] | None:
-        """The standard errors of `maps` (s, h, w); None if the method has no groups."""
+        """Standard errors of `maps` with the same arguments; None if the method has no groups."""
         if self.errors is None:
             return None
         return np.asarray(self.errors[image_index][..., map_indices], np.float64).transpose(2, 0, 1)
 
     @property
     def sums(self) -> NDArray[np.float64]:
-        """Attributions summed over channels and pixels (n, m)."""
+        """Attributions summed over channels and pixels (n, m), float64, in output units."""
         return np.stack([image.sum(axis=(0, 1, 2), dtype=np.float64) for image in self.values])
 
     def to_shap(self) -> "shap.Explanation":
-        """The same for shap's own plots: `shap.image_plot(explanation.to_shap())`.
+        """The explanation for shap's own plots: `shap.image_plot(explanation.to_shap())`.
 
         Returns:
-            Values (n, h, w, c, m), base values (n, m) and images (n, h, w, c), channels last as
-            shap plots them. The outputs have the names of their classes (m,), or (n, m) where the
-            images' classes differ.
+            `values` (n, h, w, c, m), `base_values` (n, m) and `data` (n, h, w, c), channels last as
+            shap expects. `output_names` are class names (m,), or (n, m) if the classes differ
+            between images.
         """
-        import shap  # here, since it takes two seconds that no stage should wait for
+        import shap  # here, since importing takes two seconds and no stage needs it
 
         names = np.array(self.class_names)[self.classes]
         alike = bool((self.classes == self.classes[0]).all())
@@ -222,19 +233,19 @@ class Explanation(ExplainedImages):
 def save_shard(
     explained: ExplainedImages, slices: Iterable[AttributionSlice], folder: Path
 ) -> None:
-    """Write a shard of an explanation: what belongs to some of its images.
+    """Write a shard: all arrays for a contiguous range of the explained images.
 
     Args:
         explained: The images of the shard.
-        slices: Their attributions, in order; written slice by slice.
-        folder: An empty one.
+        slices: Attributions of these images, in order; written one slice at a time.
+        folder: An empty folder.
     """
     for name in _BY_IMAGE:
         np.save(folder / f"{name}.npy", getattr(explained, name))
     with contextlib.ExitStack() as stack:
         append: dict[str, AppendRows] = {}
-        for part in slices:
-            for name, array in part._asdict().items():
+        for attributions in slices:
+            for name, array in attributions._asdict().items():
                 if array is None:
                     continue
                 if name not in append:
@@ -244,15 +255,15 @@ def save_shard(
 
 
 def save_explanation(setup: Setup, shards: Sequence[Path], folder: Path = FOLDER) -> int:
-    """Write an explanation from its shards; no array is read into memory as a whole.
+    """Write an explanation from its shards without loading whole arrays into memory.
 
     Args:
-        setup: What all images share.
-        shards: Folders that `save_shard` wrote, in the order of their images.
-        folder: Where to write.
+        setup: Data that all images share.
+        shards: Folders written by `save_shard`, in the order of their images.
+        folder: Destination.
 
     Returns:
-        How many groups the attributions have, 0 if there are no error bars.
+        Number of background groups, 0 without error bars.
     """
     n_images = sum(len(np.load(shard / "labels.npy")) for shard in shards)
     n_groups = 0
@@ -263,10 +274,10 @@ def save_explanation(setup: Setup, shards: Sequence[Path], folder: Path = FOLDER
             if name in _OPTIONAL and not (shards[0] / f"{name}.npy").exists():
                 continue
             with new_npy(new / f"{name}.npy", n_images) as append:
-                for shard in shards:  # one open at a time, since there may be thousands
-                    part = load_npy(shard / f"{name}.npy")
-                    append(part)
+                for shard in shards:  # one file open at a time, since there may be thousands
+                    rows = load_npy(shard / f"{name}.npy")
+                    append(rows)
             if name == "group_means":
-                n_groups = part.shape[1]
+                n_groups = rows.shape[1]
         write_json(new / "about.json", {**setup.about, "n_groups": n_groups})
     return n_groups

@@ -1,4 +1,4 @@
-"""Measures of the explanation, `data/quality`: quality writes them, report reads them."""
+"""Measures of the explanation in `data/quality`: quality writes them, report reads them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,12 +17,12 @@ _ABOUT = "about.json"
 
 
 class Description(NamedTuple):
-    """What a measure means.
+    """Description of a measure.
 
     Attributes:
-        text: One sentence.
-        better: Which direction is better.
-        headline: Whether its mean is in `metrics/explain.json`.
+        text: Meaning in one sentence.
+        better: Whether higher or lower values are better.
+        headline: Whether the mean is in `metrics/explain.json`.
     """
 
     text: str
@@ -32,15 +32,15 @@ class Description(NamedTuple):
 
 @dataclass(frozen=True)
 class Measurements:
-    """Measures of the run's explanation and of those it is compared with.
+    """Measures of the run's explanation and of other methods for comparison.
 
     Attributes:
-        table: A row for each method and explained image: `method`, first the one that explained
-            the run; `index`, the position in the test split, in the order of the explanation;
-            `name`, of the image; and each measure, NaN where an image has none.
-        descriptions: What each measure means, by name, in the order of the table's columns.
-        additivity_l1_log10: Log10 of the run's largest additivity error, as a share of the map's
-            own Σ|attribution|; None if unknown.
+        table: A row for each method and explained image, the run's own method first. Columns:
+            `method`; `index`, the position in the test split, in the order of the explanation;
+            `name` of the image; and each measure, NaN if it is undefined for an image.
+        descriptions: Description of each measure by name, in the order of the table's columns.
+        additivity_l1_log10: Log10 of the largest additivity error of the run's method, as a share
+            of the map's own Σ|attribution|; None if unknown.
     """
 
     table: pd.DataFrame
@@ -48,7 +48,7 @@ class Measurements:
     additivity_l1_log10: float | None = None
 
     def save(self, folder: Path = FOLDER) -> None:
-        """Write the table as `measures.csv`, six significant digits, the rest as `about.json`."""
+        """Write `measures.csv`, with six significant digits, and `about.json`."""
         about = {
             "measures": [{"name": n, **d._asdict()} for n, d in self.descriptions.items()],
             "additivity_l1_log10": self.additivity_l1_log10,
@@ -59,7 +59,7 @@ class Measurements:
 
     @classmethod
     def load(cls, folder: Path = FOLDER) -> Self:
-        """Read a saved folder."""
+        """Load a saved folder."""
         about = read_json(folder / _ABOUT)
         descriptions = {
             measure.pop("name"): Description(**measure) for measure in about["measures"]
@@ -68,11 +68,11 @@ class Measurements:
 
     @property
     def by_method(self) -> pd.DataFrame:
-        """A row for each method, the run's first: `method`, and the mean of each measure.
+        """Means over the images: a row for each method, the run's first.
 
-        After each measure, `<measure>_se` is the standard error of its mean over the images. Both
-        are over the images that have it; NaN without any, the error also with one. The last column,
-        `additivity_l1_log10`, is known for the run's method only.
+        Columns: `method`; for each measure its mean and `<measure>_se`, the standard error of the
+        mean; `additivity_l1_log10`, known only for the run's method. Images for which a measure is
+        undefined are left out; the mean of no image and the error of fewer than two are NaN.
         """
         methods = self.table.groupby("method", sort=False)[list(self.descriptions)]
         errors = methods.sem().add_suffix("_se")

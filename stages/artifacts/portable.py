@@ -1,6 +1,6 @@
-"""The network as plain operations, `data/portable`: explain writes it, report puts it in its page.
+"""The network as plain operations in `data/portable`: explain writes it for the explorer page.
 
-So report needs no PyTorch, and a network that does not change is traced once.
+Thanks to it report needs no PyTorch, and an unchanged network is traced only once.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,13 +21,14 @@ _DESCRIPTION, _ARRAYS = "network.json", "arrays.safetensors"
 
 @dataclass(frozen=True)
 class PortableNetwork:
-    """A network that explains what an `Explanation` explains, or why there is none.
+    """The explained network as a list of operations, or the reason why it cannot be written so.
 
     Attributes:
-        operations: In the order they run, each with `kind`, `inputs`, `shape` and `settings` as in
-            `deepshap.graph.portable`, and `arrays`, from an array's role to its name.
-        arrays: By name, float32.
-        reason: Why there are no operations; empty if there are.
+        operations: Operations in execution order, each with `kind`, `inputs`, `shape` and
+            `settings` as in `deepshap.graph.portable`, and `arrays`, a mapping from an array's role
+            to its name.
+        arrays: Arrays by name, float32.
+        reason: Reason why there are no operations; empty if there are.
     """
 
     operations: Sequence[Mapping[str, Any]] = ()
@@ -35,7 +36,7 @@ class PortableNetwork:
     reason: str = ""
 
     def save(self, folder: Path = FOLDER) -> None:
-        """Write the description as JSON and the arrays beside it."""
+        """Write `network.json` and `arrays.safetensors`."""
         with new_folder(folder) as new:
             content = {"operations": list(self.operations), "reason": self.reason}
             write_json(new / _DESCRIPTION, content)
@@ -43,7 +44,7 @@ class PortableNetwork:
 
     @classmethod
     def load(cls, folder: Path = FOLDER) -> Self:
-        """Read what `save` wrote."""
+        """Load a saved folder."""
         content = read_json(folder / _DESCRIPTION)
         return cls(
             tuple(content["operations"]), load((folder / _ARRAYS).read_bytes()), content["reason"]

@@ -1,4 +1,4 @@
-"""Predictions for the test split, `data/predictions`: evaluate writes them."""
+"""Predictions for the test split in `data/predictions`: evaluate writes them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from stages.base.files.atomic import new_folder
 from stages.base.files.formats import read_json, write_json
 
 FOLDER = Path("data/predictions")
-ROWS_AT_ONCE = 100_000  # in memory, of rows of probabilities
+ROWS_AT_ONCE = 100_000  # rows of probabilities converted and written at once, to save memory
 
 
 @dataclass(frozen=True)
@@ -22,11 +22,11 @@ class Predictions:
     """The network's predictions for the whole test split: n images, k classes.
 
     Attributes:
-        probabilities: (n, k), rows sum to 1; saved as float32.
-        labels: True classes (n,).
-        names: The images' names in the data set (n,).
-        class_names: k names, in class order.
-        metrics: By name, as in `metrics/evaluate.json`.
+        probabilities: Predicted class probabilities (n, k), each row sums to 1; saved as float32.
+        labels: True classes (n,), int64.
+        names: Names of the images in the data set (n,): strings or int64.
+        class_names: Names of the k classes, in class order.
+        metrics: Metrics by name, as in `metrics/evaluate.json`.
     """
 
     probabilities: NDArray[np.floating]
@@ -37,12 +37,12 @@ class Predictions:
 
     @property
     def predicted(self) -> NDArray[np.int64]:
-        """The most probable class of each image (n,)."""
+        """The most probable class of each image (n,), int64."""
         return np.asarray(self.probabilities.argmax(axis=1), np.int64)
 
     @property
     def mistakes(self) -> NDArray[np.int64]:
-        """Indices of all wrong predictions, the highest probability first."""
+        """Positions in the test split of all wrong predictions, the most confident first."""
         wrong = np.flatnonzero(self.predicted != self.labels)
         return wrong[np.argsort(-self.probabilities[wrong].max(axis=1), kind="stable")]
 
@@ -61,7 +61,7 @@ class Predictions:
 
     @classmethod
     def load(cls, folder: Path = FOLDER) -> "Predictions":
-        """Read a saved folder; the arrays are memory-mapped."""
+        """Load a saved folder; arrays are memory-mapped."""
         about: dict[str, Any] = read_json(folder / "predictions.json")
         arrays = {
             name: load_npy(folder / f"{name}.npy") for name in ("probabilities", "labels", "names")

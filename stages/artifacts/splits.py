@@ -1,4 +1,4 @@
-"""The prepared images, `data/prepared`: preprocess writes them, later stages read them."""
+"""The prepared images in `data/prepared`: preprocess writes them, later stages read them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,7 +21,12 @@ Labels = TypeVar("Labels", covariant=True)
 
 
 class LabelledImages(NamedTuple, Generic[Images, Labels]):
-    """Images (n, channels, height, width) and their true classes (n,), as arrays or tensors."""
+    """Images with their true classes, as arrays or tensors.
+
+    Attributes:
+        images: (n, channels, height, width); uint8 in a saved split.
+        labels: True classes (n,), int64.
+    """
 
     images: Images
     labels: Labels
@@ -29,22 +34,22 @@ class LabelledImages(NamedTuple, Generic[Images, Labels]):
 
 Split = LabelledImages[NDArray[np.uint8], NDArray[np.int64]]
 
-# What the data set calls each image (n,): its path within the source, or its number as published.
+# Names of images in the data set (n,): paths within its source, or numbers in the published files.
 Names: TypeAlias = NDArray[np.str_] | NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class DatasetInfo:
-    """What later stages need to know about a data set besides its images.
+    """Description of a prepared data set.
 
     Attributes:
-        name: Display name: that of the data set, or of the user's folder or file.
-        class_names: One for each class, in class order.
+        name: Display name of the data set, or name of the user's folder or file.
+        class_names: Names of the classes, in class order.
         channels: 1 for grey, 3 for colour.
         image_size: Height and width in pixels.
-        mean: Mean of the training split's pixels on the scale [0, 1], per channel.
-        std: Standard deviation of the same pixels, per channel; 1 for a constant channel.
-        parameters: Parameters of all stages so far, by section of `params.yaml`.
+        mean: Mean of the training pixels for each channel, with pixels scaled to [0, 1].
+        std: Standard deviation of the same pixels for each channel; 1 for a constant channel.
+        parameters: Parameters of all stages up to preprocess, by section of `params.yaml`.
     """
 
     name: str
@@ -57,7 +62,7 @@ class DatasetInfo:
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> "DatasetInfo":
-        """From what `read_json` returns: its lists become tuples again."""
+        """Restore the description from JSON content, in which tuples are lists."""
         fields: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value
             for name, value in content.items()
@@ -71,7 +76,7 @@ def save_splits(
     names: Mapping[SplitName, Names],
     folder: Path = FOLDER,
 ) -> None:
-    """Write all splits, the names of their images, and the description of their data set."""
+    """Write all splits with the names of their images, and the description of the data set."""
     with new_folder(folder) as new:
         write_json(new / "dataset.json", vars(info))
         for name, split in splits.items():
@@ -81,15 +86,15 @@ def save_splits(
 
 
 def load_info(folder: Path = FOLDER) -> DatasetInfo:
-    """Read the description of the data set."""
+    """Load the description of the data set."""
     return DatasetInfo.from_json(read_json(folder / "dataset.json"))
 
 
 def load_split(name: SplitName, folder: Path = FOLDER) -> Split:
-    """One split; only what is looked at is read, since it may be larger than memory."""
-    return Split(*(load_npy(folder / f"{name}_{part}.npy") for part in Split._fields))
+    """Load one split; arrays are memory-mapped, since they may be larger than memory."""
+    return Split(*(load_npy(folder / f"{name}_{field}.npy") for field in Split._fields))
 
 
 def load_names(name: SplitName, folder: Path = FOLDER) -> Names:
-    """The names of a split's images; only what is looked at is read."""
+    """Load the names of a split's images (n,); the array is memory-mapped."""
     return load_npy(folder / f"{name}_names.npy")

@@ -1,1 +1,1 @@
-"""How chosen images are explained, shard by shard, with error bars. For the explain stage."""
+"""Explains the chosen images shard by shard, with error bars. Only for explain."""

@@ -1,4 +1,4 @@
-"""Error bars: how much other background images would change each attribution."""
+"""Error bars: how much each attribution would change with other background images."""
 
 from collections.abc import Iterable, Iterator
 
@@ -16,7 +16,7 @@ def with_errors(
 
     Args:
         slices: Attributions of the images, in order.
-        explained: The images.
+        explained: The explained images.
     """
     n_background, n_train = len(explained.background), explained.about["n_train"]
     predicted_maps = explained.map_indices(explained.predicted)

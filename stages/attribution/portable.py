@@ -11,7 +11,7 @@ MAX_WEIGHTS = 1_500_000  # the explorer page has no room for more
 
 
 def portable_network(network: nn.Module, image: Tensor) -> PortableNetwork:
-    """The network as plain operations, or the reason why that is impossible.
+    """The network as plain operations, or the reason why it cannot be written so.
 
     Args:
         network: Maps images to the explained output.

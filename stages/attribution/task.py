@@ -31,10 +31,10 @@ class Task:
 
     Attributes:
         network: Maps images to the explained output.
-        device: The network's device.
-        attribute: The method.
-        setup: What all images share.
-        predictions: For the test split.
+        device: Device of the network.
+        attribute: The attribution method.
+        setup: Data that all images share.
+        predictions: Predictions for the test split.
         options: Section `explain` of `params.yaml`.
     """
 
@@ -56,10 +56,10 @@ class Task:
         """Draw the background and prepare the method.
 
         Args:
-            network: Maps images to the explained output, on the device.
-            device: The network's device.
+            network: Maps images to the explained output; on `device`.
+            device: Device of the network.
             options: Section `explain` of `params.yaml`.
-            about: As in `Setup`, without the size of the training split.
+            about: As in `Setup`, without `n_train`.
         """
         train = load_split("train")
         drawn = choose_background(
@@ -85,7 +85,7 @@ class Task:
         )
 
     def chosen_images(self) -> NDArray[np.int64]:
-        """Positions in the test split of the images to explain (n,)."""
+        """Positions in the test split of the images to explain (n,), int64."""
         other_splits: tuple[SplitName, ...] = ("train", "validation")
         options = self.options
         return choose_images(
@@ -97,17 +97,17 @@ class Task:
         )
 
     def explain(self, shards: list[Shard], indices: NDArray[np.int64]) -> None:
-        """Explain the images of all unfinished shards, sharing them with other processes if any.
+        """Explain the images of all unfinished shards, together with other ranks if there are any.
 
         Args:
             shards: All shards.
-            indices: Positions of their images in the test split (n,).
+            indices: Positions in the test split of the images of all shards (n,).
         """
         if done := n_finished(shards):
             print(f"explain: resuming, {done:,} of {len(indices):,} images are finished")
         with progress_bar("explain", len(indices)) as progress:
             for shard in unfinished(shards):
-                progress.n = n_finished(shards)  # by other processes too
+                progress.n = n_finished(shards)  # includes other ranks' shards
                 explained = self._explained_images(indices[shard.rows])
                 with new_shard(shard) as folder:
                     slices = until_finished(shard, self._slices(explained, progress))
@@ -115,7 +115,7 @@ class Task:
                     require_true_record()
 
     def _explained_images(self, indices: NDArray[np.int64]) -> ExplainedImages:
-        """Images at these positions in the test split, with the network's outputs for them."""
+        """The images at these positions in the test split, with the network's outputs."""
         test, predictions = load_split("test"), self.predictions
         images = test.images[indices]
         on_device = torch.from_numpy(images).to(self.device).float()

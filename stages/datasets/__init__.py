@@ -1,4 +1,4 @@
-"""Plug-ins: a data set a file, named by `data.dataset`.
+"""Plug-ins: one data set a file; `data.dataset` selects the file by its name.
 
-Loaded by name through `base`, so no module imports one; a plug-in imports none of the others.
+Loaded by name through `base`: no module imports a plug-in, and plug-ins do not import each other.
 """

@@ -1,8 +1,8 @@
-"""Your own arrays: `data.source` names an `.npz` file.
+"""Your own arrays: `data.source` is the path of an `.npz` file.
 
-It holds `x_train` and `x_test`, images in uint8 (n, height, width), (n, height, width, 1 or 3) or
-(n, 1 or 3, height, width); `y_train` and `y_test`, their classes (n,) as whole numbers from 0; and
-optionally `class_names`, one string for each class. Objects in it are never unpickled.
+It contains `x_train` and `x_test`, images in uint8 (n, height, width), (n, height, width, 1 or 3)
+or (n, 1 or 3, height, width); `y_train` and `y_test`, their classes (n,) as integers from 0; and
+optionally `class_names`, one string for each class. Pickled objects are never loaded.
 """
 
 import math
@@ -18,7 +18,7 @@ from stages.base.errors.user import UserError
 from stages.datasets.base import stored
 from stages.datasets.base.contract import Dataset, Origin, RawImages
 
-MAX_UNPACKED_BYTES = 8 << 30  # of all arrays together
+MAX_UNPACKED_BYTES = 8 << 30  # all arrays together
 
 read = stored.read
 
@@ -27,7 +27,7 @@ def fetch(origin: Origin, folder: Path) -> str:
     """Check the arrays and store them in the pipeline's format.
 
     Returns:
-        The name of the user's file, without `.npz`.
+        Name of the user's file, without `.npz`.
     """
     arrays = _load(origin.source)
     errors: list[str] = []
@@ -35,16 +35,16 @@ def fetch(origin: Origin, folder: Path) -> str:
         RawImages(_images(arrays, f"x_{split}", errors), _labels(arrays, f"y_{split}", errors))
         for split in ("train", "test")
     )
-    for split, part in (("train", train), ("test", test)):
-        if not errors and len(part.images) != len(part.labels):
+    for split, raw in (("train", train), ("test", test)):
+        if not errors and len(raw.images) != len(raw.labels):
             errors.append(
-                f"x_{split} holds {len(part.images):,} images but y_{split} {len(part.labels):,} "
+                f"x_{split} has {len(raw.images):,} images but y_{split} {len(raw.labels):,} "
                 "labels; expected one for each image"
             )
     names = _class_names(arrays, train, errors)
     if errors:
         lines = "\n".join(f"  {error}" for error in errors)
-        raise UserError(f"{origin.source}: not what dataset arrays expects:\n{lines}")
+        raise UserError(f"{origin.source}: cannot be used as dataset arrays:\n{lines}")
     stored.store(folder, Dataset(train, test, names))
     return origin.source.stem
 
@@ -73,18 +73,19 @@ def _load(source: Path) -> dict[str, NDArray[Any]]:
         raise UserError(
             f"data.source: {source}: no such file; dataset arrays needs an .npz file"
         ) from None
-    except Exception as error:  # zipfile and NumPy let through whatever damaged bytes lead to
+    except Exception as error:  # zipfile and NumPy raise all kinds of exceptions on damaged bytes
         raise UserError(
             f"{source}: cannot be read as an .npz file ({error}); write it with numpy.savez"
         ) from None
 
 
 def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo, where: str) -> NDArray[Any]:
-    """Read an array, if it is as large as the archive says; NumPy would believe the array."""
+    """Read an array after checking its header against the archive, which NumPy does not do."""
     if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise ValueError("packed in another way than NumPy does")  # which may take gigabytes
+        # Other methods may need gigabytes to decompress.
+        raise ValueError("compressed by a method that NumPy does not write")
     with archive.open(member) as file, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about old ways to write the same
+        warnings.simplefilter("ignore")  # about outdated but valid headers
         shape, dtype = _header(file)
         if dtype.hasobject:
             raise UserError(
@@ -94,8 +95,8 @@ def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo, where: str) -> NDA
         stated, held = math.prod(shape) * dtype.itemsize, member.file_size - file.tell()
         if stated != held or dtype.itemsize == 0:
             raise UserError(
-                f"{where} is {dtype} of shape {shape}, {stated:,} bytes, by its header, but holds "
-                f"{held:,}; the file is cut short or damaged: write it with numpy.savez"
+                f"{where} is {dtype} of shape {shape} by its header, {stated:,} bytes, but has "
+                f"{held:,}; the file is truncated or damaged: write it with numpy.savez"
             )
         file.seek(0)
         array: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
@@ -106,7 +107,7 @@ def _header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
     version = np.lib.format.read_magic(file)
     if version == (1, 0):
         shape, _, dtype = np.lib.format.read_array_header_1_0(file)
-    else:  # version 3 differs in the encoding of the names of fields, which images have none of
+    else:  # version 3 differs only in how field names are encoded; images have no fields
         shape, _, dtype = np.lib.format.read_array_header_2_0(file)
     return shape, dtype
 
@@ -116,7 +117,7 @@ def _images(arrays: dict[str, NDArray[Any]], name: str, errors: list[str]) -> ND
     array = arrays.get(name)
     expected = "uint8 (n, height, width), (n, height, width, 1 or 3) or (n, 1 or 3, height, width)"
     if array is None:
-        errors.append(f"{name} is missing; the file holds {', '.join(arrays) or 'nothing'}")
+        errors.append(f"{name} is missing; the file contains {', '.join(arrays) or 'nothing'}")
     elif array.dtype != np.uint8:
         errors.append(f"{name} is {array.dtype}, expected {expected}; values 0 … 255")
     elif array.ndim == 3 and len(array):
@@ -133,11 +134,9 @@ def _images(arrays: dict[str, NDArray[Any]], name: str, errors: list[str]) -> ND
 def _labels(arrays: dict[str, NDArray[Any]], name: str, errors: list[str]) -> NDArray[np.int64]:
     array = arrays.get(name)
     if array is None:
-        errors.append(f"{name} is missing; the file holds {', '.join(arrays) or 'nothing'}")
+        errors.append(f"{name} is missing; the file contains {', '.join(arrays) or 'nothing'}")
     elif not np.issubdtype(array.dtype, np.integer) or array.ndim != 1:
-        errors.append(
-            f"{name} is {array.dtype} of shape {array.shape}, expected whole numbers (n,)"
-        )
+        errors.append(f"{name} is {array.dtype} of shape {array.shape}, expected integers (n,)")
     else:
         return array.astype(np.int64)
     return np.empty(0, np.int64)
@@ -150,7 +149,7 @@ def _class_names(
     highest = int(train.labels.max(initial=-1))
     if names is None and highest >= max(1, len(train.labels)):
         errors.append(
-            f"y_train goes up to {highest:,} with {len(train.labels):,} labels; expected "
+            f"y_train has class {highest:,} but only {len(train.labels):,} labels; expected "
             "classes 0 … k - 1, each with an image"
         )
         return ()
@@ -159,7 +158,7 @@ def _class_names(
     if names.ndim != 1 or names.dtype.kind != "U":
         errors.append(f"class_names is {names.dtype} of shape {names.shape}, expected strings (k,)")
     elif not _is_text(names):
-        errors.append("class_names holds what are no characters of Unicode")
+        errors.append("class_names contains invalid Unicode")
     else:
         return tuple(map(str, names))
     return ()
@@ -168,6 +167,6 @@ def _class_names(
 def _is_text(strings: NDArray[np.str_]) -> bool:
     try:
         "".join(strings.tolist()).encode()
-    except (ValueError, SystemError):  # the latter for numbers beyond Unicode
+    except (ValueError, SystemError):  # SystemError: code points beyond Unicode
         return False
     return True

@@ -1,6 +1,6 @@
 """CIFAR-10: 60,000 photographs of animals and vehicles (Krizhevsky 2009), 32×32 colour.
 
-Checked against torchvision's MD5 before its pickled arrays are read; no SHA-256 is published.
+Checked against torchvision's MD5 before the pickled arrays are loaded; no SHA-256 is published.
 """
 
 from pathlib import Path
@@ -18,6 +18,6 @@ def fetch(origin: Origin, folder: Path) -> None:
     """Fetch both splits into `folder`."""
     archives = [Archive(CIFAR10.url, CIFAR10.tgz_md5)]
     with fetched_archives("cifar10", archives, origin, folder) as root:
-        parts = [CIFAR10(root, train=train, download=True) for train in (True, False)]
-    train, test = (raw_images(part.data, part.targets) for part in parts)
-    stored.store(folder, Dataset(train, test, tuple(parts[0].classes)))
+        splits = [CIFAR10(root, train=train, download=True) for train in (True, False)]
+    train, test = (raw_images(split.data, split.targets) for split in splits)
+    stored.store(folder, Dataset(train, test, tuple(splits[0].classes)))

@@ -24,9 +24,9 @@ def fetch(
     """Fetch the training and test images of one of EMNIST's splits into `folder`."""
     archives = [Archive(EMNIST.url, EMNIST.md5)]
     with fetched_archives("emnist", archives, origin, folder, "EMNIST/raw") as root:
-        parts = [EMNIST(root, split=split, train=train, download=True) for train in (True, False)]
-    names = parts[0].classes
+        loaded = [EMNIST(root, split=split, train=train, download=True) for train in (True, False)]
+    names = loaded[0].classes
     first_class = 1 if split == "letters" else 0  # class 0 of `letters` is "N/A", without images
     # EMNIST is published with rows and columns swapped.
-    train, test = (raw_images(part.data.mT, part.targets - first_class) for part in parts)
+    train, test = (raw_images(images.data.mT, images.targets - first_class) for images in loaded)
     stored.store(folder, Dataset(train, test, tuple(names[first_class:])))

@@ -1,10 +1,10 @@
-"""Your own folder of images: `data.source` names it.
+"""Your own folder of images: `data.source` is its path.
 
-It holds `train/<class>/*` and `test/<class>/*`, or `<class>/*` alone, from which preprocess splits
-off test images (`preprocess.test_fraction`). Classes are named after their folders and sorted by
-name, images after their path in the folder: `test/cats/1.jpg`, or `cats/1.jpg`. Formats: PNG, JPEG,
-BMP, WebP, TIFF and GIF (its first frame). Files and folders whose names start with a dot are
-ignored, and so are files outside the class folders.
+It contains `train/<class>/*` and `test/<class>/*`, or `<class>/*` alone, from which preprocess
+splits off test images (`preprocess.test_fraction`). Classes have the names of their folders, in
+alphabetical order; an image is named by its path in the folder: `test/cats/1.jpg` or `cats/1.jpg`.
+Formats: PNG, JPEG, BMP, WebP, TIFF and GIF (first frame). Files and folders whose names start with
+a dot are ignored, and so are files outside the class folders.
 """
 
 import zipfile
@@ -21,12 +21,12 @@ from stages.datasets.base.contract import Dataset, Origin, RawImages
 from stages.datasets.base.decode import UnusableImage, decode
 
 ARCHIVE = "images.zip"
-UNSPLIT = "all"  # stands for the split in a folder without splits
+UNSPLIT = "all"  # the only split of a folder without train and test
 LAYOUT = "train/<class>/* and test/<class>/*, or <class>/*"
 
 
 class ClassFolder(NamedTuple):
-    """The images of one class in one split: `train`, `test` or `all`."""
+    """A class in one split: `train`, `test` or `all`."""
 
     split: str
     name: str
@@ -36,7 +36,7 @@ def fetch(origin: Origin, folder: Path) -> str:
     """Check every image by decoding it, and store the files unchanged in one archive.
 
     Returns:
-        The name of the user's folder.
+        Name of the user's folder.
     """
     root = origin.source
     if not root.is_dir():
@@ -52,7 +52,7 @@ def fetch(origin: Origin, folder: Path) -> str:
             except UnusableImage as error:
                 damaged.append(f"  {_printable(path.relative_to(root))}: {error}")
             else:
-                # Without dates and permissions, the same images give the same bytes.
+                # No dates and permissions: the same images always give the same bytes.
                 archive.writestr(zipfile.ZipInfo("/".join((*key, path.name))), content)
                 counts[key] += 1
     _report_damaged(root, damaged, len(files), origin.skip_damaged)
@@ -61,7 +61,7 @@ def fetch(origin: Origin, folder: Path) -> str:
 
 
 def read(folder: Path) -> Dataset:
-    """Read the archive; each image is decoded when it is accessed."""
+    """Open the archive; images are decoded on access."""
     archive = zipfile.ZipFile(folder / ARCHIVE)
     members = [(ClassFolder(*name.split("/")[:2]), name) for name in archive.namelist()]
     class_names = sorted({key.name for key, _ in members})
@@ -82,7 +82,7 @@ def read(folder: Path) -> Dataset:
 
 
 class _ArchivedImages:
-    """Images in an archive: an `ImageSequence`."""
+    """The images of an archive, as an `ImageSequence`."""
 
     def __init__(self, archive: zipfile.ZipFile, names: Sequence[str]) -> None:
         self._archive, self._names = archive, names
@@ -90,19 +90,19 @@ class _ArchivedImages:
     def __len__(self) -> int:
         return len(self._names)
 
-    def __getitem__(self, position: int) -> NDArray[np.uint8]:
-        return decode(self._archive.read(self._names[position]))
+    def __getitem__(self, index: int) -> NDArray[np.uint8]:
+        return decode(self._archive.read(self._names[index]))
 
 
 def _class_folders(root: Path) -> dict[ClassFolder, Path]:
     splits = [name for name in ("train", "test") if (root / name).is_dir()]
-    # A class may have such a name, too; but classes hold images, splits hold folders.
+    # A class may be called train or test too, but classes contain files and splits folders.
     if len(splits) == 1 and all(path.is_dir() for path in _visible(root / splits[0])):
         found = ", ".join(path.name for path in _visible(root))
         raise UserError(
-            f"data.source: {_printable(root)}: holds {found}; image_folder needs {LAYOUT}: rename "
-            f"the other split, or set data.source to {_printable(root / splits[0])} to have test "
-            "images split off"
+            f"data.source: {_printable(root)}: contains {found}; image_folder needs {LAYOUT}: "
+            "rename the other split, or set data.source to "
+            f"{_printable(root / splits[0])} to have test images split off"
         )
     parents = {name: root / name for name in splits} if len(splits) == 2 else {UNSPLIT: root}
     return {
@@ -123,15 +123,15 @@ def _visible(folder: Path) -> list[Path]:
 
 
 def _checked_content(path: Path, root: Path) -> bytes:
-    """The bytes of a file, which must lie in the folder and hold an image."""
+    """The bytes of a file; raises `UnusableImage` if it is not an image inside the folder."""
     try:
         str(path).encode()
         if not path.resolve().is_relative_to(root.resolve()):
-            raise UnusableImage(f"a link out of the folder, to {path.resolve()}: not followed")
+            raise UnusableImage(f"a link to {path.resolve()}, outside the folder: not followed")
         content = path.read_bytes()
     except UnicodeEncodeError:
         raise UnusableImage("its name is not UTF-8; rename it") from None
-    except (OSError, RuntimeError) as error:  # resolve() calls a loop of links a RuntimeError
+    except (OSError, RuntimeError) as error:  # resolve() raises RuntimeError for a loop of links
         raise UnusableImage(getattr(error, "strerror", None) or str(error)) from None
     decode(content)
     return content
@@ -154,7 +154,7 @@ def _report_damaged(root: Path, damaged: Sequence[str], n_files: int, skip: bool
 
 
 def _require_classes(root: Path, counts: Mapping[ClassFolder, int]) -> None:
-    """Require two classes or more, each with images, the same in both splits."""
+    """Require at least two classes, the same in both splits, each with images."""
     errors = [
         f"{_where(key)}: an empty class; add images or remove the folder"
         for key, count in counts.items()
@@ -173,7 +173,7 @@ def _require_classes(root: Path, counts: Mapping[ClassFolder, int]) -> None:
         found = ", ".join(_printable(Path(name)) for name in train) or "none"
         errors.append(f"classes found: {len(train)} ({found}), expected at least 2, as {LAYOUT}")
     if errors:
-        raise UserError("\n  ".join([f"{root}: not what image_folder expects:", *errors]))
+        raise UserError("\n  ".join([f"{root}: cannot be used as image_folder:", *errors]))
 
 
 def _where(key: ClassFolder) -> str:

@@ -1,6 +1,6 @@
 """Kuzushiji-MNIST: 70,000 cursive hiragana (Clanuwat et al. 2018, arXiv:1812.01718), 28×28 grey.
 
-The SHA-256 are known for the published `.gz` files only, so no other form is accepted.
+SHA-256 are published for the `.gz` files only, so no other compression is accepted.
 """
 
 from stages.datasets.base.idx import IdxDataset

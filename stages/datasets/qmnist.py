@@ -19,7 +19,7 @@ def fetch(origin: Origin, folder: Path) -> None:
     names = ("train", "test")
     archives = [Archive(url, md5) for name in names for url, md5 in QMNIST.resources[name]]
     with fetched_archives("qmnist", archives, origin, folder, "QMNIST/raw") as root:
-        parts = [QMNIST(root, what=name, download=True) for name in names]
-    # A label has eight numbers: the digit comes first, the others tell who wrote it.
-    train, test = (raw_images(part.data, part.targets[:, 0]) for part in parts)
+        splits = [QMNIST(root, what=name, download=True) for name in names]
+    # A label has eight numbers: first the digit, then details about its writer.
+    train, test = (raw_images(split.data, split.targets[:, 0]) for split in splits)
     stored.store(folder, Dataset(train, test, tuple("0123456789")))

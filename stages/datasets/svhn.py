@@ -1,6 +1,6 @@
 """SVHN: 99,289 house numbers, cropped to one digit (Netzer et al. 2011), 32×32 colour.
 
-Checked against torchvision's MD5; no SHA-256 is published. Its 531,131 easier extra images are not
+Checked against torchvision's MD5; no SHA-256 is published. The 531,131 easier extra images are not
 used.
 """
 
@@ -21,6 +21,6 @@ def fetch(origin: Origin, folder: Path) -> None:
     published = [SVHN.split_list[name] for name in names]
     archives = [Archive(url, md5) for url, _, md5 in published]
     with fetched_archives("svhn", archives, origin, folder) as root:
-        parts = [SVHN(root, split=name) for name in names]
-    train, test = (raw_images(part.data, part.labels) for part in parts)
+        splits = [SVHN(root, split=name) for name in names]
+    train, test = (raw_images(split.data, split.labels) for split in splits)
     stored.store(folder, Dataset(train, test, tuple("0123456789")))

@@ -18,6 +18,6 @@ def fetch(origin: Origin, folder: Path) -> None:
     """Fetch both splits into `folder`."""
     archives = [Archive(url, md5) for url, _, md5 in USPS.split_list.values()]
     with fetched_archives("usps", archives, origin, folder) as root:
-        parts = [USPS(root, train=train) for train in (True, False)]
-    train, test = (raw_images(part.data, part.targets) for part in parts)
+        splits = [USPS(root, train=train) for train in (True, False)]
+    train, test = (raw_images(split.data, split.targets) for split in splits)
     stored.store(folder, Dataset(train, test, tuple("0123456789")))

@@ -1,4 +1,4 @@
-"""Grain: attributions summed over square blocks, for images whose pixels are too fine to read."""
+"""Attributions summed over square blocks, for images whose single pixels are too fine to read."""
 
 from typing import Any
 
@@ -6,13 +6,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 GRAINS = (1, 2, 4, 8)
-"""Sides of the blocks in pixels; 1 keeps single pixels."""
+"""Choices for the side of a block in pixels; 1 keeps single pixels."""
 
 
 def block_sums(maps: NDArray[Any], grain: int) -> NDArray[Any]:
-    """Maps (..., h, w) summed over blocks of this side; blocks at the edge may be smaller.
+    """Maps summed over blocks; those at the right and bottom edge may be smaller.
 
-    The blocks of a map have the same sum as its pixels.
+    The total of a map does not change.
+
+    Args:
+        maps: (..., h, w).
+        grain: Side of a block in pixels.
 
     Returns:
         (..., ⌈h / grain⌉, ⌈w / grain⌉).
@@ -25,7 +29,13 @@ def block_sums(maps: NDArray[Any], grain: int) -> NDArray[Any]:
 
 
 def spread(sums: NDArray[Any], grain: int, size: tuple[int, int]) -> NDArray[Any]:
-    """Maps (..., h, w) of this size in which each pixel has the sum of its block."""
+    """Maps (..., h, w) in which each pixel has the sum of its block.
+
+    Args:
+        sums: (..., ⌈h / grain⌉, ⌈w / grain⌉).
+        grain: Side of a block in pixels.
+        size: h and w.
+    """
     if grain == 1:
         return sums
     height, width = size

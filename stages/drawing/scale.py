@@ -1,4 +1,4 @@
-"""The one colour scale of a run, and how a map is painted with it."""
+"""A symmetric colour scale, and the colours of maps and images."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,22 +10,22 @@ from matplotlib.colors import Colormap
 from numpy.typing import NDArray
 
 COLORMAPS = {"red_blue": "RdBu_r", "orange_purple": "PuOr_r"}
-"""Diverging maps, near white in the middle, the warm end for what raises.
+"""matplotlib's names of the diverging colour maps: near white at 0, warm for positive values.
 
-Neither runs from red to green, so both ends stay apart for red-green and blue-yellow blindness;
-orange and purple differ in brightness as well, so they also stay apart in a grey print.
+None runs from red to green, so the two ends differ with red-green and with blue-yellow blindness;
+orange and purple also differ in brightness, so they differ in a grey print too.
 """
 
-FADED = 0.2  # share of a faded pixel's colour that is left
-FADED_ERRORS = 2  # standard errors up to which a pixel is faded
+FADED = 0.2  # share of its colour that a faded pixel keeps
+FADED_ERRORS = 2  # a pixel within this many standard errors of 0 is faded
 
-STEPS = 255  # odd, so that zero has a colour of its own
-INK_UNDER_MAP = 0.12  # how dark the image's darkest pixel is under a map
+STEPS = 255  # odd, so that 0 has its own colour
+INK_UNDER_MAP = 0.12  # darkness, 0 to 1, of the image's darkest pixel under a map
 
 
 @dataclass(frozen=True)
 class Scale:
-    """Colours of values from -limit to limit; stronger values keep the colour of the end.
+    """Colours of values from -limit to limit; values beyond get the colour of the nearer end.
 
     Attributes:
         limit: Value of the strongest colour, above 0, in output units per block.
@@ -40,20 +40,19 @@ class Scale:
     def __post_init__(self) -> None:
         if self.colormap not in COLORMAPS:
             raise ValueError(
-                f"report.colormap: no map is called {self.colormap!r}; "
-                f"choose one of {', '.join(COLORMAPS)}"
+                f"the colormap must be one of {', '.join(COLORMAPS)} (got {self.colormap!r})"
             )
         if not 0 < self.limit < np.inf:
             raise ValueError(f"the scale's limit must be a number above 0 (got {self.limit})")
 
     @property
     def warm(self) -> str:
-        """Colour of pixels that raise an output."""
+        """Name of the colour of positive values, which raise an output."""
         return self.colormap.split("_")[0]
 
     @property
     def cool(self) -> str:
-        """Colour of pixels that lower an output."""
+        """Name of the colour of negative values, which lower an output."""
         return self.colormap.split("_")[1]
 
     @cached_property
@@ -63,7 +62,7 @@ class Scale:
 
     @cached_property
     def table(self) -> NDArray[np.uint8]:
-        """Colours (STEPS, 3) from -limit to limit."""
+        """Colours (STEPS, 3) from -limit to limit, uint8."""
         colors: NDArray[np.uint8] = np.asarray(self.colors(np.arange(STEPS), bytes=True))
         return colors[:, :3]
 
@@ -73,16 +72,17 @@ class Scale:
         under: NDArray[np.floating] | None = None,
         errors: NDArray[np.floating] | None = None,
     ) -> NDArray[np.uint8]:
-        """Colour maps (..., h, w), darkened by what lies under them.
+        """Colours of maps, darkened by the image under them.
 
         Args:
-            maps: Output units per pixel.
+            maps: (..., h, w), output units per block.
             under: Brightness (..., h, w) in [0, 1] of the image beneath; None for white.
-            errors: Standard errors (..., h, w); pixels within two of them of 0 are faded, towards
-                the colour of 0. None to fade nothing.
+            errors: Standard errors (..., h, w) in the unit of `maps`; pixels within two of them of
+                0 are faded towards the colour of 0. None to fade nothing.
 
         Returns:
-            Colours (..., h, w, 3). Where `under` is 1 they are exactly those of the colour bar.
+            Colours (..., h, w, 3), uint8; exactly those of the colour bar where `under` is 1 and
+            nothing is faded.
         """
         half = STEPS // 2
         steps = np.rint(np.clip(maps / self.limit, -1, 1) * half).astype(np.int64) + half
@@ -106,16 +106,16 @@ def luma(images: NDArray[Any]) -> NDArray[np.float64]:
 
 
 def is_dark(images: NDArray[np.uint8]) -> bool:
-    """Whether these images (n, c, h, w) are grey and more than half of them is dark, as MNIST."""
+    """Whether images (n, c, h, w) are grey and more than half their pixels dark, as in MNIST."""
     return images.shape[1] == 1 and bool(np.median(images) < 128)
 
 
 def brightness_under_map(images: NDArray[Any], dark: bool) -> NDArray[np.float64]:
-    """Brightness that images have under their maps: faint, so that the maps stay readable.
+    """Brightness of images under their maps: faint, so that the maps stay readable.
 
     Args:
         images: (n, c, h, w) with 1 or 3 channels, 0 to 255.
-        dark: Use the negative, so that maps stay bright; one answer of `is_dark` for a run.
+        dark: Use the negatives, so that maps stay bright; `is_dark` of all images of a run.
 
     Returns:
         (n, h, w), from `1 - INK_UNDER_MAP` to 1.

@@ -1,4 +1,4 @@
-"""Lines of text, measured in pixels: cut, broken and made printable."""
+"""Lines of text measured in pixels: shortened, wrapped and made printable."""
 
 import itertools
 import unicodedata
@@ -15,19 +15,19 @@ from PIL import ImageDraw, ImageFont
 FONT = "DejaVu Sans"
 MISSING = "□"
 INK, MUTED, WRONG = "#1a1a1a", "#595959", "#a4161a"  # each at least 7:1 on white
-ASCENT = 0.93  # of the font: top of a line to its baseline, as a share of the size
+ASCENT = 0.93  # from the top of a line to its baseline, as a share of the font size
 _ANCHORS = {"left": "ls", "center": "ms", "right": "rs"}  # Pillow's names of points on the baseline
 
 
 @dataclass(frozen=True)
 class TextStyle:
-    """How a line is written.
+    """Size, colour and alignment of a line.
 
     Attributes:
         size: Font size in pixels.
-        color: As in CSS.
-        align: Which end of the line stands at the given place.
-        bold: Whether its strokes are thick.
+        color: CSS colour.
+        align: Which point of the line is at its x: left end, centre or right end.
+        bold: Use the bold font.
     """
 
     size: int = 12
@@ -42,8 +42,8 @@ BOLD = TextStyle(bold=True)
 CENTERED = TextStyle(align="center")
 QUIET = TextStyle(color=MUTED)
 SMALL = TextStyle(11, MUTED)
-UNDER_TILE = TextStyle(11, MUTED, "center")
-UNDER_TILE_BOLD = TextStyle(11, INK, "center", bold=True)
+UNDER_THUMBNAIL = TextStyle(11, MUTED, "center")
+UNDER_THUMBNAIL_BOLD = TextStyle(11, INK, "center", bold=True)
 TICK = TextStyle(11, INK, "center")
 
 
@@ -56,22 +56,22 @@ class Line(NamedTuple):
     style: TextStyle
 
     @property
-    def place(self) -> tuple[int, int]:
-        """Where its baseline starts, is halved or ends: whole pixels, so that letters are crisp."""
+    def baseline_point(self) -> tuple[int, int]:
+        """The aligned point of its baseline, in whole pixels so that letters are crisp."""
         return round(self.x), round(self.y + ASCENT * self.style.size)
 
     def draw(self, pen: ImageDraw.ImageDraw) -> None:
-        """Write it."""
+        """Draw it with Pillow."""
         font = _font_for(self.text, self.style.size, self.style.bold)
         anchor = _ANCHORS[self.style.align]
-        pen.text(self.place, self.text, self.style.color, font, anchor)
+        pen.text(self.baseline_point, self.text, self.style.color, font, anchor)
 
     @property
     def box(self) -> tuple[float, float, float, float]:
-        """Left, top, right and bottom edge of what it inks."""
+        """Left, top, right and bottom edge of its letters."""
         font = _font_for(self.text, self.style.size, self.style.bold)
         left, top, right, bottom = font.getbbox(self.text, anchor=_ANCHORS[self.style.align])
-        x, y = self.place
+        x, y = self.baseline_point
         return x + left, y + top, x + right, y + bottom
 
 
@@ -81,7 +81,7 @@ def _glyphs() -> frozenset[int]:
 
 
 def _font_file(bold: bool) -> Path:
-    """Ships with matplotlib, so letters are the same on every machine."""
+    """The font file that ships with matplotlib, so that letters are the same on every machine."""
     folder = Path(matplotlib.get_data_path(), "fonts", "ttf")
     return folder / ("DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf")
 
@@ -93,9 +93,9 @@ def _font(size: int, bold: bool, shaped: bool) -> ImageFont.FreeTypeFont:
 
 
 def _font_for(text: str, size: int, bold: bool) -> ImageFont.FreeTypeFont:
-    """The font: with the full layout for text from the right and combining marks alone.
+    """The font, with full layout only for right-to-left text and combining marks.
 
-    The basic layout keeps letters on whole pixels, and so crisp.
+    The basic layout keeps letters on whole pixels, which makes them crisp.
     """
     shaped = any(unicodedata.bidirectional(letter) in ("R", "AL", "NSM") for letter in text)
     return _font(size, bold, shaped)
@@ -122,14 +122,14 @@ def with_minus(number: str) -> str:
 
 
 def printable(names: Sequence[str], numbers: Iterable[int] | None = None) -> list[str]:
-    """Names of classes or images as the font can draw them.
+    """Names with characters that the font can draw.
 
-    A character the font lacks becomes □. Such a name, and an empty one, starts with its number, so
-    that no two names look the same.
+    Characters missing from the font become □. Such names, and empty ones, start with their number,
+    so that no two names look the same.
 
     Args:
-        names: To draw.
-        numbers: One for each, all different; by default 0, 1, …
+        names: Names of classes or images.
+        numbers: One for each name, all different; by default 0, 1, …
     """
     printables = []
     for number, name in zip(itertools.count() if numbers is None else numbers, names, strict=False):
@@ -144,7 +144,7 @@ def printable(names: Sequence[str], numbers: Iterable[int] | None = None) -> lis
 
 
 def shorten(text: str, width: float, style: TextStyle = BODY) -> str:
-    """The line, cut to at most `width` pixels; … replaces its middle, as ends tell names apart."""
+    """The line in at most `width` pixels; … replaces its middle, since names differ at the ends."""
     if text_width(text, style) <= width:
         return text
     for kept in range(len(text) - 1, 1, -1):
@@ -155,7 +155,7 @@ def shorten(text: str, width: float, style: TextStyle = BODY) -> str:
 
 
 def wrap(text: str, width: float, style: TextStyle = BODY) -> list[str]:
-    """Lines of at most `width` pixels, broken at spaces; a word longer than that is cut."""
+    """Lines of at most `width` pixels, broken at spaces; longer words are shortened."""
     lines = [""]
     for word in text.split():
         longer = f"{lines[-1]} {word}".strip()
@@ -169,6 +169,6 @@ def wrap(text: str, width: float, style: TextStyle = BODY) -> list[str]:
 
 
 def fold(text: str, width: float) -> list[str]:
-    """A name in one or two lines of at most `width` pixels, the second cut if need be."""
+    """A name in one or two lines of at most `width` pixels, the second shortened if necessary."""
     first, *rest = wrap(text, width)
     return [first, shorten(text[len(first) :].strip(), width)] if rest else [first]

@@ -1,4 +1,4 @@
-"""Our DeepSHAP engine: shap.DeepExplainer's values, faster, and additive where shap's are not."""
+"""The deepshap engine: values of shap.DeepExplainer, faster, and additive for more networks."""
 
 from torch import Tensor, nn
 
@@ -11,7 +11,7 @@ from stages.sampling.background import group_sizes
 
 
 def build(network: nn.Module, background: Tensor, seed: int) -> Attribute:
-    """Prepare the method; it does not sample, so `seed` is not used."""
+    """Prepare the method; `seed` is unused, since nothing is sampled."""
     try:
         explainer = DeepShap(network, background)
     except UnsupportedOperation as error:
@@ -24,7 +24,8 @@ def build(network: nn.Module, background: Tensor, seed: int) -> Attribute:
     n_groups = len(group_sizes(len(background)))
 
     def attribute(images: Tensor, classes: Tensor) -> Attributions:
-        alike = bool((classes == classes[0]).all())  # then much is computed once for all images
+        # The same classes for all images allow sharing much of the work.
+        alike = bool((classes == classes[0]).all())
         outputs = classes[0] if alike else classes
         values, means = explainer.attribute_by_group(images, outputs, max(1, n_groups))
         return Attributions(values.cpu().numpy(), means.cpu().numpy() if n_groups else None)

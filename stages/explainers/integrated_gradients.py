@@ -1,7 +1,7 @@
-"""Integrated gradients, mean over the background: expected gradients without sampling.
+"""Integrated gradients averaged over the background: expected gradients without sampling.
 
-A path leads from each background image to the explained one, so base values and sums are those of
-the other methods. With a single black image as the background it is the method as published.
+A path leads from each background image to the explained one, so base values and sums equal those
+of the other methods. With a single black background image it is the published method.
 
 Source: Sundararajan et al. 2017, arXiv:1703.01365; the mean over the background, Erion et al.
 2021, arXiv:1906.10670.
@@ -15,22 +15,24 @@ from torch import Tensor, nn
 from stages.explainers.base.contract import Attribute, Attributions
 from stages.networks.parallel import one_core_each
 
-STEPS = 20  # points of a path, in the middle of as many equal parts
-BATCH_SIZE = 100  # paths at once; limits memory, changes nothing else
+STEPS = 20  # points of a path: the midpoints of equal segments
+BATCH_SIZE = 100  # paths at once; affects only memory
 
 
 def build(network: nn.Module, background: Tensor, seed: int) -> Attribute:
-    """Prepare the method; it does not sample, so `seed` is not used."""
+    """Prepare the method; `seed` is unused, since nothing is sampled."""
 
     def attribute(images: Tensor, classes: Tensor) -> Attributions:
         with one_core_each(images.device) as run:
-            values = list(run(partial(_of_image, network, background), images, classes))
+            values = list(run(partial(_attribute_image, network, background), images, classes))
         return Attributions(torch.stack(values).cpu().numpy())
 
     return attribute
 
 
-def _of_image(network: nn.Module, background: Tensor, image: Tensor, classes: Tensor) -> Tensor:
+def _attribute_image(
+    network: nn.Module, background: Tensor, image: Tensor, classes: Tensor
+) -> Tensor:
     """Attributions (c, h, w, m) of an image (c, h, w) to classes (m,)."""
     totals = torch.zeros((len(classes), *image.shape), dtype=image.dtype, device=image.device)
     for start in background.split(BATCH_SIZE):

@@ -1,4 +1,4 @@
-"""shap.DeepExplainer, the reference: exact for the layers that it knows, slow, memory-hungry."""
+"""shap.DeepExplainer, the reference: exact for the layers it supports, but slow and large."""
 
 import warnings
 
@@ -9,12 +9,12 @@ from stages.explainers.base.contract import Attribute, Attributions, select_clas
 
 
 def build(network: nn.Module, background: Tensor, seed: int) -> Attribute:
-    """Prepare the method; it does not sample, so `seed` is not used."""
+    """Prepare the method; `seed` is unused, since nothing is sampled."""
     explainer = shap.DeepExplainer(network, background)
 
     def attribute(images: Tensor, classes: Tensor) -> Attributions:
         with warnings.catch_warnings():
-            # Our first layer is affine: shap falls back to its gradient, which is exact.
+            # shap falls back to the gradient, which is exact for this affine layer.
             warnings.filterwarnings("ignore", message="unrecognized nn.Module: Standardize")
             values = explainer.shap_values(images, check_additivity=False)
         return Attributions(select_classes(values, classes))

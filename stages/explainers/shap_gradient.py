@@ -1,4 +1,4 @@
-"""shap.GradientExplainer, expected gradients: for any network, but sampled, so not exact."""
+"""shap.GradientExplainer, expected gradients: works for any network, but samples: not exact."""
 
 import shap
 from torch import Tensor, nn
@@ -7,7 +7,7 @@ from stages.explainers.base.contract import Attribute, Attributions, select_clas
 
 
 def build(network: nn.Module, background: Tensor, seed: int) -> Attribute:
-    """Prepare the method; each call samples from the same seed."""
+    """Prepare the method; every call samples with the same seed."""
     explainer = shap.GradientExplainer(network, background)
 
     def attribute(images: Tensor, classes: Tensor) -> Attributions:

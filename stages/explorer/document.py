@@ -54,7 +54,7 @@ def page_content(run: Run) -> dict[str, Any]:
     explanation, predictions, scale = run.explanation, run.predictions, run.scale
     about, class_names = explanation.about, explanation.class_names
     live = live_panel(run)
-    packed = pack(explanation, run.summary, run.page_block, live.n_bytes)
+    packed = pack(explanation, run.summary, run.page_downsampling_factor, live.n_bytes)
     counts = confusion_counts(predictions.labels, predictions.predicted, len(class_names))
     cells = np.argwhere(counts)
     return {

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from stages.artifacts.explanation import Explanation
-from stages.drawing.tiles import average
+from stages.drawing.thumbnails import average
 from stages.figures.displayed_maps import shown_maps
 from stages.measures.attributions.summary import Summary
 

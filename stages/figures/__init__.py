@@ -1,1 +1,1 @@
-"""Pictures and the explorer page. For report alone."""
+"""Pictures of a run, one kind a file, and their captions. For report, `explorer` and `tools`."""

@@ -1,4 +1,4 @@
-"""Class means: what the explained images of a class have in common."""
+"""Class means: the mean image and mean attributions of each class."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,50 +15,50 @@ from stages.drawing.layout import (
     NARROWEST_PAGE,
     PAGE_WIDTH,
     TITLE_TOP,
-    UNDER_TILE_TOP,
+    UNDER_THUMBNAIL_TOP,
 )
 from stages.drawing.scale import Scale
-from stages.drawing.text import CENTERED, TITLE, UNDER_TILE, shorten
-from stages.drawing.tiles import Fit, Painter
+from stages.drawing.text import CENTERED, TITLE, UNDER_THUMBNAIL, shorten
+from stages.drawing.thumbnails import Fit, Painter
 from stages.figures import captions
 from stages.figures.displayed_maps import n_shown
 from stages.figures.footer import Footer
 from stages.figures.run import Run
 from stages.measures.attributions.summary import PERCENTILE
 
-MOST_BLOCKS = 4  # of classes in one picture
+MOST_BANDS = 4  # in one picture; a band has a row of classes
 ROWS = ("mean image", "mean attribution", "mean |attribution|")
-LARGEST_TILE = 336
+LARGEST_THUMBNAIL = 336
 
-LABEL = 112  # pixels from the margin to the tiles: the names of the rows
+LABEL = 112  # pixels from the margin to the thumbnails: the names of the rows
 LABEL_TEXT = LABEL - 12
-LABEL_LIFT = 10  # above the middle of its row
-FIRST_BLOCK_TOP = 44
-HEAD = 38  # name and number of images above the tiles of a class
-UNDER_ROW = 22  # the sum, and space to the next row
-BETWEEN_BLOCKS = 10
+LABEL_LIFT = 10  # from the top of a label to the middle of its row
+FIRST_BAND_TOP = 44
+HEAD = 38  # name and number of images above the thumbnails of a class
+UNDER_ROW = 22  # the sum, and space before the next row
+BETWEEN_BANDS = 10
 
 
 @dataclass(frozen=True)
 class ClassMeans:
-    """The means of a run on the scale they share, and where they stand in a picture.
+    """The class means of a run, with their colour scale and layout.
 
-    Means are far weaker than the attributions of one image, so they have a scale of their own.
+    Means are much weaker than the attributions of one image, so they have their own scale.
 
     Attributes:
-        run: What is drawn.
+        run: The run.
     """
 
     run: Run
 
     @cached_property
     def classes(self) -> NDArray[np.int64]:
-        """Those that have explained images with a map of them; the others are left out."""
+        """Classes with at least one explained image that has a map of its own class."""
         return np.flatnonzero(self.run.summary.counts)
 
     @cached_property
     def scale(self) -> Scale:
-        """Reaches as far as the strongest means."""
+        """The scale of all means, up to the strongest."""
         strengths = self.run.summary.mean_strengths[self.classes]
         limit = float(np.percentile(strengths, PERCENTILE))
         return Scale(limit or float(strengths.max()) or 1.0, self.run.colormap, self.run.grain)
@@ -70,9 +70,9 @@ class ClassMeans:
 
     @cached_property
     def fit(self) -> Fit:
-        """Tiles that fill the page's width."""
+        """Thumbnails that fill the page's width."""
         room = PAGE_WIDTH - 2 * MARGIN - LABEL
-        return Fit.in_row(self.run.image_size, room, self.columns, LARGEST_TILE)
+        return Fit.in_row(self.run.image_size, room, self.columns, LARGEST_THUMBNAIL)
 
     @property
     def step(self) -> int:
@@ -86,21 +86,21 @@ class ClassMeans:
         return self.fit.height + UNDER_ROW
 
     @property
-    def block_step(self) -> int:
-        """Pixels from one block of classes to the next."""
-        return HEAD + len(ROWS) * self.row_step + BETWEEN_BLOCKS
+    def band_step(self) -> int:
+        """Pixels from one band of classes to the next."""
+        return HEAD + len(ROWS) * self.row_step + BETWEEN_BANDS
 
 
 def draw_class_means(folder: Path, run: Run) -> list[Path]:
     """Draw the mean image and attribution of each class: `class_means_000.png` and so on.
 
     Returns:
-        What was written: one picture up to forty classes, then one more for each forty; none if
-        no image has a map of its true class.
+        The files written, one for each forty classes; none if no image has a map of its true
+        class.
     """
     means = ClassMeans(run)
     paths: list[Path] = []
-    n_classes = means.columns * MOST_BLOCKS
+    n_classes = means.columns * MOST_BANDS
     for start in range(0, len(means.classes), max(1, n_classes)):
         path = folder / f"class_means_{len(paths):03d}.png"
         draw_means(means, means.classes[start : start + n_classes]).save(path)
@@ -109,18 +109,18 @@ def draw_class_means(folder: Path, run: Run) -> list[Path]:
 
 
 def draw_means(means: ClassMeans, classes: NDArray[np.int64]) -> Board:
-    """Draw the means of these classes, each of which has explained images."""
+    """A picture of the means of these classes, a subset of `means.classes`."""
     width = max(NARROWEST_PAGE, MARGIN + LABEL + means.columns * means.step + MARGIN)
-    bottom = FIRST_BLOCK_TOP + -(-len(classes) // means.columns) * means.block_step
+    bottom = FIRST_BAND_TOP + -(-len(classes) // means.columns) * means.band_step
     footer = Footer(_caption(means), width)
     board = Board(width, bottom + footer.height)
-    board.write(MARGIN, TITLE_TOP, "What speaks for each class, on average", TITLE)
-    for place, shown in enumerate(classes):
-        block, column = divmod(place, means.columns)
-        y = FIRST_BLOCK_TOP + block * means.block_step
+    board.write(MARGIN, TITLE_TOP, "Evidence for each class, on average", TITLE)
+    for position, class_number in enumerate(classes):
+        band, column = divmod(position, means.columns)
+        y = FIRST_BAND_TOP + band * means.band_step
         if column == 0:
             _write_row_names(board, means, y)
-        _draw_class(board, means, int(shown), (MARGIN + LABEL + column * means.step, y))
+        _draw_class(board, means, int(class_number), (MARGIN + LABEL + column * means.step, y))
     footer.draw(board, means.scale, means.run.explanation.about)
     return board
 
@@ -132,24 +132,28 @@ def _write_row_names(board: Board, means: ClassMeans, y: int) -> None:
         board.paragraph(MARGIN, top, name, LABEL_TEXT)
 
 
-def _draw_class(board: Board, means: ClassMeans, shown: int, corner: tuple[int, int]) -> None:
-    """Draw a class's name, number of images and three tiles, with its top left corner there."""
+def _draw_class(
+    board: Board, means: ClassMeans, class_number: int, corner: tuple[int, int]
+) -> None:
+    """Draw a class's name, number of images and three thumbnails; `corner` is the top left."""
     run, fit, (x, y) = means.run, means.fit, corner
-    middle = x + fit.width / 2
-    name = shorten(run.class_names[shown], means.step - GAP)
+    summary, middle = run.summary, x + fit.width / 2
+    name = shorten(run.class_names[class_number], means.step - GAP)
     board.write(middle, y, name, CENTERED)
-    board.write(middle, y + LINE, f"n = {run.summary.counts[shown]:,}", UNDER_TILE)
+    board.write(middle, y + LINE, f"n = {summary.counts[class_number]:,}", UNDER_THUMBNAIL)
     explanation = run.explanation
-    own = (explanation.labels == shown) & (explanation.map_indices(shown) >= 0)
-    images = explanation.images[own]
+    own_class = explanation.labels == class_number
+    images = explanation.images[own_class & (explanation.map_indices(class_number) >= 0)]
     image = np.rint(images.mean(axis=0)).astype(np.uint8)
-    maps = np.stack([run.summary.means[shown], run.summary.mean_strengths[shown]])
+    maps = np.stack([summary.means[class_number], summary.mean_strengths[class_number]])
     net, size = (captions.signed(float(total), explanation.about) for total in maps.sum((1, 2)))
-    tiles = Painter(means.scale, fit, run.dark).paint(image, maps)
-    for row, (tile, total) in enumerate(zip(tiles, ("", net, size.lstrip("+")), strict=True)):
+    thumbnails = Painter(means.scale, fit, run.dark).paint(image, maps)
+    for row, (thumbnail, total) in enumerate(
+        zip(thumbnails, ("", net, size.lstrip("+")), strict=True)
+    ):
         top = y + HEAD + row * means.row_step
-        board.tile(x, top, tile, "other")
-        board.write(middle, top + fit.height + UNDER_TILE_TOP, total, UNDER_TILE)
+        board.thumbnail(x, top, thumbnail, "other")
+        board.write(middle, top + fit.height + UNDER_THUMBNAIL_TOP, total, UNDER_THUMBNAIL)
 
 
 def _caption(means: ClassMeans) -> str:
@@ -160,13 +164,13 @@ def _caption(means: ClassMeans) -> str:
         f" {empty} classes have no explained image{with_map} and are left out." if empty else ""
     )
     return (
-        f"For each class, over its n explained images{with_map}: the mean of the attribution to "
-        f"that very class and, below, of its size whatever the sign, in "
-        f"{captions.unit(about, means.scale.grain)}, against {captions.background(about)}, by "
-        f"{captions.method(about)}. What is strong in the lower map and pale in the upper one "
-        "speaks for the class in some images and against it in others. Under each map: its sum "
-        "over all pixels. The mean image lies faintly under it. Both have one scale: "
-        f"±{captions.number(means.scale.limit)}, the {PERCENTILE}th percentile of mean "
+        f"For each class, over its n explained images{with_map}: the mean attribution to this "
+        "class and, below it, the mean |attribution|, in "
+        f"{captions.unit(about, means.scale.grain)}, relative to {captions.background(about)}, by "
+        f"{captions.method(about)}. Pixels that are strong in the lower map and pale in the upper "
+        "one are evidence for the class in some images and against it in others. Below each map: "
+        "its sum over all pixels. The mean image is drawn faintly underneath. Both maps share one "
+        f"scale: ±{captions.number(means.scale.limit)}, the {PERCENTILE}th percentile of mean "
         "|attribution|."
-        f"{captions.block_sentence(means.fit.block)}{absent}"
+        f"{captions.downsampling_sentence(means.fit.factor)}{absent}"
     )

@@ -1,4 +1,4 @@
-"""Contrasts: why one class and not another, as the difference of their attributions."""
+"""Contrasts: why one class and not another, as the difference of two attribution maps."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +13,7 @@ from stages.drawing.layout import (
     MARGIN,
     MARK_WIDTH,
     TITLE_TOP,
-    UNDER_TILE_TOP,
+    UNDER_THUMBNAIL_TOP,
 )
 from stages.drawing.text import (
     BODY,
@@ -22,12 +22,12 @@ from stages.drawing.text import (
     QUIET,
     SMALL,
     TITLE,
-    UNDER_TILE,
-    UNDER_TILE_BOLD,
+    UNDER_THUMBNAIL,
+    UNDER_THUMBNAIL_BOLD,
     WRONG,
     shorten,
 )
-from stages.drawing.tiles import Fit, Painter
+from stages.drawing.thumbnails import Fit, Painter
 from stages.figures import captions
 from stages.figures.chosen_contrasts import (
     Contrast,
@@ -39,29 +39,29 @@ from stages.figures.chosen_contrasts import (
 from stages.figures.footer import Footer
 from stages.figures.run import Run
 
-LARGEST_TILE = 128
-TILES = 4  # on a card: the image, a, b, a - b
-CARDS = 2  # in a row
+LARGEST_THUMBNAIL = 128
+THUMBNAILS = 4  # on a card: the image, a, b, a - b
+CARDS = 2  # per row
 BETWEEN_CARDS = 28
 FIRST_CARD_TOP = 52
 
-LABEL = 138  # pixels from a card's left edge to its image: what is said of it
+LABEL = 138  # pixels from a card's left edge to its image, for the text about it
 LABEL_TEXT = LABEL - 12
 LABEL_HEIGHT = 70
 TRUE_TOP, PREDICTED_TOP, PROBABILITIES_TOP = 16, 34, 52  # in the label
-HEAD = 18  # what each tile shows, above it
-UNDER_CARD = 30  # the sums, and space to the next card
+HEAD = 18  # class names above the thumbnails
+UNDER_CARD = 30  # the sums, and space before the next card
 
 A_MINUS_B = "a \N{MINUS SIGN} b"
 
 
 @dataclass(frozen=True)
 class Picture:
-    """One picture of contrasts.
+    """Content of one picture of contrasts.
 
     Attributes:
-        title: First line of text.
-        caption: What was chosen, as the start of its caption.
+        title: Title of the picture.
+        caption: Which images were chosen: the first sentences of the caption.
         contrasts: One for each card.
     """
 
@@ -71,11 +71,12 @@ class Picture:
 
 
 def draw_contrasts(folder: Path, run: Run) -> list[Path]:
-    """Draw `contrast_mistakes.png` and `contrast_pair.png`, as far as there is something to show.
+    """Draw `contrast_mistakes.png` and `contrast_pair.png`.
 
     Returns:
-        What was written: no first picture if no mistake was explained, no second one if the test
-        split holds no mistake or no image of the pair was explained, each for both classes.
+        The files written. The first is omitted if no explained mistake has maps of both classes;
+        the second if the test split has no mistake or no explained image of the pair has maps of
+        both classes.
     """
     pictures = {
         "contrast_mistakes": picture_of_mistakes(run),
@@ -90,7 +91,7 @@ def draw_contrasts(folder: Path, run: Run) -> list[Path]:
 
 
 def picture_of_mistakes(run: Run) -> Picture | None:
-    """The most confident mistakes; None if none was explained."""
+    """The most confident explained mistakes; None if there are none."""
     contrasts = contrasts_of_mistakes(run.explanation)
     caption = (
         f"The {len(contrasts)} most confident mistakes among the explained images: "
@@ -100,7 +101,7 @@ def picture_of_mistakes(run: Run) -> Picture | None:
 
 
 def picture_of_pair(run: Run) -> Picture | None:
-    """The most confused pair of explained classes; None without a mistake or an image of them."""
+    """The most confused pair of explained classes; None if it has no explained image."""
     names, predictions = run.class_names, run.predictions
     counts = confusion_counts(predictions.labels, predictions.predicted, len(names))
     cell = most_confused(counts, np.unique(run.explanation.classes))
@@ -109,30 +110,32 @@ def picture_of_pair(run: Run) -> Picture | None:
         return None
     true, predicted = (names[number] for number in cell)
     explained, (label, output) = run.explanation, cell
-    made = bool(((explained.labels == label) & (explained.predicted == output)).any())
-    first = "that mistake first, then" if made else "none of them that mistake; first"
+    mistaken = bool(((explained.labels == label) & (explained.predicted == output)).any())
+    order = "first those with this mistake, then the most undecided between the two"
+    if not mistaken:
+        order = "none with this mistake; the most undecided between the two come first"
     between = "" if run.explanation.explains_all_classes else " between explained classes"
     caption = (
-        f"The most frequent mistake of the test split{between}: {true} taken for {predicted}, "
-        f"{counts[cell]:,} of {counts[cell[0]].sum():,} times. Explained images of both "
-        f"classes, {first} those between the two."
+        f"The most frequent mistake in the test split{between}: {true} taken for {predicted}, "
+        f"{counts[cell]:,} of {counts[cell[0]].sum():,} times. Explained images of both classes, "
+        f"{order}."
     )
     title = f"The most confused pair: why a = {predicted} and not b = {true}?"
     return Picture(title, caption, contrasts)
 
 
 def draw_contrast(run: Run, picture: Picture) -> Board:
-    """Draw two images to a row, each with the maps for a, for b, and for a and not b."""
-    fit = Fit.readable(run.image_size, LARGEST_TILE)
-    card_width = LABEL + TILES * fit.column
+    """Cards, two to a row: an image with its maps for a, for b, and their difference."""
+    fit = Fit.readable(run.image_size, LARGEST_THUMBNAIL)
+    card_width = LABEL + THUMBNAILS * fit.column
     row_step = HEAD + max(fit.height, LABEL_HEIGHT) + UNDER_CARD
     width = MARGIN + CARDS * card_width + BETWEEN_CARDS + MARGIN
     footer = Footer(_caption(run, picture, fit), width)
     n_rows = -(-len(picture.contrasts) // CARDS)
     board = Board(width, FIRST_CARD_TOP + n_rows * row_step + footer.height)
     board.write(MARGIN, TITLE_TOP, shorten(picture.title, width - 2 * MARGIN, TITLE), TITLE)
-    for place, contrast in enumerate(picture.contrasts):
-        row, column = divmod(place, CARDS)
+    for position, contrast in enumerate(picture.contrasts):
+        row, column = divmod(position, CARDS)
         x = MARGIN + column * (card_width + BETWEEN_CARDS)
         _draw_card(board, run, fit, contrast, (x, FIRST_CARD_TOP + row * row_step))
     footer.draw(board, run.scale, run.explanation.about)
@@ -142,56 +145,56 @@ def draw_contrast(run: Run, picture: Picture) -> Board:
 def _draw_card(
     board: Board, run: Run, fit: Fit, contrast: Contrast, corner: tuple[int, int]
 ) -> None:
-    """Draw one contrast with its top left corner there."""
+    """Draw one contrast; `corner` is the top left."""
     x, y = corner
     explanation = run.explanation
-    image, plus, minus = contrast
-    places = np.array([explanation.map_indices(number)[image] for number in (plus, minus)])
-    plus_sum, minus_sum = run.summary.sums[image, places]
+    index, plus, minus = contrast
+    map_indices = np.array([explanation.map_indices(k)[index] for k in (plus, minus)])
+    plus_sum, minus_sum = run.summary.sums[index, map_indices]
     _write_label(board, run, contrast, (x, y + HEAD))
-    a, b = run.maps(image, places)
-    errors = run.errors(image, places)
-    if errors is not None:  # that of a difference is at most the sum of both
+    a, b = run.maps(index, map_indices)
+    errors = run.errors(index, map_indices)
+    if errors is not None:  # the sum bounds the error of the difference
         errors = np.stack([*errors, errors.sum(axis=0)])
     painter = Painter(run.scale, fit, run.dark)
-    photo, *tiles = painter.paint(explanation.images[image], np.stack([a, b, a - b]), errors)
-    board.tile(x + LABEL, y + HEAD, photo)
+    photo, *thumbnails = painter.paint(explanation.images[index], np.stack([a, b, a - b]), errors)
+    board.thumbnail(x + LABEL, y + HEAD, photo)
     heads = (f"a: {run.class_names[plus]}", f"b: {run.class_names[minus]}", A_MINUS_B)
     totals = (plus_sum, minus_sum, plus_sum - minus_sum)
-    roles: tuple[Role, ...] = (run.role(image, plus), run.role(image, minus), "other")
-    for column, (tile, role) in enumerate(zip(tiles, roles, strict=True)):
+    roles: tuple[Role, ...] = (run.role(index, plus), run.role(index, minus), "other")
+    for column, (thumbnail, role) in enumerate(zip(thumbnails, roles, strict=True)):
         left = x + LABEL + (1 + column) * fit.column
         middle = left + fit.width / 2
         difference = heads[column] == A_MINUS_B
         style = replace(CENTERED, bold=difference)
         board.write(middle, y, shorten(heads[column], fit.column - GAP, style), style)
-        board.tile(left, y + HEAD, tile, role)
+        board.thumbnail(left, y + HEAD, thumbnail, role)
         total = captions.signed(totals[column], explanation.about)
-        foot = y + HEAD + fit.height + UNDER_TILE_TOP
-        board.write(middle, foot, total, UNDER_TILE_BOLD if difference else UNDER_TILE)
+        top = y + HEAD + fit.height + UNDER_THUMBNAIL_TOP
+        board.write(middle, top, total, UNDER_THUMBNAIL_BOLD if difference else UNDER_THUMBNAIL)
 
 
 def _write_label(board: Board, run: Run, contrast: Contrast, corner: tuple[int, int]) -> None:
-    """Write which image it is, its true class, its prediction and the probabilities of a and b."""
+    """Write the image's title, true and predicted class, and the probabilities of a and b."""
     (x, y), explanation, names = corner, run.explanation, run.class_names
-    image, plus, minus = contrast
-    true, predicted = int(explanation.labels[image]), int(explanation.predicted[image])
-    board.write(x, y, shorten(run.titles[image], LABEL_TEXT, SMALL), SMALL)
+    index, plus, minus = contrast
+    true, predicted = int(explanation.labels[index]), int(explanation.predicted[index])
+    board.write(x, y, shorten(run.titles[index], LABEL_TEXT, SMALL), SMALL)
     board.write(x, y + TRUE_TOP, shorten(f"true: {names[true]}", LABEL_TEXT, BOLD), BOLD)
     mark, style = ("✓", BODY) if true == predicted else ("✗", replace(BODY, color=WRONG))
     board.write(x, y + PREDICTED_TOP, mark, style)
     name = shorten(names[predicted], LABEL_TEXT - MARK_WIDTH)
     board.write(x + MARK_WIDTH, y + PREDICTED_TOP, name, style)
     for row, (letter, number) in enumerate((("a", plus), ("b", minus))):
-        probability = f"p({letter}) = {explanation.probabilities[image, number]:.3f}"
+        probability = f"p({letter}) = {explanation.probabilities[index, number]:.3f}"
         board.write(x, y + PROBABILITIES_TOP + LINE * row, probability, QUIET)
 
 
 def _caption(run: Run, picture: Picture, fit: Fit) -> str:
     return (
-        f"{picture.caption} {A_MINUS_B} is the map of a minus the map of b: what speaks for a "
-        f"rather than b ({run.scale.warm}) or for b rather than a ({run.scale.cool}). "
-        f"{captions.map_sentences(run, fit.block, run.grain)} {captions.scale_sentence(run)} "
-        "Under each map: its sum over all pixels. Solid frame: predicted class. Dashed frame: "
-        "true class, where it is another."
+        f"{picture.caption} {A_MINUS_B} is the map of a minus the map of b: evidence for a rather "
+        f"than b ({run.scale.warm}) or for b rather than a ({run.scale.cool}). "
+        f"{captions.map_sentences(run, fit.factor, run.grain)} {captions.scale_sentence(run)} "
+        "Below each map: its sum over all pixels. Solid frame: predicted class. Dashed frame: "
+        "true class, if different."
     )

@@ -1,4 +1,4 @@
-"""The maps shown of an image, where there are too many to show all."""
+"""Chooses the maps to draw of an image that has too many to draw all."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,18 +10,18 @@ TOP_MAPS = 10
 
 
 def n_shown(n_maps: int) -> int:
-    """How many maps are shown: all up to twelve, else ten."""
+    """How many maps of an image are drawn: all up to twelve, else ten."""
     return n_maps if n_maps <= ALL_MAPS_UP_TO else TOP_MAPS
 
 
 def shown_maps(explained: ExplainedImages) -> NDArray[np.int64]:
-    """The maps that are drawn of each image.
+    """The maps to draw of each image.
 
-    Up to twelve: all, in their order. More: those of the ten most probable classes, the most
-    probable first, the last of them giving way to the true class where that has another map.
+    Up to twelve maps: all, in order. More: those of the ten most probable classes, the most
+    probable first; the true class replaces the last if it has a map and is not among them.
 
     Returns:
-        Positions among the maps of an image, (n, m) or (n, 10).
+        Map indices, (n, m) or (n, 10).
     """
     n_images, n_maps = explained.classes.shape
     if n_shown(n_maps) == n_maps:

@@ -1,4 +1,4 @@
-"""The foot of a picture: its colour bar and its caption."""
+"""The footer of a picture: colour bar and caption."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,18 +10,18 @@ from stages.drawing.scale import Scale
 from stages.drawing.text import QUIET, line_height, wrap
 from stages.figures import captions
 
-ABOVE = 8  # pixels between the picture and its foot
+ABOVE = 8  # pixels between the picture and its footer
 BAR_HEIGHT = 60
-BETWEEN = 28  # the colour bar and the caption
+BETWEEN = 28  # between the colour bar and the caption
 CAPTION_LEFT = MARGIN + BAR_WIDTH + BETWEEN
 
 
 @dataclass(frozen=True)
 class Footer:
-    """A colour bar and the caption right of it, across the whole width of a picture.
+    """A colour bar with the caption on its right, across the whole width of a picture.
 
     Attributes:
-        caption: What the picture shows.
+        caption: Text of the caption.
         width: Width of the picture in pixels.
     """
 
@@ -30,7 +30,7 @@ class Footer:
 
     @property
     def height(self) -> int:
-        """Pixels to leave below the rest of the picture."""
+        """Height in pixels, margins included."""
         n_lines = len(wrap(self.caption, self._caption_width, QUIET))
         return ABOVE + max(BAR_HEIGHT, n_lines * line_height(QUIET)) + MARGIN
 
@@ -39,7 +39,7 @@ class Footer:
         return self.width - CAPTION_LEFT - MARGIN
 
     def draw(self, board: Board, scale: Scale, about: Mapping[str, Any]) -> None:
-        """Draw both at the foot of the board."""
+        """Draw both at the bottom of the board."""
         y = board.height - self.height + ABOVE
         board.color_bar(MARGIN, y, scale, captions.bar_label(about, scale))
         board.paragraph(CAPTION_LEFT, y, self.caption, self._caption_width)

@@ -1,4 +1,4 @@
-"""What all pictures of a run share."""
+"""The results of a run as all its pictures need them."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,21 +22,21 @@ from stages.measures.attributions.summary import Summary, summarise
 from stages.measures.attributions.tables import class_table
 
 _NO_NETWORK = PortableNetwork(reason="the page was made without it")
-PAGE_SIDE = 64  # pixels; larger images are averaged down to at most this on the explorer page
+PAGE_SIDE = 64  # pixels; the explorer page downsamples larger images to at most this
 
 
 @dataclass(frozen=True)
 class Run:
-    """An explanation, and what is needed to draw it.
+    """An explanation with the other results and the options needed to draw it.
 
     Attributes:
         explanation: SHAP values of the explained test images.
-        predictions: For the whole test split.
-        training: The training split, of which samples are shown.
+        predictions: Predictions for the whole test split.
+        training: The training split, source of the samples.
         colormap: One of the names in `stages.drawing.scale.COLORMAPS`.
         fade: Whether pixels within two standard errors of 0 are drawn pale.
-        grain: Side in pixels of the blocks whose attributions the pictures sum.
-        portable: The network that was explained, for the explorer, or why it is not there.
+        grain: Side in pixels of the blocks over which the pictures sum attributions.
+        portable: The explained network for the explorer page, or the reason why it is missing.
         measures: Measures of the explanation; None if it was not measured.
     """
 
@@ -51,43 +51,43 @@ class Run:
 
     @cached_property
     def summary(self) -> Summary:
-        """Totals over all attributions; reads them once."""
-        grains = (self.grain, 1, *(grain * self.page_block for grain in GRAINS[1:]))
+        """Totals over all attributions, computed in a single pass."""
+        grains = (self.grain, 1, *(grain * self.page_downsampling_factor for grain in GRAINS[1:]))
         return summarise(self.explanation, tuple(dict.fromkeys(grains)))
 
     @cached_property
     def metrics(self) -> dict[str, float]:
-        """The headline numbers of the explanation, the most important first."""
+        """Headline numbers of the explanation, the most important first."""
         return headline_numbers(self.explanation, self.summary, self.measures)
 
     @cached_property
     def class_table(self) -> pd.DataFrame:
-        """How well each class is predicted and explained."""
+        """A row for each class: how well it is predicted and explained."""
         return class_table(self.predictions, self.explanation, self.summary)
 
     @cached_property
     def scale(self) -> Scale:
-        """The one colour scale of the run."""
+        """The colour scale of all maps of the run."""
         return Scale(self.summary.limits[self.grain], self.colormap, self.grain)
 
     @cached_property
-    def shown(self) -> NDArray[np.int64]:
-        """Which maps of each image are drawn, as positions among them (n, s)."""
+    def shown_maps(self) -> NDArray[np.int64]:
+        """Map indices of the maps that are drawn of each image (n, s)."""
         return shown_maps(self.explanation)
 
     @cached_property
     def class_names(self) -> list[str]:
-        """Names of the classes as the font can draw them."""
+        """Class names with characters that the font can draw."""
         return printable(self.explanation.class_names)
 
     @cached_property
     def titles(self) -> list[str]:
-        """What to call each explained image, as the font can draw it."""
+        """Titles of the explained images with characters that the font can draw."""
         return printable(self.explanation.titles, self.explanation.indices)
 
     @cached_property
     def dark(self) -> bool:
-        """Whether maps lie on the negative of their image."""
+        """Whether maps are drawn over the negative of their image."""
         return is_dark(self.explanation.images)
 
     @property
@@ -97,24 +97,26 @@ class Run:
         return height, width
 
     @property
-    def page_block(self) -> int:
-        """Side in pixels of the squares that the explorer page averages, 1 for none."""
+    def page_downsampling_factor(self) -> int:
+        """Downsampling factor of the explorer page, 1 for none."""
         return -(-max(self.image_size) // PAGE_SIDE)
 
-    def maps(self, image: int, places: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Some of an image's maps, attributions summed over channels and blocks (s, h', w')."""
-        return block_sums(self.explanation.maps(image, places), self.grain)
+    def maps(self, image_index: int, map_indices: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Attributions of s maps of an image, summed over channels and blocks (s, h', w')."""
+        return block_sums(self.explanation.maps(image_index, map_indices), self.grain)
 
-    def errors(self, image: int, places: NDArray[np.int64]) -> NDArray[np.float64] | None:
-        """Standard errors (s, h', w') by which an image's maps are faded; None to fade nothing.
+    def errors(
+        self, image_index: int, map_indices: NDArray[np.int64]
+    ) -> NDArray[np.float64] | None:
+        """Standard errors of `maps` (s, h', w'); None if nothing is to be faded.
 
-        That of a sum is taken to be the sum, which it is at most.
+        A block gets the sum of its pixels' errors, an upper bound.
         """
-        errors = self.explanation.map_errors(image, places) if self.fade else None
+        errors = self.explanation.map_errors(image_index, map_indices) if self.fade else None
         return None if errors is None else block_sums(errors, self.grain)
 
-    def role(self, image: int, number: int) -> Role:
-        """What a class is to an explained image."""
-        if number == self.explanation.predicted[image]:
+    def role(self, image_index: int, class_number: int) -> Role:
+        """Whether a class is the predicted or the true one of an explained image."""
+        if class_number == self.explanation.predicted[image_index]:
             return "predicted"
-        return "true" if number == self.explanation.labels[image] else "other"
+        return "true" if class_number == self.explanation.labels[image_index] else "other"

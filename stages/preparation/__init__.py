@@ -1,1 +1,1 @@
-"""From raw images to splits: what is checked, divided and resized. For preprocess alone."""
+"""Turns raw images into splits: checks, divides, converts. Only for preprocess."""

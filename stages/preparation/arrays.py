@@ -8,7 +8,7 @@ from tqdm import tqdm
 from stages.artifacts.splits import Split
 from stages.base.errors.user import UserError
 from stages.params.preprocess import SMALLEST_SIDE_PX, Color, Preprocess
-from stages.preparation.splitting import Part
+from stages.preparation.splitting import Selection
 
 MODES = {"grey": "L", "rgb": "RGB"}  # Pillow's names
 
@@ -18,14 +18,17 @@ Shape = tuple[int, int, int]
 def converted(
     image: NDArray[np.uint8], color: Color | None, size: tuple[int, int] | None
 ) -> NDArray[np.uint8]:
-    """An image (channels, height, width) in other colours and of another size.
+    """An image converted to other colours and another size.
 
-    Resizing is bilinear, antialiased where it shrinks, and ignores proportions.
+    Resizing is bilinear, antialiased when it shrinks, and ignores the aspect ratio.
 
     Args:
         image: (1 or 3, height, width).
-        color: None keeps them.
-        size: Height and width in pixels; None keeps them.
+        color: Grey or RGB; None keeps the channels.
+        size: Height and width in pixels; None keeps the size.
+
+    Returns:
+        (channels, height, width), uint8.
     """
     pillow = Image.fromarray(image[0] if len(image) == 1 else image.transpose(1, 2, 0))
     if color is not None:
@@ -37,13 +40,13 @@ def converted(
     return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
 
 
-def shape_of_first(part: Part, options: Preprocess) -> Shape:
-    """Channels, height and width of the first image, which all others must share.
+def shape_of_first(selection: Selection, options: Preprocess) -> Shape:
+    """Channels, height and width of the first converted image, which all others must share.
 
     Raises:
-        UserError: It is smaller than `SMALLEST_SIDE_PX`.
+        UserError: The image is smaller than `SMALLEST_SIDE_PX`.
     """
-    first = part.source.images[int(part.positions[0])]
+    first = selection.source.images[int(selection.indices[0])]
     channels, height, width = converted(first, options.color, options.image_size).shape
     if min(height, width) < SMALLEST_SIDE_PX:
         raise UserError(
@@ -53,20 +56,20 @@ def shape_of_first(part: Part, options: Preprocess) -> Shape:
     return channels, height, width
 
 
-def to_arrays(part: Part, options: Preprocess, shape: Shape) -> Split:
+def to_arrays(selection: Selection, options: Preprocess, shape: Shape) -> Split:
     """The images of a split, decoded and converted, with their labels.
 
     Raises:
         UserError: The images differ in shape, and no parameter sets a common one.
     """
-    images, positions = part.source.images, part.positions
-    labels = part.source.labels[positions]
+    images, indices = selection.source.images, selection.indices
+    labels = selection.source.labels[indices]
     if isinstance(images, np.ndarray) and images.shape[1:] == shape:
-        return Split(images[positions], labels)
-    pixels = np.empty((len(positions), *shape), np.uint8)
-    progress = tqdm(positions, desc="images", delay=1, leave=False, disable=None)
-    for row, position in enumerate(progress):
-        image = converted(images[int(position)], options.color, options.image_size)
+        return Split(images[indices], labels)
+    pixels = np.empty((len(indices), *shape), np.uint8)
+    progress = tqdm(indices, desc="images", delay=1, leave=False, disable=None)
+    for row, index in enumerate(progress):
+        image = converted(images[int(index)], options.color, options.image_size)
         if image.shape != shape:
             raise UserError(_difference(image.shape, shape))
         pixels[row] = image
@@ -74,18 +77,18 @@ def to_arrays(part: Part, options: Preprocess, shape: Shape) -> Split:
 
 
 def _difference(got: Shape, first: Shape) -> str:
-    """What differs between two images, and the parameters that make it equal."""
+    """The message that two images differ in size or colours, with the parameters to set."""
     differences = []
     if got[1:] != first[1:]:
         differences.append(("size", "preprocess.image_size"))
     if got[0] != first[0]:
         differences.append(("colours", "preprocess.color"))
-    what, parameters = (" and ".join(names) for names in zip(*differences, strict=True))
+    properties, parameters = (" and ".join(names) for names in zip(*differences, strict=True))
     one, other = (
         f"{height}×{width} pixels in {'grey' if channels == 1 else 'colour'}"
         for channels, height, width in (got, first)
     )
     return (
-        f"data: images differ in {what}: one has {one}, the first {other}; "
+        f"data: images differ in {properties}: one has {one}, the first {other}; "
         f"set {parameters} to make them equal"
     )

@@ -11,17 +11,17 @@ from stages.datasets.base.contract import Dataset, RawImages
 
 
 def require_sound(dataset: Dataset) -> None:
-    """Reject data that no classifier can be trained on, whichever data set it comes from.
+    """Reject data that no classifier can be trained on, whatever the data set.
 
     Raises:
-        UserError: There are fewer than two classes, two classes of one name, an image without
-            a label or name, two images of one name, a label outside the classes, or a class
-            without a training image.
+        UserError: There are fewer than two classes, classes or images that share a name, images
+            without a label or name, labels outside the classes, classes without training images,
+            or arrays of the wrong type or shape.
     """
     names = dataset.class_names
     if len(names) < 2:
         raise UserError(
-            f"data: number of classes must be at least 2 (got {len(names)}); add images of others"
+            f"data: number of classes must be at least 2 (got {len(names)}); add another class"
         )
     duplicates = [name for name, count in Counter(names).items() if count > 1]
     if duplicates:
@@ -42,7 +42,7 @@ def _require_valid_labels(split: str, labelled: RawImages, n_classes: int) -> No
     images, labels, names = labelled
     if not isinstance(labels, np.ndarray) or labels.dtype.kind not in "iu" or labels.ndim != 1:
         raise UserError(
-            f"data: {split} labels must be an array (n,) of whole numbers (got {_kind(labels)}); "
+            f"data: {split} labels must be an array (n,) of integers (got {_kind(labels)}); "
             "fix read() of the data set"
         )
     if len(labels) != len(images):
@@ -68,14 +68,14 @@ def _require_valid_labels(split: str, labelled: RawImages, n_classes: int) -> No
 def _require_valid_names(split: str, names: NDArray[Any], n_images: int) -> None:
     if names.shape != (n_images,) or names.dtype.kind not in "Uiu":
         raise UserError(
-            f"data: names of the {split} images must be {n_images:,} strings or whole numbers (got "
+            f"data: names of the {split} images must be {n_images:,} strings or integers (got "
             f"{names.dtype} of shape {names.shape}); fix the data set's file"
         )
     different, counts = np.unique(names, return_counts=True)
     if len(different) < n_images:
         raise UserError(
             f"data: names of the {split} images must differ (got {str(different[counts > 1][0])!r} "
-            "twice); fix the data set's file, or leave its names out"
+            "twice); fix the data set's file, or omit its names"
         )
 
 

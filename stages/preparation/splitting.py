@@ -1,4 +1,4 @@
-"""Which images make up the training, validation and test splits."""
+"""Divides a data set into training, validation and test splits."""
 
 import math
 from typing import NamedTuple
@@ -12,83 +12,89 @@ from stages.datasets.base.contract import Dataset, RawImages
 from stages.params.preprocess import Preprocess
 from stages.sampling.stratified import stratified_sample
 
-MOST_NAMED = 10  # classes that a message lists
+MOST_NAMED = 10  # classes listed in a message
 
 Labels = NDArray[np.int64]
-Positions = NDArray[np.int64]
+Indices = NDArray[np.int64]
 
 
-class Part(NamedTuple):
-    """The images of one split: those at `positions`, ascending, among those of `source`."""
+class Selection(NamedTuple):
+    """The images of one split.
+
+    Attributes:
+        source: Images of the data set from which the split is selected.
+        indices: Indices of the selected images in `source` (n,), ascending, int64.
+    """
 
     source: RawImages
-    positions: Positions
+    indices: Indices
 
     @property
     def names(self) -> Names:
-        """Those of the images: what the data set calls them, else their numbers in it."""
+        """Names of the images (n,) in the data set; their indices if it has no names."""
         given = self.source.names
-        return self.positions if given is None else np.asarray(given)[self.positions]
+        return self.indices if given is None else np.asarray(given)[self.indices]
 
 
-def split_dataset(dataset: Dataset, options: Preprocess, seed: int) -> dict[SplitName, Part]:
+def split_dataset(dataset: Dataset, options: Preprocess, seed: int) -> dict[SplitName, Selection]:
     """Choose the images of each split.
 
     Raises:
-        UserError: A class or the whole has too few images to be divided.
+        UserError: A class or the whole data set has too few images to be divided.
     """
     train, test = dataset.train, dataset.test
     remaining = np.arange(len(train.labels))
     if test is None:
         test = train
-        remaining, test_positions = hold_out(
+        remaining, test_indices = hold_out(
             dataset, remaining, "preprocess.test_fraction", options.test_fraction, seed
         )
     else:
-        test_positions = np.arange(len(test.labels))
+        test_indices = np.arange(len(test.labels))
     if options.limit is not None:
         remaining = limited(train.labels, remaining, options.limit, seed)
-        test_positions = limited(test.labels, test_positions, options.limit, seed)
-    train_positions, validation_positions = hold_out(
+        test_indices = limited(test.labels, test_indices, options.limit, seed)
+    train_indices, validation_indices = hold_out(
         dataset, remaining, "preprocess.validation_fraction", options.validation_fraction, seed
     )
     return {
-        "train": Part(train, train_positions),
-        "validation": Part(train, validation_positions),
-        "test": Part(test, test_positions),
+        "train": Selection(train, train_indices),
+        "validation": Selection(train, validation_indices),
+        "test": Selection(test, test_indices),
     }
 
 
-def limited(labels: Labels, positions: Positions, limit: int, seed: int) -> Positions:
-    """At most `limit` of the positions, each class keeping its share."""
-    if limit >= len(positions):
-        return positions
-    return positions[stratified_sample(labels[positions], limit, seed)]
+def limited(labels: Labels, indices: Indices, limit: int, seed: int) -> Indices:
+    """At most `limit` of the indices, ascending, with unchanged shares of the classes."""
+    if limit >= len(indices):
+        return indices
+    return indices[stratified_sample(labels[indices], limit, seed)]
 
 
 def hold_out(
-    dataset: Dataset, positions: Positions, parameter: str, fraction: float, seed: int
-) -> tuple[Positions, Positions]:
-    """Split positions at random into (kept, held out), each ascending, stratified by class.
+    dataset: Dataset, indices: Indices, parameter: str, fraction: float, seed: int
+) -> tuple[Indices, Indices]:
+    """Split indices at random into (kept, held out), each ascending, stratified by class.
 
     Args:
-        dataset: The data set whose training images the positions refer to.
-        positions: The images to split.
-        parameter: Sets `fraction`; the message names it.
-        fraction: Share of the positions to hold out.
+        dataset: The data set whose training images are split.
+        indices: Indices of the training images to split (n,).
+        parameter: Name of the parameter that sets `fraction`, for messages.
+        fraction: Share of the images to hold out.
         seed: Seed of the draw.
 
     Raises:
-        UserError: A class has a single image, or a part has fewer images than there are classes.
+        UserError: A class has a single image, or one of the two sets is smaller than the number of
+            classes.
     """
-    from sklearn.model_selection import train_test_split  # takes a second: not at the top
+    from sklearn.model_selection import train_test_split  # here, since importing takes a second
 
-    classes = dataset.train.labels[positions]
+    classes = dataset.train.labels[indices]
     _require_two_of_each(dataset, dataset.train.labels, parameter)
     _require_room_for_each(classes, parameter, fraction)
     _require_two_of_each(dataset, classes, parameter)
     kept, held_out = train_test_split(
-        positions, stratify=classes, random_state=seed, test_size=fraction
+        indices, stratify=classes, random_state=seed, test_size=fraction
     )
     return np.sort(kept), np.sort(held_out)
 
@@ -114,6 +120,6 @@ def _require_room_for_each(classes: Labels, parameter: str, fraction: float) -> 
     fewest = min(n_held_out, n - n_held_out)
     if fewest < n_classes:
         raise UserError(
-            f"{parameter}: {fraction:g} of {n:,} images makes a part of {fewest:,}, fewer than the "
-            f"{n_classes:,} classes; choose another fraction or use more images"
+            f"{parameter}: {fraction:g} of {n:,} images leaves a split of {fewest:,}, fewer than "
+            f"the {n_classes:,} classes; choose another fraction or use more images"
         )

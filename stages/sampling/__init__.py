@@ -1,4 +1,4 @@
-"""Which images: samples by class, the background, the images to explain.
+"""Chooses images and classes: stratified samples, the background, the images to explain.
 
-For preprocess (`strata`, through `preparation`), explain, and the contract of methods.
+For `preparation`, `explainers`, `attribution`, `measures` and `tools`.
 """

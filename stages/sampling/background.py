@@ -1,4 +1,4 @@
-"""Which training images stand for "no information", and the groups they form for error bars."""
+"""Chooses the background: training images that represent "no information", in groups."""
 
 from typing import Literal
 
@@ -18,15 +18,15 @@ def choose_background(
 
     Args:
         labels: True classes of the training split (n,).
-        n_background: How many to draw.
+        n_background: Number of images to draw.
         draw: `stratified` gives each class its share of `n_background`, rounded so that the total
-            stays exact, and deals the classes out evenly among the groups; `random` ignores the
+            is exact, and distributes the classes evenly among the groups; `random` ignores the
             classes.
         seed: Seed of the draw.
 
     Returns:
-        Positions in the training split, ordered so that consecutive ones make up the groups of
-        `group_sizes`.
+        Indices in the training split (n_background,), in the order of the groups that
+        `group_sizes` defines.
 
     Raises:
         UserError: The training split has fewer images.
@@ -46,28 +46,29 @@ def choose_background(
 
 
 def group_sizes(n_background: int) -> NDArray[np.int64]:
-    """Sizes of the groups that a background is cut into, as by `torch.tensor_split`.
+    """Sizes (g,) of the groups that a background is divided into, as by `torch.tensor_split`.
 
-    Ten groups, or as many as there are images; none for a single image, which has no spread.
+    Ten groups, or one for each image if there are fewer; none for a single image, since error bars
+    need at least two groups.
     """
     if n_background < 2:
         return np.zeros(0, np.int64)
     n_groups = min(MOST_GROUPS, n_background)
-    return np.array([len(part) for part in np.array_split(np.arange(n_background), n_groups)])
+    return np.array([len(group) for group in np.array_split(np.arange(n_background), n_groups)])
 
 
 def standard_error(
     group_means: NDArray[np.floating], n_background: int, n_train: int
 ) -> NDArray[np.float64]:
-    """Standard error of a mean over the background, from the means over its groups.
+    """Standard error of a mean over the background, estimated from the means over its groups.
 
     For g groups of b_j images with means G_j: sqrt(Σ b_j (G_j - mean)² / (b (g - 1))), times
     sqrt(1 - b / n_train), since the background is drawn without repeats.
 
     Args:
-        group_means: (n, g, ...), the groups being those of `group_sizes`.
-        n_background: b, images in all groups together.
-        n_train: Size of the training split, from which they were drawn.
+        group_means: Means over the groups of `group_sizes` (n, g, ...).
+        n_background: Number b of images in all groups together.
+        n_train: Size of the training split that they were drawn from.
 
     Returns:
         (n, ...), in the unit of the means.
@@ -78,7 +79,7 @@ def standard_error(
     groups = np.moveaxis(group_means, 1, 0)
     mean = np.tensordot(sizes / n_background, groups, axes=1)
     squares = np.zeros_like(mean)
-    for size, group in zip(sizes, groups, strict=True):  # one at a time: all may be large
+    for size, group in zip(sizes, groups, strict=True):  # one at a time, to save memory
         squares += size * (group - mean) ** 2
     variance = squares / (n_background * (len(sizes) - 1))
     return np.asarray(np.sqrt(variance * (1 - n_background / n_train)))

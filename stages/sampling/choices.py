@@ -1,4 +1,4 @@
-"""Which test images are explained."""
+"""Chooses the test images to explain."""
 
 from collections.abc import Mapping, Sequence
 
@@ -9,9 +9,9 @@ from stages.artifacts.predictions import Predictions
 from stages.artifacts.splits import Names, SplitName
 from stages.base.errors.user import UserError
 from stages.params.explain import CHOICES
-from stages.sampling.names import positions_of, require_positions
+from stages.sampling.names import indices_of, require_indices
 
-Positions = NDArray[np.int64]
+Indices = NDArray[np.int64]
 
 
 def choose_images(
@@ -20,40 +20,39 @@ def choose_images(
     seed: int,
     predictions: Predictions,
     not_tested: Mapping[SplitName, Names],
-) -> Positions:
-    """Choose test images as the parameter `explain.images` says.
+) -> Indices:
+    """The test images selected by the parameter `explain.images`.
 
     Args:
-        wanted: One of `CHOICES`, or a list of these, of positions and of names. Of an image with
-            the name of a choice, the choice is meant.
-        n_images: How many, for `first`, `random` and `mistakes`.
-        seed: For `random`.
+        wanted: One of `CHOICES`, or a list of choices, positions in the test split and image
+            names. A string that is both a choice and a name selects the choice.
+        n_images: Number of images for `first`, `random` and `mistakes`.
+        seed: Seed for `random`.
         predictions: Predictions for the test split.
-        not_tested: Names in other splits, for the message about a name that is not found.
+        not_tested: Names of the images in other splits, for error messages.
 
     Returns:
-        Positions in the test split: in its order for `first` and `all`, as drawn for `random`, by
-        class for `per_class`, the highest probability first for `mistakes`; for a list, one choice
-        after the other.
+        Positions in the test split (n,): in its order for `first` and `all`, as drawn for
+        `random`, by class for `per_class`, the highest probability first for `mistakes`; item
+        after item for a list.
 
     Raises:
-        UserError: A position lies outside the test split, a name is not in it (lists all such
-            names), or no image matches.
+        UserError: A position is outside the test split, names are not in it (all are listed), or
+            no image matches.
     """
     items = [wanted] if isinstance(wanted, str) else list(wanted)
-    positions = [item for item in items if isinstance(item, int)]
-    require_positions(positions, predictions.names)
+    require_indices([item for item in items if isinstance(item, int)], predictions.names)
     named = [item for item in items if isinstance(item, str) and item not in CHOICES]
-    found = dict(zip(named, positions_of(named, predictions.names, not_tested), strict=True))
-    parts: list[Sequence[int] | Positions] = []
+    found = dict(zip(named, indices_of(named, predictions.names, not_tested), strict=True))
+    selected: list[Sequence[int] | Indices] = []
     for item in items:
         if isinstance(item, int):
-            parts.append([item])
+            selected.append([item])
         elif item in CHOICES:
-            parts.append(_choose(item, n_images, seed, predictions))
+            selected.append(_choose(item, n_images, seed, predictions))
         else:
-            parts.append([found[item]])
-    chosen = np.concatenate(parts).astype(np.int64)
+            selected.append([found[item]])
+    chosen = np.concatenate(selected).astype(np.int64)
     if len(chosen) == 0:
         raise UserError(
             f"explain.images: none of the {len(predictions.labels):,} test images matches "
@@ -62,7 +61,7 @@ def choose_images(
     return chosen
 
 
-def _choose(choice: str, n_images: int, seed: int, predictions: Predictions) -> Positions:
+def _choose(choice: str, n_images: int, seed: int, predictions: Predictions) -> Indices:
     n_test, n_classes = predictions.probabilities.shape
     match choice:
         case "first":

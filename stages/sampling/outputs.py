@@ -1,4 +1,4 @@
-"""Which outputs are explained, of each image."""
+"""Chooses the classes to explain for each image."""
 
 from collections.abc import Mapping, Sequence
 
@@ -16,20 +16,20 @@ Wanted = str | Mapping[str, int] | Sequence[str | int]
 def choose_classes(
     wanted: Wanted, probabilities: NDArray[np.floating], class_names: Sequence[str]
 ) -> NDArray[np.int64]:
-    """Choose the classes of each image's maps as the parameter `explain.outputs` says.
+    """The classes selected by the parameter `explain.outputs`.
 
     Args:
         wanted: `all`, `predicted`, `{"top": m}`, or a list of class names and numbers.
         probabilities: Predicted probabilities of the images to explain (n, k).
-        class_names: One for each class.
+        class_names: Names of the k classes.
 
     Returns:
-        (n, m): in class order for `all`, the most probable first for `predicted` and `top`, as
-        listed for a list.
+        The class of each map of an image (n, m): in class order for `all`, the most probable first
+        for `predicted` and `top`, in the given order for a list.
 
     Raises:
-        UserError: There are fewer classes than `top` asks for; or an entry of the list is no
-            class, is the name of one class and the number of another, or repeats one.
+        UserError: There are fewer classes than `top`; or a list entry is unknown, repeated, or the
+            name of one class and the number of another.
     """
     n_images, n_classes = probabilities.shape
     if isinstance(wanted, str):
@@ -48,8 +48,8 @@ def choose_classes(
 
 def _class_numbers(wanted: Sequence[str | int], class_names: Sequence[str]) -> list[int]:
     numbers = [_class_number(item, class_names) for item in wanted]
-    for place, number in enumerate(numbers):
-        if number in numbers[:place]:
+    for position, number in enumerate(numbers):
+        if number in numbers[:position]:
             raise UserError(
                 f"explain.outputs: names the class {class_names[number]!r} twice (got {wanted!r})"
             )
@@ -57,7 +57,7 @@ def _class_numbers(wanted: Sequence[str | int], class_names: Sequence[str]) -> l
 
 
 def _class_number(item: str | int, class_names: Sequence[str]) -> int:
-    """A string is a name, a whole number the position in class order."""
+    """The number of a class given by name (a string) or by number (an integer)."""
     if isinstance(item, str):
         if item not in class_names:
             known = ", ".join(map(repr, class_names[:MOST_NAMED]))
@@ -75,6 +75,6 @@ def _class_number(item: str | int, class_names: Sequence[str]) -> int:
         )
     if item >= len(class_names):
         raise UserError(
-            f"explain.outputs: class numbers must lie in 0 … {len(class_names) - 1} (got {item})"
+            f"explain.outputs: class numbers must be 0 … {len(class_names) - 1} (got {item})"
         )
     return item

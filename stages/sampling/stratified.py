@@ -1,22 +1,22 @@
-"""Samples in which each class keeps its share."""
+"""Stratified samples: each class keeps its share of the images."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 
 def stratified_sample(labels: NDArray[np.int64], size: int, seed: int) -> NDArray[np.int64]:
-    """Draw positions so that each class keeps its share, to within one.
+    """Draw images so that each class keeps its share, to within one image.
 
     Args:
-        labels: Classes (n,).
-        size: How many positions to draw, at most n.
+        labels: True classes (n,).
+        size: Number of images to draw, at most n.
         seed: Seed of the draw.
 
     Returns:
-        Positions (size,), ascending, without repeats.
+        Indices of the drawn images (size,), ascending, without repeats.
     """
     shuffled = np.random.default_rng(seed).permutation(len(labels))
-    # Sorted by class, evenly spaced picks fall on each class in proportion to its size.
+    # In class order, evenly spaced picks select from each class in proportion to its size.
     by_class = shuffled[np.argsort(labels[shuffled], kind="stable")]
     picks = ((np.arange(size) + 0.5) * len(labels) / size).astype(np.int64)
     return np.sort(by_class[picks])

@@ -1,4 +1,4 @@
-"""An explanation: its files, and that of a real run in other people's hands."""
+"""An explanation: its files, its views, and a real one plotted by shap."""
 
 import json
 import resource
@@ -30,7 +30,7 @@ def stored(ran_project: Project) -> Explanation:
 
 
 def plotted(explanation: Explanation) -> Figure:
-    """The figure that shap draws."""
+    """The figure drawn by shap."""
     plt.switch_backend("agg")
     shap.image_plot(explanation.to_shap(), show=False)
     figure = plt.gcf()
@@ -42,7 +42,7 @@ def titles(figure: Figure) -> list[str]:
     return [title for axes in figure.axes if (title := axes.get_title())]
 
 
-def test_shap_plots_it(stored: Explanation) -> None:
+def test_shap_plots_an_explanation(stored: Explanation) -> None:
     figure = plotted(stored)
     assert titles(figure) == stored.class_names  # above the first row
     first = figure.axes[1].images[1].get_array()
@@ -50,7 +50,7 @@ def test_shap_plots_it(stored: Explanation) -> None:
     assert np.array_equal(first, stored.values[0, 0, :, :, 0])
 
 
-def test_for_shap_everything_is_in_place(stored: Explanation) -> None:
+def test_shap_gets_values_that_sum_to_the_outputs(stored: Explanation) -> None:
     rebuilt = stored.to_shap()
     assert rebuilt.shape == (3, 28, 28, 1, 10)
     assert rebuilt.output_dims == (4,)
@@ -62,12 +62,12 @@ def test_for_shap_everything_is_in_place(stored: Explanation) -> None:
     assert np.array_equal(one.base_values, stored.base_values)
 
 
-def test_where_each_image_has_classes_of_its_own(stored: Explanation) -> None:
-    """As explain.outputs: {top: 2} leaves them."""
+def test_shap_plots_images_with_different_classes(stored: Explanation) -> None:
+    """As with explain.outputs: {top: 2}."""
     classes = np.argsort(-stored.probabilities, axis=1)[:, :2]
     assert (classes != classes[0]).any()
-    places = classes[:, None, None, None, :]
-    two = replace(stored, classes=classes, values=np.take_along_axis(stored.values, places, axis=4))
+    values = np.take_along_axis(stored.values, classes[:, None, None, None, :], axis=4)
+    two = replace(stored, classes=classes, values=values)
     rebuilt = two.to_shap()
     sums = rebuilt.values.sum(axis=(1, 2, 3)) + rebuilt.base_values
     outputs = np.take_along_axis(stored.outputs, classes, axis=1)
@@ -80,7 +80,7 @@ N, C, H, W, K, M, B, G = 5, 3, 4, 6, 4, 2, 8, 3
 
 
 def explained(names: list[str] | range = range(N)) -> ExplainedImages:
-    """Two maps of each of five images, four classes, eight background images."""
+    """Five images with two maps each, four classes, eight background images."""
     return ExplainedImages(
         base_values=RNG.normal(size=K),
         outputs=RNG.normal(size=(N, K)),
@@ -99,23 +99,23 @@ def explained(names: list[str] | range = range(N)) -> ExplainedImages:
 def shards_of(
     given: ExplainedImages, arrays: dict[str, NDArray[np.float64]], folder: Path
 ) -> Iterator[Path]:
-    """A shard of one slice, and one of two slices."""
+    """A shard with one slice and a shard with two."""
     by_image = ["outputs", "probabilities", "classes", "images", "labels", "names", "indices"]
-    for at, cuts in enumerate(([0, 2], [2, 3, 5])):
-        shard = folder / str(at)
+    for number, cuts in enumerate(([0, 2], [2, 3, 5])):
+        shard = folder / str(number)
         shard.mkdir()
         rows = slice(cuts[0], cuts[-1])
-        some = replace(given, **{name: getattr(given, name)[rows] for name in by_image})
+        images = replace(given, **{name: getattr(given, name)[rows] for name in by_image})
         slices = [
             AttributionSlice(**{name: array[start:stop] for name, array in arrays.items()})
             for start, stop in pairwise(cuts)
         ]
-        save_shard(some, slices, shard)
+        save_shard(images, slices, shard)
         yield shard
 
 
 @pytest.mark.parametrize("with_groups", [True, False])
-def test_the_files_are_what_numpy_and_json_read(tmp_path: Path, with_groups: bool) -> None:
+def test_numpy_and_json_read_the_files(tmp_path: Path, with_groups: bool) -> None:
     given, folder = explained(), tmp_path / "shap"
     arrays = {"values": RNG.normal(size=(N, C, H, W, M))}
     if with_groups:
@@ -157,7 +157,7 @@ def test_thousands_of_shards_need_few_open_files(tmp_path: Path) -> None:
     np.testing.assert_array_equal(stored, expected)
 
 
-def test_places_and_changes_belong_to_the_classes_of_each_image() -> None:
+def test_map_indices_and_changes_belong_to_the_classes_of_each_image() -> None:
     given = explained()
     assert given.map_indices(given.labels).tolist() == [0, 0, 1, -1, 0]
     assert given.map_indices(1).tolist() == [1, 0, -1, 1, -1]
@@ -176,27 +176,27 @@ def test_places_and_changes_belong_to_the_classes_of_each_image() -> None:
         assert found == max(numbers) - min(numbers)
 
 
-def test_an_image_is_called_by_its_path_or_its_number() -> None:
+def test_the_title_of_an_image_is_its_path_or_its_number() -> None:
     assert explained(range(7, 7 + N)).titles[:2] == ["Test image 7", "Test image 8"]
     paths = [f"cats/{i}.jpg" for i in range(N)]
     assert explained(paths).titles == paths
 
 
-def test_maps_sum_over_channels_in_the_order_asked_for() -> None:
+def test_maps_are_summed_over_channels_in_the_given_order() -> None:
     values = RNG.normal(size=(N, C, H, W, M)).astype(np.float32)
     errors = RNG.random((N, H, W, M), np.float32)
     whole = Explanation(**vars(explained()), values=values, errors=errors)
     exact = values.astype(np.float64)
-    for place, (one_map, one_error) in enumerate(
-        zip(whole.maps(2, [1, 0]), whole.map_errors(2, [1, 0]), strict=True)
+    for map_index, found_map, found_error in zip(
+        [1, 0], whole.maps(2, [1, 0]), whole.map_errors(2, [1, 0]), strict=True
     ):
-        np.testing.assert_allclose(one_map, exact[2, :, :, :, 1 - place].sum(axis=0), rtol=1e-12)
-        np.testing.assert_array_equal(one_error, errors[2, :, :, 1 - place])
+        np.testing.assert_allclose(found_map, exact[2, ..., map_index].sum(axis=0), rtol=1e-12)
+        np.testing.assert_array_equal(found_error, errors[2, ..., map_index])
     np.testing.assert_allclose(whole.sums, exact.sum(axis=(1, 2, 3)), rtol=1e-12)
     assert replace(whole, errors=None).map_errors(0, [0]) is None
 
 
-def test_shap_s_axes_and_names() -> None:
+def test_shap_gets_its_own_order_of_axes_and_the_class_names() -> None:
     values = RNG.normal(size=(N, C, H, W, M)).astype(np.float32)
     own = Explanation(**vars(explained()), values=values)
     alike = replace(own, classes=np.tile([3, 1], (N, 1)))

@@ -1,4 +1,4 @@
-"""Measurements survive a save, and their means by method are those of the table."""
+"""Measurements are saved and loaded; means by method are computed from the table."""
 
 from pathlib import Path
 
@@ -28,7 +28,7 @@ def measurements(additivity: float | None) -> Measurements:
 
 
 @pytest.mark.parametrize("additivity", [-6.5, None])
-def test_what_is_saved_is_loaded(tmp_path: Path, additivity: float | None) -> None:
+def test_saved_measurements_are_loaded_unchanged(tmp_path: Path, additivity: float | None) -> None:
     saved = measurements(additivity)
     saved.save(tmp_path / "quality")
     loaded = Measurements.load(tmp_path / "quality")

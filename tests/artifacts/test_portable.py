@@ -1,4 +1,4 @@
-"""The network that explain writes and report reads."""
+"""The portable network: saved, loaded, and the same bytes every time."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import numpy as np
 from stages.artifacts.portable import PortableNetwork
 
 
-def test_what_is_saved_is_loaded_and_its_bytes_are_the_same_each_time(tmp_path: Path) -> None:
+def test_a_saved_network_is_loaded_unchanged_and_its_bytes_are_reproducible(tmp_path: Path) -> None:
     weight = np.random.default_rng(0).normal(size=(3, 4)).astype(np.float32)
     operation = {
         "kind": "linear",
@@ -27,6 +27,6 @@ def test_what_is_saved_is_loaded_and_its_bytes_are_the_same_each_time(tmp_path: 
         assert file.read_bytes() == (tmp_path / "second" / file.name).read_bytes()
 
 
-def test_why_there_is_no_network_is_kept(tmp_path: Path) -> None:
+def test_the_reason_for_a_missing_network_is_saved(tmp_path: Path) -> None:
     PortableNetwork(reason="it is too large").save(tmp_path / "portable")
     assert PortableNetwork.load(tmp_path / "portable") == PortableNetwork(reason="it is too large")

@@ -1,4 +1,4 @@
-"""The prepared images: their files, and those of a real run."""
+"""The prepared images: their files, and the splits of a real run."""
 
 import json
 import lzma
@@ -21,7 +21,7 @@ from tests.conftest import Project
 HALVES: tuple[SplitName, ...] = ("train", "validation")
 
 
-def test_the_splits_are_those_of_the_archive(ran_project: Project) -> None:
+def test_the_splits_have_the_expected_sizes_and_statistics(ran_project: Project) -> None:
     prepared = ran_project.root / "data/prepared"
     sizes = {name: len(load_split(name, prepared).labels) for name in HALVES}
     assert sizes == {"train": 540, "validation": 60}
@@ -32,7 +32,7 @@ def test_the_splits_are_those_of_the_archive(ran_project: Project) -> None:
     assert info.std[0] == pytest.approx(images.std() / 255)
 
 
-def test_a_split_can_be_read_without_loading_it(ran_project: Project) -> None:
+def test_a_split_is_memory_mapped(ran_project: Project) -> None:
     prepared = ran_project.root / "data/prepared"
     mapped = load_split("train", prepared)
     assert isinstance(mapped.images.base, np.memmap)
@@ -46,7 +46,7 @@ def test_a_split_can_be_read_without_loading_it(ran_project: Project) -> None:
 def test_an_image_is_named_by_its_number_in_the_published_file(
     ran_project: Project, split: SplitName, file: str
 ) -> None:
-    """Some hundreds are kept; the oracle is the file, 16 bytes of header and then the pixels."""
+    """The reference is the published file: 16 bytes of header, then the pixels."""
     prepared = ran_project.root / "data/prepared"
     names, images = load_names(split, prepared), load_split(split, prepared).images
     archive = ran_project.root / f"data/embedded/mnist/{file}-images-idx3-ubyte.xz"
@@ -54,7 +54,7 @@ def test_an_image_is_named_by_its_number_in_the_published_file(
     assert np.array_equal(published.reshape(-1, 1, 28, 28)[names], images)
 
 
-def test_the_files_are_what_numpy_and_json_read(tmp_path: Path) -> None:
+def test_numpy_and_json_read_the_files(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     shapes: dict[SplitName, int] = {"train": 5, "validation": 2, "test": 3}
     splits = {

@@ -1,4 +1,4 @@
-"""Image files, sound and damaged."""
+"""Valid and damaged image files."""
 
 import io
 import struct
@@ -26,7 +26,7 @@ PNG = encoded(Image.fromarray(pixels(12, 10)), "PNG")
 
 
 def png_of_size(width: int, height: int) -> bytes:
-    """A header that promises many pixels."""
+    """A PNG whose header states this size but that has no pixels."""
 
     def chunk(kind: bytes, content: bytes) -> bytes:
         checksum = struct.pack(">I", zlib.crc32(kind + content))
@@ -40,17 +40,17 @@ DAMAGED = {
     "empty": (b"", "empty"),
     "text": (b"no image", "not a PNG, JPEG, BMP, WebP, GIF or TIFF image"),
     "page": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not a PNG, JPEG, BMP"),
-    "cut png": (encoded(Image.fromarray(pixels(30, 30)), "PNG")[:-200], "cut short or damaged"),
-    "cut jpeg": (encoded(Image.fromarray(pixels(30, 30)), "JPEG")[:-200], "cut short or damaged"),
+    "cut png": (encoded(Image.fromarray(pixels(30, 30)), "PNG")[:-200], "truncated or damaged"),
+    "cut jpeg": (encoded(Image.fromarray(pixels(30, 30)), "JPEG")[:-200], "truncated or damaged"),
     "cut webp": (
         encoded(Image.fromarray(pixels(30, 30, 3)), "WEBP")[:-200],
-        "cut short or damaged|not a PNG",
+        "truncated or damaged|not a PNG",
     ),
-    "changed byte": (PNG[:60] + bytes([PNG[60] ^ 255]) + PNG[61:], "cut short or damaged"),
+    "changed byte": (PNG[:60] + bytes([PNG[60] ^ 255]) + PNG[61:], "truncated or damaged"),
     "bomb": (png_of_size(60_000, 60_000), "decompression bomb: .*3600000000 pixels"),
     "small bomb": (png_of_size(10_000, 10_000), "decompression bomb: .*100000000 pixels"),
     "float": (
         encoded(Image.fromarray(np.zeros((8, 8), np.float32)), "TIFF"),
-        "more than 16 bits; save it with 8 or 16",
+        "more than 16 bits per channel; save it with 8 or 16",
     ),
 }

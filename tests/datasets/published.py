@@ -1,4 +1,4 @@
-"""Small files in the published formats of data sets, in place of the real ones."""
+"""Small substitutes for published data sets, in the published formats."""
 
 import bz2
 import gzip
@@ -35,7 +35,7 @@ def md5(content: bytes) -> str:
 
 
 def idx(array: NDArray[Any], kind: int) -> bytes:
-    """The IDX format as its author describes it."""
+    """The array in IDX format, as defined by its author."""
     header = bytes([0, 0, kind, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape)
     return header + array.astype(array.dtype.newbyteorder(">")).tobytes()
 
@@ -43,14 +43,14 @@ def idx(array: NDArray[Any], kind: int) -> bytes:
 def usps_files(splits: dict[str, Split], patch: Callable[[str, Any], None]) -> Files:
     """LIBSVM's text format: labels from 1, pixels from -1 to 1."""
     files, known = {}, {}
-    for part, name in (("train", "usps.bz2"), ("test", "usps.t.bz2")):
+    for split, name in (("train", "usps.bz2"), ("test", "usps.t.bz2")):
         lines = []
-        for image, label in zip(*splits[part], strict=True):
+        for image, label in zip(*splits[split], strict=True):
             pixels = (image.ravel() / 255 * 2 - 1).tolist()
             values = " ".join(f"{i}:{value:.7f}" for i, value in enumerate(pixels, start=1))
             lines.append(f"{label + 1} {values} \n")
         files[name] = bz2.compress("".join(lines).encode())
-        known[part] = [f"http://127.0.0.1:9/{name}", name, md5(files[name])]
+        known[split] = [f"http://127.0.0.1:9/{name}", name, md5(files[name])]
     patch("USPS.split_list", known)
     return files
 
@@ -58,13 +58,13 @@ def usps_files(splits: dict[str, Split], patch: Callable[[str, Any], None]) -> F
 def svhn_files(splits: dict[str, Split], patch: Callable[[str, Any], None]) -> Files:
     """MATLAB files: images (32, 32, 3, n), labels (n, 1) in which 10 stands for the digit 0."""
     files, known = {}, {}
-    for part, (images, labels) in splits.items():
+    for split, (images, labels) in splits.items():
         buffer = io.BytesIO()
         y = np.where(labels == 0, 10, labels).astype(np.uint8)[:, None]
         scipy.io.savemat(buffer, {"X": images.transpose(2, 3, 1, 0), "y": y})
-        name = f"{part}_32x32.mat"
+        name = f"{split}_32x32.mat"
         files[name] = buffer.getvalue()
-        known[part] = [f"http://127.0.0.1:9/{name}", name, md5(files[name])]
+        known[split] = [f"http://127.0.0.1:9/{name}", name, md5(files[name])]
     patch("SVHN.split_list", known)
     return files
 
@@ -72,8 +72,8 @@ def svhn_files(splits: dict[str, Split], patch: Callable[[str, Any], None]) -> F
 def cifar10_files(splits: dict[str, Split], patch: Callable[[str, Any], None]) -> Files:
     """A tar of pickled batches: rows of 3072 bytes, red first, and lists of labels."""
     images, labels = splits["train"]
-    parts = zip(np.array_split(images, 5), np.array_split(labels, 5), strict=True)
-    batches = {f"data_batch_{i}": part for i, part in enumerate(parts, start=1)}
+    fifths = zip(np.array_split(images, 5), np.array_split(labels, 5), strict=True)
+    batches = {f"data_batch_{i}": batch for i, batch in enumerate(fifths, start=1)}
     batches["test_batch"] = splits["test"]
     contents = {
         name: pickle.dumps({"data": x.reshape(len(x), -1), "labels": y.tolist()})
@@ -97,19 +97,21 @@ def cifar10_files(splits: dict[str, Split], patch: Callable[[str, Any], None]) -
 
 
 def qmnist_files(splits: dict[str, Split], patch: Callable[[str, Any], None]) -> Files:
-    """IDX files, the labels with eight numbers each, of which the first is the digit."""
+    """IDX files; each label has eight numbers, first the digit."""
     files: Files = {}
     known: dict[str, list[tuple[str, str]]] = {}
-    for part, (images, labels) in splits.items():
+    for split, (images, labels) in splits.items():
         about = np.column_stack([labels, *RNG.integers(0, 4000, (7, len(labels)))])
         contents = {
-            f"qmnist-{part}-images-idx3-ubyte.gz": gzip.compress(idx(images, 0x08), mtime=0),
-            f"qmnist-{part}-labels-idx2-int.gz": gzip.compress(
+            f"qmnist-{split}-images-idx3-ubyte.gz": gzip.compress(idx(images, 0x08), mtime=0),
+            f"qmnist-{split}-labels-idx2-int.gz": gzip.compress(
                 idx(about.astype(np.int32), 0x0C), mtime=0
             ),
         }
         files |= contents
-        known[part] = [(f"http://127.0.0.1:9/{n}", md5(content)) for n, content in contents.items()]
+        known[split] = [
+            (f"http://127.0.0.1:9/{name}", md5(content)) for name, content in contents.items()
+        ]
     patch("QMNIST.resources", known)
     return files
 
@@ -117,11 +119,11 @@ def qmnist_files(splits: dict[str, Split], patch: Callable[[str, Any], None]) ->
 def emnist_files(
     splits: dict[str, Split], patch: Callable[[str, Any], None], split: str, first: int
 ) -> Files:
-    """A zip of packed IDX files, rows and columns of the images exchanged."""
+    """A zip of compressed IDX files with rows and columns of the images swapped."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
-        for part, (images, labels) in splits.items():
-            prefix = f"gzip/emnist-{split}-{part}"
+        for name, (images, labels) in splits.items():
+            prefix = f"gzip/emnist-{split}-{name}"
             pixels = idx(np.ascontiguousarray(images.transpose(0, 2, 1)), 0x08)
             archive.writestr(f"{prefix}-images-idx3-ubyte.gz", gzip.compress(pixels))
             numbers = idx((labels + first).astype(np.uint8), 0x08)
@@ -133,7 +135,7 @@ def emnist_files(
 
 DIGITS = tuple("0123456789")
 LETTERS = tuple("abcdefghijklmnopqrstuvwxyz")
-# Cohen et al., section III: 15 letters look alike in both cases, so 10 + 26 + 11 classes are left.
+# Cohen et al., section III: 15 letters look alike in both cases, which leaves 10 + 26 + 11 classes.
 BALANCED = tuple("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabdefghnqrt")
 CASES: dict[str, tuple[Any, dict[str, Any], tuple[int, ...], Any, tuple[str, ...]]] = {
     "usps": (usps, {}, (16, 16), usps_files, DIGITS),
@@ -152,7 +154,7 @@ CASES: dict[str, tuple[Any, dict[str, Any], tuple[int, ...], Any, tuple[str, ...
 
 
 def publish(name: str, monkeypatch: pytest.MonkeyPatch) -> tuple[Any, dict[str, Any], Any, Files]:
-    """Make the published files small: the MD5 torchvision knows are theirs; its code runs as is."""
+    """Make torchvision expect small files by patching its URLs and MD5; its code runs unchanged."""
     module, options, shape, make, class_names = CASES[name]
     n_classes = len(class_names)
     splits = {

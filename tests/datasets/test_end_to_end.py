@@ -20,7 +20,7 @@ from tests.conftest import Project, assert_refused, copy, run_stages
 
 @pytest.fixture
 def own(fresh_project: Project, tmp_path: Path) -> Project:
-    """A fresh clone, with room for one's own images."""
+    """A fresh clone for a user's own images."""
     return copy(fresh_project, tmp_path / "clone")
 
 
@@ -30,17 +30,18 @@ def metrics(root: Path, stage: str) -> dict[str, Any]:
 
 
 def classes(root: Path) -> list[str]:
-    """Names in the table of the classes."""
+    """Class names in `plots/classes.csv`."""
     return list(pd.read_csv(root / "plots/classes.csv")["class"])
 
 
 def test_real_digits_as_png_files(own: Project) -> None:
     digits = load_digits()
     scale = 255 / digits.images.max()
-    parts = train_test_split(
+    train_images, test_images, train_labels, test_labels = train_test_split(
         digits.images, digits.target, test_size=0.25, stratify=digits.target, random_state=0
     )
-    for split, images, labels in (("train", parts[0], parts[2]), ("test", parts[1], parts[3])):
+    splits = (("train", train_images, train_labels), ("test", test_images, test_labels))
+    for split, images, labels in splits:
         for number, (image, label) in enumerate(zip(images, labels, strict=True)):
             folder = own.root / f"images/{split}/digit {label}"
             folder.mkdir(parents=True, exist_ok=True)
@@ -66,14 +67,14 @@ def test_real_digits_as_png_files(own: Project) -> None:
     require_files_named(own)
     require_chosen_by_name(own)
 
-    # Another size is another preprocessing, not another download.
+    # A new size reruns preprocess but not download.
     own.set({"preprocess.image_size": 20, "train.epochs": 1})
     outcome = own.repro("train")
     assert (outcome["download"], outcome["preprocess"]) == ("unchanged", "ran")
 
 
 def require_files_named(own: Project) -> None:
-    """Tables name the file, below the source, of each image; its folder is the true class."""
+    """Require that tables name each image by its path, whose folder is the true class."""
     plots = own.root / "plots"
     tables = {name: pd.read_csv(plots / f"{name}.csv") for name in ("attributions", "mistakes")}
     true = [tables["attributions"]["true"], tables["mistakes"]["actual"]]
@@ -109,11 +110,11 @@ def require_chosen_by_name(own: Project) -> None:
     assert_refused(own.stage("explain"), message)
     training_image = next((source / "train/digit 3").iterdir())
     own.set({"explain.images": [str(training_image.relative_to(source))]})
-    message = r"train/digit 3/\d+\.png is an image of the (train|validation) split; only those"
+    message = r"train/digit 3/\d+\.png is an image of the (train|validation) split; only test"
     assert_refused(own.stage("explain"), message)
 
 
-def test_coloured_images_of_two_classes_without_a_test_split(
+def test_colour_images_of_two_classes_without_a_test_split(
     here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rng = np.random.default_rng(0)
@@ -135,7 +136,7 @@ def test_coloured_images_of_two_classes_without_a_test_split(
         "explain": {"method": "shap_deep", "n_background": 8, "images": "first", "n_images": 4},
     }
     with pytest.raises(
-        UserError, match=r"images: 1 of 81 files .*\n  青い空/broken\.jpg: cut short"
+        UserError, match=r"images: 1 of 81 files .*\n  青い空/broken\.jpg: truncated"
     ):
         run_stages(changes)
     assert list((here / "data").iterdir()) == []
@@ -155,7 +156,7 @@ def test_coloured_images_of_two_classes_without_a_test_split(
 
 @pytest.mark.unhurried
 def test_two_hundred_classes_as_arrays(here: Path) -> None:
-    """Each class has its own pattern, so that there is something to learn."""
+    """Each class has its own pattern, so that the network can learn them."""
     rng = np.random.default_rng(0)
     patterns = rng.integers(0, 256, (200, 8, 8))
     labels = np.tile(np.arange(200), 10)

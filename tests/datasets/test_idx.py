@@ -1,4 +1,4 @@
-"""Archives: found, checked, decompressed, read; and every way in which one can be wrong."""
+"""IDX archives: finding, checking, decompressing, reading; and every kind of damage."""
 
 import gzip
 import hashlib
@@ -23,7 +23,7 @@ from tests.conftest import ROOT
 
 EMBEDDED = ROOT / "data/embedded"
 
-# torchvision leaves the answer to a failed request open.
+# torchvision does not close the response of a failed request.
 pytestmark = pytest.mark.filterwarnings(
     "ignore:unclosed <socket:ResourceWarning",
     "ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning",
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.filterwarnings(
 
 
 def idx(array: NDArray[np.uint8]) -> bytes:
-    """The format, as its definition has it."""
+    """The array in IDX format."""
     return struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape) + array.tobytes()
 
 
@@ -47,7 +47,7 @@ TINY = IdxDataset("tiny", "MNIST", ("a", "b"), SHA256)
 
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
-    """A source folder that holds the tiny data set as .xz files."""
+    """A source folder with the tiny data set as .xz files."""
     folder = tmp_path / "source/tiny"
     folder.mkdir(parents=True)
     for name, content in CONTENT.items():
@@ -64,7 +64,7 @@ def raw(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def mirror(tmp_path: Path) -> Iterator[str]:
-    """A web server on this machine; what lies in tmp_path/mirror is what it serves."""
+    """URL of a local web server for the folder tmp_path/mirror."""
     folder = tmp_path / "mirror"
     folder.mkdir()
 
@@ -85,13 +85,13 @@ def mirror(tmp_path: Path) -> Iterator[str]:
 
 @pytest.fixture
 def offline(monkeypatch: pytest.MonkeyPatch) -> None:
-    """torchvision's own mirrors, replaced by an address of this machine where nobody listens."""
+    """Replaces torchvision's mirrors by a local address where no server listens."""
     monkeypatch.setattr("torchvision.datasets.MNIST.mirrors", ["http://127.0.0.1:9/"])
 
 
 @pytest.fixture
 def tiny_at_torchvision(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The tiny files' MD5 where torchvision knows those of MNIST; its code runs as it is."""
+    """Makes torchvision expect the tiny files' MD5 for MNIST; its code runs unchanged."""
     resources = [
         (f"{name}.gz", hashlib.md5(gzip.compress(content, mtime=0)).hexdigest())
         for name, content in CONTENT.items()
@@ -106,7 +106,7 @@ def test_the_embedded_archives_are_the_published_ones(dataset: object, raw: Path
     assert images.train.images.shape == (60_000, 1, 28, 28)
     assert images.test.images.shape == (10_000, 1, 28, 28)
     assert set(np.unique(images.train.labels)) == set(range(10))
-    # The published statistics of the training images, as every tutorial has them.
+    # The well-known statistics of the training images.
     mean, std = {"MNIST": (0.1307, 0.3081), "FashionMNIST": (0.2860, 0.3530)}[
         next(v for v in vars(dataset).values() if isinstance(v, IdxDataset)).torchvision_class
     ]
@@ -114,7 +114,7 @@ def test_the_embedded_archives_are_the_published_ones(dataset: object, raw: Path
     assert images.train.images.std() / 255 == pytest.approx(std, abs=5e-5)
 
 
-def test_pytorch_reads_the_same(raw: Path) -> None:
+def test_torchvision_reads_the_same_arrays(raw: Path) -> None:
     from torchvision.datasets.mnist import read_image_file, read_label_file
 
     mnist.fetch(Origin(EMBEDDED), raw)
@@ -136,10 +136,10 @@ def test_found_in_the_source_folder(source: Path, raw: Path, suffix: str) -> Non
 
 
 @pytest.mark.parametrize("between", [0, 4, 1 << 17])  # zeros
-def test_an_archive_of_several_streams(source: Path, raw: Path, between: int) -> None:
-    """As `xz` reads two archives that were joined, and `gzip` does."""
+def test_an_archive_of_several_streams_is_read(source: Path, raw: Path, between: int) -> None:
+    """The commands `xz` and `gzip` also read concatenated archives."""
     for name, content in CONTENT.items():
-        streams = [lzma.compress(part) for part in (content[:9], b"", content[9:])]
+        streams = [lzma.compress(section) for section in (content[:9], b"", content[9:])]
         (source / "tiny" / f"{name}.xz").write_bytes(bytes(between).join([*streams, b""]))
     TINY.fetch(Origin(source), raw)
     assert {path.name: path.read_bytes() for path in raw.iterdir()} == CONTENT
@@ -154,7 +154,7 @@ def test_downloaded_by_torchvision_from_a_mirror(tmp_path: Path, raw: Path, mirr
 
 
 @pytest.mark.usefixtures("tiny_at_torchvision", "offline")
-def test_a_mirror_with_another_content_is_not_believed(
+def test_a_mirror_with_different_content_is_rejected(
     tmp_path: Path, raw: Path, mirror: str
 ) -> None:
     for name, content in CONTENT.items():
@@ -166,7 +166,7 @@ def test_a_mirror_with_another_content_is_not_believed(
 
 
 @pytest.mark.usefixtures("offline")
-def test_found_nowhere_lists_every_place_and_two_ways_out(
+def test_a_file_that_is_not_found_lists_every_location_and_what_to_do(
     tmp_path: Path, raw: Path, mirror: str
 ) -> None:
     with pytest.raises(UserError) as caught:
@@ -177,21 +177,21 @@ def test_found_nowhere_lists_every_place_and_two_ways_out(
         assert f"{tmp_path}/empty/tiny/{name}{suffix}: no such file" in message
     assert f"{mirror}{name}.gz: HTTP Error 404" in message
     assert f"http://127.0.0.1:9/{name}.gz: <urlopen error [Errno 111] Connection refused" in message
-    assert "Two ways out: connect to the network" in message
+    assert "To fix this, connect to the network" in message
     assert f"or put the file into {tmp_path}/empty/tiny/" in message
 
 
-def test_a_truncated_archive(source: Path, raw: Path) -> None:
+def test_a_truncated_archive_is_rejected(source: Path, raw: Path) -> None:
     path = source / "tiny/train-images-idx3-ubyte.xz"
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(
-        UserError, match=r"ubyte\.xz: cannot be decompressed .*restore it or remove"
+        UserError, match=r"ubyte\.xz: cannot be decompressed .*: remove it to download it"
     ):
         TINY.fetch(Origin(source), raw)
 
 
 @pytest.mark.parametrize("suffix", ["", ".xz", ".gz"])
-def test_an_archive_that_unpacks_to_too_much(
+def test_an_archive_that_expands_to_too_much_is_rejected(
     source: Path, raw: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
 ) -> None:
     monkeypatch.setattr("stages.datasets.base.idx.MAX_UNPACKED_BYTES", 1 << 20)
@@ -199,12 +199,12 @@ def test_an_archive_that_unpacks_to_too_much(
     (source / "tiny/train-images-idx3-ubyte.xz").unlink()
     archive = source / f"tiny/train-images-idx3-ubyte{suffix}"
     archive.write_bytes(pack(bytes(1 + (1 << 20))))
-    with pytest.raises(UserError, match=r"unpacks to more than 1 MiB; the file is damaged or a "):
+    with pytest.raises(UserError, match=r"expands to more than 1 MiB; the file is damaged or a "):
         TINY.fetch(Origin(source), raw)
     assert list(raw.iterdir()) == []
 
 
-def test_an_archive_that_demands_too_much_memory_to_unpack(source: Path, raw: Path) -> None:
+def test_an_archive_that_needs_too_much_memory_is_rejected(source: Path, raw: Path) -> None:
     dictionary = {"id": lzma.FILTER_LZMA2, "dict_size": 1 << 30, "mf": lzma.MF_HC3}
     content = lzma.compress(CONTENT["train-images-idx3-ubyte"], filters=[dictionary])
     (source / "tiny/train-images-idx3-ubyte.xz").write_bytes(content)
@@ -212,7 +212,7 @@ def test_an_archive_that_demands_too_much_memory_to_unpack(source: Path, raw: Pa
         TINY.fetch(Origin(source), raw)
 
 
-def test_a_changed_byte_of_the_archive(source: Path, raw: Path) -> None:
+def test_a_changed_byte_in_the_archive_is_detected(source: Path, raw: Path) -> None:
     path = source / "tiny/train-images-idx3-ubyte.xz"
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
@@ -221,7 +221,7 @@ def test_a_changed_byte_of_the_archive(source: Path, raw: Path) -> None:
         TINY.fetch(Origin(source), raw)
 
 
-def test_a_changed_byte_of_the_content(source: Path, raw: Path) -> None:
+def test_a_changed_byte_in_the_content_is_detected(source: Path, raw: Path) -> None:
     content = bytearray(CONTENT["train-images-idx3-ubyte"])
     content[-1] ^= 1
     path = source / "tiny/train-images-idx3-ubyte.xz"
@@ -229,14 +229,12 @@ def test_a_changed_byte_of_the_content(source: Path, raw: Path) -> None:
     digest = hashlib.sha256(content).hexdigest()
     expected = SHA256["train-images-idx3-ubyte"]
     with pytest.raises(
-        UserError, match=f"SHA-256 is {digest}, expected {expected}; .*restore it or re"
+        UserError, match=f"SHA-256 is {digest}, expected {expected}; .*: remove it to do"
     ):
         TINY.fetch(Origin(source), raw)
 
 
-def test_an_archive_is_checked_as_published_where_its_name_says_so(
-    tmp_path: Path, raw: Path
-) -> None:
+def test_the_archive_itself_is_checked_if_its_name_ends_in_gz(tmp_path: Path, raw: Path) -> None:
     archives = {f"{name}.gz": gzip.compress(content, mtime=0) for name, content in CONTENT.items()}
     folder = tmp_path / "source/tiny"
     folder.mkdir(parents=True)
@@ -257,24 +255,26 @@ def test_an_archive_is_checked_as_published_where_its_name_says_so(
         (idx(np.zeros(5, np.uint8)), r"magic number is 0x00000801, expected 0x00000803"),
         (
             CONTENT["t10k-images-idx3-ubyte"][:-1],
-            r"header states 2 items, 128 bytes, but it holds 127",
+            r"header states 2 items, 128 bytes, but it has 127",
         ),
         (
             CONTENT["t10k-images-idx3-ubyte"] + b"\0",
-            r"header states 2 items, 128 bytes, but it holds 129",
+            r"header states 2 items, 128 bytes, but it has 129",
         ),
         (CONTENT["t10k-images-idx3-ubyte"][:9], r"ends within its header, after 9 bytes"),
         (b"", r"magic number is 0x, expected"),
     ],
 )
-def test_a_file_that_is_no_idx_file(tmp_path: Path, content: bytes, message: str) -> None:
+def test_a_file_that_is_no_idx_file_is_rejected(
+    tmp_path: Path, content: bytes, message: str
+) -> None:
     path = tmp_path / "images"
     path.write_bytes(content)
     with pytest.raises(UserError, match=message):
         read_idx(path, n_dimensions=3)
 
 
-def test_labels_and_images_of_different_length(raw: Path) -> None:
+def test_different_numbers_of_labels_and_images_are_rejected(raw: Path) -> None:
     for name, content in CONTENT.items():
         (raw / name).write_bytes(content)
     (raw / "t10k-labels-idx1-ubyte").write_bytes(idx(np.zeros(3, np.uint8)))

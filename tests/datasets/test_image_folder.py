@@ -1,4 +1,4 @@
-"""Folders of images: classes, splits, and every bad file at once."""
+"""Folders of images: classes, splits, and all damaged files reported at once."""
 
 import io
 import os
@@ -20,7 +20,7 @@ from .image_files import DAMAGED, PNG, encoded
 
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
-    """Two classes, to train and to test, three images each."""
+    """Two classes with three training and three test images each."""
     for split in ("train", "test"):
         for name in ("big cat", "小さい犬"):
             for number in range(3):
@@ -39,7 +39,7 @@ def fetched(source: Path, folder: Path, skip_damaged: bool = False) -> Dataset:
     return image_folder.read(folder)
 
 
-def test_two_splits(source: Path, tmp_path: Path) -> None:
+def test_train_and_test_folders_become_two_splits(source: Path, tmp_path: Path) -> None:
     put(source / "train/big cat/.DS_Store", b"ignored")
     put(source / "train/notes.txt", b"ignored")
     put(source / "test/小さい犬/名前.gif", encoded(Image.new("L", (9, 11), 7), "GIF"))
@@ -74,9 +74,9 @@ def test_a_class_may_be_called_train(source: Path, tmp_path: Path) -> None:
     assert fetched(source, tmp_path / "raw").class_names == ("plane", "train")
 
 
-def test_a_split_of_another_name(source: Path, tmp_path: Path) -> None:
+def test_a_split_with_another_name_is_rejected(source: Path, tmp_path: Path) -> None:
     (source / "test").rename(source / "valid")
-    message = r"holds train, valid; image_folder needs train/<class>.*rename the other split"
+    message = r"contains train, valid; image_folder needs train/<class>.*rename the other split"
     with pytest.raises(UserError, match=message):
         fetched(source, tmp_path / "raw")
 
@@ -135,14 +135,14 @@ def test_links_out_of_the_folder_are_not_followed(source: Path, tmp_path: Path) 
         fetched(source, tmp_path / "raw")
     text = str(caught.value)
     secret = tmp_path / "secret/0.png"
-    assert f"train/big cat/link.png: a link out of the folder, to {secret}: not followed" in text
-    assert f"train/up/0.png: a link out of the folder, to {secret}: not followed" in text
+    assert f"train/big cat/link.png: a link to {secret}, outside the folder: not followed" in text
+    assert f"train/up/0.png: a link to {secret}, outside the folder: not followed" in text
     assert "train/big cat/loop.png: " in text
     assert "train/big cat/nowhere.png: No such file or directory" in text
     assert "inside.png" not in text
 
 
-def test_a_name_that_is_no_text(source: Path, tmp_path: Path) -> None:
+def test_a_name_that_is_not_utf8_is_rejected(source: Path, tmp_path: Path) -> None:
     put(source / "train/big cat" / os.fsdecode(b"\xff.png"), PNG)
     with pytest.raises(UserError, match=r"big cat/\\udcff\.png: its name is not UTF-8; rename it"):
         fetched(source, tmp_path / "raw")
@@ -174,7 +174,7 @@ def remove(path: Path) -> None:
         ),
     ],
 )
-def test_classes_that_do_not_fit(
+def test_invalid_classes_are_rejected(
     source: Path, tmp_path: Path, change: Callable[[Path], object], messages: list[str]
 ) -> None:
     change(source)
@@ -187,7 +187,7 @@ def test_classes_that_do_not_fit(
 CLASSES = ("big cat", "小さい犬")
 
 
-def test_a_folder_that_may_not_be_read(
+def test_a_folder_without_read_permission_is_reported(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     readable = Path.iterdir
@@ -202,6 +202,6 @@ def test_a_folder_that_may_not_be_read(
         fetched(source, tmp_path / "raw")
 
 
-def test_no_folder(tmp_path: Path) -> None:
+def test_a_missing_folder_is_reported(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"nothing: no such folder; image_folder needs train/<cl"):
         fetched(tmp_path / "nothing", tmp_path / "raw")

@@ -1,4 +1,4 @@
-"""Data sets that torchvision downloads and reads: its real code, a server on this machine."""
+"""Data sets that torchvision downloads and reads: its own code, with a local server."""
 
 import tempfile
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ from .published import CASES, publish
 
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[tuple[Path, str]]:
-    """A folder and the URL it is served at."""
+    """A folder and the URL that serves it."""
 
     class Quiet(SimpleHTTPRequestHandler):
         def log_message(self, *args: Any) -> None:
@@ -54,17 +54,17 @@ def test_downloaded_and_read_by_torchvision(
     folder, url = served
     for file, content in files.items():
         (folder / file).write_bytes(content)
-    monkeypatch.setattr(tempfile, "tempdir", "/nowhere")  # scratch lies beside the result
+    monkeypatch.setattr(tempfile, "tempdir", "/nowhere")  # temporary files belong in `raw`
     module.fetch(Origin(tmp_path / "nothing", [f"{url}gone/", url]), raw, **options)
     stored = {path.name: path.read_bytes() for path in raw.iterdir()}
     assert len(stored) == 5
     images = module.read(raw)
     assert images.class_names == CASES[name][4]
-    for part in ("train", "test"):
-        pixels, labels = splits[part]
-        read = getattr(images, part)
+    for split in ("train", "test"):
+        pixels, labels = splits[split]
+        read = getattr(images, split)
         expected = pixels if pixels.ndim == 4 else pixels[:, None]
-        # USPS is published as text with fractions that torchvision rounds down.
+        # USPS is published as text with decimal fractions, which torchvision rounds down.
         assert np.abs(read.images.astype(int) - expected).max() <= (1 if name == "usps" else 0)
         assert (read.images.dtype, read.labels.dtype) == (np.uint8, np.int64)
         assert np.array_equal(read.labels, labels)
@@ -72,7 +72,7 @@ def test_downloaded_and_read_by_torchvision(
 
 @pytest.mark.unhurried
 @pytest.mark.parametrize("name", CASES)
-def test_every_stage_works_on_it(
+def test_every_stage_runs_on_it(
     name: str, monkeypatch: pytest.MonkeyPatch, served: tuple[Path, str], here: Path
 ) -> None:
     _, options, splits, files = publish(name, monkeypatch)
@@ -101,23 +101,23 @@ def test_found_in_the_source_folder(
     name: str, monkeypatch: pytest.MonkeyPatch, raw: Path, tmp_path: Path
 ) -> None:
     module, options, splits, files = publish(name, monkeypatch)
-    place = tmp_path / "source" / name.split()[0]
-    place.mkdir(parents=True)
+    source = tmp_path / "source" / name.split()[0]
+    source.mkdir(parents=True)
     for file, content in files.items():
-        (place / file).write_bytes(content)
+        (source / file).write_bytes(content)
     module.fetch(Origin(tmp_path / "source"), raw, **options)
     assert np.array_equal(module.read(raw).test.labels, splits["test"][1])
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_another_file_in_the_source_folder_is_refused(
+def test_a_different_file_in_the_source_folder_is_rejected(
     name: str, monkeypatch: pytest.MonkeyPatch, raw: Path, tmp_path: Path
 ) -> None:
     module, options, _, files = publish(name, monkeypatch)
-    place = tmp_path / "source" / name.split()[0]
-    place.mkdir(parents=True)
+    source = tmp_path / "source" / name.split()[0]
+    source.mkdir(parents=True)
     for file, content in files.items():
-        (place / file).write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+        (source / file).write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     with pytest.raises(
         UserError, match=r"MD5 is [0-9a-f]{32}, expected [0-9a-f]{32}; .* damaged or a"
     ):
@@ -126,7 +126,7 @@ def test_another_file_in_the_source_folder_is_refused(
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_found_nowhere(
+def test_a_file_that_is_not_found_is_reported(
     name: str,
     monkeypatch: pytest.MonkeyPatch,
     served: tuple[Path, str],
@@ -139,22 +139,23 @@ def test_found_nowhere(
     with pytest.raises(UserError) as caught:
         module.fetch(Origin(tmp_path / "source", [served[1]]), raw, **options)
     assert list(raw.iterdir()) == []
-    first, *tried, ways_out = str(caught.value).splitlines()
+    first, *tried, last = str(caught.value).splitlines()
     dataset = name.split()[0]
-    assert first == f"data.dataset {dataset}: {file} was found nowhere:"
+    assert first == f"data.dataset {dataset}: {file} was not found:"
     assert tried == [
         f"  {tmp_path}/source/{dataset}/{file}: no such file",
         f"  {served[1]}{file}: File not found or corrupted.",
         f"  http://127.0.0.1:9/{file}: <urlopen error [Errno 111] Connection refused>",
     ]
-    assert ways_out.startswith("Two ways out: connect to the network")
+    assert last.startswith("To fix this, connect to the network")
+    assert last.endswith(f", or put the file into {tmp_path}/source/{dataset}/.")
 
 
-def test_emnist_knows_its_splits() -> None:
+def test_emnist_accepts_all_published_splits() -> None:
     from torchvision.datasets import EMNIST
 
     from stages.base.params.plugins import option_errors
 
     assert all(option_errors(emnist.fetch, {"split": split}) == [] for split in EMNIST.splits)
-    (mistake,) = option_errors(emnist.fetch, {"split": "numbers"})
-    assert "must be 'byclass', 'bymerge', 'balanced', 'letters', 'digits' or 'mnist'" in mistake
+    (error,) = option_errors(emnist.fetch, {"split": "numbers"})
+    assert "must be 'byclass', 'bymerge', 'balanced', 'letters', 'digits' or 'mnist'" in error

@@ -1,4 +1,4 @@
-"""Reading what a picture shows."""
+"""Reads the contents of a board."""
 
 from stages.drawing.board import Board
 
@@ -11,5 +11,5 @@ def caption(board: Board) -> str:
     return " ".join(texts(board))
 
 
-def frames(board: Board, label: str) -> int:
-    return sum(tile.frame == label for tile in board.tiles)
+def frames(board: Board, role: str) -> int:
+    return sum(thumbnail.frame == role for thumbnail in board.thumbnails)

@@ -12,10 +12,10 @@ from stages.drawing.scale import Scale
 from stages.drawing.text import TextStyle, fold, printable, shorten, text_width, wrap
 
 
-def test_a_tile_lands_pixel_for_pixel_where_it_was_put(tmp_path: Path) -> None:
+def test_a_thumbnail_is_drawn_unchanged_at_its_position(tmp_path: Path) -> None:
     colors = np.random.default_rng(0).integers(0, 256, (20, 30, 3)).astype(np.uint8)
     board = Board(100, 80)
-    board.tile(10, 15, colors)
+    board.thumbnail(10, 15, colors)
     board.save(tmp_path / "a.png")
     drawn = np.rint(imread(tmp_path / "a.png")[..., :3] * 255).astype(np.uint8)
     assert drawn.shape == (80, 100, 3)
@@ -24,13 +24,13 @@ def test_a_tile_lands_pixel_for_pixel_where_it_was_put(tmp_path: Path) -> None:
     assert (drawn[:, 40:] == 255).all()
 
 
-def test_the_same_picture_has_the_same_bytes_and_no_software_or_time_in_them(
+def test_the_same_picture_has_the_same_bytes_without_software_or_time(
     tmp_path: Path,
 ) -> None:
     for name in "ab":
         board = Board(200, 60)
         board.write(10, 10, "words")
-        board.tile(100, 10, np.zeros((30, 30, 3), np.uint8), "predicted")
+        board.thumbnail(100, 10, np.zeros((30, 30, 3), np.uint8), "predicted")
         board.save(tmp_path / f"{name}.png")
     content = (tmp_path / "a.png").read_bytes()
     assert content == (tmp_path / "b.png").read_bytes()
@@ -49,7 +49,7 @@ def test_any_name_can_be_drawn_without_a_warning(name: str, tmp_path: Path) -> N
     assert "\n" not in board.lines[0].text
 
 
-def test_names_in_a_script_the_font_lacks_stay_different() -> None:
+def test_names_in_a_script_missing_from_the_font_stay_different() -> None:
     assert printable(["猫", "犬", "ok"]) == ["#0 □", "#1 □", "ok"]
     assert printable(["  two  words "]) == ["two words"]
     assert printable(["", "\u200b"])[0] == "#0"
@@ -61,13 +61,13 @@ def test_dollars_are_drawn_as_dollars() -> None:
 
 
 @pytest.mark.parametrize(("align", "left"), [("left", 100), ("center", 60), ("right", 20)])
-def test_a_line_stands_on_its_place_with_the_end_that_is_asked_for(
+def test_a_line_is_aligned_by_its_left_end_centre_or_right_end(
     align: Literal["left", "center", "right"], left: int
 ) -> None:
     board = Board(200, 40)
     name = "H" * int(80 // text_width("H"))
     board.write(100, 10, name, TextStyle(align=align))
-    drawn = np.flatnonzero((np.asarray(board.image()) < 128).any(axis=(0, 2)))
+    drawn = np.flatnonzero((np.asarray(board.draw()) < 128).any(axis=(0, 2)))
     assert drawn[0] == pytest.approx(left + (80 - text_width(name)) * (100 - left) / 80, abs=2)
     assert drawn[-1] - drawn[0] == pytest.approx(text_width(name), abs=3)
     (box,) = [line.box for line in board.lines]
@@ -75,7 +75,7 @@ def test_a_line_stands_on_its_place_with_the_end_that_is_asked_for(
 
 
 @pytest.mark.skipif(not features.check("raqm"), reason="this build of Pillow has no full layout")
-def test_hebrew_runs_leftwards() -> None:
+def test_hebrew_is_drawn_from_right_to_left() -> None:
     vav, shin = "\N{HEBREW LETTER VAV}", "\N{HEBREW LETTER SHIN}"
     width = int(text_width(vav))
     first, both = ink(vav), ink(vav + shin)
@@ -84,18 +84,18 @@ def test_hebrew_runs_leftwards() -> None:
 
 
 def ink(text: str) -> NDArray[np.bool_]:
-    """Where a line that ends at x = 100 is drawn."""
+    """Whether each pixel is dark after drawing a line that ends at x = 100."""
     board = Board(120, 40)
     board.write(100, 10, text, TextStyle(align="right"))
-    return np.asarray(board.image()).min(axis=2) < 128
+    return np.asarray(board.draw()).min(axis=2) < 128
 
 
-def test_frames_lie_around_their_tile_and_hide_none_of_it() -> None:
+def test_frames_surround_their_thumbnail_without_covering_it() -> None:
     roles: tuple[Role, ...] = ("predicted", "true", "other")
     board = Board(150, 50)
     for number, role in enumerate(roles):
-        board.tile(10 + 50 * number, 10, np.full((30, 30, 3), 100, np.uint8), role)
-    drawn = np.asarray(board.image()).astype(int).mean(axis=2)
+        board.thumbnail(10 + 50 * number, 10, np.full((30, 30, 3), 100, np.uint8), role)
+    drawn = np.asarray(board.draw()).astype(int).mean(axis=2)
     for number in range(3):
         assert (drawn[10:40, 10 + 50 * number : 40 + 50 * number] == 100).all()
     sides = [drawn[8:10, 8:42], drawn[40:42, 8:42], drawn[8:42, 8:10].T, drawn[8:42, 40:42].T]
@@ -115,7 +115,7 @@ def test_the_color_bar_runs_from_the_lowest_color_to_the_highest() -> None:
     board = Board(360, 60)
     board.color_bar(0, 0, scale, "label")
     assert [line.text for line in board.lines] == ["label", "\N{MINUS SIGN}0.25", "0", "+0.25"]
-    row = np.asarray(board.image())[26]  # the middle of the bar
+    row = np.asarray(board.draw())[26]  # the middle of the bar
     colored = np.flatnonzero((row != 255).any(axis=1))
     ends = [line.x for line in board.lines[1:]]
     assert (colored[0], colored[-1]) == (ends[0], ends[2])
@@ -124,17 +124,17 @@ def test_the_color_bar_runs_from_the_lowest_color_to_the_highest() -> None:
     assert found == sorted(found)
     assert found[0] <= 2
     assert found[-1] >= 252
-    np.testing.assert_array_equal(row[int(ends[1])], scale.table[127])  # that of 0
+    np.testing.assert_array_equal(row[int(ends[1])], scale.table[127])  # the colour of 0
 
 
-def test_lines_are_no_wider_than_asked_and_lose_no_word() -> None:
-    text = "what each pixel adds to a class's output or takes from it " * 5
+def test_wrapped_lines_fit_the_width_and_keep_every_word() -> None:
+    text = "how much each pixel raises or lowers a class's output " * 5
     lines = wrap(text, 150)
     assert all(text_width(line) <= 150 for line in lines)
     assert " ".join(lines) == text.strip()
 
 
-def test_a_cut_name_keeps_both_ends_since_numbers_stand_at_one() -> None:
+def test_a_shortened_name_keeps_both_ends_which_may_have_numbers() -> None:
     cut = shorten("class name number 183", 84)
     assert text_width(cut) <= 84
     assert cut.startswith("cla")

@@ -7,7 +7,7 @@ from stages.drawing.grain import block_sums, spread
 
 
 @pytest.mark.parametrize("grain", [1, 2, 4, 8])
-def test_a_block_holds_the_sum_of_its_pixels_and_the_total_stays(grain: int) -> None:
+def test_a_block_is_the_sum_of_its_pixels_and_the_total_is_unchanged(grain: int) -> None:
     maps = np.random.default_rng(0).normal(size=(3, 10, 13))
     sums = block_sums(maps, grain)
     for top in range(0, 10, grain):

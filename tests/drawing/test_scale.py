@@ -42,7 +42,9 @@ def to_lab(colors: NDArray[np.uint8], blindness: str) -> NDArray[np.float64]:
 
 
 @pytest.mark.parametrize(("name", "blindness"), list(itertools.product(COLORMAPS, COLOR_BLINDNESS)))
-def test_raising_and_lowering_stay_apart_with_any_color_vision(name: str, blindness: str) -> None:
+def test_colors_of_raising_and_lowering_differ_with_any_color_vision(
+    name: str, blindness: str
+) -> None:
     lab = to_lab(Scale(1.0, name).table, blindness)
     half = STEPS // 2
     strength = np.arange(half // 4, half + 1)  # from a quarter of the limit on
@@ -59,7 +61,7 @@ def test_stronger_is_darker_on_both_sides(name: str) -> None:
     assert (np.diff(lightness[: half + 1]) >= -0.5).all()
 
 
-def test_zero_has_the_middle_colour_and_what_is_beyond_the_limit_the_end() -> None:
+def test_zero_has_the_middle_color_and_values_beyond_the_limit_the_end_color() -> None:
     scale = Scale(0.5, "red_blue")
     colors = scale.paint(np.array([[-9.0, -0.5, 0.0, 0.5, 9.0]]))[0]
     np.testing.assert_array_equal(colors, scale.table[[0, 0, STEPS // 2, -1, -1]])
@@ -67,7 +69,7 @@ def test_zero_has_the_middle_colour_and_what_is_beyond_the_limit_the_end() -> No
     assert colors[-1][0] > colors[-1][2]  # red raises
 
 
-def test_what_lies_under_a_map_darkens_it_by_its_brightness() -> None:
+def test_the_image_under_a_map_darkens_it_by_its_brightness() -> None:
     scale = Scale(1.0, "red_blue")
     maps = np.array([[1.0, 1.0]])
     painted = scale.paint(maps, np.array([[1.0, 0.9]]))
@@ -75,25 +77,25 @@ def test_what_lies_under_a_map_darkens_it_by_its_brightness() -> None:
     np.testing.assert_array_equal(painted[0, 1], np.rint(scale.table[-1] * 0.9))
 
 
-def test_a_dark_image_lies_under_its_map_as_a_negative() -> None:
+def test_a_dark_image_is_drawn_under_its_map_as_a_negative() -> None:
     image = np.zeros((1, 1, 8, 8), np.uint8)
     image[..., 3, 3] = 255
     assert is_dark(image)
     assert brightness_under_map(image, dark=True)[0, 0, 0] == 1
     assert brightness_under_map(image, dark=True)[0, 3, 3] < 1
     assert not is_dark(255 - image)
-    assert not is_dark(image.repeat(3, axis=1)), "colours keep their sense"
+    assert not is_dark(image.repeat(3, axis=1)), "colour images are never inverted"
 
 
-def test_grey_becomes_colour_and_colour_stays() -> None:
+def test_grey_is_converted_to_rgb_and_rgb_is_unchanged() -> None:
     grey = np.arange(64, dtype=np.uint8).reshape(1, 1, 8, 8)
     np.testing.assert_array_equal(to_rgb(grey)[0], grey[0, 0][..., None].repeat(3, axis=2))
     color = np.arange(192, dtype=np.uint8).reshape(1, 3, 8, 8)
     np.testing.assert_array_equal(to_rgb(color)[0], color[0].transpose(1, 2, 0))
 
 
-def test_an_unknown_map_or_an_impossible_limit_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"report\.colormap: no map is called 'jet'; .*red_blue"):
+def test_an_unknown_color_map_or_an_invalid_limit_is_rejected() -> None:
+    with pytest.raises(ValueError, match=r"colormap must be one of red_blue, .* \(got 'jet'\)"):
         Scale(1.0, "jet")
     for limit in (0.0, -1.0, np.inf, np.nan):
         with pytest.raises(ValueError, match=r"a number above 0 \(got"):

@@ -1,4 +1,4 @@
-"""What is asked of a method, and what a user is told of one that fails."""
+"""The contract of methods: checks of their results, and errors of methods that fail."""
 
 import re
 import sys
@@ -17,7 +17,7 @@ from tests.measures.subjects import small_images, small_network
 
 @pytest.fixture
 def use(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], Attribute]:
-    """Makes a function a method's `build`, and builds it for two background images."""
+    """Registers a function as a method's `build` and builds it with two background images."""
 
     def built(build: Any) -> Attribute:
         module = ModuleType("stages.explainers.own")
@@ -47,7 +47,7 @@ def test_a_method_that_fails_is_named(use: Callable[[Any], Attribute]) -> None:
         use(lambda *_: fails)(small_images(3), CLASSES)
 
 
-def test_what_a_method_tells_its_user_is_passed_on(use: Callable[[Any], Attribute]) -> None:
+def test_a_user_error_of_a_method_is_passed_on(use: Callable[[Any], Attribute]) -> None:
     with pytest.raises(UserError, match=r"^heads: use another layer$"):
         use(refuses)
     with pytest.raises(UserError, match=r"^heads: use another layer$"):
@@ -68,7 +68,7 @@ def test_what_a_method_tells_its_user_is_passed_on(use: Callable[[Any], Attribut
         ),
     ],
 )
-def test_what_does_not_fit_is_refused(
+def test_results_of_the_wrong_type_or_shape_are_rejected(
     use: Callable[[Any], Attribute], found: Any, message: str
 ) -> None:
     attribute = use(lambda *_: lambda *_: found)
@@ -79,14 +79,15 @@ def test_what_does_not_fit_is_refused(
 
 
 @pytest.mark.parametrize("groups", [None, np.ones((3, 2, 12, 14, 2))])
-def test_what_fits_passes_unchanged(use: Callable[[Any], Attribute], groups: Any) -> None:
+def test_valid_results_pass_unchanged(use: Callable[[Any], Attribute], groups: Any) -> None:
     fitting = Attributions(np.zeros((3, 2, 12, 14, 2)), groups)
     assert use(lambda *_: lambda *_: fitting)(small_images(3), CLASSES) is fitting
 
 
-def test_the_wanted_classes_are_picked_image_by_image() -> None:
+def test_classes_are_selected_image_by_image() -> None:
     every = np.random.default_rng(0).normal(size=(3, 2, 5, 6, 4))
-    picked = select_classes(every, CLASSES)
-    for image, classes in enumerate(CLASSES.tolist()):
-        for place, number in enumerate(classes):
-            np.testing.assert_array_equal(picked[image, ..., place], every[image, ..., number])
+    selected = select_classes(every, CLASSES)
+    for index, classes in enumerate(CLASSES.tolist()):
+        for map_index, number in enumerate(classes):
+            found = selected[index, ..., map_index]
+            np.testing.assert_array_equal(found, every[index, ..., number])

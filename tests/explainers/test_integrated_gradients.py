@@ -1,4 +1,4 @@
-"""Integrated gradients, held against captum's."""
+"""Integrated gradients, compared with captum's."""
 
 import numpy as np
 import torch
@@ -8,13 +8,13 @@ from stages.explainers.integrated_gradients import BATCH_SIZE, STEPS, build
 from tests.measures.subjects import small_images, small_network
 
 
-def test_values_are_the_mean_of_captums_over_the_background() -> None:
+def test_values_equal_the_mean_of_captums_over_the_background() -> None:
     network, images, background = small_network(2, 4), small_images(3), small_images(5)
     classes = torch.tensor([[0, 3], [2, 1], [1, 1]])
     found = build(network, background, seed=0)(images, classes)
     captum = IntegratedGradients(network)
     for image, wanted, values in zip(images, classes, found.values, strict=True):
-        for place, number in enumerate(wanted.tolist()):
+        for map_index, number in enumerate(wanted.tolist()):
             theirs = captum.attribute(
                 image.expand_as(background),
                 baselines=background,
@@ -22,11 +22,11 @@ def test_values_are_the_mean_of_captums_over_the_background() -> None:
                 n_steps=STEPS,
                 method="riemann_middle",
             )
-            np.testing.assert_allclose(values[..., place], theirs.mean(dim=0), atol=1e-12)
+            np.testing.assert_allclose(values[..., map_index], theirs.mean(dim=0), atol=1e-12)
     assert found.groups is None
 
 
-def test_a_background_of_more_than_a_batch_is_the_same_mean() -> None:
+def test_a_background_of_several_batches_gives_the_same_mean() -> None:
     network, images = small_network(2, 3), small_images(1)
     background, classes = small_images(BATCH_SIZE + 2), torch.tensor([[2]])
     whole = build(network, background, seed=0)(images, classes).values

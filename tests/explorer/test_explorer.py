@@ -130,7 +130,7 @@ def test_large_images_are_averaged_and_the_page_states_it(folder: Path) -> None:
     run = random_run(2, 3, 100, 130, 3)
     _, data = written(folder / "page.html", run)
     assert (data["size"]["h"], data["size"]["w"]) == (34, 44)
-    assert "Each drawn pixel is the mean of 3 by 3." in data["words"]["map-words"]
+    assert "Each drawn pixel is the mean of 3 × 3 pixels." in data["words"]["map-words"]
 
 
 def test_the_same_run_gives_the_same_bytes(digits: Run, folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""A run to draw."""
+"""The run that the pictures are drawn from."""
 
 from pathlib import Path
 

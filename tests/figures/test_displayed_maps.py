@@ -16,20 +16,20 @@ def explained(
     return replace(noise, probabilities=probabilities, labels=labels, classes=classes)
 
 
-def test_up_to_twelve_maps_are_all_shown_in_their_order() -> None:
-    chances = np.random.default_rng(0).dirichlet(np.ones(200), size=3)
-    classes = np.argsort(chances)[:, 50:62]
-    shown = shown_maps(explained(chances, np.zeros(3, int), classes))
+def test_up_to_twelve_maps_are_all_shown_in_order() -> None:
+    probabilities = np.random.default_rng(0).dirichlet(np.ones(200), size=3)
+    classes = np.argsort(probabilities)[:, 50:62]
+    shown = shown_maps(explained(probabilities, np.zeros(3, int), classes))
     np.testing.assert_array_equal(shown, np.tile(np.arange(12), (3, 1)))
 
 
 def test_of_many_maps_the_most_probable_and_the_true_one_are_shown() -> None:
     rng = np.random.default_rng(0)
-    chances = rng.dirichlet(np.ones(200), size=50)
-    order = np.argsort(-chances, axis=1)
+    probabilities = rng.dirichlet(np.ones(200), size=50)
+    order = np.argsort(-probabilities, axis=1)
     labels = np.where(np.arange(50) % 2, order[:, 3], order[:, 150])
     classes = np.tile(rng.permutation(200), (50, 1))
-    shown = shown_maps(explained(chances, labels, classes))
+    shown = shown_maps(explained(probabilities, labels, classes))
     assert shown.shape == (50, 10)
     shown_classes = np.take_along_axis(classes, shown, axis=1)
     np.testing.assert_array_equal(shown_classes[1::2], order[1::2, :10])
@@ -38,19 +38,19 @@ def test_of_many_maps_the_most_probable_and_the_true_one_are_shown() -> None:
 
 
 def test_the_true_class_may_have_the_first_map() -> None:
-    chances = np.arange(13)[None] / 78
-    shown = shown_maps(explained(chances, np.zeros(1, int), np.arange(13)[None]))
+    probabilities = np.arange(13)[None] / 78
+    shown = shown_maps(explained(probabilities, np.zeros(1, int), np.arange(13)[None]))
     np.testing.assert_array_equal(shown, [[12, 11, 10, 9, 8, 7, 6, 5, 4, 0]])
 
 
-def test_a_true_class_without_a_map_takes_no_place() -> None:
-    chances = np.random.default_rng(0).dirichlet(np.ones(200), size=5)
-    order = np.argsort(-chances, axis=1)
-    shown = shown_maps(explained(chances, order[:, 150], order[:, :20]))
+def test_a_true_class_without_a_map_replaces_no_other() -> None:
+    probabilities = np.random.default_rng(0).dirichlet(np.ones(200), size=5)
+    order = np.argsort(-probabilities, axis=1)
+    shown = shown_maps(explained(probabilities, order[:, 150], order[:, :20]))
     np.testing.assert_array_equal(shown, np.tile(np.arange(10), (5, 1)))
 
 
-def test_as_many_maps_are_shown_as_are_counted() -> None:
+def test_the_number_of_shown_maps_equals_n_shown() -> None:
     for n_maps in (1, 2, 12, 13, 200):
         probabilities = np.full((1, n_maps), 1 / n_maps)
         maps = explained(probabilities, np.zeros(1, int), np.arange(n_maps)[None])

@@ -1,4 +1,4 @@
-"""Class means and contrasts."""
+"""Pictures of class means and contrasts."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -20,20 +20,20 @@ from tests.runs import random_run, with_files, with_images, with_maps
 
 
 @pytest.mark.parametrize("n_classes", [2, 5])
-def test_class_means_and_contrasts_of_photographs_grow_too(n_classes: int) -> None:
+def test_thumbnails_of_photographs_fill_class_means_and_contrasts(n_classes: int) -> None:
     run = random_run(24, 3, 64, 64, n_classes)
     means = draw_means(ClassMeans(run), np.arange(n_classes))
-    top_row = [tile.colors for tile in means.tiles[::3]]
-    assert sum(tile.shape[1] for tile in top_row) > 0.6 * means.width
+    top_row = [thumbnail.colors for thumbnail in means.thumbnails[::3]]
+    assert sum(thumbnail.shape[1] for thumbnail in top_row) > 0.6 * means.width
     picture = picture_of_mistakes(run)
     assert picture
     board = draw_contrast(run, picture)
-    assert board.tiles[0].colors.shape == (128, 128, 3)
-    tiles = sum(tile.colors.shape[1] for tile in board.tiles[:8])
-    assert tiles > 0.7 * board.width
+    assert board.thumbnails[0].colors.shape == (128, 128, 3)
+    thumbnails = sum(thumbnail.colors.shape[1] for thumbnail in board.thumbnails[:8])
+    assert thumbnails > 0.7 * board.width
 
 
-def test_class_means_show_three_tiles_for_each_class_on_a_scale_of_their_own(
+def test_class_means_show_three_thumbnails_for_each_class_with_their_own_scale(
     digits: Run, folder: Path
 ) -> None:
     explanation, summary = digits.explanation, digits.summary
@@ -41,7 +41,7 @@ def test_class_means_show_three_tiles_for_each_class_on_a_scale_of_their_own(
     assert [path.name for path in paths] == ["class_means_000.png"]
     limit = float(np.percentile(summary.mean_strengths, 99.9))
     board = draw_means(ClassMeans(digits), np.arange(10))
-    assert len(board.tiles) == 30
+    assert len(board.thumbnails) == 30
     assert board.bars[0].scale.limit == pytest.approx(limit)
     count = int((explanation.labels == 6).sum())
     assert f"n = {count}" in texts(board)
@@ -50,7 +50,7 @@ def test_class_means_show_three_tiles_for_each_class_on_a_scale_of_their_own(
 def test_classes_without_an_explained_image_are_left_out(digits: Run) -> None:
     means = ClassMeans(with_images(digits, np.flatnonzero(digits.explanation.labels < 4)))
     board = draw_means(means, means.classes)
-    assert len(board.tiles) == 12
+    assert len(board.thumbnails) == 12
     assert "6 classes have no explained image" in caption(board)
 
 
@@ -65,20 +65,20 @@ def test_a_contrast_is_the_difference_of_its_two_maps(digits: Run) -> None:
     picture = picture_of_mistakes(digits)
     assert picture
     board = draw_contrast(digits, replace(picture, contrasts=[contrast]))
-    assert len(board.tiles) == 4
-    image, a, b = contrast
-    values = explanation.values[image, 0].astype(np.float64)
+    assert len(board.thumbnails) == 4
+    image_index, a, b = contrast
+    values = explanation.values[image_index, 0].astype(np.float64)
     exact = digits.scale.paint(values[..., a] - values[..., b])
-    zoom = board.tiles[3].colors.shape[0] // 8
-    drawn = board.tiles[3].colors[::zoom, ::zoom]
-    white = explanation.images[image, 0] == 0
+    zoom = board.thumbnails[3].colors.shape[0] // 8
+    drawn = board.thumbnails[3].colors[::zoom, ::zoom]
+    white = explanation.images[image_index, 0] == 0
     np.testing.assert_array_equal(drawn[white], exact[white])
     assert frames(board, "predicted") == frames(board, "true") == 1
-    difference = explanation.sums[image, a] - explanation.sums[image, b]
+    difference = explanation.sums[image_index, a] - explanation.sums[image_index, b]
     assert f"{difference:+.2f}".replace("-", "\N{MINUS SIGN}") in texts(board)
 
 
-def test_a_contrast_says_which_image_it_is_of(digits: Run) -> None:
+def test_a_contrast_has_the_title_of_its_image(digits: Run) -> None:
     files = [f"cats/{number}.jpg" for number in range(len(digits.explanation.names))]
     for run, called in (
         (digits, [f"Test image {name}" for name in digits.explanation.names]),
@@ -87,10 +87,10 @@ def test_a_contrast_says_which_image_it_is_of(digits: Run) -> None:
         picture = picture_of_mistakes(run)
         assert picture
         words = texts(draw_contrast(run, picture))
-        assert all(called[contrast.image] in words for contrast in picture.contrasts)
+        assert all(called[contrast.image_index] in words for contrast in picture.contrasts)
 
 
-def test_without_a_mistake_there_is_no_contrast_to_draw(digits: Run, folder: Path) -> None:
+def test_without_a_mistake_no_contrast_is_drawn(digits: Run, folder: Path) -> None:
     right = np.flatnonzero(digits.explanation.predicted == digits.explanation.labels)
     perfect = np.eye(10, dtype=np.float32)[digits.predictions.labels]
     predictions = replace(digits.predictions, probabilities=perfect)
@@ -99,7 +99,9 @@ def test_without_a_mistake_there_is_no_contrast_to_draw(digits: Run, folder: Pat
     assert list(folder.iterdir()) == []
 
 
-def test_class_means_are_of_images_with_a_map_of_their_class(digits: Run, folder: Path) -> None:
+def test_class_means_include_only_images_with_a_map_of_their_class(
+    digits: Run, folder: Path
+) -> None:
     explanation = digits.explanation
     predicted = with_maps(digits, explanation.predicted[:, None])
     board = draw_means(ClassMeans(predicted), np.arange(10))
@@ -111,7 +113,7 @@ def test_class_means_are_of_images_with_a_map_of_their_class(digits: Run, folder
     assert draw_class_means(folder, wrong) == []
 
 
-def test_a_contrast_takes_the_maps_of_its_classes_wherever_they_lie(digits: Run) -> None:
+def test_a_contrast_finds_the_maps_of_its_classes_at_any_map_index(digits: Run) -> None:
     every = picture_of_pair(digits)
     assert every
     order = np.argsort(-digits.explanation.probabilities, axis=1)
@@ -119,11 +121,11 @@ def test_a_contrast_takes_the_maps_of_its_classes_wherever_they_lie(digits: Run)
     assert shuffled == every
     boards = [draw_contrast(run, every) for run in (digits, with_maps(digits, order))]
     assert texts(boards[0]) == texts(boards[1])
-    for a, b in zip(*(board.tiles for board in boards), strict=True):
+    for a, b in zip(*(board.thumbnails for board in boards), strict=True):
         np.testing.assert_array_equal(a.colors, b.colors)
 
 
-def test_of_explained_classes_the_most_confused_pair_is_drawn(digits: Run) -> None:
+def test_the_most_confused_pair_is_chosen_among_explained_classes(digits: Run) -> None:
     every = picture_of_pair(digits)
     assert every
     _, plus, _ = every.contrasts[0]

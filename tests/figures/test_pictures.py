@@ -1,4 +1,4 @@
-"""What all pictures have in common: captions, names, words in their places."""
+"""Properties of all pictures: captions, names, text that neither overlaps nor is cut off."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -82,8 +82,7 @@ def test_no_class_name_breaks_a_picture(shape: tuple[int, ...], folder: Path) ->
         (60, 1, 8, 8, 40),
     ],
 )
-def test_nothing_is_written_outside_the_picture(shape: tuple[int, ...]) -> None:
-    """Every word lies on the board, and none in another's place."""
+def test_all_text_lies_inside_the_picture_without_overlap(shape: tuple[int, ...]) -> None:
     run = random_run(*shape)
     names = [f"{number} a very long name of many words" for number in range(len(run.class_names))]
     for board in boards(with_names(run, names)):
@@ -101,10 +100,10 @@ def test_nothing_is_written_outside_the_picture(shape: tuple[int, ...]) -> None:
 def test_samples_show_the_first_training_image_of_each_class_with_its_name(digits: Run) -> None:
     names = [f"digit {number}" for number in range(10)]
     board = draw_sample_board(with_names(digits, names))
-    assert len(board.tiles) == 10
+    assert len(board.thumbnails) == 10
     assert set(names) <= set(texts(board))
     assert "training split" in caption(board)
-    zoom = board.tiles[3].colors.shape[0] // 8
+    zoom = board.thumbnails[3].colors.shape[0] // 8
     images, labels = digits.training
     first = images[labels == 3][0, 0]
-    np.testing.assert_array_equal(board.tiles[3].colors[::zoom, ::zoom, 0], first)
+    np.testing.assert_array_equal(board.thumbnails[3].colors[::zoom, ::zoom, 0], first)

@@ -45,4 +45,4 @@ def test_images_that_download_refuses(clone: Project) -> None:
         (clone.root / "own/a" / name).write_bytes(content)
     clone.set({"data.dataset": "image_folder", "data.source": "own"})
     message = assert_only_a_message(clone, "download")
-    assert "own: 1 of 2 files cannot be used as images:\n  a/cut.png: cut short or" in message
+    assert "own: 1 of 2 files cannot be used as images:\n  a/cut.png: truncated or" in message

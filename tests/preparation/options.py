@@ -1,4 +1,4 @@
-"""Parameters of the preprocess stage, with a change."""
+"""Parameters of the preprocess stage, with changes."""
 
 from typing import Any
 

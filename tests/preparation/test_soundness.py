@@ -1,4 +1,4 @@
-"""Data that no classifier can be trained on."""
+"""Data that no classifier can be trained on is rejected."""
 
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from .datasets import dataset
     [
         (
             dataset([0, 0], [0], 1),
-            r"number of classes must be at least 2 \(got 1\); add images of others",
+            r"number of classes must be at least 2 \(got 1\); add another class",
         ),
         (
             dataset([0, 1, 2], [0]),
@@ -31,12 +31,12 @@ from .datasets import dataset
         (dataset([0, 1, 1], [2], 4), r"no training images of class 2, class 3; add some"),
     ],
 )
-def test_what_no_classifier_can_learn_from(data: Dataset, message: str) -> None:
+def test_unusable_classes_and_labels_are_rejected(data: Dataset, message: str) -> None:
     with pytest.raises(UserError, match=message):
         require_sound(data)
 
 
-def test_classes_of_the_same_name() -> None:
+def test_classes_that_share_a_name_are_rejected() -> None:
     sound = dataset([0, 1], [0])
     with pytest.raises(UserError, match=r"class names must differ \(got 'cat' twice\); rename one"):
         require_sound(Dataset(sound.train, sound.test, ("cat", "cat")))
@@ -47,17 +47,17 @@ def test_classes_of_the_same_name() -> None:
     [
         (["a/1.png", "a/1.png"], r"test images must differ \(got 'a/1\.png' twice\); fix the"),
         ([4, 4], r"test images must differ \(got '4' twice\)"),
-        (["a/1.png"], r"must be 2 strings or whole numbers \(got <U7 of shape \(1,\)\); fix the"),
-        ([Path("1.png"), Path("2.png")], r"must be 2 strings or whole numbers \(got object of"),
+        (["a/1.png"], r"must be 2 strings or integers \(got <U7 of shape \(1,\)\); fix the"),
+        ([Path("1.png"), Path("2.png")], r"must be 2 strings or integers \(got object of"),
     ],
 )
-def test_names_that_do_not_tell_images_apart(names: Any, message: str) -> None:
+def test_invalid_image_names_are_rejected(names: Any, message: str) -> None:
     train, test, class_names = vars(dataset([0, 1], [0, 1])).values()
     with pytest.raises(UserError, match=message):
         require_sound(Dataset(train, test._replace(names=names), class_names))
 
 
-def test_images_without_labels() -> None:
+def test_images_without_labels_are_rejected() -> None:
     images = RawImages(np.zeros((3, 1, 8, 8), np.uint8), np.array([0, 1]))
     with pytest.raises(UserError, match="3 train images but 2 labels; each image needs"):
         require_sound(Dataset(images, None, ("a", "b")))
@@ -73,7 +73,7 @@ def test_images_without_labels() -> None:
         (["a.png", "b.png"], "str"),
     ],
 )
-def test_what_is_no_image(images: Any, got: str) -> None:
+def test_invalid_images_are_rejected(images: Any, got: str) -> None:
     labelled = RawImages(images, np.array([0, 1]))
     message = rf"train images must be arrays .* in uint8 \(the first is {got}\); fix read\(\)"
     with pytest.raises(UserError, match=message):
@@ -89,9 +89,9 @@ def test_what_is_no_image(images: Any, got: str) -> None:
         (np.array(["a", "b"]), r"<U1 of shape \(2,\)"),
     ],
 )
-def test_what_is_no_label(labels: Any, got: str) -> None:
+def test_invalid_labels_are_rejected(labels: Any, got: str) -> None:
     labelled = RawImages(np.zeros((2, 1, 8, 8), np.uint8), labels)
-    message = rf"train labels must be an array \(n,\) of whole numbers \(got {got}\); fix read"
+    message = rf"train labels must be an array \(n,\) of integers \(got {got}\); fix read"
     with pytest.raises(UserError, match=message):
         require_sound(Dataset(labelled, None, ("a", "b")))
 

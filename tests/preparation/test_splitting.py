@@ -1,4 +1,4 @@
-"""Images become splits, the classes as frequent in each."""
+"""Images are divided into splits with the same shares of classes."""
 
 import contextlib
 
@@ -7,61 +7,56 @@ import pytest
 
 from stages.base.errors.user import UserError
 from stages.datasets.base.contract import Dataset, RawImages
-from stages.preparation.splitting import Part, split_dataset
+from stages.preparation.splitting import Selection, split_dataset
 
 from .datasets import dataset
 from .options import options
 
 
-def test_a_test_split_is_split_off_where_there_is_none() -> None:
+def test_a_missing_test_split_is_split_off() -> None:
     labels = [0] * 60 + [1] * 40
     images = dataset(labels, None)
-    parts = {
-        name: positions for name, (_, positions) in split_dataset(images, options(), 0).items()
-    }
-    assert {name: len(positions) for name, positions in parts.items()} == {
-        "train": 60,
-        "validation": 20,
-        "test": 20,
-    }
-    together = np.concatenate(list(parts.values()))
+    splits = {name: indices for name, (_, indices) in split_dataset(images, options(), 0).items()}
+    sizes = {name: len(indices) for name, indices in splits.items()}
+    assert sizes == {"train": 60, "validation": 20, "test": 20}
+    together = np.concatenate(list(splits.values()))
     assert sorted(together) == list(range(100))
-    shares = {name: np.mean(np.array(labels)[positions]) for name, positions in parts.items()}
+    shares = {name: np.mean(np.array(labels)[indices]) for name, indices in splits.items()}
     assert all(share == pytest.approx(0.4) for share in shares.values())
     again, other = (split_dataset(images, options(), seed)["test"][1] for seed in (0, 1))
-    assert np.array_equal(again, parts["test"])
-    assert not np.array_equal(other, parts["test"])
+    assert np.array_equal(again, splits["test"])
+    assert not np.array_equal(other, splits["test"])
 
 
-def test_a_limit_holds_for_both_splits() -> None:
+def test_a_limit_applies_to_training_and_test_images() -> None:
     images = dataset([0, 1] * 50, [0, 1] * 30)
     sizes = {name: len(p) for name, (_, p) in split_dataset(images, options(limit=20), 0).items()}
     assert sizes == {"train": 15, "validation": 5, "test": 20}
 
 
 def test_an_image_keeps_its_name_through_limit_and_splits() -> None:
-    """The oracle is the pixel by which each image is known."""
+    """Each image has its number as its only pixel."""
     labels = np.array([0, 1] * 50)
     pixels = np.arange(100, dtype=np.uint8)[:, None, None, None]
     named = RawImages(pixels, labels, [f"file {number}" for number in range(100)])
     for images in (named, RawImages(pixels, labels)):
         for test in (None, images):
-            parts = split_dataset(Dataset(images, test, ("a", "b")), options(limit=20), 0)
-            for source, positions in parts.values():
-                known = source.images[positions].ravel()
-                names = Part(source, positions).names.tolist()
+            splits = split_dataset(Dataset(images, test, ("a", "b")), options(limit=20), 0)
+            for source, indices in splits.values():
+                numbers = source.images[indices].ravel()
+                names = Selection(source, indices).names.tolist()
                 assert names == (
-                    [f"file {number}" for number in known] if source.names else known.tolist()
+                    [f"file {number}" for number in numbers] if source.names else numbers.tolist()
                 )
 
 
 LONE = {
-    "split off for the test": (
+    "test split is split off": (
         dataset([0, 0, 0, 0, 1], None),
         {},
         r"class class 1 has 1 image; preprocess\.test_fraction divides .* at least 2: add images, ",
     ),
-    "a test split of its own": (
+    "test split is given": (
         dataset([0, 0, 0, 0, 1], [0]),
         {},
         r"class class 1 has 1 image; preprocess\.validation_fraction divides",
@@ -86,15 +81,15 @@ LONE = {
 
 
 @pytest.mark.parametrize("name", LONE)
-def test_a_class_of_one_image_is_named(name: str) -> None:
+def test_a_class_with_one_image_is_named(name: str) -> None:
     data, changes, message = LONE[name]
     with pytest.raises(UserError, match=message):
         split_dataset(data, options(**changes), 0)
 
 
 @pytest.mark.parametrize("fraction", [0.05, 0.95])
-def test_a_part_smaller_than_the_number_of_classes(fraction: float) -> None:
-    message = rf"validation_fraction: {fraction} of 20 images makes a part of 1, fewer than the 2 "
+def test_a_split_smaller_than_the_number_of_classes_is_rejected(fraction: float) -> None:
+    message = rf"validation_fraction: {fraction} of 20 images leaves a split of 1, fewer than the 2"
     with pytest.raises(UserError, match=message):
         split_dataset(dataset([0, 1] * 10, [0]), options(validation_fraction=fraction), 0)
 
@@ -102,8 +97,8 @@ def test_a_part_smaller_than_the_number_of_classes(fraction: float) -> None:
 @pytest.mark.parametrize("n_classes", [2, 3])
 @pytest.mark.parametrize("n", range(2, 14))
 @pytest.mark.parametrize("fraction", [0.01, 0.1, 0.3, 0.5, 0.7, 0.99])
-def test_scikit_learn_never_speaks(n_classes: int, n: int, fraction: float) -> None:
-    """Whatever the counts, the split works or the message is ours."""
+def test_no_error_of_scikit_learn_reaches_the_user(n_classes: int, n: int, fraction: float) -> None:
+    """Whatever the counts, the split succeeds or raises a `UserError`."""
     rng = np.random.default_rng(n)
     labels = np.r_[np.arange(n_classes), rng.integers(0, n_classes, n)].tolist()
     with contextlib.suppress(UserError):

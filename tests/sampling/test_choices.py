@@ -1,4 +1,4 @@
-"""Which test images are explained."""
+"""The choice of test images to explain."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ import pytest
 from stages.artifacts.predictions import Predictions
 from stages.artifacts.splits import Names
 from stages.base.errors.user import UserError
-from stages.sampling.choices import Positions, choose_images
+from stages.sampling.choices import Indices, choose_images
 
 LABELS = np.array([0, 1, 2, 0, 1, 2, 0])
 #                  right  wrong  right  wrong  right  wrong right; by confidence: 5, 1, 3
@@ -29,7 +29,7 @@ def choose(
     seed: int = 0,
     table: np.ndarray[Any, np.dtype[np.float64]] | None = None,
     names: Names | None = None,
-) -> Positions:
+) -> Indices:
     table = probabilities() if table is None else table
     predictions = Predictions(table, LABELS, FILES if names is None else names, tuple("abc"), {})
     return choose_images(wanted, n_images, seed, predictions, {"train": np.array(["a/0.png"])})
@@ -50,13 +50,15 @@ def choose(
         (["mistakes", "per_class", 3], 2, [5, 1, 0, 4, 2, 3]),
     ],
 )
-def test_images(wanted: str | list[str | int], n_images: int, expected: list[int]) -> None:
+def test_every_choice_and_list_selects_its_images(
+    wanted: str | list[str | int], n_images: int, expected: list[int]
+) -> None:
     chosen = choose(wanted, n_images)
     assert chosen.dtype == np.int64
     assert chosen.tolist() == expected
 
 
-def test_random_images_are_distinct_and_follow_the_seed() -> None:
+def test_random_images_are_distinct_and_depend_on_the_seed() -> None:
     def draw(seed: int) -> list[int]:
         return choose("random", n_images=5, seed=seed).tolist()
 
@@ -65,18 +67,18 @@ def test_random_images_are_distinct_and_follow_the_seed() -> None:
     assert len({tuple(draw(seed)) for seed in range(5)}) > 1
 
 
-def test_a_class_that_is_never_right_is_left_out() -> None:
+def test_a_class_without_a_correct_prediction_is_left_out() -> None:
     always_zero = np.tile([0.8, 0.1, 0.1], (7, 1))
     assert choose("per_class", table=always_zero).tolist() == [0]
 
 
-def test_a_position_outside_the_test_split() -> None:
-    message = r"explain\.images: positions must lie in 0 … 6, the test split \(got 7, 99\)$"
+def test_a_position_outside_the_test_split_is_rejected() -> None:
+    message = r"explain\.images: positions in the test split must be 0 … 6 \(got 7, 99\)$"
     with pytest.raises(UserError, match=message):
         choose([0, 7, 99])
 
 
-def test_no_mistakes_to_explain() -> None:
+def test_mistakes_are_rejected_if_there_are_none() -> None:
     with pytest.raises(UserError, match=r"none of the 7 test images matches 'mistakes'; choose"):
         choose("mistakes", table=np.eye(3)[LABELS])
 
@@ -88,17 +90,17 @@ def test_no_mistakes_to_explain() -> None:
         ("4.png", r"no test image is called '4\.png'; did you mean b/4\.png\?"),
         ("data/pets/a/3.png", r"did you mean a/3\.png\?"),
         ("./a/3.png", r"did you mean a/3\.png\?"),
-        ("quite another", r"no test image is called 'quite another'; names are such as d/0\.png"),
-        ("a/0.png", r"a/0\.png is an image of the train split; only those of test are explained"),
+        ("quite another", r"called 'quite another'; an example of a name is d/0\.png"),
+        ("a/0.png", r"a/0\.png is an image of the train split; only test images are explained"),
         ("worst", r"no test image is called 'worst'; did you mean first\?"),
     ],
 )
-def test_a_name_that_is_not_in_the_test_split(name: str, message: str) -> None:
+def test_a_name_that_is_not_in_the_test_split_is_rejected(name: str, message: str) -> None:
     with pytest.raises(UserError, match=rf"^explain\.images: .*{message}"):
         choose([name])
 
 
-def test_a_file_name_that_several_classes_have() -> None:
+def test_a_file_name_used_in_several_classes_is_ambiguous() -> None:
     names = np.array([f"{letter}/1.png" for letter in "abcdefg"])
     with pytest.raises(UserError, match=r"did you mean a/1\.png or b/1\.png or c/1\.png\?"):
         choose(["1.png"], names=names)
@@ -114,39 +116,40 @@ def test_all_names_that_are_not_found_are_listed_once() -> None:
 NUMBERS = np.array([0, 12, 33, 1, 50, 51, 60])  # in the published file
 
 
-def test_a_number_in_quotes_is_that_of_the_published_file() -> None:
+def test_a_number_in_quotes_is_a_name() -> None:
     assert choose(["33", "1", 5, 0], names=NUMBERS).tolist() == [2, 3, 5, 0]
-    with pytest.raises(UserError, match=r"no test image is called '13'; names are such as 0$"):
+    message = r"no test image is called '13'; an example of a name is 0$"
+    with pytest.raises(UserError, match=message):
         choose(["13"], names=NUMBERS)
 
 
-def test_a_number_without_quotes_is_a_position_even_if_another_image_has_that_number() -> None:
+def test_a_number_without_quotes_is_a_position_even_if_it_is_also_a_name() -> None:
     assert choose([1], names=NUMBERS).tolist() == [1]
     assert choose(["1"], names=NUMBERS).tolist() == [3]
 
 
 class Unread(np.ndarray[Any, np.dtype[np.str_]]):
-    """Names that must not be read: a data set may have a million."""
+    """Names that raise an error when they are read: a data set may have a million."""
 
     def astype(self, *_: Any, **__: Any) -> Any:
         raise AssertionError("names were converted")
 
 
 @pytest.mark.parametrize("wanted", ["random", ["first", 3]])
-def test_names_are_not_read_if_none_is_asked_for(wanted: Any) -> None:
+def test_names_are_only_read_if_one_is_wanted(wanted: Any) -> None:
     assert len(choose(wanted, names=FILES.view(Unread))) > 0
     with pytest.raises(AssertionError, match="converted"):
         choose(["a/3.png"], names=FILES.view(Unread))
 
 
-def test_a_number_outside_the_split_may_have_been_meant_as_a_name() -> None:
+def test_a_number_outside_the_split_that_is_a_name_gets_a_hint() -> None:
     with pytest.raises(
-        UserError, match=r"in 0 … 6, .* \(got 33\); '33', in quotes, is the image of"
+        UserError, match=r"be 0 … 6 \(got 33\); '33', in quotes, is the image of that name"
     ):
         choose([33], names=NUMBERS)
 
 
-def test_a_choice_is_meant_where_an_image_has_its_name() -> None:
+def test_a_choice_takes_precedence_over_a_name() -> None:
     names = np.array(["mistakes", "all", "first", "d", "e", "f", "g"])
     assert choose(["first"], n_images=1, names=names).tolist() == [0]
     assert choose(["mistakes", 0], n_images=1, names=names).tolist() == [5, 0]

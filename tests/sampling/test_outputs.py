@@ -1,4 +1,4 @@
-"""Which classes have a map, of each image."""
+"""The choice of the classes to explain for each image."""
 
 from typing import Any
 
@@ -33,7 +33,7 @@ def test_the_top_classes_are_ranked_by_probability(m: int) -> None:
     )
 
 
-def test_of_equally_probable_classes_the_first_counts_as_predicted() -> None:
+def test_equally_probable_classes_are_in_class_order() -> None:
     equal = np.full((1, 4), 0.25)
     assert choose_classes({"top": 3}, equal, NAMES[:4]).tolist() == [[0, 1, 2]]
 
@@ -42,11 +42,11 @@ def test_of_equally_probable_classes_the_first_counts_as_predicted() -> None:
     ("wanted", "numbers"),
     [(["horse", "cat"], [2, 0]), ([4, 0], [4, 0]), (["2019", 2, "10"], [3, 2, 5])],
 )
-def test_a_list_names_classes_or_numbers_them(wanted: list[Any], numbers: list[int]) -> None:
+def test_a_list_has_names_or_numbers_of_classes(wanted: list[Any], numbers: list[int]) -> None:
     assert choose_classes(wanted, PROBABILITIES, NAMES).tolist() == [numbers] * 50
 
 
-def test_digits_are_the_same_by_name_and_by_number() -> None:
+def test_names_and_numbers_of_digits_are_equivalent() -> None:
     digits = [str(number) for number in range(6)]
     for wanted in ([5, 3], ["5", "3"]):
         assert choose_classes(wanted, PROBABILITIES, digits)[0].tolist() == [5, 3]
@@ -58,17 +58,19 @@ def test_digits_are_the_same_by_name_and_by_number() -> None:
         ({"top": 7}, r"explain\.outputs\.top: must be at most 6, the number of .* \(got 7\)"),
         (["hors"], r"explain\.outputs: no class is called 'hors'; did you mean horse\?"),
         (["xyz"], r"no class is called 'xyz'; classes: 'cat', 'dog', .*'10'$"),
-        ([6], r"class numbers must lie in 0 … 5 \(got 6\)"),
+        ([6], r"class numbers must be 0 … 5 \(got 6\)"),
         ([2019], r"2019 is the name of class number 3; write '2019', in quotes"),
         ([10], r"10 is the name of class number 5; write '10', in quotes"),
         (["dog", 1], r"names the class 'dog' twice"),
     ],
 )
-def test_a_class_that_is_none_is_refused(wanted: Any, message: str) -> None:
+def test_an_unknown_ambiguous_or_repeated_class_is_rejected(wanted: Any, message: str) -> None:
     with pytest.raises(UserError, match=message):
         choose_classes(wanted, PROBABILITIES, NAMES)
 
 
 @pytest.mark.parametrize("names", [("1", "0"), ("10", "1")])
-def test_all_classes_are_told_apart_by_number_whatever_their_names(names: tuple[str, ...]) -> None:
+def test_all_classes_are_in_order_of_their_numbers_whatever_their_names(
+    names: tuple[str, ...],
+) -> None:
     assert choose_classes("all", np.array([[0.3, 0.7]]), names).tolist() == [[0, 1]]

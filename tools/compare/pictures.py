@@ -7,8 +7,8 @@ from typing import Any
 import vl_convert
 
 from stages.drawing.board import Board
-from stages.drawing.layout import GAP, MARGIN, SMALLEST_TILE, TITLE_TOP
-from stages.drawing.text import BOLD, SMALL, TITLE, UNDER_TILE, shorten
+from stages.drawing.layout import GAP, MARGIN, SMALLEST_THUMBNAIL, TITLE_TOP
+from stages.drawing.text import BOLD, SMALL, TITLE, UNDER_THUMBNAIL, shorten
 from stages.figures.footer import Footer
 from tools.compare.strips import HEADS, Painter, Strip
 
@@ -40,7 +40,7 @@ def draw_strips(
         about: The explanation's description, which has the unit.
     """
     height, width = strips[0].thumbnails[0].shape[:2]
-    zoom = -(-SMALLEST_TILE // max(height, width))
+    zoom = -(-SMALLEST_THUMBNAIL // max(height, width))
     strip_width = len(HEADS) * (width * zoom + GAP)
     step = STRIP_HEAD + height * zoom + UNDER_STRIP
     page_width = 2 * MARGIN + COLUMNS * strip_width + BETWEEN
@@ -54,9 +54,9 @@ def draw_strips(
         board.write(x, y, shorten(strip.title, strip_width, BOLD), BOLD)
         board.write(x, y + NOTE_TOP, shorten(strip.note, strip_width, SMALL), SMALL)
         for head, colors in strip.named_thumbnails:
-            board.write(x + width * zoom / 2, y + HEADS_TOP, head, UNDER_TILE)
+            board.write(x + width * zoom / 2, y + HEADS_TOP, head, UNDER_THUMBNAIL)
             enlarged = colors.repeat(zoom, axis=0).repeat(zoom, axis=1)
-            board.tile(x, y + STRIP_HEAD, enlarged, "other")
+            board.thumbnail(x, y + STRIP_HEAD, enlarged, "other")
             x += width * zoom + GAP
     footer.draw(board, painter.scale, about)
     return board

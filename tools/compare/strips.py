@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from stages.drawing.scale import Scale, brightness_under_map, is_dark, to_rgb
 from stages.drawing.text import printable, with_minus
-from stages.drawing.tiles import average
+from stages.drawing.thumbnails import average
 from stages.figures.run import PAGE_SIDE
 from stages.measures.attributions.summary import PERCENTILE
 from tools.compare.pairs import Pairs

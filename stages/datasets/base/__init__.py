@@ -1,4 +1,4 @@
-"""The contract of data sets, and what they share to find, check and decode files.
+"""The contract of data sets, and shared code to find, download, check and decode files.
 
-For data sets, and for `preparation`, download and preprocess, which use them.
+For data sets, `preparation`, download and preprocess.
 """

@@ -1,4 +1,4 @@
-"""What a file in `stages/datasets/` provides, and what it is given."""
+"""The functions that a file in `stages/datasets/` provides, and their arguments."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,9 +16,9 @@ class Origin:
     """Where a data set comes from.
 
     Attributes:
-        source: The user's folder or file (`data.source`), which is searched first.
+        source: The user's folder or file (`data.source`), searched first.
         mirrors: Base URLs to try next.
-        skip_damaged: Whether damaged images are left out and listed, or stop the run.
+        skip_damaged: Leave out damaged images and list them, instead of stopping.
     """
 
     source: Path
@@ -32,18 +32,18 @@ class ImageSequence(Protocol):
     def __len__(self) -> int:
         """Number of images."""
 
-    def __getitem__(self, position: int, /) -> NDArray[np.uint8]:
-        """One image, decoded: (channels, height, width)."""
+    def __getitem__(self, index: int, /) -> NDArray[np.uint8]:
+        """One decoded image (channels, height, width)."""
 
 
 class RawImages(NamedTuple):
-    """Images as they were published.
+    """Images as published, before conversion.
 
     Attributes:
-        images: (n, channels, height, width), or one by one if they differ in size.
-        labels: True classes (n,).
-        names: What users call each image, all different: its path within the source, with forward
-            slashes, or its number where it was published. None: their numbers here, from 0.
+        images: (n, channels, height, width), uint8; a sequence if they differ in size.
+        labels: True classes (n,), int64.
+        names: Unique names of the images (n,): paths within the source, with forward slashes, or
+            numbers in the published files. None if they are numbered from 0 in this order.
     """
 
     images: NDArray[np.uint8] | ImageSequence
@@ -56,9 +56,9 @@ class Dataset:
     """A whole data set.
 
     Attributes:
-        train: To train on and to validate.
-        test: To test; `None` if preprocess has to split it off from `train`.
-        class_names: In class order; each class has an image.
+        train: Images for training and validation.
+        test: Images for testing; None if preprocess has to split them off from `train`.
+        class_names: Names in class order; each class has at least one training image.
     """
 
     train: RawImages
@@ -70,25 +70,25 @@ class DatasetPlugin(Protocol):
     """A module with these two functions."""
 
     def fetch(self, origin: Origin, folder: Path, **options: Any) -> str | None:
-        """Copy or download the files into `folder` and check them, only those that are needed.
+        """Copy or download the necessary files into `folder` and check them.
 
         Args:
-            origin: Where the files come from.
-            folder: Where the files go; it is empty.
-            options: `data.options`, the keyword arguments that this data set's `fetch` declares.
+            origin: Source of the files.
+            folder: Destination, an empty folder.
+            options: `data.options`: the keyword arguments that this `fetch` declares.
 
         Returns:
-            The data set's display name, if it is not the plug-in's.
+            Display name of the data set; None for the plug-in's own name.
 
         Raises:
-            UserError: A file was found nowhere or is damaged.
+            UserError: A file was not found or is damaged.
         """
 
     def read(self, folder: Path) -> Dataset:
         """Read what `fetch` wrote.
 
         Raises:
-            UserError: A file does not hold what it should.
+            UserError: The content of a file is invalid.
         """
 
 

@@ -16,28 +16,28 @@ FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "GIF", "TIFF")
 
 
 class UnusableImage(Exception):
-    """A file that is not an image, is damaged or may not be read; the message says why."""
+    """A file that is not an image, is damaged or cannot be read; the message gives the reason."""
 
 
 def decode(content: bytes) -> NDArray[np.uint8]:
-    """Decode an image file, turned upright by its EXIF orientation.
+    """Decode an image file and rotate it by its EXIF orientation.
 
     Args:
-        content: The file's bytes, in one of `FORMATS`; of several frames, the first is decoded.
+        content: Bytes of a file in one of `FORMATS`; only the first frame is decoded.
 
     Returns:
-        (1, height, width) for a grey image, else (3, height, width). 16-bit values become 8-bit;
-        transparent images are drawn on white.
+        (1, height, width) for a grey image, otherwise (3, height, width), uint8. 16-bit values are
+        converted to 8 bits; transparent images are drawn on white.
 
     Raises:
-        UnusableImage: It is not an image, is cut short, or is so large that it may be an attack.
+        UnusableImage: It is not an image, is damaged, or is so large that it may be an attack.
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about odd metadata, which do not matter here
+            warnings.simplefilter("ignore")  # about invalid metadata, which is not used
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(content), formats=FORMATS) as image:
-                with _libtiff_kept_quiet() if image.format == "TIFF" else contextlib.nullcontext():
+                with _libtiff_silenced() if image.format == "TIFF" else contextlib.nullcontext():
                     image.load()
                 ImageOps.exif_transpose(image, in_place=True)
                 return _pixels(image)
@@ -48,22 +48,22 @@ def decode(content: bytes) -> NDArray[np.uint8]:
         raise UnusableImage(f"decompression bomb: {error}") from None
     except MemoryError:
         raise
-    except Exception as error:  # Pillow lets through whatever a format's decoder raises
-        raise UnusableImage(f"cut short or damaged: {error}") from None
+    except Exception as error:  # Pillow does not unify what its decoders raise
+        raise UnusableImage(f"truncated or damaged: {error}") from None
 
 
 @contextlib.contextmanager
-def _libtiff_kept_quiet() -> Iterator[None]:
-    """It writes to standard error by itself, about a file that it calls tempfile.tif."""
+def _libtiff_silenced() -> Iterator[None]:
+    """Redirects standard error, where libtiff writes messages about a "tempfile.tif"."""
     sys.stderr.flush()
-    screen = os.dup(2)
+    stderr = os.dup(2)
     try:
-        with Path(os.devnull).open("wb") as nothing:
-            os.dup2(nothing.fileno(), 2)
+        with Path(os.devnull).open("wb") as null:
+            os.dup2(null.fileno(), 2)
         yield
     finally:
-        os.dup2(screen, 2)
-        os.close(screen)
+        os.dup2(stderr, 2)
+        os.close(stderr)
 
 
 def _pixels(image: Image.Image) -> NDArray[np.uint8]:
@@ -83,5 +83,5 @@ def _pixels(image: Image.Image) -> NDArray[np.uint8]:
 def _from_16_bits(image: Image.Image) -> Image.Image:
     values = np.asarray(image)
     if values.dtype.kind == "f" or values.min() < 0 or values.max() >= 1 << 16:
-        raise ValueError("pixels of more than 16 bits; save it with 8 or 16")
+        raise ValueError("more than 16 bits per channel; save it with 8 or 16")
     return Image.fromarray(((values.astype(np.uint32) + 128) // 257).astype(np.uint8))

@@ -1,6 +1,6 @@
 """Finds, checks, decompresses and reads data sets published as four IDX files.
 
-The format (http://yann.lecun.com/exdb/mnist): big-endian, two zero bytes, the type of the items
+The format (http://yann.lecun.com/exdb/mnist), big-endian: two zero bytes, the type of the items
 (8 for uint8), the number of dimensions, one uint32 for each dimension, then the items.
 """
 
@@ -24,28 +24,28 @@ from stages.base.errors.user import UserError
 from stages.datasets.base.contract import Dataset, Origin, RawImages
 from stages.datasets.base.torchvision import (
     download_file,
-    found_nowhere,
+    not_found,
     official_mirrors,
-    restoring,
+    restore_command,
 )
 
-MAX_UNPACKED_BYTES = 1 << 30  # of one file; the largest published one has 47 million
+MAX_UNPACKED_BYTES = 1 << 30  # per file; the largest published one has 47 million
 
-_MAX_XZ_BYTES = 80 << 20  # what xz -9 needs is 65 MiB
+_MAX_XZ_BYTES = 80 << 20  # memory limit; xz -9 needs 65 MiB
 _CHUNK = 1 << 16
 _SUFFIXES = ("", ".xz", ".gz")
 
 
 @dataclass(frozen=True)
 class IdxDataset:
-    """Four IDX files: images and labels, to train and to test.
+    """Four IDX files: images and labels for training and for testing.
 
     Attributes:
         name: Folder of the archives below the source folder.
-        torchvision_class: Class in `torchvision.datasets` that knows where to download them.
-        class_names: In class order.
-        sha256: SHA-256 of each file's decompressed content; for a name that ends in `.gz`, of the
-            archive as published.
+        torchvision_class: Class in `torchvision.datasets` with the URLs of the archives.
+        class_names: Names in class order.
+        sha256: SHA-256 by file name: of the decompressed content, or of the archive itself if the
+            name ends in `.gz`.
     """
 
     name: str
@@ -60,9 +60,8 @@ class IdxDataset:
             paths = _local_paths(origin.source / self.name, name)
             archive = next((path for path in paths if path.is_file()), None)
             if archive is not None:
-                command = restoring(archive.parent, name)
-                way = f"with {command}" if command else "or remove it, so that it is downloaded"
-                advice = f"restore it {way}"
+                command = restore_command(archive.parent, name)
+                advice = f"restore it with {command}" if command else "remove it to download it"
                 _extract_checked(archive, target, name, sha256, advice)
             else:
                 self._download(name, sha256, origin.mirrors, paths, target)
@@ -79,13 +78,13 @@ class IdxDataset:
                         self.torchvision_class, archive_name, mirror, Path(scratch)
                     )
                     _extract_checked(
-                        archive, target, name, sha256, "the mirror holds a different file"
+                        archive, target, name, sha256, "the mirror has a different file"
                     )
                 except UserError as error:
                     tried.append(f"{mirror.rstrip('/')}/{archive_name}: {error}")
                 else:
                     return
-        raise found_nowhere(self.name, name, tried, paths[0].parent)
+        raise not_found(self.name, name, tried, paths[0].parent)
 
     def read(self, folder: Path) -> Dataset:
         """Read the four files."""
@@ -110,7 +109,7 @@ def _local_paths(folder: Path, name: str) -> list[Path]:
 
 
 def _extract_checked(archive: Path, target: Path, name: str, sha256: str, advice: str) -> None:
-    """Decompress `archive` to `target`, if its SHA-256 is the one that goes with `name`."""
+    """Decompress `archive` to `target`; remove `target` if the SHA-256 is wrong."""
     try:
         content_digest = _decompress(archive, target, advice)
         digest = _sha256(archive) if name.endswith(".gz") else content_digest
@@ -130,7 +129,7 @@ def _sha256(file: Path) -> str:
 
 
 def _decompress(archive: Path, target: Path, advice: str) -> str:
-    """Decompress piece by piece, since what a damaged archive unpacks to may not fit into memory.
+    """Decompress in chunks, since the content of a damaged archive may not fit into memory.
 
     Returns:
         SHA-256 of the content.
@@ -144,41 +143,41 @@ def _decompress(archive: Path, target: Path, advice: str) -> str:
         ) as compressed,
     ):
         try:
-            for piece in _pieces(archive.suffix, cast(IO[bytes], compressed)):
-                if content.tell() + len(piece) > MAX_UNPACKED_BYTES:
+            for chunk in _chunks(archive.suffix, cast(IO[bytes], compressed)):
+                if content.tell() + len(chunk) > MAX_UNPACKED_BYTES:
                     raise UserError(
-                        f"{archive}: unpacks to more than {MAX_UNPACKED_BYTES >> 20:,} MiB; the "
+                        f"{archive}: expands to more than {MAX_UNPACKED_BYTES >> 20:,} MiB; the "
                         f"file is damaged or a different one: {advice}"
                     )
-                digest.update(piece)
-                content.write(piece)
+                digest.update(chunk)
+                content.write(chunk)
         except (EOFError, lzma.LZMAError, zlib.error, gzip.BadGzipFile) as error:
             raise UserError(
                 f"{archive}: cannot be decompressed after {content.tell():,} bytes ({error}); the "
-                f"file is cut short or damaged: {advice}"
+                f"file is truncated or damaged: {advice}"
             ) from None
     return digest.hexdigest()
 
 
-def _pieces(suffix: str, file: IO[bytes]) -> Iterator[bytes]:
-    """What an archive holds, piece by piece."""
+def _chunks(suffix: str, file: IO[bytes]) -> Iterator[bytes]:
+    """The decompressed content of an archive in chunks."""
     if suffix == ".xz":
-        return _pieces_of_xz(file)
+        return _xz_chunks(file)
     plain = cast(IO[bytes], gzip.GzipFile(fileobj=file)) if suffix == ".gz" else file
     return iter(lambda: plain.read(_CHUNK), b"")
 
 
-def _pieces_of_xz(file: IO[bytes]) -> Iterator[bytes]:
-    """All streams, as `xz` reads them; `lzma.open` takes no limit of the memory for it."""
+def _xz_chunks(file: IO[bytes]) -> Iterator[bytes]:
+    """The content of all streams, as `xz` reads them; `lzma.open` cannot limit its memory."""
     compressed = file.read(_CHUNK)
     while True:
         decompressor = lzma.LZMADecompressor(memlimit=_MAX_XZ_BYTES)
         while not decompressor.eof:
             if decompressor.needs_input and not compressed:
-                raise EOFError("it ends before its end mark")
+                raise EOFError("the end-of-stream marker is missing")
             yield decompressor.decompress(compressed, _CHUNK)
             compressed = file.read(_CHUNK) if decompressor.needs_input else b""
-        compressed = decompressor.unused_data.lstrip(b"\0")  # zeros may stand between streams
+        compressed = decompressor.unused_data.lstrip(b"\0")  # padding between streams
         while not compressed and (chunk := file.read(_CHUNK)):
             compressed = chunk.lstrip(b"\0")
         if not compressed:
@@ -189,11 +188,11 @@ def read_idx(path: Path, n_dimensions: int) -> NDArray[np.uint8]:
     """Read an IDX file of unsigned bytes.
 
     Args:
-        path: The file, decompressed.
-        n_dimensions: 1 for labels, 3 for images (n, height, width).
+        path: The decompressed file.
+        n_dimensions: 1 for labels (n,), 3 for images (n, height, width).
 
     Raises:
-        UserError: Its magic number is wrong, or its header states another number of items.
+        UserError: The magic number is wrong, or the header does not match the file's size.
     """
     content = path.read_bytes()
     magic = content[:4]
@@ -201,18 +200,18 @@ def read_idx(path: Path, n_dimensions: int) -> NDArray[np.uint8]:
     if magic != expected:
         raise UserError(
             f"{path}: magic number is 0x{magic.hex()}, expected 0x{expected.hex()} (unsigned "
-            f"bytes in {n_dimensions} dimensions); it is not an IDX file of that kind"
+            f"bytes in {n_dimensions} dimensions); it is not an IDX file of this kind"
         )
     start = 4 + 4 * n_dimensions
     if len(content) < start:
         raise UserError(
-            f"{path}: ends within its header, after {len(content)} bytes; it is cut short"
+            f"{path}: ends within its header, after {len(content)} bytes; it is truncated"
         )
     shape = struct.unpack_from(f">{n_dimensions}I", content, offset=4)
     n_bytes = len(content) - start
     if n_bytes != math.prod(shape):
         raise UserError(
             f"{path}: its header states {shape[0]:,} items, {math.prod(shape):,} bytes, but it "
-            f"holds {n_bytes:,}; the file is cut short or damaged"
+            f"has {n_bytes:,}; the file is truncated or damaged"
         )
     return np.frombuffer(content, np.uint8, offset=start).reshape(shape)

@@ -1,4 +1,4 @@
-"""The data set's own files, `data/raw`: download writes them, preprocess reads them."""
+"""The data set's own files in `data/raw`: download writes them, preprocess reads them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ _RECORD = "dataset.json"
 
 @dataclass(frozen=True)
 class RawInfo:
-    """The data set that the raw files hold.
+    """Name and parameters of the data set in the raw files.
 
     Attributes:
         name: Display name of the data set.
-        parameters: The parameters that determine the files, by section of `params.yaml`; not
-            where they came from, since the same files from elsewhere are the same data.
+        parameters: Parameters that determine the files, by section of `params.yaml`; without
+            `data.source` and `data.mirrors`, since the same files from elsewhere are the same data.
     """
 
     name: str
@@ -31,10 +31,10 @@ class RawInfo:
 def fetch_dataset(
     dataset: str, origin: Origin, options: Mapping[str, Any], folder: Path = FOLDER
 ) -> None:
-    """Have a plug-in fetch its files, and record what they are.
+    """Fetch the files of a data set through its plug-in, and write the record.
 
     Raises:
-        UserError: A file was found nowhere or is damaged; nothing is left behind.
+        UserError: A file was not found or is damaged; no files are left behind.
     """
     chosen = {"dataset": dataset, "options": options, "skip_damaged": origin.skip_damaged}
     plugin = load_dataset_plugin(dataset)
@@ -48,7 +48,7 @@ def read_dataset(folder: Path = FOLDER) -> tuple[RawInfo, Dataset]:
     """Read the record, and the images through the plug-in that fetched them.
 
     Raises:
-        UserError: A file does not hold what it should.
+        UserError: The content of a file is invalid.
     """
     info = RawInfo(**read_json(folder / _RECORD))
     dataset = info.parameters["data"]["dataset"]

@@ -1,6 +1,6 @@
 """Downloading and loading through torchvision's data-set classes.
 
-torchvision is imported where it is used, so that a run that downloads nothing needs no torch.
+torchvision is imported inside functions, so that a run without downloads does not load PyTorch.
 """
 
 import contextlib
@@ -22,14 +22,14 @@ _TIMEOUT_S = 30
 
 
 class Archive(NamedTuple):
-    """A published file: its URL, and the MD5 that torchvision expects."""
+    """A published file: URL, and MD5 as torchvision expects it."""
 
     url: str
     md5: str
 
     @property
     def name(self) -> str:
-        """File name: the last part of the URL."""
+        """File name, the last component of the URL."""
         return self.url.rsplit("/", 1)[-1]
 
 
@@ -37,20 +37,20 @@ class Archive(NamedTuple):
 def fetched_archives(
     dataset: str, archives: Iterable[Archive], origin: Origin, folder: Path, inside: str = "."
 ) -> Iterator[Path]:
-    """A scratch folder with the archives, laid out as torchvision's class expects.
+    """A temporary folder with the archives, laid out as torchvision's class expects.
 
-    Each archive comes from the source folder, else a mirror, else its own URL; its MD5 is always
-    checked. SHA-256 of these files are not published.
+    Each archive comes from the source folder, a mirror or its own URL, in this order; its MD5 is
+    always checked. SHA-256 of these files are not published.
 
     Args:
         dataset: Folder of the archives below the source folder.
-        archives: What to fetch.
-        origin: Where the archives come from.
-        folder: Where the scratch folder is made, and removed in the end.
-        inside: Where below its root the class looks for archives.
+        archives: Archives to fetch.
+        origin: Source of the archives.
+        folder: Parent of the temporary folder, which is removed on exit.
+        inside: Folder below its root in which the class looks for archives.
 
     Raises:
-        UserError: An archive was found nowhere, or the one in the source folder is damaged.
+        UserError: An archive was not found, or the one in the source folder is damaged.
     """
     with tempfile.TemporaryDirectory(dir=folder) as root:
         target = Path(root) / inside
@@ -68,7 +68,7 @@ def _fetch_archive(archive: Archive, source: Path, mirrors: Sequence[str], targe
         if (md5 := calculate_md5(local)) != archive.md5:
             raise UserError(
                 f"{local}: MD5 is {md5}, expected {archive.md5}; the file is damaged or a "
-                "different one: remove it, so that it is downloaded"
+                "different one: remove it to download it"
             )
         shutil.copyfile(local, target / archive.name)
         return
@@ -80,28 +80,28 @@ def _fetch_archive(archive: Archive, source: Path, mirrors: Sequence[str], targe
             tried.append(f"{url}: {error}")
         else:
             return
-    raise found_nowhere(source.name, archive.name, tried, source)
+    raise not_found(source.name, archive.name, tried, source)
 
 
-def found_nowhere(dataset: str, name: str, tried: Sequence[str], folder: Path) -> UserError:
-    """The error for a file found nowhere: lists where it was looked for, and the ways out."""
+def not_found(dataset: str, name: str, tried: Sequence[str], folder: Path) -> UserError:
+    """The error for a file not found: lists where it was searched for, and what to do."""
     lines = "\n".join(f"  {line}" for line in tried)
     ways = [
-        "connect to the network (or name a mirror in data.mirrors) and run again",
+        "connect to the network (or add a mirror to data.mirrors) and run again",
         f"put the file into {folder}/",
     ]
-    if command := restoring(folder, name):
+    if command := restore_command(folder, name):
         ways.insert(0, f"run {command}, since Git has the file")
     return UserError(
-        f"data.dataset {dataset}: {name} was found nowhere:\n{lines}\n"
-        f"{'Three' if len(ways) == 3 else 'Two'} ways out: {', or '.join(ways)}."
+        f"data.dataset {dataset}: {name} was not found:\n{lines}\n"
+        f"To fix this, {', or '.join(ways)}."
     )
 
 
-def restoring(folder: Path, name: str) -> str:
-    """The command that restores what Git has of a folder; empty if it has no such file."""
+def restore_command(folder: Path, name: str) -> str:
+    """The command that restores a file and its neighbours from Git; empty if Git has no copy."""
     command = ["git", "ls-files", "--", str(folder / f"{name}*")]
-    with contextlib.suppress(OSError):  # no Git
+    with contextlib.suppress(OSError):  # Git is not installed
         listed = subprocess.run(command, capture_output=True, text=True)
         if listed.stdout:
             return f"git checkout -- {folder.parent}"
@@ -109,11 +109,11 @@ def restoring(folder: Path, name: str) -> str:
 
 
 def raw_images(images: Any, labels: Any) -> RawImages:
-    """Convert what torchvision has loaded to the pipeline's format.
+    """Images and labels loaded by torchvision, in the pipeline's format.
 
     Args:
         images: Array or tensor (n, h, w), (n, h, w, 3) or (n, 3, h, w), uint8.
-        labels: List, array or tensor (n,).
+        labels: List, array or tensor of integers (n,).
     """
     images = np.asarray(images)
     if images.ndim == 3:
@@ -124,7 +124,7 @@ def raw_images(images: Any, labels: Any) -> RawImages:
 
 
 def official_mirrors(class_name: str) -> list[str]:
-    """Base URLs from which torchvision downloads one of its classes."""
+    """Base URLs from which torchvision downloads the files of a class."""
     return list(_torchvision_class(class_name).mirrors)
 
 
@@ -132,16 +132,16 @@ def download_file(class_name: str, archive_name: str, mirror: str, folder: Path)
     """Download one archive of a class of the MNIST family through torchvision.
 
     Args:
-        class_name: In `torchvision.datasets`.
+        class_name: Name of a class in `torchvision.datasets`.
         archive_name: One of the class's resources, such as `train-images-idx3-ubyte.gz`.
         mirror: Base URL.
-        folder: Scratch space.
+        folder: Folder for the download.
 
     Returns:
-        The archive; torchvision has checked its MD5.
+        Path of the archive, whose MD5 torchvision has checked.
 
     Raises:
-        UserError: The download failed; the message says why.
+        UserError: The download failed; the message gives the reason.
     """
     md5 = dict(_torchvision_class(class_name).resources)[archive_name]
     return _download(Archive(f"{mirror.rstrip('/')}/{archive_name}", md5), folder)
@@ -157,7 +157,7 @@ def _download(archive: Archive, folder: Path) -> Path:
     except (OSError, RuntimeError, ValueError) as error:
         target.unlink(missing_ok=True)
         if isinstance(error, urllib.error.HTTPError):
-            error.close()  # it holds the connection
+            error.close()  # or the connection stays open
         raise UserError(str(error) or type(error).__name__) from None
     return target
 

@@ -1,1 +1,1 @@
-"""The contract of methods. For explain and `measures`."""
+"""The contract of methods, slicing and the additivity check. For methods, explain, `measures`."""

@@ -1,4 +1,4 @@
-"""What a file in `stages/explainers/` provides, and how it is called."""
+"""The function that a file in `stages/explainers/` provides, and how it is called."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -15,13 +15,15 @@ from stages.sampling.background import group_sizes
 
 
 class Attributions(NamedTuple):
-    """What a method says of some images. c channels, h height, w width, m maps of each image.
+    """Attributions that a method returns for n images.
+
+    In shapes: c channels, h height, w width, m maps of each image, g background groups.
 
     Attributes:
-        values: Attributions (n, c, h, w, m), output units per pixel.
-        groups: The same, summed over the channels, against the images of each group of the
-            background alone (n, g, h, w, m), for the groups of `stages.sampling.background`: from
-            them the error bars are computed. None if the method has no groups.
+        values: Attributions (n, c, h, w, m), in output units per pixel.
+        groups: Attributions relative to each background group alone, summed over channels
+            (n, g, h, w, m), for the groups of `stages.sampling.background`; error bars are computed
+            from them. None if the method has no groups.
     """
 
     values: NDArray[np.floating]
@@ -29,7 +31,7 @@ class Attributions(NamedTuple):
 
 
 Attribute = Callable[[Tensor, Tensor], Attributions]
-"""From images (n, c, h, w) and the class of each of their maps (n, m) to attributions."""
+"""A function from images (n, c, h, w) and the class of each map (n, m) to attributions."""
 
 
 class Explainer(Protocol):
@@ -40,16 +42,16 @@ class Explainer(Protocol):
 
         Args:
             network: In eval mode; maps float images (n, c, h, w) to outputs (n, k).
-            background: Images that stand for "no information" (b, c, h, w), float, on the
+            background: Images that represent "no information" (b, c, h, w), float, on the
                 network's device, group after group.
-            seed: For methods that sample.
+            seed: Seed for methods that sample.
 
         Returns:
-            A function from images (n, c, h, w), and the class of each of their maps (n, m), to
-            their attributions. Some methods cost as much for all classes: `select_classes` picks.
+            A function from images (n, c, h, w) and the class of each of their maps (n, m) to
+            attributions. A method that always computes all classes can use `select_classes`.
 
         Raises:
-            UserError: The network contains something that the method cannot explain.
+            UserError: The method does not support an operation of the network.
         """
 
 
@@ -57,10 +59,10 @@ def build_explainer(name: str, network: nn.Module, background: Tensor, seed: int
     """Import `stages/explainers/<name>.py` and call its `build`, as in `Explainer.build`.
 
     Returns:
-        What it returned, which here takes images of any type, on any device.
+        The method, which accepts images of any type on any device and checks shapes.
 
     Raises:
-        UserError: The method failed, in `build` or in the function that it returned.
+        UserError: The method failed, either in `build` or when called.
     """
     explainer = cast(Explainer, load_plugin("explainers", name, ("build",)))
     with _failures_as_user_errors(name):
@@ -68,26 +70,34 @@ def build_explainer(name: str, network: nn.Module, background: Tensor, seed: int
 
     n_groups = len(group_sizes(len(background)))
 
-    def guarded(images: Tensor, classes: Tensor) -> Attributions:
+    def checked(images: Tensor, classes: Tensor) -> Attributions:
         with _failures_as_user_errors(name):
             found = attribute(images.to(background), classes)
         _require_shapes(name, found, (*images.shape, classes.shape[1]), n_groups)
         return found
 
-    return guarded
+    return checked
 
 
 def select_classes(values: NDArray[np.floating], classes: Tensor) -> NDArray[np.floating]:
-    """From attributions to all classes (n, c, h, w, k) those to the wanted ones (n, c, h, w, m)."""
+    """Attributions to the given classes.
+
+    Args:
+        values: Attributions to all k classes (n, c, h, w, k).
+        classes: Class of each map of an image (n, m).
+
+    Returns:
+        (n, c, h, w, m).
+    """
     return np.take_along_axis(values, classes.numpy()[:, None, None, None], axis=4)
 
 
 def _require_shapes(name: str, found: Attributions, shape: tuple[int, ...], n_groups: int) -> None:
-    """Refuse attributions that are not as the contract says."""
+    """Reject attributions of the wrong type or shape."""
     file = f"stages/explainers/{name}.py"
     if not isinstance(found, Attributions):
         raise UserError(
-            f"explain.method {name}: returned {type(found).__name__}, expected Attributions, of "
+            f"explain.method {name}: returned {type(found).__name__}, expected Attributions from "
             f"stages/explainers/base/contract.py; fix {file}"
         )
     if found.values.shape != shape:
@@ -105,12 +115,12 @@ def _require_shapes(name: str, found: Attributions, shape: tuple[int, ...], n_gr
 
 @contextlib.contextmanager
 def _failures_as_user_errors(name: str) -> Iterator[None]:
-    """Turn any exception into a `UserError` that names the method."""
+    """Convert any exception to a `UserError` that names the method."""
     try:
         yield
     except UserError:
         raise
-    except Exception as error:  # a method may be a user's code, and so may the network
+    except Exception as error:  # methods and networks may be users' code
         if is_out_of_memory(error):
             raise
         raise UserError(

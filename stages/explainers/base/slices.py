@@ -1,4 +1,4 @@
-"""Attributions of many images, slice by slice: memory stays small, and progress shows."""
+"""Attributions of many images, a slice at a time, to limit memory and to show progress."""
 
 from collections.abc import Iterable, Iterator
 from typing import NoReturn
@@ -15,12 +15,12 @@ from stages.explainers.base.additivity import ROUNDING, additivity
 from stages.explainers.base.contract import Attribute, Attributions
 from stages.sampling.background import MOST_GROUPS
 
-SLICE_IMAGES = 8  # at most, for each step of the progress bar
-SLICE_MIB = 128  # of attributions, those by group included; a single image may need more
+SLICE_IMAGES = 8  # most images in a slice, which is one step of the progress bar
+SLICE_MIB = 128  # attributions in a slice, groups included; a single image may need more
 
 
 def progress_bar(name: str, n_images: int) -> "tqdm[NoReturn]":
-    """A bar for attributing n images."""
+    """A progress bar that counts images."""
     return tqdm(total=n_images, desc=name, unit="image", leave=False, disable=None)
 
 
@@ -35,18 +35,18 @@ def attributions(
     Args:
         attribute: A method, from `build_explainer`.
         images: (n, c, h, w).
-        classes: The class of each of their maps (n, m).
-        progress: Counts the images.
+        classes: The class of each map of an image (n, m).
+        progress: Progress bar that counts the images.
     """
     _, channels, height, width = images.shape
-    floats = (channels + MOST_GROUPS) * height * width * classes.shape[1]  # of an image
-    fitting = max(1, SLICE_MIB * 2**20 // (4 * floats))
-    # A power of two, so that shards consist of the slices that all images at once would make.
+    floats_per_image = (channels + MOST_GROUPS) * height * width * classes.shape[1]
+    fitting = max(1, SLICE_MIB * 2**20 // (4 * floats_per_image))
+    # A power of two, so that the slices are the same whether or not images are split into shards.
     size = min(2 ** (fitting.bit_length() - 1), SLICE_IMAGES)
-    wanted = torch.from_numpy(classes)
-    for some, their_classes in zip(images.split(size), wanted.split(size), strict=True):
-        yield attribute(some, their_classes)
-        progress.update(len(some))
+    slices = zip(images.split(size), torch.from_numpy(classes).split(size), strict=True)
+    for slice_images, slice_classes in slices:
+        yield attribute(slice_images, slice_classes)
+        progress.update(len(slice_images))
 
 
 def additive_slices(
@@ -56,21 +56,21 @@ def additive_slices(
 
     Args:
         slices: Attributions of all images, in order.
-        explained: The images and the network's outputs for them.
+        explained: The explained images, with the network's outputs.
         tolerance: As in `additivity`.
 
     Raises:
-        UserError: The attributions of an image do not sum to the change of its outputs.
+        UserError: The attributions of an image do not sum to the change of its output.
     """
     done = 0
-    for part in slices:
-        rows = slice(done, done + len(part.values))
-        errors, fails = additivity(part.values, explained, rows, tolerance)
+    for found in slices:
+        rows = slice(done, done + len(found.values))
+        errors, fails = additivity(found.values, explained, rows, tolerance)
         if fails.any():
             image_index, map_index = np.argwhere(fails)[0]
             error = errors[image_index, map_index]
             share_of_range = error / explained.output_ranges[rows][image_index]
-            total = np.abs(part.values[image_index, ..., map_index]).sum(dtype=np.float64)
+            total = np.abs(found.values[image_index, ..., map_index]).sum(dtype=np.float64)
             share_of_total = error / max(total, 1e-300)
             method = explained.about["method"]
             raise UserError(
@@ -78,9 +78,9 @@ def additive_slices(
                 f"output {explained.classes[rows][image_index, map_index]} miss its change by "
                 f"{share_of_range:.2g} of the outputs' range, more than explain.tolerance "
                 f"({tolerance:g}), and by {share_of_total:.2g} of Σ|attribution|, more than "
-                f"rounding ({ROUNDING:g}). If the network contains something that {method} does "
-                "not handle, choose another explain.method; if the method only samples, raise "
+                f"rounding ({ROUNDING:g}). If the network has operations that {method} does not "
+                "support, choose another explain.method; if the method samples, raise "
                 "explain.tolerance"
             )
-        yield part
-        done += len(part.values)
+        yield found
+        done += len(found.values)
