@@ -19,7 +19,7 @@ from stages.networks.device import choose_device, configure_process_for
 from stages.params.model import WEIGHTS, Model
 from stages.params.train import TrainOrWeights
 from stages.ranks import launch
-from stages.ranks.gradients import joined_ranks
+from stages.ranks.gradients import connected_ranks
 from stages.training.failures import failures_in_training
 from stages.training.fitting import COLUMNS, DeviceSplit, Training, fit, to_device
 from stages.training.progress import go_on, keep_progress
@@ -58,7 +58,7 @@ def main(params: Params) -> None:
     n_parameters = sum(parameter.numel() for parameter in network.parameters())
     print(f"{model.architecture}: {n_parameters:,} parameters on {device}")
     failures = failures_in_training(model.architecture, len(train.labels), params.train.batch_size)
-    with failures, joined_ranks(device):
+    with failures, connected_ranks(device):
         learn(network, train, validation, params)
     if rank() == 0:
         parameters = {**info.parameters, **params.model_dump()}

@@ -122,7 +122,7 @@ def test_an_interrupt_says_that_it_goes_on(project: Project) -> None:
     while not process.stdout.readline().startswith("epoch 2:"):
         pass
     process.send_signal(signal.SIGINT)
-    assert_refused(finish(process), r"^interrupted: .* kept; run dvc repro to go on\n$")
+    assert_refused(finish(process), r"^interrupted: .* saved; run dvc repro to continue\n$")
     assert len(unfinished(project)) == 1
 
 
@@ -176,4 +176,4 @@ def test_an_interrupt_in_ranks_is_said_once(project: Project) -> None:
     while not process.stdout.readline().startswith("epoch 2:"):
         pass
     process.send_signal(signal.SIGINT)
-    assert_refused(finish(process), r"^interrupted: .* kept; run dvc repro to go on\n$")
+    assert_refused(finish(process), r"^interrupted: .* saved; run dvc repro to continue\n$")

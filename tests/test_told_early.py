@@ -167,8 +167,8 @@ def test_an_experiment_names_what_git_does_not_know(project: Project) -> None:
     result = project.run(*command)
     assert result.returncode != 0
     assert (
-        "unknown network (got 'own'): stages/architectures/own.py lies in the workspace, but "
-        "experiments see only what Git and DVC know: run git add stages/architectures/own.py"
+        "unknown network (got 'own'): stages/architectures/own.py is in the workspace, but "
+        "experiments see only files that Git or DVC tracks: run git add stages/architectures/own.py"
     ) in result.stderr
     project.succeed("git", "add", "stages/architectures/own.py")
     project.succeed(*command)
@@ -200,7 +200,7 @@ def test_weights_of_ones_own_in_an_experiment(project: Project) -> None:
     shutil.copy(project.root / "data/model/weights.safetensors", weights)
     command = ["dvc", "exp", "run", "--temp", "-S", "model.weights=own.safetensors", "train"]
     result = project.run(*command)
-    assert "weights/own.safetensors lies in the workspace, but experiments see only" in (
+    assert "weights/own.safetensors is in the workspace, but experiments see only" in (
         result.stderr
     )
     project.succeed("dvc", "add", "weights/own.safetensors")

@@ -9,7 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from stages.base.params.plugins import plugin_name, plugin_options
 from stages.base.params.sections import Section
-from stages.base.tracking.experiments import left_behind, will_be_there
+from stages.base.tracking.experiments import exists_or_tracked, missing_in_experiment
 
 WEIGHTS = Path("weights")
 PICKLES = (".pt", ".pth", ".bin", ".ckpt", ".pkl")
@@ -26,11 +26,14 @@ def _weights_file(name: str) -> str:
             "convert it:\n{conversion}",
             {"file": str(file), "conversion": conversion(file), "suggestion": ""},
         )
-    if file.suffix != ".safetensors" or ".." in file.parts or not will_be_there(file):
+    if file.suffix != ".safetensors" or ".." in file.parts or not exists_or_tracked(file):
         raise PydanticCustomError(
             "weights",
             "must be null or the name of a .safetensors file in {folder}/: {advice}",
-            {"folder": str(WEIGHTS), "advice": left_behind(file, "dvc add") or "put it there"},
+            {
+                "folder": str(WEIGHTS),
+                "advice": missing_in_experiment(file, "dvc add") or "put it there",
+            },
         )
     return name
 

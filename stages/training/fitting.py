@@ -17,7 +17,12 @@ from stages.base.errors.user import UserError
 from stages.base.run.rank import n_ranks
 from stages.networks.predict import predict
 from stages.params.train import Augmentation, Train
-from stages.ranks.gradients import in_step, part, require_no_empty_part, total
+from stages.ranks.gradients import (
+    own_slice,
+    require_images_for_every_rank,
+    sum_over_ranks,
+    with_averaged_gradients,
+)
 from stages.training.augment import augment
 from stages.training.dropout import QuickDropout
 from stages.training.optimizers import build_optimizer, build_schedule
@@ -112,8 +117,8 @@ def fit(training: Training, train: DeviceSplit, validation: DeviceSplit) -> Iter
     options, optimizer = training.options, training.optimizer
     done, per_epoch = len(training.rows), training.steps_an_epoch
     sizes = options.batch_size, len(validation.labels)
-    require_no_empty_part(training.network, train.images, *sizes)
-    network = in_step(training.network, train.images.device)
+    require_images_for_every_rank(training.network, train.images, *sizes)
+    network = with_averaged_gradients(training.network, train.images.device)
     with tqdm(
         total=options.epochs * per_epoch,
         initial=done * per_epoch,
@@ -156,7 +161,7 @@ def shuffled_batches(
     """Batches of all images in random order, augmented; the last batch may be smaller."""
     order = torch.randperm(len(split.labels), generator=generator).to(split.labels.device)
     for batch in order.split(size):
-        own = part(len(batch))
+        own = own_slice(len(batch))
         chosen = batch[own]
         images = split.images[chosen]
         if augmentations:
@@ -199,7 +204,7 @@ def train_epoch(
 
 def score(network: nn.Module, split: DeviceSplit) -> Score:
     """Loss and accuracy of the network as later stages use it: without dropout, in float32."""
-    own = part(len(split.labels))
+    own = own_slice(len(split.labels))
     labels = split.labels[own]
     logits = predict(network.eval(), split.images[own])
     n_correct = (logits.argmax(dim=1) == labels).sum()
@@ -208,5 +213,5 @@ def score(network: nn.Module, split: DeviceSplit) -> Score:
 
 def _mean(loss: Tensor, n_correct: Tensor, n_images: int) -> Score:
     """The score of all ranks' images, from sums over this rank's."""
-    loss_of_all, n_correct_of_all = total(torch.stack([loss, n_correct])).tolist()
+    loss_of_all, n_correct_of_all = sum_over_ranks(torch.stack([loss, n_correct])).tolist()
     return Score(loss_of_all / n_images, n_correct_of_all / n_images)

@@ -14,7 +14,7 @@ from torch import nn
 from stages.artifacts.splits import DatasetInfo
 from stages.base.run.rank import rank
 from stages.networks.build import build_network
-from stages.ranks.gradients import joined_ranks
+from stages.ranks.gradients import connected_ranks
 from stages.training.fitting import DeviceSplit, Training, fit
 from tests.training.options import options
 
@@ -57,6 +57,6 @@ def train(case: dict, name: str, folder: Path) -> None:
 
 if __name__ == "__main__":
     cases = json.loads(Path(sys.argv[1]).read_text())
-    with joined_ranks(torch.device("cpu")):
+    with connected_ranks(torch.device("cpu")):
         for name, case in cases.items():
             train(case, name, Path(sys.argv[2]))

@@ -131,7 +131,7 @@ def test_a_network_that_cannot_take_no_images(
     """Told before the first batch of 39, if the last one or the validation split has two images."""
     monkeypatch.setattr(ranks, "n_ranks", lambda: 3)
     images = torch.zeros(n_images, 1, 4, 4)
-    ranks.require_no_empty_part(nn.Flatten(), images, 39, n_validation)
+    ranks.require_images_for_every_rank(nn.Flatten(), images, 39, n_validation)
 
     class Usual(nn.Module):
         def forward(self, images: Tensor) -> Tensor:
@@ -139,7 +139,7 @@ def test_a_network_that_cannot_take_no_images(
 
     words = r"train\.batch_size: of \d+ images in batches of 39 the last has \d, and the validation"
     with pytest.raises(UserError, match=words) if refused else contextlib.nullcontext():
-        ranks.require_no_empty_part(Usual(), images, 39, n_validation)
+        ranks.require_images_for_every_rank(Usual(), images, 39, n_validation)
 
 
 @pytest.mark.parametrize("shape", [(6, 3), (4, 3, 5), (4, 3, 5, 6)])

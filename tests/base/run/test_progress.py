@@ -7,7 +7,7 @@ import pytest
 from pydantic import BaseModel
 
 from stages.base.run import progress
-from stages.base.run.progress import forget_progress, left_by_interrupt, progress_folder
+from stages.base.run.progress import progress_folder, remove_progress, state_after_interrupt
 from tests.conftest import ROOT
 
 
@@ -100,24 +100,24 @@ def test_stages_keep_apart_and_forget_their_own() -> None:
         progress_folder(name, Params()) for name in ("train", "explain")
     )
     assert train_folder.exists()
-    forget_progress("train")
-    forget_progress("train")
+    remove_progress("train")
+    remove_progress("train")
     assert not train_folder.exists()
     assert explain_folder.exists()
 
 
 @pytest.mark.usefixtures("here")
 def test_an_interrupt_says_what_a_later_run_does() -> None:
-    assert left_by_interrupt("train").endswith("run dvc repro to start again")
+    assert state_after_interrupt("train").endswith("run dvc repro to start again")
     folder = progress_folder("train", Params())
     (folder / "epoch.pt.partial").touch()
     (folder / "000000000.claim").touch()
     (folder / "000000000.0123456789abcdef.partial/new").mkdir(parents=True)
-    assert left_by_interrupt("train").endswith("run dvc repro to start again")
+    assert state_after_interrupt("train").endswith("run dvc repro to start again")
     (folder / "epoch.pt").touch()
-    assert left_by_interrupt("train").endswith("run dvc repro to go on")
+    assert state_after_interrupt("train").endswith("run dvc repro to continue")
     (folder / "epoch.pt").rename(folder / "000000000")  # a shard
-    assert left_by_interrupt("train").endswith("run dvc repro to go on")
+    assert state_after_interrupt("train").endswith("run dvc repro to continue")
 
 
 def test_make_clean_removes_what_was_kept_and_no_result(here: Path) -> None:

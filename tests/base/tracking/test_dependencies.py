@@ -29,7 +29,7 @@ def root(here: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (here / "params.yaml").write_text("model: {architecture: lenet}")
     for folder in ("stages/base", "stages/architectures"):
         (here / folder).mkdir(parents=True)
-    monkeypatch.setattr(dependencies, "_ROOT", here)
+    monkeypatch.setattr(dependencies, "ROOT", here)
     monkeypatch.setattr(sys, "argv", [str(here / "stages/train.py")])
     yield here
     dependencies._deps.cache_clear()

@@ -5,7 +5,11 @@ from pathlib import Path
 import pytest
 
 from stages.base.errors.user import UserError
-from stages.base.tracking.experiments import left_behind, will_be_there, workspace_of_experiment
+from stages.base.tracking.experiments import (
+    exists_or_tracked,
+    missing_in_experiment,
+    workspace_of_experiment,
+)
 from tests.conftest import run_stages
 
 
@@ -20,7 +24,7 @@ def test_only_a_copy_has_a_workspace(
 ) -> None:
     monkeypatch.delenv("DVC_ROOT", raising=False)
     assert workspace_of_experiment() is None
-    assert left_behind(Path("own"), "git add") == ""
+    assert missing_in_experiment(Path("own"), "git add") == ""
     monkeypatch.setenv("DVC_ROOT", str(here))  # as for a stage in the workspace itself
     assert workspace_of_experiment() is None
     monkeypatch.setenv("DVC_ROOT", str(workspace))
@@ -31,11 +35,11 @@ def test_a_file_of_the_workspace_alone_is_named_with_its_command(
     workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DVC_ROOT", str(workspace))
-    assert left_behind(Path("weights/own.safetensors"), "dvc add") == ""
+    assert missing_in_experiment(Path("weights/own.safetensors"), "dvc add") == ""
     (workspace / "weights").mkdir()
     (workspace / "weights/own.safetensors").touch()
-    told = left_behind(Path("weights/own.safetensors"), "dvc add")
-    assert told.startswith("weights/own.safetensors lies in the workspace, but ")
+    told = missing_in_experiment(Path("weights/own.safetensors"), "dvc add")
+    assert told.startswith("weights/own.safetensors is in the workspace, but ")
     assert "run dvc add weights/own.safetensors," in told
 
 
@@ -56,12 +60,12 @@ def test_a_plugin_of_the_workspace_alone_is_to_be_added(
 
 
 def test_dvc_puts_there_what_it_or_a_folder_above_it_is_known_by(here: Path) -> None:
-    assert not will_be_there(Path("weights/own.safetensors"))
+    assert not exists_or_tracked(Path("weights/own.safetensors"))
     (here / "weights.dvc").touch()
-    assert will_be_there(Path("weights/own.safetensors"))
-    assert not will_be_there(Path("other/own.safetensors"))
+    assert exists_or_tracked(Path("weights/own.safetensors"))
+    assert not exists_or_tracked(Path("other/own.safetensors"))
     (here / "other").mkdir()
     (here / "other/own.safetensors.dvc").touch()
-    assert will_be_there(Path("other/own.safetensors"))
+    assert exists_or_tracked(Path("other/own.safetensors"))
     (here / "there").touch()
-    assert will_be_there(Path("there"))
+    assert exists_or_tracked(Path("there"))
