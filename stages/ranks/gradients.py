@@ -77,11 +77,10 @@ def require_images_for_every_rank(
             raise
         raise UserError(
             f"train.batch_size: {len(images):,} images in batches of {batch_size} leave "
-            f"{len(images) % batch_size or batch_size} for the last batch, and the validation split "
-            f"has {n_validation}, "
-            f"so one of {n_ranks()} ranks has none, and this network does not accept an empty batch "
-            f"({type(error).__name__}: {error}); change it or preprocess.validation_fraction, or use "
-            "fewer ranks"
+            f"{len(images) % batch_size or batch_size} for the last batch, and the validation "
+            f"split has {n_validation}, so one of {n_ranks()} ranks has none, and this network "
+            f"does not accept an empty batch ({type(error).__name__}: {error}); change it or "
+            "preprocess.validation_fraction, or use fewer ranks"
         ) from error
 
 

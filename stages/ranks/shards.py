@@ -19,7 +19,8 @@ from stages.base.run.rank import n_ranks, rank
 
 SHARD_SIZE = 1024  # the most images in a shard, and the most to repeat after a killed process
 
-# Few images are cut, too, so that processes can share them: into about 16 shards of 32·k images.
+# Fewer images are cut, too, so that processes can share them: into at most 16 shards, each of a
+# multiple of 32 images.
 _N_SHARDS, _MULTIPLE = 16, 32
 
 Piece = TypeVar("Piece")

@@ -1,7 +1,7 @@
 """Writes files and folders completely or not at all.
 
-New content is flushed to disk before it replaces the old: after a power cut or a killed run there is
-either the old or the new version.
+New content is flushed to disk before it replaces the old. A power cut or a killed run leaves either
+the old version or the new one.
 """
 
 import contextlib

@@ -53,7 +53,7 @@ def _message(details: ErrorDetails, model: type[BaseModel]) -> str:
         suggestion = did_you_mean(str(key), known)
         return f"unknown key{suggestion or '; known: ' + (', '.join(known) or 'none')}"
     if details["type"] == "missing":
-        return "missing; add it, or run git checkout --patch params.yaml, which offers to undo each edit"
+        return "missing; add it, or run git checkout --patch params.yaml to undo edits one by one"
     message = _MESSAGES.get(details["type"], details["msg"].replace("Input should", "must"))
     if "suggestion" in details.get("ctx", {}):  # the message already contains the value
         return message
