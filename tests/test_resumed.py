@@ -69,7 +69,9 @@ def assert_goes_on_to_the_same(project: Project, killed: str, **env: str) -> Non
     done = epochs(killed)
     assert len(unfinished(project)) == 1
     printed = repro(project, **env)
-    said = re.findall(r"^train: going on after epoch (\d+) of 6", printed, re.MULTILINE)
+    said = re.findall(
+        r"^train: resuming an interrupted run after epoch (\d+) of 6", printed, re.MULTILINE
+    )
     (last,) = map(int, said)
     assert last >= done[-1] - 1  # the last one may have been printed and not yet kept
     assert epochs(printed) == list(range(last + 1, EPOCHS + 1))
@@ -109,7 +111,7 @@ def test_a_change_starts_anew(project: Project, what: str) -> None:
         with (project.root / "stages/training/fitting.py").open("a") as source:
             source.write("# a comment\n")
     kept = kill_in_epoch(project, 3)
-    assert "going on" not in kept
+    assert "resuming" not in kept
     assert epochs(kept)[0] == 1
     assert len(unfinished(project)) == 1
     assert unfinished(project) != [before]

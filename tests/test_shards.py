@@ -136,7 +136,7 @@ def test_after_a_kill_other_parameters_start_anew(another: Project) -> None:
     another.set({"explain.tolerance": 0.5})
     result = another.stage("explain")
     assert result.returncode == 0, result.stderr
-    assert "going on" not in result.stdout
+    assert "resuming" not in result.stdout
     assert not (another.root / "data/unfinished/explain").exists()
 
 

@@ -24,7 +24,7 @@ from stages.ranks.gradients import (
     with_averaged_gradients,
 )
 from stages.training.augment import augment
-from stages.training.dropout import QuickDropout
+from stages.training.dropout import FastDropout
 from stages.training.optimizers import build_optimizer, build_schedule
 
 DeviceSplit = LabelledImages[Tensor, Tensor]
@@ -41,7 +41,7 @@ COLUMNS = (
 
 
 class Batch(NamedTuple):
-    """A rank's part of a batch: images and labels as in `DeviceSplit`, and the whole's size."""
+    """A rank's slice of a batch: images and labels as in `DeviceSplit`, and the batch's size."""
 
     images: Tensor
     labels: Tensor
@@ -56,19 +56,19 @@ class Score(NamedTuple):
 
 
 def to_device(split: Split, device: torch.device) -> DeviceSplit:
-    """Move a split to the device, images channels last."""
+    """Copy a split to the device, with images in the memory format channels last."""
     images = torch.from_numpy(split.images).to(device, memory_format=torch.channels_last)
     return DeviceSplit(images, torch.from_numpy(split.labels).to(device))
 
 
 class Training:
-    """A training between two epochs: the network, and all else that the next epoch depends on.
+    """The state of a training between two epochs: everything that the next epoch depends on.
 
     Args:
         network: Maps uint8 images (n, c, h, w) to logits (n, k); trained in place.
         options: Section `train` of `params.yaml`, with at least one epoch.
-        n_images: In the training split.
-        seed: Seed of the images' order and augmentation.
+        n_images: Size of the training split.
+        seed: Seed for the order and the augmentation of images.
     """
 
     def __init__(self, network: nn.Module, options: Train, n_images: int, seed: int) -> None:
@@ -84,15 +84,15 @@ class Training:
         self.kept_weights: dict[str, Tensor] = {}
 
     def history(self) -> pd.DataFrame:
-        """One row an epoch: loss and accuracy on both splits, learning rate.
+        """One row per epoch: loss and accuracy on both splits, learning rate.
 
-        Those on the training split are means over the epoch, while the weights changed and dropout
-        was on.
+        Values for the training split are means over the epoch, during which the weights changed and
+        dropout was on.
         """
         return pd.DataFrame(self.rows, columns=COLUMNS)
 
     def record(self, on_train: Score, on_validation: Score, rate: float) -> None:
-        """Add an epoch to the history, and keep its weights if `train.keep` says so."""
+        """Add an epoch to the history, and keep its weights if they are the best to be kept."""
         self.rows.append((len(self.rows) + 1, *on_train, *on_validation, rate))
         if self.options.keep == "best" and on_validation.loss < self.best_loss:
             self.best_loss = on_validation.loss
@@ -101,7 +101,7 @@ class Training:
 
 
 def fit(training: Training, train: DeviceSplit, validation: DeviceSplit) -> Iterator[int]:
-    """Train from where `training` is; in the end the network has the weights of `train.keep`.
+    """Train for the remaining epochs; in the end the network has the weights of `train.keep`.
 
     Args:
         training: Changed in place.
@@ -112,7 +112,7 @@ def fit(training: Training, train: DeviceSplit, validation: DeviceSplit) -> Iter
         The number of each epoch, from 1, once it is over.
 
     Raises:
-        UserError: The loss is no longer finite, or a rank would have no image.
+        UserError: The loss is no longer finite, or a rank has no images and the network needs some.
     """
     options, optimizer = training.options, training.optimizer
     done, per_epoch = len(training.rows), training.steps_an_epoch
@@ -182,13 +182,13 @@ def train_epoch(
     schedule: LRScheduler,
     precision: str,
 ) -> Score:
-    """Take one optimiser step for each batch; the score is the mean over their images."""
+    """Take one optimiser step per batch; return the mean score over the images of all batches."""
     network.train()
     losses, n_correct = [], []
     n_seen = 0
     for images, labels, n_images in batches:
         narrow = torch.autocast(images.device.type, torch.bfloat16, enabled=precision == "bfloat16")
-        with narrow, QuickDropout():
+        with narrow, FastDropout():
             logits = network(images)
         wide = torch.promote_types(logits.dtype, torch.float32)
         loss = cross_entropy(logits.to(wide), labels, reduction="sum")
@@ -203,7 +203,7 @@ def train_epoch(
 
 
 def score(network: nn.Module, split: DeviceSplit) -> Score:
-    """Loss and accuracy of the network as later stages use it: without dropout, in float32."""
+    """Loss and accuracy in the mode of later stages: without dropout, in float32."""
     own = own_slice(len(split.labels))
     labels = split.labels[own]
     logits = predict(network.eval(), split.images[own])
@@ -212,6 +212,6 @@ def score(network: nn.Module, split: DeviceSplit) -> Score:
 
 
 def _mean(loss: Tensor, n_correct: Tensor, n_images: int) -> Score:
-    """The score of all ranks' images, from sums over this rank's."""
-    loss_of_all, n_correct_of_all = sum_over_ranks(torch.stack([loss, n_correct])).tolist()
-    return Score(loss_of_all / n_images, n_correct_of_all / n_images)
+    """The score for the images of all ranks, from this rank's sums."""
+    total_loss, total_correct = sum_over_ranks(torch.stack([loss, n_correct])).tolist()
+    return Score(total_loss / n_images, total_correct / n_images)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import dropout
 
-from stages.training.dropout import QuickDropout
+from stages.training.dropout import FastDropout
 
 N = 200_000
 LAYOUTS = {
@@ -21,7 +21,7 @@ LAYOUTS = {
 
 def dropped(features: Tensor, p: float, seed: int = 0) -> Tensor:
     torch.manual_seed(seed)
-    with QuickDropout():
+    with FastDropout():
         return nn.Dropout(p)(features)
 
 
@@ -90,18 +90,18 @@ def test_no_image_at_all() -> None:
 
 
 def test_nothing_is_dropped_outside_training() -> None:
-    with QuickDropout():
+    with FastDropout():
         assert nn.Dropout(0.5).eval()(torch.ones(N)).min() == 1
 
 
 def test_in_place_it_changes_what_it_is_given() -> None:
     features = torch.ones(N)
-    with QuickDropout():
+    with FastDropout():
         assert nn.Dropout(0.5, inplace=True)(features) is features
     assert_share((features == 0).double().mean().item(), 0.5)
 
 
 @pytest.mark.parametrize("p", [-0.1, 1.1])
 def test_a_rate_that_is_none_is_refused_as_torch_refuses_it(p: float) -> None:
-    with QuickDropout(), pytest.raises(ValueError, match="has to be between 0 and 1"):
+    with FastDropout(), pytest.raises(ValueError, match="has to be between 0 and 1"):
         dropout(torch.ones(3), p)

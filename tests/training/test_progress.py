@@ -12,10 +12,9 @@ from stages.base.errors.user import UserError
 from stages.base.tracking.plugins import plugin_names
 from stages.params.train import Augmentation, Train
 from stages.training.fitting import DeviceSplit, Training, fit
-from stages.training.progress import go_on, keep_progress
+from stages.training.progress import resume, save_progress
 from tests.conftest import ROOT, environment
-
-from .in_ranks import fresh, small
+from tests.ranks.in_ranks import fresh, small
 
 LIBRARIES = {
     "timm": {"name": "convnext_atto", "dims": [4, 8, 8, 8], "depths": [1, 1, 1, 1]},
@@ -47,9 +46,9 @@ def run(what: dict[str, Any], file: Path, until: int = EPOCHS) -> Training:
     train, validation = small(40, side=what["side"]), small(20, side=what["side"])
     if what.get("upside_down"):
         validation = DeviceSplit(validation.images, 1 - validation.labels)
-    go_on(training, file)
+    resume(training, file)
     for epoch in fit(training, train, validation):
-        keep_progress(training, file)
+        save_progress(training, file)
         if epoch == until < EPOCHS:
             break
     return training
@@ -109,10 +108,10 @@ def test_the_best_weights_of_earlier_epochs_are_kept(tmp_path: Path) -> None:
 def test_it_says_where_it_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     what = case("convnet")
     run(what, tmp_path / "cut", until=2)
-    assert "going on" not in capsys.readouterr().out
+    assert "resuming" not in capsys.readouterr().out
     run(what, tmp_path / "cut")
     said = [line for line in capsys.readouterr().out.splitlines() if "epoch" in line]
-    assert said[0] == "train: going on after epoch 2 of 3, kept from an interrupted run"
+    assert said[0] == "train: resuming an interrupted run after epoch 2 of 3"
     assert [line.split(":")[0] for line in said[1:]] == ["epoch 3"]
 
 
@@ -130,13 +129,13 @@ LIMITED = """
 import resource, sys
 from pathlib import Path
 import torch
-from stages.training.progress import go_on
+from stages.training.progress import resume
 
 small, large = map(Path, sys.argv[1:])
 torch.load(small)
 taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (taken + (30 << 20),) * 2)
-go_on(None, large)
+resume(None, large)
 """
 
 
