@@ -50,7 +50,7 @@ def test_dvc_stops_at_an_error_before_any_work(
         (
             "train",
             {"model.standardize": {"mean": [0.5] * 3, "std": [0.5] * 3}},
-            r"model\.standardize: needs one number for each of the 1 channels of the images \(got 3\)",
+            r"model\.standardize: needs one number per channel, so 1 \(got 3\)",
         ),
         ("check", {"device": "cuda:99", "seed": -1}, r"2 errors\n  device: on this .*\n  seed: "),
         ("preprocess", {"preprocess.limit": 12}, r"validation_fraction: 0\.1 of 12 images"),

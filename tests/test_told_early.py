@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from stages.artifacts.splits import DatasetInfo
-from stages.networks.build import build_network, place_in_file
+from stages.networks.build import build_network, source_location
 from tests.conftest import Project, assert_refused, commit, outcomes
 from tests.test_interrupted import finish, training
 
@@ -78,9 +78,9 @@ def test_module_paths_of_library_networks_are_the_authors_own() -> None:
     info = DatasetInfo("own", ("a", "b"), 1, (64, 64), (0.5,), (0.5,), {})
     network = build_network("torchvision", info, {"name": "resnet18"})
     file = "stages/architectures/torchvision.py"
-    assert place_in_file(network, "1.1.layer1.0 (Block)") == f"{file}: layer1.0 (Block)"
-    assert place_in_file(network, "1.1 (ResNet)") == f"{file}: ResNet.forward"
-    assert place_in_file(network, "Classifier") == f"{file}: ResNet.forward"
+    assert source_location(network, "1.1.layer1.0 (Block)") == f"{file}: layer1.0 (Block)"
+    assert source_location(network, "1.1 (ResNet)") == f"{file}: ResNet.forward"
+    assert source_location(network, "Classifier") == f"{file}: ResNet.forward"
 
 
 def test_editing_parameters_during_training_stops_it_after_the_epoch(project: Project) -> None:

@@ -1,4 +1,4 @@
-"""Section `data`: which data set, and where it comes from."""
+"""Section `data`: the data set, and where it comes from."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,7 +21,7 @@ def _existing(source: str) -> str:
 
 
 class Data(Section):
-    """Read by download."""
+    """Section `data`, read by download."""
 
     dataset: Annotated[str, plugin_name("datasets", "data set")]
     source: Annotated[str, AfterValidator(_existing)]

@@ -1,4 +1,4 @@
-"""Section `model`: which network, and the weights it starts from."""
+"""Section `model`: the network, and its initial weights."""
 
 import math
 from pathlib import Path
@@ -22,7 +22,7 @@ def _weights_file(name: str) -> str:
     if file.suffix in PICKLES:
         raise PydanticCustomError(
             "pickle",
-            "loading {file} could run code that it holds, so it is never loaded; if you trust it, "
+            "loading {file} could run code inside it, so it is never loaded; if you trust it, "
             "convert it:\n{conversion}",
             {"file": str(file), "conversion": conversion(file), "suggestion": ""},
         )
@@ -39,7 +39,7 @@ def _weights_file(name: str) -> str:
 
 
 def conversion(file: Path) -> str:
-    """The command that turns a pickled state dict into a .safetensors file beside it."""
+    """The command that converts a pickled state dict to a .safetensors file in the same folder."""
     return (
         'python -c "import torch; from safetensors.torch import save_file; '
         f"weights = torch.load('{file}', map_location='cpu', weights_only=True); "
@@ -57,7 +57,7 @@ def _only_with_weights(patterns: list[str], info: ValidationInfo) -> list[str]:
 def _standardization(value: Any) -> Any:
     expected = (
         "must be training, none or {mean: […], std: […]}, numbers on the scale [0, 1], one for "
-        "each channel, those of std above 0"
+        "each channel, std above 0"
     )
     if value in ("training", "none"):
         return value
@@ -76,7 +76,7 @@ def _standardization(value: Any) -> Any:
 
 
 class Model(Section):
-    """Read by train; later stages read it from the checkpoint."""
+    """Section `model`, read by preflight and train; later stages use the checkpoint."""
 
     architecture: Annotated[str, plugin_name("architectures", "network")]
     options: Annotated[dict[str, Any], plugin_options("architectures", "architecture", "build")]

@@ -35,8 +35,8 @@ def first_layer(standardize: Standardization, info: DatasetInfo) -> Statistics:
     mean, std = tuple(standardize["mean"]), tuple(standardize["std"])
     if len(mean) != info.channels:
         raise UserError(
-            f"model.standardize: needs one number for each of the {info.channels} channels of the "
-            f"images (got {len(mean)}); change it, or preprocess.color"
+            f"model.standardize: needs one number per channel, so {info.channels} "
+            f"(got {len(mean)}); change it, or preprocess.color"
         )
     return Statistics(mean, std)
 

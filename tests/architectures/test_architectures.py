@@ -95,7 +95,7 @@ def test_a_network_with_another_number_of_outputs(monkeypatch: pytest.MonkeyPatc
         return nn.Sequential(nn.Flatten(), nn.Linear(28 * 28, 7))
 
     with pytest.raises(
-        UserError, match=r"output of shape \(1, 7\), expected shape \(1, 10\), a logit for each"
+        UserError, match=r"output of shape \(1, 7\), expected shape \(1, 10\), one logit per class"
     ):
         build_network(use(monkeypatch, build), info(1, (28, 28), 10), {})
 
@@ -121,7 +121,7 @@ def test_the_smallest_size_is_sought_up_to_a_largest_one(
         )
 
     monkeypatch.setattr(build_module, "_LARGEST_SIDE_PX", largest)
-    message = "smallest that work are 20×20" if told else "does not work for images of 1×9×9"
+    message = "smallest size that works is 20×20" if told else "does not work for images of 1×9×9"
     with pytest.raises(UserError, match=message):
         build_network(use(monkeypatch, build), info(1, (9, 9), 10), {})
 

@@ -68,18 +68,18 @@ def test_options_that_a_network_takes(architecture: str, options: dict[str, Any]
         (
             "torchvision",
             {"name": "resnet18", "zero_init": True},
-            r"name: resnet18 does not take the other options: .*'zero_init'; its class ResNet "
-            r"knows .*zero_init_residual",
+            r"name: resnet18 does not accept the other options: .*'zero_init'; its class ResNet "
+            r"accepts .*zero_init_residual",
         ),
         (
             "timm",
             {"name": "convnext_atto", "depth": [1]},
-            r"name: convnext_atto does not take .*'depth'; its class ConvNeXt knows .*depths",
+            r"name: convnext_atto does not accept .*'depth'; its class ConvNeXt accepts .*depths",
         ),
         (
             "torchvision",
             {"name": "resnet18", "weights": "DEFAULT", "num_classes": 3},
-            r"options\.num_classes: is not an option \(the data set decides\); remove it\n"
+            r"options\.num_classes: is not an option \(follows from the data set\); remove it\n"
             r"  model\.options\.weights: is not an option \(model\.weights names a file\)",
         ),
         ("timm", {"name": "resnet18", "pretrained": True}, r"options\.pretrained: is not an opt"),

@@ -159,7 +159,7 @@ def check(epochs: int = 1, **changes: Any) -> Params:
         ({"skip_weights": ["fc.*"]}, r"skip_weights: must be \[\] without model\.weights"),
         ({"standardize": "imagenet"}, r"standardize: must be training, none or \{mean: \[…\], st"),
         ({"standardize": {"mean": [0.5]}}, r"standardize: must be training, none or"),
-        ({"standardize": {"mean": [0.5], "std": [0]}}, r"those of std above 0 \(got \{'mean'"),
+        ({"standardize": {"mean": [0.5], "std": [0]}}, r"std above 0 \(got \{'mean'"),
         ({"standardize": {"mean": [0.5], "std": [1, 1]}}, r"one for each channel"),
         ({"standardize": {"mean": [True], "std": [1]}}, r"numbers on the scale \[0, 1\]"),
         ({"epochs": 0}, r"train\.epochs: must be at least 1, or 0 with model\.weights \(got 0\)"),

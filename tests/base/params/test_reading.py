@@ -70,7 +70,7 @@ def test_the_defaults_are_in_order() -> None:
         ({"explain.images": "cats/1.jpg"}, r"explain\.images: must be .*of names such as \[cats/1"),
         (
             {"explain.images": ["cats/1.jpg", "mistake"]},
-            r"explain\.images: 'mistake' is no choice; did you mean mistakes\? An image",
+            r"explain\.images: 'mistake' is not a choice; did you mean mistakes\? Choose an image",
         ),
         ({"explain.images": [True]}, r"explain\.images: must be first, .*\(got \[True\]\)"),
         ({"explain.images": [-1]}, r"explain\.images: .*positions, 0 or more \(got \[-1\]\)"),
