@@ -31,8 +31,8 @@ def _choice_or_list(value: Any) -> Any:
         if closest := difflib.get_close_matches(word, CHOICES, n=1, cutoff=MISSPELT):
             raise PydanticCustomError(
                 "images",
-                f"{word!r} is not a choice; did you mean {closest[0]}? Choose an image of that name by "
-                "its position",
+                f"{word!r} is not a choice; did you mean {closest[0]}? Choose an image of this "
+                "name by its position",
                 {"suggestion": closest[0]},
             )
     return value
