@@ -52,7 +52,7 @@ def finish(process: "subprocess.Popen[str]") -> subprocess.CompletedProcess[str]
     return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
 
-def test_parameters_edited_while_a_stage_runs(project: Project) -> None:
+def test_editing_parameters_while_a_stage_runs_stops_it(project: Project) -> None:
     with training(project) as process:
         project.set({"train.epochs": 21})
         assert_refused(
@@ -75,28 +75,28 @@ def importing(project: Project) -> "subprocess.Popen[str]":
     return process
 
 
-def test_code_edited_while_a_stage_starts(project: Project) -> None:
+def test_editing_code_while_a_stage_starts_stops_it(project: Project) -> None:
     process = importing(project)
     with (project.root / "stages/train.py").open("a") as source:
         source.write("# a comment\n")
     assert_refused(finish(process), r"stages/train\.py: edited while the stage ran")
 
 
-def test_interrupted_while_a_stage_starts(project: Project) -> None:
+def test_an_interrupt_while_a_stage_starts(project: Project) -> None:
     process = importing(project)
     process.send_signal(signal.SIGINT)
     assert_refused(finish(process), r"interrupted: ")
 
 
 @pytest.mark.parametrize("file", ["stages/train.py", "stages/architectures/convnet.py"])
-def test_code_edited_while_a_stage_runs(project: Project, file: str) -> None:
+def test_editing_code_while_a_stage_runs_stops_it(project: Project, file: str) -> None:
     with training(project) as process:
         with (project.root / file).open("a") as source:
             source.write("# a comment\n")
         assert_refused(finish(process), rf"{file}: edited while the stage ran")
 
 
-def test_interrupted(project: Project) -> None:
+def test_an_interrupt_leaves_nothing_unfinished(project: Project) -> None:
     shutil.rmtree(project.root / "data/model")
     with training(project) as process:
         process.send_signal(signal.SIGINT)
@@ -105,7 +105,7 @@ def test_interrupted(project: Project) -> None:
     assert unfinished(project) == []
 
 
-def test_interrupted_in_code_from_a_string(project: Project) -> None:
+def test_an_interrupt_inside_exec(project: Project) -> None:
     """Python would end by the signal then, whatever status it is asked to exit with."""
     sleep = "import time; print('asleep', flush=True); time.sleep(60)"
     code = f'def build(channels, image_size, n_classes):\n    exec("{sleep}")\n'
@@ -118,7 +118,7 @@ def test_interrupted_in_code_from_a_string(project: Project) -> None:
     assert_refused(finish(process), r"interrupted: unfinished results were removed")
 
 
-def test_interrupted_under_dvc(project: Project) -> None:
+def test_an_interrupt_under_dvc(project: Project) -> None:
     """What a later run finds is whole: DVC does not take the interrupted stage for done."""
     project.set({"train.epochs": 40})
     process = subprocess.Popen(

@@ -14,7 +14,7 @@ from tests.conftest import Project
         ("report", {"matplotlib.figure", "scipy", "shap", "sklearn", "torch", "torchvision"}),
     ],
 )
-def test_a_stage_loads_no_slow_library_that_it_can_do_without(
+def test_stages_load_no_slow_library_without_need(
     project: Project, stage: str, slow: set[str]
 ) -> None:
     result = project.run("python", "-X", "importtime", "-m", f"stages.{stage}")

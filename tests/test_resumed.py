@@ -100,7 +100,7 @@ def test_killed_in_ranks(project: Project) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("what", ["a parameter", "code", "data"])
-def test_a_change_starts_anew(project: Project, what: str) -> None:
+def test_a_change_after_a_kill_starts_again(project: Project, what: str) -> None:
     kill_in_epoch(project, 3)
     (before,) = unfinished(project)
     if what == "a parameter":
@@ -117,7 +117,7 @@ def test_a_change_starts_anew(project: Project, what: str) -> None:
     assert unfinished(project) != [before]
 
 
-def test_an_interrupt_says_that_it_goes_on(project: Project) -> None:
+def test_an_interrupt_reports_that_work_was_saved(project: Project) -> None:
     project.set({"train.epochs": 40})
     process = started(project)
     assert process.stdout is not None
@@ -129,7 +129,7 @@ def test_an_interrupt_says_that_it_goes_on(project: Project) -> None:
 
 
 @pytest.mark.slow
-def test_the_lock_does_not_know_of_ranks(project: Project) -> None:
+def test_the_lock_does_not_depend_on_ranks(project: Project) -> None:
     """But for the hashes of outputs, which rounding changes, and dropout that each rank draws."""
     locks, curves = [], []
     for launch in ("", LAUNCH):
@@ -163,7 +163,7 @@ def test_a_users_error_in_ranks_is_said_once(
     assert len(result.stderr.splitlines()) <= 2
 
 
-def test_an_interrupt_in_ranks_is_said_once(project: Project) -> None:
+def test_an_interrupt_in_ranks_is_reported_once(project: Project) -> None:
     project.set({"train.epochs": 40})
     process = subprocess.Popen(
         ["python", "-u", "-m", "stages.train"],

@@ -61,7 +61,7 @@ def assert_same_explanation(project: Project, other: Project) -> None:
         (16, "1", "--nproc-per-node 3"),
     ],
 )
-def test_neither_shards_nor_threads_nor_processes_change_a_byte(
+def test_shards_threads_and_processes_change_no_byte(
     explained: Project, another: Project, size: int, threads: str, launch: str
 ) -> None:
     set_shard_size(another, size)
@@ -72,7 +72,7 @@ def test_neither_shards_nor_threads_nor_processes_change_a_byte(
 
 
 @pytest.mark.parametrize("stage", ["evaluate", "quality"])
-def test_threads_do_not_change_a_byte(explained: Project, another: Project, stage: str) -> None:
+def test_threads_change_no_byte(explained: Project, another: Project, stage: str) -> None:
     another.set({"quality.methods": ["edges", "random", "integrated_gradients"]})
     explained.set({"quality.methods": ["edges", "random", "integrated_gradients"]})
     folders = {"evaluate": "data/predictions", "quality": "data/quality"}
@@ -115,7 +115,7 @@ def slowed(project: Project) -> None:
     )
 
 
-def test_after_a_kill_it_goes_on_where_it_was(explained: Project, another: Project) -> None:
+def test_explain_resumes_after_a_kill(explained: Project, another: Project) -> None:
     slowed(another)
     process = started(another)
     wait_for_shards(process, another, 2)
@@ -127,7 +127,7 @@ def test_after_a_kill_it_goes_on_where_it_was(explained: Project, another: Proje
     assert_same_explanation(another, explained)
 
 
-def test_after_a_kill_other_parameters_start_anew(another: Project) -> None:
+def test_other_parameters_after_a_kill_start_again(another: Project) -> None:
     slowed(another)
     process = started(another)
     wait_for_shards(process, another, 1)
@@ -141,7 +141,9 @@ def test_after_a_kill_other_parameters_start_anew(another: Project) -> None:
 
 
 @pytest.mark.parametrize("restarts", [0, 1])
-def test_a_rank_that_is_killed(explained: Project, another: Project, restarts: int) -> None:
+def test_a_killed_rank_can_be_resumed_or_restarted(
+    explained: Project, another: Project, restarts: int
+) -> None:
     slowed(another)
     launch = f"--nproc-per-node 3 --max-restarts {restarts}"
     process = started(another, LAUNCH=launch)
@@ -150,7 +152,7 @@ def test_a_rank_that_is_killed(explained: Project, another: Project, restarts: i
     out, err = process.communicate(timeout=120)
     result = subprocess.CompletedProcess(process.args, process.returncode, out, err)
     if restarts == 0:
-        assert_refused(result, "rank 1 was ended by SIGKILL")
+        assert_refused(result, "rank 1 was killed by SIGKILL")
         result = another.run("python", "-m", "stages.explain", LAUNCH=launch)
     assert result.returncode == 0, result.stderr
     assert "explain: resuming" in result.stdout

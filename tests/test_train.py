@@ -56,7 +56,7 @@ def test_curves_and_checkpoint(prepared: Path, capsys: pytest.CaptureFixture[str
     assert re.search(r"^trained 3 epochs in \d+\.\d s$", said, re.MULTILINE)
 
 
-def test_the_first_layer_standardises_as_asked_for(prepared: Path) -> None:
+def test_the_first_layer_standardises_as_configured(prepared: Path) -> None:
     for standardize, mean, scale in (
         ("training", 0.25 * 255, 1 / (0.5 * 255)),
         ("none", 0, 1 / 255),
@@ -67,7 +67,7 @@ def test_the_first_layer_standardises_as_asked_for(prepared: Path) -> None:
         assert weights["0.scale"].item() == pytest.approx(scale)
 
 
-def test_a_run_follows_its_seed(prepared: Path) -> None:
+def test_results_depend_only_on_the_seed(prepared: Path) -> None:
     found = []
     for seed in (0, 0, 1):
         changes = {
@@ -80,7 +80,7 @@ def test_a_run_follows_its_seed(prepared: Path) -> None:
     assert found[0] == found[1] != found[2]
 
 
-def test_weights_of_a_file_are_where_it_starts(prepared: Path) -> None:
+def test_training_starts_from_weights_in_a_file(prepared: Path) -> None:
     torch.manual_seed(5)
     network = build_network("single_conv", INFO, {})
     body = network[1].state_dict()
@@ -92,9 +92,7 @@ def test_weights_of_a_file_are_where_it_starts(prepared: Path) -> None:
         assert torch.equal(weights[f"1.{name}"], tensor)
 
 
-def test_of_several_ranks_the_first_alone_writes(
-    prepared: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_only_the_first_rank_writes(prepared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without an epoch too; else they would write one file at the same time."""
     (prepared / "weights").mkdir()
     body = build_network("single_conv", INFO, {})[1].state_dict()

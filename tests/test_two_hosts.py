@@ -100,7 +100,7 @@ def run_on_both(project: Project, hosts: tuple[Host, Host], stage: str) -> tuple
 
 
 @pytest.mark.slow
-def test_two_hosts_train_as_one_does(project: Project, hosts: tuple[Host, Host]) -> None:
+def test_two_hosts_train_like_one(project: Project, hosts: tuple[Host, Host]) -> None:
     # Without dropout, which each rank draws by itself.
     project.set({"model.architecture": "single_conv", "train.augment": ["shift", "rotate"]})
     project.succeed("dvc", "repro", "train")
@@ -113,7 +113,7 @@ def test_two_hosts_train_as_one_does(project: Project, hosts: tuple[Host, Host])
 
 
 @pytest.mark.slow
-def test_two_hosts_explain_as_one_does(project: Project, hosts: tuple[Host, Host]) -> None:
+def test_two_hosts_explain_like_one(project: Project, hosts: tuple[Host, Host]) -> None:
     source = project.root / "stages/ranks/shards.py"
     source.write_text(source.read_text().replace("SHARD_SIZE = 1024", "SHARD_SIZE = 8"))
     project.set({"explain.n_images": 40})
@@ -125,7 +125,7 @@ def test_two_hosts_explain_as_one_does(project: Project, hosts: tuple[Host, Host
 
 @pytest.mark.slow
 @pytest.mark.parametrize("forced", [["explain"], ["train", "explain"]])
-def test_the_readmes_loop_joins_the_stages_that_run(
+def test_the_documented_loop_joins_the_stages_that_run(
     project: Project, hosts: tuple[Host, Host], forced: list[str]
 ) -> None:
     """It waits for both stages, whichever the first host skips, until Ctrl-C."""

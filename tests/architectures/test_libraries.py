@@ -48,7 +48,7 @@ def info(channels: int, size: tuple[int, int]) -> DatasetInfo:
         ("timm", {"name": "vit_tiny_patch16_224", "class_token": False, "global_pool": "avg"}),
     ],
 )
-def test_options_that_a_network_takes(architecture: str, options: dict[str, Any]) -> None:
+def test_options_that_a_network_accepts(architecture: str, options: dict[str, Any]) -> None:
     check(architecture, options)
 
 
@@ -80,12 +80,12 @@ def test_options_that_a_network_takes(architecture: str, options: dict[str, Any]
             "torchvision",
             {"name": "resnet18", "weights": "DEFAULT", "num_classes": 3},
             r"options\.num_classes: is not an option \(follows from the data set\); remove it\n"
-            r"  model\.options\.weights: is not an option \(model\.weights names a file\)",
+            r"  model\.options\.weights: is not an option \(use model\.weights\)",
         ),
         ("timm", {"name": "resnet18", "pretrained": True}, r"options\.pretrained: is not an opt"),
     ],
 )
-def test_options_that_it_does_not_take(
+def test_options_that_a_network_rejects(
     architecture: str, options: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(UserError, match=message):
@@ -129,7 +129,7 @@ def test_a_network_of_patches_is_built_for_the_size_of_the_images(
         ("resnet18", {}),
     ],
 )
-def test_networks_for_one_size_are_told_it(
+def test_networks_for_one_size_get_the_size(
     monkeypatch: pytest.MonkeyPatch, name: str, told: dict[str, Any]
 ) -> None:
     """By the argument that torchvision's builder has for it."""
@@ -165,7 +165,7 @@ def test_a_grey_image_is_shown_as_a_grey_image_in_colour(plugin: Any, name: str)
         ("timm", "test_vit", (33, 32), (48, 48)),
     ],
 )
-def test_too_small_says_the_smallest_size(
+def test_too_small_images_report_the_smallest_size(
     architecture: str, name: str, size: tuple[int, int], smallest: tuple[int, int]
 ) -> None:
     message = f"images of {size[0]}×{size[1]} .* that work are {smallest[0]}×{smallest[1]}: set"

@@ -26,7 +26,7 @@ def network_for(channels: int, size: tuple[int, int], n_classes: int = 5) -> nn.
 
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("size", SIZES)
-def test_every_pixel_of_every_size_is_seen(size: tuple[int, int], channels: int) -> None:
+def test_every_pixel_affects_the_output_at_every_size(size: tuple[int, int], channels: int) -> None:
     network = network_for(channels, size)
     images = torch.randn(2, channels, *size, requires_grad=True)
     logits = network(images)
@@ -87,7 +87,7 @@ def literal_logits(network: nn.Module, image: Tensor, heads: int) -> Tensor:
 
 
 @pytest.mark.parametrize("size", [(8, 8), (9, 14)])
-def test_it_is_what_the_papers_say(size: tuple[int, int]) -> None:
+def test_the_network_matches_the_papers(size: tuple[int, int]) -> None:
     network = network_for(3, size).double()
     image = torch.randn(3, *size, dtype=torch.float64)
     with torch.no_grad():

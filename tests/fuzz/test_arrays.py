@@ -122,7 +122,7 @@ def archives(draw: st.DrawFn) -> bytes:
 @example(zipped(PARTS, zipfile.ZIP_LZMA))  # unpacks with 8 MiB whatever the size
 @example(zipped(PARTS | {"class_names": NO_SIZE}))
 @example(zipped(PARTS | {"y_train": with_header("-" * 5000, LABELS)}))
-def test_read_as_numpy_reads_it_or_refused(here: Path, content: bytes) -> None:
+def test_arrays_are_read_as_by_numpy_or_rejected(here: Path, content: bytes) -> None:
     Path("own.npz").write_bytes(content)
     run = partial(run_stages, SETTINGS, [download, preprocess])
     read = refusal_or(run, 2 * (unpacked(content) + len(content)))

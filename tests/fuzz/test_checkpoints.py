@@ -93,7 +93,7 @@ WEIGHTS = files() | headers() | damaged(SOUND) | st.binary() | st.just(b"\x80\x0
 @example(DOUBLE)
 @example(BYTES)
 @example(SOUND[:-1])
-def test_weights_of_ones_own_are_those_of_the_file_or_refused(here: Path, content: bytes) -> None:
+def test_weights_are_loaded_unchanged_or_rejected(here: Path, content: bytes) -> None:
     file = here / "own.safetensors"
     file.write_bytes(content)
     filled = network()
@@ -106,7 +106,7 @@ def test_weights_of_ones_own_are_those_of_the_file_or_refused(here: Path, conten
 @example(DOUBLE)
 @example(BYTES)
 @example(SOUND[:-1])
-def test_a_checkpoint_is_that_of_the_file_or_refused(here: Path, content: bytes) -> None:
+def test_checkpoints_are_loaded_unchanged_or_rejected(here: Path, content: bytes) -> None:
     save_checkpoint(Checkpoint(network(), "resnet", OPTIONS, INFO, {}), FOLDER)
     (FOLDER / "weights.safetensors").write_bytes(content)
     checkpoint = refusal_or(lambda: load_checkpoint(torch.device("cpu"), FOLDER), 2 * len(content))
@@ -152,7 +152,7 @@ def records(draw: st.DrawFn) -> bytes:
 
 
 @given(records() | damaged(RECORD.encode()) | st.binary())
-def test_a_checkpoint_with_a_damaged_description(here: Path, content: bytes) -> None:
+def test_damaged_descriptions_of_checkpoints_are_rejected(here: Path, content: bytes) -> None:
     save_checkpoint(Checkpoint(network(), "resnet", OPTIONS, INFO, {}), FOLDER)
     (FOLDER / "network.json").write_bytes(content)
     checkpoint = refusal_or(lambda: load_checkpoint(torch.device("cpu"), FOLDER), len(SOUND))

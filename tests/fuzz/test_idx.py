@@ -69,7 +69,7 @@ def archives(draw: st.DrawFn) -> tuple[str, str, bytes]:
 @given(archives())
 @example(("train-images-idx3-ubyte", ".gz", BOMBS[".gz"]))
 @example(("t10k-labels-idx1-ubyte", ".xz", BOMBS[".xz"]))
-def test_an_archive_is_unpacked_as_published_or_refused(archive: tuple[str, str, bytes]) -> None:
+def test_archives_are_unpacked_as_published_or_rejected(archive: tuple[str, str, bytes]) -> None:
     damaged_name, suffix, content = archive
     with tempfile.TemporaryDirectory() as scratch:
         source, raw = Path(scratch, "tiny"), Path(scratch, "raw")
@@ -100,7 +100,7 @@ RECORD = {"name": "mnist", "parameters": {"data": {"dataset": "mnist"}}}
 
 
 @given(NAMES.flatmap(lambda name: st.tuples(st.just(name), damaged(SOUND[name]) | st.binary())))
-def test_a_file_is_read_as_numpy_reads_it_or_refused(here: Path, change: tuple[str, bytes]) -> None:
+def test_idx_files_are_read_as_by_numpy_or_rejected(here: Path, change: tuple[str, bytes]) -> None:
     files = SOUND | dict([change])
     raw = here / "data/raw"
     raw.mkdir(parents=True, exist_ok=True)

@@ -116,7 +116,7 @@ FILES = st.sampled_from(SOUND).flatmap(damaged) | pngs() | st.sampled_from(SOUND
 @given(FILES)
 @example(NOISY)
 @example(MANY_COLOURS)
-def test_decoded_as_pillow_decodes_it_or_refused(
+def test_images_are_decoded_as_by_pillow_or_rejected(
     capfd: pytest.CaptureFixture[str], content: bytes
 ) -> None:
     capfd.readouterr()

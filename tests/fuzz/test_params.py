@@ -165,7 +165,7 @@ FILES = (
 @example(LAUGHS.encode())
 @example(TEXT.replace("seed: 0", f"seed: *a11\n{LAUGHS}", 1).encode())
 @example(MERGES.encode())
-def test_read_as_dvc_reads_it_or_refused(here: Path, content: bytes) -> None:
+def test_parameters_are_read_as_by_dvc_or_rejected(here: Path, content: bytes) -> None:
     (here / "data/embedded").mkdir(parents=True, exist_ok=True)
     PARAMS_FILE.write_bytes(content)
     params = refusal_or(lambda: load_params(AllParams), MOST_BYTES * len(content))

@@ -82,7 +82,7 @@ FILES = (
 @example(b'explain: {images: ["\\0"]}')
 @example(LAUGHS.encode())
 @example(MERGES.encode())
-def test_handed_to_dvc_as_it_says_or_refused(here: Path, content: bytes) -> None:
+def test_recipes_are_passed_to_dvc_exactly_or_rejected(here: Path, content: bytes) -> None:
     (here / "data/embedded").mkdir(parents=True, exist_ok=True)
     (here / "params.yaml").write_text(TEXT, encoding="utf-8")
     (here / "recipes").mkdir(exist_ok=True)

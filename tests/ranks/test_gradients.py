@@ -93,7 +93,7 @@ def assert_same(one: Result, several: Result, tolerance: float) -> None:
 
 
 @pytest.mark.parametrize("case", [case for case in OWN if case != "dropout"])
-def test_the_loss_curve_is_that_of_one_process(
+def test_ranks_have_the_same_loss_curve_as_one_process(
     own: tuple[dict[str, Result], dict[str, Result]], case: str
 ) -> None:
     one, several = own
@@ -102,7 +102,7 @@ def test_the_loss_curve_is_that_of_one_process(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("n_ranks", [2, 3])
-def test_the_loss_curve_of_library_networks_is_that_of_one_process(
+def test_library_networks_have_the_same_loss_curve_as_in_one_process(
     n_ranks: int, tmp_path: Path
 ) -> None:
     """They have modules of batch norm of their own."""
@@ -112,7 +112,7 @@ def test_the_loss_curve_of_library_networks_is_that_of_one_process(
         assert_same(one[case], several[case], TOLERANCE["libraries"])
 
 
-def test_dropout_is_drawn_anew_by_each_rank(
+def test_each_rank_draws_its_own_dropout(
     own: tuple[dict[str, Result], dict[str, Result]],
 ) -> None:
     """So the curve is another one, as with another seed; and it learns the same."""
@@ -125,7 +125,7 @@ def test_dropout_is_drawn_anew_by_each_rank(
     ("n_images", "n_validation", "refused"),
     [(41, 9, True), (42, 9, False), (42, 2, True), (39, 3, False)],
 )
-def test_a_network_that_cannot_take_no_images(
+def test_a_network_that_rejects_empty_batches(
     n_images: int, n_validation: int, refused: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Told before the first batch of 39, if the last one or the validation split has two images."""
@@ -137,14 +137,16 @@ def test_a_network_that_cannot_take_no_images(
         def forward(self, images: Tensor) -> Tensor:
             return images.view(images.size(0), -1)
 
-    words = r"train\.batch_size: of \d+ images in batches of 39 the last has \d, and the validation"
+    words = (
+        r"train\.batch_size: \d+ images in batches of 39 leave \d+ for the last batch, and the val"
+    )
     with pytest.raises(UserError, match=words) if refused else contextlib.nullcontext():
         ranks.require_images_for_every_rank(Usual(), images, 39, n_validation)
 
 
 @pytest.mark.parametrize("shape", [(6, 3), (4, 3, 5), (4, 3, 5, 6)])
 @pytest.mark.parametrize("affine", [True, False])
-def test_batch_norm_of_one_rank_is_torchs(shape: tuple[int, ...], affine: bool) -> None:
+def test_batch_norm_in_one_rank_equals_torchs(shape: tuple[int, ...], affine: bool) -> None:
     """Outputs, gradients and running statistics; over ranks, the test above."""
     torch.manual_seed(0)
     found = []
@@ -161,7 +163,7 @@ def test_batch_norm_of_one_rank_is_torchs(shape: tuple[int, ...], affine: bool) 
         torch.testing.assert_close(ours, theirs)
 
 
-def test_batch_norm_of_one_image_is_refused_as_torch_refuses_it() -> None:
+def test_batch_norm_rejects_a_single_image_as_torch_does() -> None:
     for function in (batch_norm, _batch_norm):
         with pytest.raises(ValueError, match="Expected more than 1 value per channel"):
             function(torch.ones(1, 3), None, None, training=True, momentum=0.1, eps=1e-5)

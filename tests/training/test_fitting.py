@@ -60,7 +60,7 @@ def without_dropout(name: str) -> nn.Module:
     return network
 
 
-def test_fit_is_the_usual_loop(images: DeviceSplit) -> None:
+def test_fit_equals_the_usual_training_loop(images: DeviceSplit) -> None:
     torch.manual_seed(3)
     fitted = without_dropout("convnet")
     literal = without_dropout("convnet")
@@ -77,7 +77,7 @@ def test_fit_is_the_usual_loop(images: DeviceSplit) -> None:
     assert history["validation_loss"].iloc[-1] == pytest.approx(loss)
 
 
-def test_the_best_epoch_is_kept(images: DeviceSplit) -> None:
+def test_weights_of_the_best_epoch_are_kept(images: DeviceSplit) -> None:
     upside_down = DeviceSplit(images.images, 1 - images.labels)
     torch.manual_seed(0)
     network = build_network("lenet", INFO, {})
@@ -107,7 +107,7 @@ def test_every_optimiser_learns_in_every_precision(
     assert history["validation_accuracy"].iloc[-1] > 0.95
 
 
-def test_each_epoch_shows_the_curves_so_far(images: DeviceSplit) -> None:
+def test_the_history_grows_with_each_epoch(images: DeviceSplit) -> None:
     torch.manual_seed(0)
     training = Training(build_network("lenet", INFO, {}), options(epochs=3), len(images.labels), 0)
     histories = [training.history() for _ in fit(training, images, images)]
@@ -116,7 +116,7 @@ def test_each_epoch_shows_the_curves_so_far(images: DeviceSplit) -> None:
         assert later[:-1].equals(earlier)
 
 
-def test_a_loss_that_is_not_finite_stops_the_run(images: DeviceSplit) -> None:
+def test_a_loss_that_is_not_finite_stops_training(images: DeviceSplit) -> None:
     network = build_network("lenet", INFO, {})
     message = r"no longer finite in epoch 1; lower train\.learning_rate \(got 1e\+30\)"
     with pytest.raises(UserError, match=message):
@@ -148,7 +148,7 @@ def test_the_score_of_an_epoch_is_the_mean_over_its_images(images: DeviceSplit) 
     assert row.tolist() == pytest.approx([1, loss, accuracy, loss, accuracy, 1e-30], rel=1e-5)
 
 
-def test_the_last_epoch_is_kept_though_an_earlier_one_was_better(images: DeviceSplit) -> None:
+def test_the_last_epoch_is_kept_even_if_an_earlier_one_was_better(images: DeviceSplit) -> None:
     upside_down = DeviceSplit(images.images, 1 - images.labels)
     torch.manual_seed(0)
     network = build_network("lenet", INFO, {})
@@ -158,7 +158,7 @@ def test_the_last_epoch_is_kept_though_an_earlier_one_was_better(images: DeviceS
     assert score(network, upside_down).loss == pytest.approx(history["validation_loss"].iloc[-1])
 
 
-def test_a_split_keeps_its_values_on_the_device_channels_last() -> None:
+def test_a_split_keeps_its_values_on_the_device() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (4, 3, 8, 9), np.uint8)
     images, labels = to_device(Split(pixels, np.arange(4)), torch.device("cpu"))
     assert (images.dtype, labels.dtype) == (torch.uint8, torch.int64)
@@ -168,9 +168,7 @@ def test_a_split_keeps_its_values_on_the_device_channels_last() -> None:
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_the_network_computes_in_the_precision_asked_for(
-    images: DeviceSplit, precision: str
-) -> None:
+def test_the_network_computes_in_the_given_precision(images: DeviceSplit, precision: str) -> None:
     seen = []
     network = build_network("lenet", INFO, {})
     network[1].register_forward_hook(lambda module, given, output: seen.append(output.dtype))

@@ -69,7 +69,9 @@ def assert_same(one: Training, other: Training) -> None:
     ],
 )
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_cut_off_after_any_epoch(architecture: str, optimizer: str, tmp_path: Path) -> None:
+def test_resuming_after_any_epoch_gives_the_same_weights(
+    architecture: str, optimizer: str, tmp_path: Path
+) -> None:
     what = case(architecture, optimizer=optimizer)
     whole = run(what, tmp_path / "whole")
     for epoch in range(1, EPOCHS):
@@ -81,7 +83,7 @@ def test_cut_off_after_any_epoch(architecture: str, optimizer: str, tmp_path: Pa
 @pytest.mark.parametrize(
     "changes", [{"keep": "last"}, {"schedule": "constant"}, {"precision": "bfloat16"}]
 )
-def test_cut_off_twice(changes: dict[str, Any], tmp_path: Path) -> None:
+def test_resuming_twice_gives_the_same_weights(changes: dict[str, Any], tmp_path: Path) -> None:
     what = case("convnet", **changes)
     whole = run(what, tmp_path / "whole")
     for epoch in (1, 2):
@@ -89,7 +91,7 @@ def test_cut_off_twice(changes: dict[str, Any], tmp_path: Path) -> None:
     assert_same(whole, run(what, tmp_path / "cut"))
 
 
-def test_cut_off_after_the_last_epoch(tmp_path: Path) -> None:
+def test_resuming_after_the_last_epoch_gives_the_same_weights(tmp_path: Path) -> None:
     """As when the results could not be written."""
     what = case("convnet")
     assert_same(run(what, tmp_path / "kept"), run(what, tmp_path / "kept"))
@@ -105,7 +107,9 @@ def test_the_best_weights_of_earlier_epochs_are_kept(tmp_path: Path) -> None:
     assert_same(whole, run(what, tmp_path / "cut"))
 
 
-def test_it_says_where_it_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_resumed_training_reports_its_epoch(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     what = case("convnet")
     run(what, tmp_path / "cut", until=2)
     assert "resuming" not in capsys.readouterr().out
@@ -139,7 +143,7 @@ resume(None, large)
 """
 
 
-def test_too_little_memory_is_not_called_damage(tmp_path: Path) -> None:
+def test_out_of_memory_is_not_reported_as_damage(tmp_path: Path) -> None:
     files = [tmp_path / "small", tmp_path / "large"]
     for file, n_bytes in zip(files, (1, 100 << 20), strict=True):
         torch.save({"network": torch.zeros(n_bytes, dtype=torch.uint8)}, file)
@@ -155,7 +159,7 @@ def test_too_little_memory_is_not_called_damage(tmp_path: Path) -> None:
     assert "can't allocate memory" in last
 
 
-def test_the_last_weights_are_kept_once(tmp_path: Path) -> None:
+def test_the_last_weights_are_stored_once(tmp_path: Path) -> None:
     sizes = []
     for keep in ("last", "best"):
         run(case("lenet", keep=keep), tmp_path / keep, until=1)

@@ -59,9 +59,7 @@ def rewrite(**entries: Tensor) -> None:
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_a_published_network_computes_as_its_authors_compute(
-    published: nn.Module, channels: int
-) -> None:
+def test_published_weights_give_the_authors_outputs(published: nn.Module, channels: int) -> None:
     """The oracle is torchvision's own way: scale to [0, 1], normalise, run."""
     network = resnet18(channels, n_classes=5)
     load_weights(network, FILE, [])
@@ -74,7 +72,7 @@ def test_a_published_network_computes_as_its_authors_compute(
 @pytest.mark.parametrize("trained_on", [1, 3])
 @pytest.mark.parametrize("used_on", [1, 3])
 @pytest.mark.usefixtures("here")
-def test_weights_of_our_own_checkpoint(trained_on: int, used_on: int) -> None:
+def test_weights_from_our_own_checkpoint(trained_on: int, used_on: int) -> None:
     """Whatever its first layer did, and whether it saw grey images in colour."""
     torch.manual_seed(2)
     own = resnet18(trained_on)
@@ -88,7 +86,7 @@ def test_weights_of_our_own_checkpoint(trained_on: int, used_on: int) -> None:
         assert torch.equal(ours, theirs)
 
 
-def test_another_head(published: nn.Module) -> None:
+def test_skipping_the_head_keeps_fresh_weights(published: nn.Module) -> None:
     network = resnet18(n_classes=4)
     fresh = network[1].fc.weight.clone()
     load_weights(network, FILE, ["fc.*"])
@@ -105,7 +103,7 @@ def test_files_of_an_older_pytorch_lack_the_count_of_batches() -> None:
 
 
 @pytest.mark.usefixtures("published")
-def test_every_misfit_at_once() -> None:
+def test_all_misfits_are_reported_at_once() -> None:
     rewrite(bn1__weight=torch.zeros(3), **{f"extra{n:02}": torch.zeros(2) for n in range(12)})
     entries = load_file(FILE)
     del entries["conv1.weight"]
@@ -124,7 +122,7 @@ def test_every_misfit_at_once() -> None:
 
 
 @pytest.mark.usefixtures("published")
-def test_a_pattern_that_matches_nothing() -> None:
+def test_a_pattern_without_matches_is_rejected() -> None:
     with pytest.raises(UserError, match=r"skip_weights: head\.\* matches no entry .*conv1\.weight"):
         load_weights(resnet18(n_classes=5), FILE, ["fc.*", "head.*"])
 
@@ -166,7 +164,9 @@ def check(epochs: int = 1, **changes: Any) -> Params:
         ({"epochs": -1}, r"train\.epochs: must be greater than or equal to 0 \(got -1\)"),
     ],
 )
-def test_what_the_parameters_refuse(here: Path, changes: dict[str, Any], message: str) -> None:
+def test_invalid_model_parameters_are_rejected(
+    here: Path, changes: dict[str, Any], message: str
+) -> None:
     (here / "own.safetensors").touch()
     (here / "weights/None").touch()
     with pytest.raises(UserError, match=message):
@@ -174,11 +174,11 @@ def test_what_the_parameters_refuse(here: Path, changes: dict[str, Any], message
 
 
 @pytest.mark.usefixtures("published")
-def test_nothing_is_trained_where_weights_are_given() -> None:
+def test_zero_epochs_are_valid_with_weights() -> None:
     assert check(epochs=0, weights=FILE.name, skip_weights=["fc.*"]).train.epochs == 0
 
 
-def test_a_pickle_is_refused_with_the_command_that_converts_it(here: Path) -> None:
+def test_a_pickle_is_rejected_with_a_command_that_converts_it(here: Path) -> None:
     weights = {"transposed": torch.arange(6.0).view(2, 3).T, "again": torch.ones(2)}
     weights["shared"] = weights["again"]
     torch.save(weights, here / "weights/own.pth")
@@ -200,7 +200,7 @@ def test_a_pickle_is_refused_with_the_command_that_converts_it(here: Path) -> No
         ({"mean": [0.4, 0, 0.1], "std": [1, 2.5, 3]}, ([0.4, 0, 0.1], [1, 2.5, 3])),
     ],
 )
-def test_the_first_layer_does_what_torchvision_does(
+def test_the_first_layer_standardises_like_torchvision(
     standardize: Standardization, expected: tuple[list[float], list[float]]
 ) -> None:
     statistics = first_layer(standardize, info())

@@ -19,13 +19,13 @@ from tests.conftest import Project, assert_refused, environment, unfinished
 
 
 @pytest.mark.parametrize("allocate", [np.ones, torch.ones])
-def test_real_libraries_out_of_memory(allocate: object) -> None:
+def test_out_of_memory_errors_of_libraries_are_recognised(allocate: object) -> None:
     with pytest.raises((MemoryError, RuntimeError)) as caught:
         allocate(1 << 55)  # type: ignore[operator]  # more than any address space
     assert is_out_of_memory(caught.value)
 
 
-def test_an_error_that_another_hides() -> None:
+def test_a_wrapped_out_of_memory_error_is_recognised() -> None:
     def wrapped() -> None:
         try:
             torch.ones(1 << 55)
@@ -46,7 +46,7 @@ def test_an_error_that_another_hides() -> None:
         ("preprocess", "preprocess.image_size", "train."),
     ],
 )
-def test_the_advice_fits_the_stage(stage: str, told: str, not_told: str) -> None:
+def test_the_advice_names_parameters_of_the_stage(stage: str, told: str, not_told: str) -> None:
     message = out_of_memory_message(
         MemoryError(), importlib.import_module(f"stages.{stage}").NEEDS_LESS
     )
@@ -81,7 +81,7 @@ run_stage({stage}.main, {stage}.Params, {stage}.NEEDS_LESS)
         # Not report: for so few images it needs so little that OpenBLAS fails first, and exits.
     ],
 )
-def test_a_stage_that_finds_no_memory(project: Project, stage: str, told: str) -> None:
+def test_a_stage_that_runs_out_of_memory(project: Project, stage: str, told: str) -> None:
     code = LIMITED.format(stage=stage)
     result = subprocess.run(
         ["python", "-c", code],
@@ -95,13 +95,13 @@ def test_a_stage_that_finds_no_memory(project: Project, stage: str, told: str) -
 
 
 @pytest.mark.parametrize("mb", [60, 300, 1000])
-def test_libraries_that_find_no_memory_to_load(project: Project, mb: int) -> None:
+def test_too_little_memory_to_load_the_libraries(project: Project, mb: int) -> None:
     """Each fails in words of its own, and pandas hides the failure of another."""
     result = project.run("sh", "-c", f"ulimit -v {mb}000; exec python -m stages.train")
     assert_refused(result, r"^error: not enough memory to load the libraries; free some$")
 
 
-def test_images_that_memory_cannot_hold_are_refused_beforehand(project: Project) -> None:
+def test_images_larger_than_memory_are_rejected_first(project: Project) -> None:
     project.set({"preprocess.image_size": 5000})
     result = project.stage("preprocess")
     assert_refused(
@@ -111,7 +111,7 @@ def test_images_that_memory_cannot_hold_are_refused_beforehand(project: Project)
     )
 
 
-def test_what_is_free_suffices_and_more_does_not() -> None:
+def test_more_than_the_free_memory_is_rejected() -> None:
     free = free_memory()
     if free is None:
         pytest.skip("this system does not say how much memory is free")
@@ -120,13 +120,13 @@ def test_what_is_free_suffices_and_more_does_not() -> None:
         require_free_memory(2 * free, "some images")
 
 
-def test_the_first_line_of_the_error_is_told() -> None:
+def test_the_message_quotes_the_first_line_of_the_error() -> None:
     error = MemoryError("no room for 3 GiB\nat address 0")
     assert "not enough memory (no room for 3 GiB); use" in out_of_memory_message(error, "train")
     assert "not enough memory (no details)" in out_of_memory_message(MemoryError(), "train")
 
 
-def test_in_a_container_what_is_used_is_not_free(
+def test_free_memory_respects_the_limit_of_a_container(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """But for copies of files, which fill a container once it has read enough of them."""

@@ -21,7 +21,7 @@ def build_with_options(
     """Options are what has a default or goes by keyword alone."""
 
 
-def test_every_wrong_option_is_named() -> None:
+def test_every_wrong_option_is_reported() -> None:
     given = {"widht": 1, "width": "3", "rate": 1, "channels": 1}
     found = option_errors(build_with_options, given)
     assert [line.split(":")[0].strip() for line in found] == ["width", "names", "widht", "channels"]
@@ -36,7 +36,7 @@ def unreadable(channels: int, *, width: "Unknown" = 3) -> None:  # noqa: F821
     """An annotation that names nothing."""
 
 
-def test_a_signature_that_cannot_be_read_is_that_of_the_plugin_s_file(
+def test_an_unreadable_signature_is_reported_with_its_file(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(lenet, "build", unreadable)

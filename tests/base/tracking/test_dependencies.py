@@ -53,7 +53,7 @@ def load(root: Path, monkeypatch: pytest.MonkeyPatch, name: str, content: str = 
         ("stages/architectures/__init__.py", '"""A docstring alone."""'),
     ],
 )
-def test_code_that_dvc_watches_passes(
+def test_code_that_dvc_tracks_passes(
     root: Path, monkeypatch: pytest.MonkeyPatch, name: str, content: str
 ) -> None:
     monkeypatch.setitem(sys.modules, "outside", ModuleType("outside"))
@@ -70,7 +70,7 @@ def test_code_that_dvc_watches_passes(
         ("own.so", '"compiled"'),
     ],
 )
-def test_code_that_dvc_does_not_watch_is_named(
+def test_code_that_dvc_does_not_track_is_named(
     root: Path, monkeypatch: pytest.MonkeyPatch, name: str, content: str
 ) -> None:
     load(root, monkeypatch, name, content)
@@ -79,7 +79,7 @@ def test_code_that_dvc_does_not_watch_is_named(
         dependencies.require_declared()
 
 
-def test_a_plugin_s_import_is_named_with_every_stage_that_needs_it(
+def test_imports_of_a_plugin_are_named_with_all_stages_that_need_them(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     load(root, monkeypatch, "stages/own.py")
@@ -92,7 +92,7 @@ def test_a_plugin_s_import_is_named_with_every_stage_that_needs_it(
 
 
 @pytest.mark.parametrize("script", ["stages/other.py", "tools/train.py", "-m"])
-def test_what_records_no_results_may_load_anything(
+def test_commands_that_are_not_stages_may_load_anything(
     root: Path, monkeypatch: pytest.MonkeyPatch, script: str
 ) -> None:
     load(root, monkeypatch, "stages/own.py")
@@ -100,14 +100,16 @@ def test_what_records_no_results_may_load_anything(
     dependencies.require_declared()
 
 
-def test_a_stage_without_deps_may_load_nothing(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stage_without_deps_may_load_no_local_code(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     load(root, monkeypatch, "stages/base/files/atomic.py")
     monkeypatch.setattr(sys, "argv", [str(root / "stages/report.py")])
     with pytest.raises(UserError, match="stage report imports it"):
         dependencies.require_declared()
 
 
-def test_installed_packages_inside_the_repository_are_no_local_code(
+def test_installed_packages_inside_the_repository_are_not_local_code(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     load(root, monkeypatch, ".venv/lib/own.py")

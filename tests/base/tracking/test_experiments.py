@@ -19,7 +19,7 @@ def workspace(here: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("workspace")
 
 
-def test_only_a_copy_has_a_workspace(
+def test_only_an_experiment_has_a_workspace(
     here: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("DVC_ROOT", raising=False)
@@ -31,7 +31,7 @@ def test_only_a_copy_has_a_workspace(
     assert workspace_of_experiment() == workspace
 
 
-def test_a_file_of_the_workspace_alone_is_named_with_its_command(
+def test_a_file_only_in_the_workspace_is_named_with_the_command_to_add_it(
     workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DVC_ROOT", str(workspace))
@@ -43,7 +43,7 @@ def test_a_file_of_the_workspace_alone_is_named_with_its_command(
     assert "run dvc add weights/own.safetensors," in told
 
 
-def test_a_plugin_of_the_workspace_alone_is_to_be_added(
+def test_a_plugin_only_in_the_workspace_must_be_added(
     workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DVC_ROOT", str(workspace))
@@ -59,7 +59,7 @@ def test_a_plugin_of_the_workspace_alone_is_to_be_added(
         run_stages({"data": {"source": "."}, "model": {"architecture": "own"}}, ())
 
 
-def test_dvc_puts_there_what_it_or_a_folder_above_it_is_known_by(here: Path) -> None:
+def test_a_dvc_file_for_a_path_or_its_parent_counts_as_tracked(here: Path) -> None:
     assert not exists_or_tracked(Path("weights/own.safetensors"))
     (here / "weights.dvc").touch()
     assert exists_or_tracked(Path("weights/own.safetensors"))
