@@ -62,7 +62,7 @@ class Project:
         )
 
     def start(self, *command: str, **env: str) -> "subprocess.Popen[str]":
-        """As `run`, but does not wait; all that it starts is a process group of its own."""
+        """Like `run`, without waiting; the command starts its own process group."""
         return subprocess.Popen(
             command,
             cwd=self.root,
@@ -104,14 +104,14 @@ class Project:
 
 
 def assert_refused(result: subprocess.CompletedProcess[str], message: str) -> None:
-    """A command stopped at a user's error: exit code 1, a message, no traceback."""
+    """The command stopped at a user's error: exit code 1, a message, no traceback."""
     assert result.returncode == 1, result.stdout + result.stderr
     assert re.search(message, result.stderr), result.stderr
     assert "Traceback" not in result.stderr
 
 
 def unfinished(project: Project) -> list[Path]:
-    """What a write that was cut off has left."""
+    """Files left by an interrupted write."""
     return list(project.root.rglob("*.partial"))
 
 
@@ -123,7 +123,7 @@ def environment(**changes: str) -> dict[str, str]:
 
 
 def outcomes(printed: str) -> dict[str, str]:
-    """Read what `dvc repro` says of each stage."""
+    """What happened to each stage, from the output of `dvc repro`."""
     patterns = {
         "ran": r"Running stage '(\w+)'",
         "restored": r"Stage '(\w+)' is cached - skipping run",
@@ -137,7 +137,7 @@ def outcomes(printed: str) -> dict[str, str]:
 
 
 def tracked_files() -> list[Path]:
-    """What a clone of the working tree would hold."""
+    """The files that a clone of the working tree would contain."""
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     return [Path(name) for name in listed.stdout.splitlines() if (ROOT / name).is_file()]
@@ -175,7 +175,7 @@ def run_stages(changes: Mapping[str, Any], stages: Sequence[ModuleType] = STAGES
 
 @pytest.fixture(scope="session")
 def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder that all workers of this session see."""
+    """A folder shared by all workers of this session."""
     folder = tmp_path_factory.getbasetemp()
     return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
 
@@ -239,7 +239,7 @@ def project(ran_project: Project, tmp_path: Path) -> Project:
 
 
 def copy(project: Project, root: Path) -> Project:
-    """Copy a checkout with its results; what is never changed in place is shared."""
+    """Copy a checkout with its results; files that never change in place are linked."""
 
     def link_or_copy(source: str, target: str) -> None:
         immutable = "/.git/objects/" in source or "/.dvc/cache/files/" in source
@@ -258,7 +258,7 @@ def commit(project: Project, message: str) -> None:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """A real Chromium, headless, that does not call home."""
+    """A real headless Chromium that makes no connections of its own."""
     quiet = ["background-networking", "component-update", "gpu", "quic", "sync"]
     flags = ["--no-sandbox", "--no-first-run", *(f"--disable-{what}" for what in quiet)]
     with sync_playwright() as playwright:
@@ -282,7 +282,7 @@ def browser_on_path() -> str | None:
 
 @pytest.fixture(scope="session")
 def small_disks() -> None:
-    """Tests that need a disk too small to write to mount one of their own."""
+    """Skip where no disk that is too small to write to can be mounted."""
     probe = "mount -t tmpfs -o size=64k tmpfs /mnt"
     command = ["unshare", "--map-root-user", "--mount", "sh", "-c", probe]
     try:

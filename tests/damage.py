@@ -1,4 +1,4 @@
-"""Damage that shows in the content alone."""
+"""Damage that changes only the content."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The local modules a stage imports, read from the source: the oracle for its declared deps."""
+"""Local modules that a stage imports, read from the source: the oracle for its declared deps."""
 
 import ast
 from functools import cache
@@ -25,7 +25,7 @@ LOADERS_OF_ALL = {
 
 
 def imported_files(file: str) -> set[str]:
-    """Local files that `file` imports itself, with the package files that run on the way."""
+    """Local files that `file` imports directly, including packages' `__init__.py`."""
     found: set[str] = set()
     for node in ast.walk(ast.parse((ROOT / file).read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
@@ -57,7 +57,7 @@ def is_code(file: str) -> bool:
 
 
 def closure(*files: str) -> set[str]:
-    """The files themselves and all that they import, however far down; no plug-ins."""
+    """These files and everything they import, directly or indirectly; no plug-ins."""
     reached: set[str] = set()
     waiting = set(files)
     while waiting:

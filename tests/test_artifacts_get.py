@@ -1,4 +1,4 @@
-"""`dvc artifacts get`: a result without a clone of the repository."""
+"""`dvc artifacts get` fetches a result without a clone of the repository."""
 
 import subprocess
 from pathlib import Path
@@ -16,7 +16,7 @@ TAGGER = ("-c", "user.name=Test", "-c", "user.email=test@example.org")
 
 @pytest.fixture
 def published(project: Project, tmp_path: Path) -> str:
-    """A repository without results of its own: they lie in a remote, a folder."""
+    """A bare repository whose results are in a remote, a folder."""
     project.succeed("dvc", "remote", "add", "--default", "shared", str(tmp_path / "shared"))
     project.succeed("dvc", "push", "--quiet", "train", "explain")
     commit(project, "Name the shared folder")
@@ -40,6 +40,6 @@ def test_both_artifacts_arrive_whole(project: Project, published: str, tmp_path:
     weights = made.network.state_dict()
     assert all(torch.equal(t, weights[name]) for name, t in arrived.network.state_dict().items())
     folders = (tmp_path / "explanation", project.root / "data/shap")
-    there, here = (Explanation.load(folder) for folder in folders)
-    assert np.array_equal(there.values, here.values)
-    assert there.about == here.about
+    fetched, original = (Explanation.load(folder) for folder in folders)
+    assert np.array_equal(fetched.values, original.values)
+    assert fetched.about == original.about

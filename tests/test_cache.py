@@ -1,4 +1,4 @@
-"""What reruns when something changes, told by the real DVC."""
+"""What reruns when something changes, according to the real DVC."""
 
 import json
 import shutil
@@ -15,8 +15,8 @@ FROM_WEIGHTS = {"train", "evaluate", "explain", "quality", "report"}
 FROM_SHAP = {"explain", "quality", "report"}
 FROM_QUALITY = {"quality", "report"}
 
-# For every parameter: another allowed value, and the stages that run again when their inputs turn
-# out to differ. `check` reads them all and comes on top.
+# For every parameter: another allowed value, and the stages that then run again because their
+# inputs differ. `check`, which reads all parameters, is not listed.
 RERUNS: dict[str, tuple[Any, set[str]]] = {
     "device": ("cpu", FROM_WEIGHTS),
     "seed": (1, FROM_SPLITS),
@@ -120,7 +120,7 @@ def test_a_changed_parameter_reaches_exactly_its_stages(toggled: Project, parame
 def test_a_changed_file_reaches_exactly_its_stages(
     toggled: Project, file: str, expected: set[str]
 ) -> None:
-    """A network, a data set or a method never redraws a figure by itself."""
+    """Changing a network, data set or method alone never redraws a figure."""
     path = toggled.root / "stages" / file
     before = path.read_bytes()
     path.write_bytes(before + b"\n")
@@ -131,7 +131,7 @@ def test_a_changed_file_reaches_exactly_its_stages(
 
 
 def with_descendants(stages: set[str]) -> set[str]:
-    """The stages and all that read what they write; the mark of `check` is always the same."""
+    """The stages and everything downstream; the markers of check and preflight never change."""
     declared = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
     outputs = {stage: set(declared[stage]["outs"]) for stage in declared}
     reached: set[str] = set()
@@ -146,10 +146,10 @@ def with_descendants(stages: set[str]) -> set[str]:
     ("parameter", "value", "ran"),
     [
         ("train.epochs", 1, FROM_WEIGHTS),
-        # The same stages as train.epochs, once more.
+        # The same stages as for train.epochs.
         pytest.param("train.learning_rate", 1e-3, FROM_WEIGHTS, marks=pytest.mark.slow),
         ("explain.outputs", {"top": 3}, FROM_SHAP),
-        # The results record the parameters that made them, so the report is drawn anew.
+        # The results record the parameters that made them, so the report is drawn again.
         pytest.param("device", "cpu", FROM_WEIGHTS, marks=pytest.mark.slow),
         ("report.colormap", "orange_purple", {"report"}),
     ],

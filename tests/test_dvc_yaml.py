@@ -1,4 +1,4 @@
-"""What dvc.yaml declares is what the code does: the condition for every cached result."""
+"""dvc.yaml declares exactly what the code uses; every cached result depends on that."""
 
 import ast
 import importlib
@@ -83,7 +83,7 @@ def test_declared_parameters_are_what_the_stage_reads(stage: str) -> None:
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_s_dependencies_fit_on_a_screen(stage: str) -> None:
-    """Folders where a stage needs all of one; a few files where another stage needs the rest."""
+    """Whole folders where possible; single files where a stage needs only some of a folder."""
     assert len(DVC["stages"][stage]["deps"]) <= 22
 
 
@@ -138,7 +138,7 @@ def test_every_parameter_says_what_it_means() -> None:
 
 
 def test_git_ignores_every_output_that_dvc_caches() -> None:
-    """One by one: with a pattern for all of data, DVC would not find what `dvc add` wrote."""
+    """Listed one by one: a pattern for all of data would hide files written by `dvc add`."""
     cached = {output for stage in DVC["stages"].values() for output in stage["outs"]}
     command = ["git", "check-ignore", *cached, "data/own.dvc"]
     listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout.split()

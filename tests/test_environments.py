@@ -20,7 +20,7 @@ IN_2100, IN_1971 = 4102444800, 31536000
 
 
 def make(project: Project, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """`make` with this environment, which it must not set up: that would install packages."""
+    """Run `make` with this environment as it is: setting up would install packages."""
     ready = [f"{sys.prefix}/{name}" for name in (".ready", ".ready-to-develop", "bin/uv")]
     old = [word for file in ready for word in ("-o", file)]
     command = (*old, f"VENV={sys.prefix}", *arguments)
@@ -30,7 +30,7 @@ def make(project: Project, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 @contextlib.contextmanager
 def training(project: Project) -> Iterator["subprocess.Popen[str]"]:
-    """`dvc repro train`, in the middle of it; it must end well."""
+    """The block runs while `dvc repro train` is training, which must succeed."""
     project.set({"train.epochs": 6})
     process = subprocess.Popen(
         ["dvc", "repro", "train"],
@@ -52,7 +52,7 @@ def training(project: Project) -> Iterator["subprocess.Popen[str]"]:
 
 
 def test_two_runs_at_once_in_one_clone(project: Project) -> None:
-    """The second says which process is in the way, also under make; the first ends well."""
+    """The second names the process that blocks it, also under make; the first succeeds."""
     with training(project) as first:
         for second in (project.run("dvc", "repro", "train"), make(project, "repro")):
             assert second.returncode != 0
@@ -68,7 +68,7 @@ def test_two_runs_at_once_in_one_clone(project: Project) -> None:
 
 @pytest.mark.slow
 def test_a_copied_clone_is_independent(project: Project, tmp_path: Path) -> None:
-    """Copied by cp -r in the middle of a run, it runs at the same time, on its own results."""
+    """A copy made with cp -r during a run works at the same time, on its own results."""
     with training(project):
         other = Project(tmp_path / "other")
         subprocess.run(["cp", "-r", str(project.root), str(other.root)], check=True)
@@ -142,7 +142,7 @@ def test_a_read_only_checkout_is_read(read_only: Project, tmp_path: Path) -> Non
 
 
 def test_a_read_only_checkout_is_not_written(read_only: Project) -> None:
-    """A stage says what it could not write; DVC that it cannot lock, before any stage."""
+    """A stage names what it could not write; DVC says that it cannot lock, before any stage."""
     for stage, path in (("check", "data/checked"), ("evaluate", "data")):
         message = rf"^error: {path}: cannot be written: Read-only file system; free .* run again$"
         assert_refused(read_only.stage(stage), message)
@@ -178,7 +178,7 @@ def test_a_path_with_spaces_and_letters(ran_project: Project, tmp_path: Path) ->
 
 @pytest.mark.parametrize("home", ["/proc/none", pytest.param("/proc", marks=pytest.mark.slow)])
 def test_a_home_that_cannot_be_written(project: Project, home: str) -> None:
-    """Missing, and never to be made; or there, but not for files."""
+    """A home that does not exist and cannot be made, or that accepts no files."""
     environ = {"HOME": home, "XDG_CACHE_HOME": "", "XDG_CONFIG_HOME": "", "MPLCONFIGDIR": ""}
     lock = (project.root / "dvc.lock").read_bytes()
     result = project.run("dvc", "repro", "--force", "--single-item", "report", **environ)

@@ -29,7 +29,7 @@ stage.main(stage.Params.model_validate(params))
 
 
 def prepare(folder: Path, n_test: int) -> None:
-    """What training leaves: splits of noise, and a network."""
+    """Splits of noise and a network, as training would leave them."""
     rng = np.random.default_rng(0)
     sizes: dict[SplitName, int] = {"train": 100, "validation": 10, "test": n_test}
     shape = (3, SIDE, SIDE)
@@ -48,7 +48,7 @@ def prepare(folder: Path, n_test: int) -> None:
 
 
 def peak(stage: str) -> int:
-    """Bytes that a stage holds at most, beside mapped files, which the system drops as it needs."""
+    """A stage's peak memory in bytes, without mapped files, which the system can drop."""
     process = subprocess.Popen(
         [sys.executable, "-c", RUN, stage], env=environment(PYTHONPATH=str(ROOT))
     )

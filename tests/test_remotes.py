@@ -14,15 +14,15 @@ from moto.server import ThreadedMotoServer
 
 from tests.conftest import Project, assert_refused
 from tests.damage import flip
-from tools.verify.records import read_lock, read_records
+from tools.verify.records import open_repo, read_records
 
-SLOW = pytest.mark.slow  # the other remote's run
-RESULT = Path("plots/classes.csv")  # of the stage report
+SLOW = pytest.mark.slow  # the same test with the other remote
+RESULT = Path("plots/classes.csv")  # an output of the stage report
 ENV = {"AWS_ACCESS_KEY_ID": "none", "AWS_SECRET_ACCESS_KEY": "none", "NO_PROXY": "127.0.0.1"}
 
 
 class Remote(NamedTuple):
-    """A remote, and how to reach one of its files without DVC."""
+    """A remote, with functions that damage and remove its files without DVC."""
 
     options: dict[str, str]
     flip: Callable[[str], Any]
@@ -70,13 +70,14 @@ def s3(_: Path) -> Iterator[Remote]:
 def remote(
     request: pytest.FixtureRequest, project: Project, tmp_path: Path
 ) -> Iterator[tuple[Project, Remote, str]]:
-    """A checkout whose report was pushed, one table flipped there and lost here; its key."""
+    """A checkout whose report was pushed; a table, by its key, is damaged there and lost here."""
     with request.param(tmp_path) as opened, contextlib.chdir(project.root):
         project.succeed("dvc", "remote", "add", "--default", "shared", opened.options.pop("url"))
         for option, value in opened.options.items():
             project.succeed("dvc", "remote", "modify", "shared", option, value)
         assert project.run("dvc", "push", "report", **ENV).returncode == 0
-        (digest,) = [record.digest for record in read_records(read_lock()) if record.path == RESULT]
+        with open_repo() as repo:
+            (digest,) = [record.digest for record in read_records(repo) if record.path == RESULT]
         key = f"files/md5/{digest[:2]}/{digest[2:]}"
         opened.flip(key)
         lose(key)
@@ -84,7 +85,7 @@ def remote(
 
 
 def lose(key: str) -> None:
-    """Remove the result, and its copy in the cache, as in another clone."""
+    """Remove the result and its copy in the cache, as in another clone."""
     RESULT.unlink()
     Path(".dvc/cache", key).unlink()
 
@@ -93,19 +94,17 @@ def lose(key: str) -> None:
 def test_a_pull_that_verifies_stops_at_a_damaged_file(
     remote: tuple[Project, Remote, str], ran_project: Project
 ) -> None:
-    """It names the result, and brings no damage; the run heals, and the remote after it."""
+    """It reports the result and fetches no damage; a run and a push repair both sides."""
     project, opened, key = remote
     expected = (ran_project.root / RESULT).read_bytes()
     project.succeed("dvc", "remote", "modify", "shared", "verify", "true")
     result = project.run("dvc", "pull", "report", **ENV)
     assert_refused(result, rf"failed to pull data .*\n{RESULT}\n")
     assert not RESULT.exists()
-    assert f"not here, and not checked: {RESULT}; " in project.succeed(
-        "python", "-m", "tools.verify"
-    )
+    assert f"missing, not checked: {RESULT}; " in project.succeed("python", "-m", "tools.verify")
     assert project.repro("report")["report"] == "ran"
     assert RESULT.read_bytes() == expected
-    opened.remove(key)  # else DVC finds it there, and sends nothing
+    opened.remove(key)  # otherwise DVC finds it there and sends nothing
     assert "1 file pushed" in project.run("dvc", "push", "report", **ENV).stdout
     lose(key)
     assert project.run("dvc", "pull", "report", **ENV).returncode == 0
@@ -113,7 +112,7 @@ def test_a_pull_that_verifies_stops_at_a_damaged_file(
 
 
 @pytest.mark.parametrize("remote", [pytest.param(a_folder, marks=SLOW), s3], indirect=True)
-def test_what_a_trusting_pull_brought_is_named(remote: tuple[Project, Remote, str]) -> None:
+def test_damage_that_a_pull_did_not_notice_is_reported(remote: tuple[Project, Remote, str]) -> None:
     project, _, key = remote
     assert project.run("dvc", "pull", "report", **ENV).returncode == 0
     assert RESULT.exists()

@@ -1,1 +1,1 @@
-"""Commands beside the pipeline, run as `python -m tools.<name>`. Nothing imports them but tests."""
+"""Commands that users run on results: `python -m tools.<name>`. The pipeline imports none."""

@@ -1,4 +1,4 @@
-"""How a command of this folder ends."""
+"""Runs a command of this folder and reports its errors."""
 
 import atexit
 import gc
@@ -14,9 +14,9 @@ def run_command(main: Callable[[Sequence[str]], None], interrupted: str = "run i
 
     Args:
         main: The command.
-        interrupted: What to say when Ctrl-C stops it.
+        interrupted: The message after Ctrl-C.
     """
-    # A command lives for seconds, of which a search for garbage among PyTorch's modules takes one.
+    # Commands take seconds, and collecting garbage among PyTorch's modules takes one of them.
     gc.disable()
     atexit.register(gc.freeze)
     try:
@@ -25,7 +25,7 @@ def run_command(main: Callable[[Sequence[str]], None], interrupted: str = "run i
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
         sys.exit(f"interrupted: {interrupted}")
-    except Exception as error:  # any type may hide an error that a user can fix
+    except Exception as error:  # a user may be able to fix an error of any type
         if is_out_of_memory(error):
             sys.exit("error: not enough memory; free some, or take fewer or smaller images")
         if message := unusable_file_message(error):

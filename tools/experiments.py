@@ -1,7 +1,8 @@
 """List experiments in 100 columns: `python -m tools.experiments [dvc exp show's options]`.
 
-`dvc exp show` has a column for every number and every setting, some sixty. This has the headline
-numbers, and in words what each experiment changes against the commit that it started from.
+`dvc exp show` prints about sixty columns, one for each number and setting. This table has three
+headline numbers (test accuracy, log loss, `top_class_agreement`) and the parameters that each
+experiment changes from the commit it started from.
 """
 
 import json
@@ -15,12 +16,13 @@ from tools.command import run_command
 from tools.recipes import leaves
 
 WIDTH = 100
-NUMBERS = ("accuracy", "log_loss", "top_class_agreement")
+COLUMNS = {"accuracy": "accuracy", "log_loss": "log loss", "top_class_agreement": "agreement"}
+"""Metrics and the heads of their columns."""
 NAME_WIDTH = 24
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Ask DVC, print a table."""
+    """Print the table."""
     command = ["dvc", "exp", "show", "--json", *arguments]
     try:
         shown = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
@@ -28,7 +30,7 @@ def main(arguments: Sequence[str]) -> None:
         raise UserError("dvc: not found; activate the environment, or use make") from None
     except subprocess.CalledProcessError:
         raise UserError("experiments: dvc exp show failed; see above") from None
-    print(f"{'experiment':{NAME_WIDTH}}{'  '.join(NUMBERS)}  changes")
+    print(f"{'experiment':{NAME_WIDTH}}{'  '.join(COLUMNS.values())}  changes")
     for commit in json.loads(shown):
         print("\n".join(rows(commit)))
 
@@ -37,7 +39,7 @@ def rows(commit: Mapping[str, Any]) -> Iterator[str]:
     """Lines for a commit, or the workspace, and the experiments that started there.
 
     Args:
-        commit: One entry of what `dvc exp show --json` prints.
+        commit: One entry of the list that `dvc exp show --json` prints.
     """
     start = settings(commit)
     yield from row(commit["name"] or short(commit["rev"]), commit, [])
@@ -55,27 +57,27 @@ def rows(commit: Mapping[str, Any]) -> Iterator[str]:
 
 
 def short(revision: str) -> str:
-    """A commit's hash as Git abbreviates it; `workspace` stays."""
+    """A commit's hash abbreviated to seven digits; other names unchanged."""
     return revision[:7] if len(revision) == 40 else revision
 
 
 def row(
     name: str, version: Mapping[str, Any], changes: Sequence[str], state: str = ""
 ) -> Iterator[str]:
-    """The lines of one version: its changes are wrapped, nothing else is."""
-    measured = dict(_of_files(version, "metrics"))
+    """The lines of one version; long lists of changes are wrapped."""
+    measured = dict(_values_of(version, "metrics"))
     numbers = [
-        f"{measured[name]:.4f}" if isinstance(measured.get(name), float) else "-"
-        for name in NUMBERS
+        f"{measured[metric]:.4f}" if isinstance(measured.get(metric), float) else "-"
+        for metric in COLUMNS
     ]
     cells = "  ".join(
-        f"{number:>{len(name)}}" for name, number in zip(NUMBERS, numbers, strict=True)
+        f"{number:>{len(head)}}" for head, number in zip(COLUMNS.values(), numbers, strict=True)
     )
     cells = f"{state.lower():<{len(cells)}}" if state else cells
     indent = NAME_WIDTH + len(cells) + 2
     text = ", ".join(changes)
     lines = textwrap.wrap(text, WIDTH - indent, break_on_hyphens=False) or [""]
-    if len(name) >= NAME_WIDTH:  # on a line of its own, since dvc exp apply needs all of it
+    if len(name) >= NAME_WIDTH:  # on its own line, in full: dvc exp apply needs it
         yield name
         name = ""
     yield f"{name:{NAME_WIDTH}}{cells}  {lines[0]}".rstrip()
@@ -84,10 +86,10 @@ def row(
 
 def settings(version: Mapping[str, Any]) -> dict[str, Any]:
     """Every parameter of a version."""
-    return dict(_of_files(version, "params"))
+    return dict(_values_of(version, "params"))
 
 
-def _of_files(version: Mapping[str, Any], kind: str) -> Iterator[tuple[str, Any]]:
+def _values_of(version: Mapping[str, Any], kind: str) -> Iterator[tuple[str, Any]]:
     files = (version["data"] or {}).get(kind) or {}
     for file in files.values():
         yield from leaves(file.get("data") or {})

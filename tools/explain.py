@@ -1,8 +1,8 @@
 """Explain pictures of your own: `python -m tools.explain FILE… [--output FOLDER] [--invert]`.
 
-Uses the network and the background of the last run, `data/model` and `data/shap`. Pictures
-get the size and colours of the training images, as in preprocess. Prints the most probable classes,
-each with the sum of its attributions, and draws contact sheets.
+Uses the last run's network and background, `data/model` and `data/shap`. Pictures are converted to
+the size and colours of the training images, as in preprocess. Prints each picture's most probable
+classes with the sums of their attributions, and draws contact sheets.
 """
 
 import argparse
@@ -42,22 +42,22 @@ from tools.command import run_command
 
 N_PRINTED = 5  # classes of each picture
 STDIN = "-"
-FLAT = 8  # levels of brightness, of 255, that a picture must span to show anything
+FLAT = 8  # smallest range of brightness, of 255, that shows anything
 FAR = 3.0  # standard deviations of the training images' mean brightness
 
 
 class Params(StageParams):
-    """What is read of `params.yaml`."""
+    """The section of `params.yaml` that is used."""
 
     report: Report
 
 
 class Picture(NamedTuple):
-    """A picture as the network sees it.
+    """A picture as the network's input.
 
     Attributes:
-        name: File name.
-        pixels: (c, h, w).
+        name: The file's name.
+        pixels: Converted image (c, h, w).
     """
 
     name: str
@@ -77,17 +77,17 @@ def main(arguments: Sequence[str]) -> None:
         for warning in warnings_of(picture, last.background, options.invert):
             print(f"warning: {picture.name}: {warning}", file=sys.stderr)
     explanation = explain(pictures, checkpoint, last)
-    for number in range(len(pictures)):
-        print("\n".join(lines_of(explanation, number)))
+    for index in range(len(pictures)):
+        print("\n".join(lines_of(explanation, index)))
     for path in draw(explanation, options.output):
         print(path)
 
 
 def load_last_run() -> tuple[Checkpoint, Explanation]:
-    """The network, and the explanation whose background is used again.
+    """The last run's network and explanation.
 
     Raises:
-        UserError: There are none, or they are not of one run.
+        UserError: One is missing, or they come from different runs.
     """
     device = choose_device("auto")
     configure_process_for(device)
@@ -97,14 +97,12 @@ def load_last_run() -> tuple[Checkpoint, Explanation]:
         raise UserError(
             f"{error.filename}: no such file; run dvc repro first, or dvc pull"
         ) from None
-    last_parameters = last.about["parameters"]
-    other = [
-        key for key, value in checkpoint.parameters.items() if last_parameters.get(key) != value
-    ]
+    parameters = last.about["parameters"]
+    other = [key for key, value in checkpoint.parameters.items() if parameters.get(key) != value]
     if other:
         raise UserError(
-            f"data/shap: explains another network than data/model, whose parameters {other[0]} "
-            "differ; run dvc repro first"
+            f"data/shap: explains another network than data/model (parameters of {other[0]} "
+            "differ); run dvc repro first"
         )
     return checkpoint, last
 
@@ -114,11 +112,11 @@ def read_pictures(names: Sequence[str], info: DatasetInfo, invert: bool) -> list
 
     Args:
         names: Paths, or `STDIN`.
-        info: Size and colours that the network takes.
-        invert: Swap dark and light.
+        info: Size and colours of the network's input.
+        invert: Whether to swap dark and light.
 
     Raises:
-        UserError: Some are missing or no images: lists them all.
+        UserError: Files are missing or are not images; lists all of them.
     """
     color: Color = "grey" if info.channels == 1 else "rgb"
     pictures, errors = [], []
@@ -150,37 +148,37 @@ def files_of(name: str) -> list[str]:
 
 
 def warnings_of(picture: Picture, background: NDArray[np.uint8], inverted: bool) -> Iterator[str]:
-    """Say where a picture does not look like the training images.
+    """Warnings about a picture that does not look like the training images.
 
     Args:
-        picture: As the network sees it.
+        picture: The converted picture.
         background: Training images (b, c, h, w).
         inverted: Whether dark and light were swapped.
     """
     brightness = 255 * luma(picture.pixels[None])
-    theirs = 255 * luma(background).mean(axis=(1, 2))
-    mean, spread = theirs.mean(), max(theirs.std(), FLAT)
+    training = 255 * luma(background).mean(axis=(1, 2))
+    mean, spread = training.mean(), max(training.std(), FLAT)
     if np.ptp(brightness) < FLAT:
-        yield "is empty: all of it has nearly the same brightness"
+        yield "is empty: all its pixels have nearly the same brightness"
         return
-    ours = brightness.mean()
-    distance, inverted_distance = (abs(value - mean) / spread for value in (ours, 255 - ours))
+    own = brightness.mean()
+    distance, negative_distance = (abs(value - mean) / spread for value in (own, 255 - own))
     if distance <= FAR:
         return
-    seen = f"its mean brightness is {ours:.0f} of 255, theirs {mean:.0f} ± {spread:.0f}"
-    if inverted_distance < distance / 2:
+    numbers = f"its mean brightness is {own:.0f} of 255, theirs {mean:.0f} ± {spread:.0f}"
+    if negative_distance < distance / 2:
         advice = "leave out --invert" if inverted else "run python -m tools.explain with --invert"
-        yield f"looks like a negative of the training images ({seen}); {advice}"
+        yield f"looks like a negative of the training images ({numbers}); {advice}"
     else:
-        yield f"looks unlike the training images ({seen}); crop or relight it to look like them"
+        yield f"looks unlike the training images ({numbers}); crop or relight it to look like them"
 
 
 def explain(pictures: Sequence[Picture], checkpoint: Checkpoint, last: Explanation) -> Explanation:
-    """Attribute the outputs for pictures as the last run did, against its background.
+    """Explain pictures as the last run explained its images, against the same background.
 
     Returns:
-        The pictures as explained images, each with maps of all classes or, of many, the most
-        probable ones. Their names are those of the files, their true classes unknown.
+        The explanation. Each picture has maps of all classes or, if there are many, of the most
+        probable ones. Names are file names, true classes are unknown.
     """
     about = last.about
     options = about["parameters"]["explain"]
@@ -211,25 +209,25 @@ def explain(pictures: Sequence[Picture], checkpoint: Checkpoint, last: Explanati
     attribute = build_explainer(about["method"], network, background, options["seed"])
     with progress_bar("explain", len(pixels)) as progress:
         slices = attributions(attribute, images, explained.classes, progress)
-        parts = [part.values for part in additive_slices(slices, explained, options["tolerance"])]
-    return Explanation(**content, values=np.concatenate(parts).astype(np.float32))
+        values = [part.values for part in additive_slices(slices, explained, options["tolerance"])]
+    return Explanation(**content, values=np.concatenate(values).astype(np.float32))
 
 
-def lines_of(explanation: Explanation, image: int) -> Iterator[str]:
-    """The most probable classes of a picture: name, probability, sum of its attributions."""
-    about, probabilities = explanation.about, explanation.probabilities[image]
-    sums = dict(zip(explanation.classes[image], explanation.sums[image], strict=True))
+def lines_of(explanation: Explanation, index: int) -> Iterator[str]:
+    """A picture's most probable classes with probabilities and sums of attributions."""
+    about, probabilities = explanation.about, explanation.probabilities[index]
+    sums = dict(zip(explanation.classes[index], explanation.sums[index], strict=True))
     shown = np.argsort(-probabilities, kind="stable")[:N_PRINTED]
     width = max(len(explanation.class_names[number]) for number in shown)
     unit = UNITS[about["output"]]
-    yield f"{explanation.names[image]}: probability, sum of attributions in {unit}"
+    yield f"{explanation.names[index]}: probability, sum of attributions in {unit}"
     for number in shown:
         name, total = explanation.class_names[number], signed(sums[number], about)
         yield f"  {name:{width}}  {probabilities[number]:8.2%}  {total:>8}"
 
 
 def draw(explanation: Explanation, folder: Path) -> Iterator[Path]:
-    """Draw contact sheets, as report does; yield the file of each."""
+    """Draw contact sheets as the stage report does; yield their files."""
     labels, class_names = explanation.labels, tuple(explanation.class_names)
     run = Run(
         explanation,

@@ -1,11 +1,10 @@
 """Write the trained network for other programs: `python -m tools.export [--output FOLDER]`.
 
-`model.safetensors` has the weights under the names that the network's authors gave them; its
-metadata, under the key `network`, are JSON: `architecture` and `options` to build it,
-`class_names`, `image_size`, and `mean` and `std` of each channel, on the scale [0, 1], to
-standardise images by.
-`model.onnx` is the whole network: `images`, raw pixels (n, c, h, w) in uint8, to `logits` (n, k),
-for any n. It is run once with onnxruntime and compared before it is written.
+`model.safetensors` has the weights under their original names. Its metadata has the key `network`
+with JSON: `architecture` and `options` to build the network, `class_names`, `image_size`, and
+`mean` and `std` of each channel, on the scale [0, 1], to standardise images.
+`model.onnx` is the whole network: from `images`, raw pixels (n, c, h, w) in uint8, to `logits`
+(n, k), for any n. onnxruntime's outputs are compared with the network's before it is written.
 """
 
 import argparse
@@ -28,8 +27,8 @@ from stages.training.start import first_layer
 from tools.command import run_command
 
 INSTALL = "python -m pip install --constraint constraints.txt --editable '.[onnx]'"
-TOLERANCE = 1e-4  # of the largest logit: other kernels add in another order
-N_CHECKED = 3  # images, another number than the exporter sees
+TOLERANCE = 1e-4  # of the largest logit; other kernels add in another order
+N_CHECKED = 3  # images; another number than the exporter uses
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -50,11 +49,11 @@ def main(arguments: Sequence[str]) -> None:
     with new_file(folder / "model.onnx") as file:
         file.write_bytes(onnx)
     print(f"{folder}/model.safetensors: {len(weights)} entries")
-    print(f"{folder}/model.onnx: logits as here, to {difference:.1g} of the largest")
+    print(f"{folder}/model.onnx: same logits to within {difference:.1g} of the largest")
 
 
 def describe(checkpoint: Checkpoint) -> str:
-    """What it takes to use the weights elsewhere, as JSON."""
+    """Everything needed to use the weights elsewhere, as JSON."""
     statistics = first_layer(checkpoint.parameters["model"]["standardize"], checkpoint.info)
     content = {
         "architecture": checkpoint.architecture,
@@ -67,13 +66,13 @@ def describe(checkpoint: Checkpoint) -> str:
 
 
 def to_onnx(network: nn.Module, info: DatasetInfo) -> bytes:
-    """The network as an ONNX model, without the traces of this machine's files.
+    """The network as an ONNX model, without paths of this machine.
 
     Raises:
         UserError: The packages are missing, or PyTorch cannot convert the network.
     """
     try:
-        import onnxscript  # noqa: F401, what torch.onnx needs besides onnx
+        import onnxscript  # noqa: F401, torch.onnx needs it
     except ModuleNotFoundError as error:
         raise UserError(f"export: {error}; install what ONNX needs with {INSTALL}") from None
     images = torch.zeros(2, info.channels, *info.image_size, dtype=torch.uint8)
@@ -97,7 +96,7 @@ def to_onnx(network: nn.Module, info: DatasetInfo) -> bytes:
 
 
 def require_same(onnx: bytes, network: nn.Module, info: DatasetInfo) -> float:
-    """The largest difference between onnxruntime's logits and the network's, of the largest logit.
+    """Largest error of onnxruntime's logits, relative to the network's largest logit.
 
     Raises:
         UserError: onnxruntime is missing, or the difference is larger than `TOLERANCE`.
@@ -109,10 +108,10 @@ def require_same(onnx: bytes, network: nn.Module, info: DatasetInfo) -> float:
     shape = (N_CHECKED, info.channels, *info.image_size)
     images = np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
     session = onnxruntime.InferenceSession(onnx, providers=["CPUExecutionProvider"])
-    (there,) = session.run(None, {"images": images})
+    (exported,) = session.run(None, {"images": images})
     with torch.no_grad():
-        here: NDArray[np.float32] = network(torch.from_numpy(images)).numpy()
-    difference = float(np.abs(there - here).max() / np.abs(here).max())
+        expected: NDArray[np.float32] = network(torch.from_numpy(images)).numpy()
+    difference = float(np.abs(exported - expected).max() / np.abs(expected).max())
     if not difference <= TOLERANCE:
         raise UserError(
             f"export: onnxruntime's logits differ by {difference:.2g} of the largest, more than "

@@ -1,4 +1,4 @@
-"""Say what the last run reached, and what to open next: `python -m tools.next_steps`."""
+"""Print the last run's results and what to open next: `python -m tools.next_steps`."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +15,7 @@ EVALUATION, EXPLORER = Path("metrics/evaluate.json"), Path("plots/explorer.html"
 
 
 def main(_: Sequence[str]) -> None:
-    """Read, print."""
+    """Print the summary."""
     try:
         measured, about = read_json(EVALUATION), read_json(EXPLANATION / "about.json")
         measures = read_json(Path("metrics/explain.json"))
@@ -38,7 +38,7 @@ def main(_: Sequence[str]) -> None:
 
 
 def n_explained() -> int:
-    """How many images the run explained."""
+    """Number of images that the run explained."""
     return len(np.load(EXPLANATION / "labels.npy"))
 
 

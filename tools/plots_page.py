@@ -1,7 +1,7 @@
-"""Let `dvc plots show` draw without a network: `python -m tools.plots_page`.
+"""Make `dvc plots show` work offline: `python -m tools.plots_page`.
 
-DVC's page loads Vega from a content-delivery network. This tool writes a page template that
-contains Vega, from the bundle inside vl-convert, and sets it in this clone's `.dvc/config.local`.
+DVC's page loads Vega from the internet. This command writes a page template that contains Vega,
+taken from vl-convert, and selects it in this clone's `.dvc/config.local`.
 """
 
 import subprocess
@@ -40,7 +40,7 @@ _PAGE = """<!DOCTYPE html>
 
 
 def main(_: Sequence[str]) -> None:
-    """Write the template and have DVC use it."""
+    """Write the template and select it in DVC's configuration."""
     vega = vl_convert.javascript_bundle(
         "window.vegaEmbed = vegaEmbed;",
         vl_version="5.20",  # DVC's own templates are written in version 5 of Vega-Lite

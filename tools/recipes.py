@@ -1,9 +1,9 @@
 """Run recipes as DVC experiments: `python -m tools.recipes NAME …`, or `--all`.
 
-A recipe, `recipes/<name>.yaml`, holds only what differs from `params.yaml`. It runs in a temporary
-copy of the workspace, which itself stays as it is; afterwards `dvc exp show` lists the experiment
-and `dvc exp apply <name>` applies it. A recipe that is run again replaces its previous experiment;
-stages that have not changed come from DVC's run cache.
+A recipe, `recipes/<name>.yaml`, has only the parameters that differ from `params.yaml`. It runs in
+a temporary copy, so the workspace does not change. Then `dvc exp show` lists the experiment and
+`dvc exp apply <name>` applies it. Running a recipe again replaces its previous experiment; stages
+that have not changed come from DVC's run cache.
 """
 
 import argparse
@@ -27,7 +27,7 @@ FOLDER = Path("recipes")
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Check all named recipes before any runs, then run them."""
+    """Check all named recipes, then run them."""
     parser = argparse.ArgumentParser(prog="python -m tools.recipes", description="Run recipes.")
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(known_recipes()))
     parser.add_argument("--all", action="store_true", help="queue all of them, then run the queue")
@@ -74,19 +74,20 @@ def require_known(names: Sequence[str]) -> Sequence[str]:
 
 
 def recipe_overrides(name: str) -> list[str]:
-    """Options of `dvc exp run` that set what a recipe changes.
+    """Options of `dvc exp run` that set a recipe's parameters.
 
     Raises:
-        UserError: With the recipe, `params.yaml` would be invalid: lists all errors, a line each.
+        UserError: The recipe makes `params.yaml` invalid; lists all errors, a line each.
     """
     file = FOLDER / f"{name}.yaml"
     recipe = read_yaml(file)
     check_params(merged(read_yaml(PARAMS_FILE), recipe), AllParams, file)
-    return [part for key, value in leaves(recipe) for part in ("--set-param", override(key, value))]
+    changes = [override(key, value) for key, value in leaves(recipe)]
+    return [argument for change in changes for argument in ("--set-param", change)]
 
 
 def inputs(name: str) -> list[str]:
-    """What a recipe reads besides code: `data.source`, and a file of weights if it names one."""
+    """Files that a recipe reads besides code: `data.source`, and the weights if it names any."""
     whole = merged(read_yaml(PARAMS_FILE), read_yaml(FOLDER / f"{name}.yaml"))
     weights = whole["model"]["weights"]
     return [str(whole["data"]["source"]), *([str(WEIGHTS / weights)] if weights else [])]
@@ -109,40 +110,38 @@ def require_versioned(paths: Collection[str]) -> None:
 
 
 def override(key: str, value: Any) -> str:
-    """One change in Hydra's syntax.
-
-    `++` also adds keys that `params.yaml` does not have, namely those of `options`.
+    """A change in Hydra's syntax; `++` also adds keys that `params.yaml` lacks, as in `options`.
 
     Raises:
-        UserError: The value cannot be said in that syntax.
+        UserError: Hydra's syntax cannot express the value.
     """
-    return f"++{key}={_said(key, value)}"
+    return f"++{key}={_formatted(key, value)}"
 
 
-def _said(key: str, value: Any) -> str:
-    """A value: numbers, true, false and null are as in JSON, and so is what is empty."""
+def _formatted(key: str, value: Any) -> str:
+    """A value; numbers, true, false, null and empty values are written as in JSON."""
     if isinstance(value, str):
         return _quoted(key, value)
     if isinstance(value, list):
-        return f"[{','.join(_said(key, item) for item in value)}]"
+        return f"[{','.join(_formatted(key, item) for item in value)}]"
     if isinstance(value, Mapping) and value:
         raise UserError(f"recipes: {key}: a list of keys and values; set it in {PARAMS_FILE}")
     return json.dumps(value)
 
 
 def _quoted(key: str, text: str) -> str:
-    r"""A string, where \ escapes only ", ${ and each \ right before these and before the end."""
+    r"""A string; \ escapes ", ${, and each \ right before one of these or at the end."""
     if text == "???" or not re.fullmatch(r"[^\0\x85\ud800-\udfff]*", text):
         raise UserError(
-            f"recipes: {key}: {text!r} cannot be handed to dvc exp run; set it in {PARAMS_FILE}"
+            f"recipes: {key}: {text!r} cannot be passed to dvc exp run; set it in {PARAMS_FILE}"
         )
-    text = re.sub(r"(\\*)\$\{", r"\1\1\\${", text)  # or OmegaConf replaces it by another value
+    text = re.sub(r"(\\*)\$\{", r"\1\1\\${", text)  # otherwise OmegaConf replaces it
     text = re.sub(r'(\\*)"', r'\1\1\\"', text)
     return '"' + re.sub(r"(\\+)\Z", r"\1\1", text) + '"'
 
 
 def merged(defaults: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """The defaults overridden by the changes, section by section."""
+    """The defaults, overridden by the changes section by section."""
     result = dict(defaults)
     for key, value in changes.items():
         default = result.get(key)
@@ -153,7 +152,7 @@ def merged(defaults: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str,
 
 
 def leaves(content: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Every value that is not a mapping, with its path of keys joined by dots."""
+    """All values that are not mappings, with their keys joined by dots."""
     for key, value in content.items():
         if isinstance(value, Mapping) and value:
             yield from leaves(value, f"{prefix}{key}.")
@@ -163,7 +162,7 @@ def leaves(content: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
 
 @contextlib.contextmanager
 def previous_set_aside(names: Sequence[str]) -> Iterator[None]:
-    """Free these names for new experiments; restore the previous one where no new one was made."""
+    """Free these names for new experiments; restore the old experiment if its recipe fails."""
     previous = sorted(_experiments() & set(names))
     for name in previous:
         _dvc("exp", "rename", "--force", name, f"{name}-previous", capture=True)

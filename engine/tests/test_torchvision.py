@@ -19,7 +19,7 @@ VIT_SIDES = {"vit_b_32": 64, "vit_l_32": 64, "vit_h_14": 28}
 N_CALIBRATION = {"efficientnet_v2_l": 128}
 """Over 217 norms, the error of statistics from 32 images grows beyond the digits of float32."""
 
-OF_EACH_FAMILY = {
+ONE_PER_FAMILY = {
     "alexnet": "alexnet",
     "convnext": "convnext_tiny",
     "densenet": "densenet121",
@@ -55,14 +55,14 @@ def build(name: str, **options: int) -> nn.Module:
 
 ONE_WIDTH = ("alexnet", "googlenet", "inception", "vgg")
 QUICK = {name: Case(build) for name, build in SMALL.items()} | {
-    family: case(OF_EACH_FAMILY[family]) for family in ONE_WIDTH
+    family: case(ONE_PER_FAMILY[family]) for family in ONE_WIDTH
 }
 
 
 def test_every_family_has_a_network_in_the_lists() -> None:
     families = {torchvision.models.get_model_builder(name).__module__ for name in NAMES}
-    assert {family.rpartition(".")[2] for family in families} == set(OF_EACH_FAMILY)
-    assert set(OF_EACH_FAMILY) <= set(QUICK)
+    assert {family.rpartition(".")[2] for family in families} == set(ONE_PER_FAMILY)
+    assert set(ONE_PER_FAMILY) <= set(QUICK)
     assert len(NAMES) >= 80
 
 
@@ -78,6 +78,6 @@ def test_every_network_adds_up(name: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", OF_EACH_FAMILY.values())
+@pytest.mark.parametrize("name", ONE_PER_FAMILY.values())
 def test_a_network_of_each_family_adds_up_in_float64(name: str) -> None:
     sums(ready(case(name)), case(name).side, torch.float64).check(1e-12)

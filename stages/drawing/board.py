@@ -9,7 +9,17 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from stages.drawing.scale import STEPS, Scale
-from stages.drawing.text import BODY, INK, QUIET, TICK, Line, TextStyle, line_height, wrap
+from stages.drawing.text import (
+    BODY,
+    INK,
+    QUIET,
+    TICK,
+    Line,
+    TextStyle,
+    line_height,
+    with_minus,
+    wrap,
+)
 
 PRINT_DPI = 160  # what the PNG claims, so that 1,200 px print 7.5 inches wide
 
@@ -97,9 +107,7 @@ class Board:
         self.write(x, y, label)
         bar = Bar(x + BAR_END, y + BAR_TOP, scale)
         self.bars.append(bar)
-        low, high = (
-            f"{end:+.3g}".replace("-", "\N{MINUS SIGN}") for end in (-scale.limit, scale.limit)
-        )
+        low, high = (with_minus(f"{end:+.3g}") for end in (-scale.limit, scale.limit))
         for tick, text in zip(_ticks(bar), (low, "0", high), strict=True):
             self.write(tick, bar.y + BAR_THICKNESS + TICK_LABEL_TOP, text, TICK)
 

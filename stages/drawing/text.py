@@ -116,6 +116,11 @@ def line_height(style: TextStyle) -> int:
     return round(1.4 * style.size)
 
 
+def with_minus(number: str) -> str:
+    """A formatted number with a true minus sign in place of the hyphen."""
+    return number.replace("-", "\N{MINUS SIGN}")
+
+
 def printable(names: Sequence[str], numbers: Iterable[int] | None = None) -> list[str]:
     """Names of classes or images as the font can draw them.
 

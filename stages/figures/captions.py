@@ -5,6 +5,7 @@ from typing import Any
 
 from stages.artifacts.explanation import UNKNOWN
 from stages.drawing.scale import Scale
+from stages.drawing.text import with_minus
 from stages.figures.displayed_maps import TOP_MAPS, n_shown
 from stages.figures.run import Run
 from stages.measures.attributions.summary import PERCENTILE
@@ -38,13 +39,13 @@ def background(about: Mapping[str, Any]) -> str:
 
 def number(value: float) -> str:
     """The number with three digits and a true minus sign."""
-    return f"{value:.3g}".replace("-", "\N{MINUS SIGN}")
+    return with_minus(f"{value:.3g}")
 
 
 def signed(value: float, about: Mapping[str, Any]) -> str:
     """A sum with its sign: two decimals of a logit, three of a probability."""
     text = f"{value:+.{DECIMALS[about['output']]}f}"
-    return text.replace("-", "\N{MINUS SIGN}") if float(text) else text[1:]
+    return with_minus(text) if float(text) else text[1:]
 
 
 def block_sentence(block: int) -> str:

@@ -1,4 +1,4 @@
-"""Runs what writes results again and again, each time with another call to the system failing.
+"""Runs a writer of results repeatedly, each time with another system call failing.
 
 The process needs `shim.c`, compiled and preloaded.
 """
@@ -54,14 +54,14 @@ def kinds(call: int) -> list[Fault]:
 
 
 def one_kind(call: int) -> list[Fault]:
-    """One of them, each in turn."""
+    """Each of these ways in turn."""
     ways = kinds(call)
     return [ways[call % len(ways)]]
 
 
 @dataclass(frozen=True)
 class Writer:
-    """Something that writes into the current folder.
+    """A program that writes into the current folder.
 
     Attributes:
         write: Ends as commands do, with `sys.exit(message)` if it fails.
@@ -75,7 +75,7 @@ class Writer:
 
 
 def problems(writer: Writer, chosen: Callable[[int], Sequence[Fault]]) -> Iterator[str]:
-    """What is wrong after a fault, for every call; at last, how many calls there were."""
+    """What is wrong after a fault in each call; finally, how many calls there were."""
     if not all(result.exists() for result in writer.results):  # a tool, which nothing has run yet
         run(writer, None)
     alter(writer.results)
@@ -120,7 +120,7 @@ def restore(results: Sequence[Path], content: Contents) -> None:
 
 
 def run(writer: Writer, fault: Fault | None) -> tuple[str, int]:
-    """What its user is told, if it fails, and how many calls could have failed."""
+    """The message if it fails, and how many calls could have failed."""
     message = ""
     below = "".join(f"{Path(name).absolute()}:" for name in writer.below).encode()
     fault = fault or Fault(0, 0)
@@ -145,7 +145,7 @@ def run_in_child(writer: Writer, fault: Fault) -> None:
 
 
 def wrong(writer: Writer, old: Contents, new: Contents) -> Iterator[str]:
-    """What is wrong with what a writer left that could tidy up."""
+    """What is wrong with the files left by a writer that was able to clean up."""
     for result in writer.results:
         if contents([result]) not in (of(result, old), of(result, new)):
             yield f"{result} is neither the old one nor the new one"
@@ -154,7 +154,7 @@ def wrong(writer: Writer, old: Contents, new: Contents) -> Iterator[str]:
 
 
 def wrong_with(message: str, writer: Writer, new: Contents) -> Iterator[str]:
-    """What is wrong with what the user was told."""
+    """What is wrong with the message."""
     if not message:
         if contents(writer.results) != new:
             yield "it ended as if all were well"
@@ -167,7 +167,7 @@ def wrong_with(message: str, writer: Writer, new: Contents) -> Iterator[str]:
 
 
 def wrong_after_a_kill(writer: Writer, fault: Fault, old: Contents, new: Contents) -> Iterator[str]:
-    """What is wrong with what a killed writer left, and with what the next run makes of it."""
+    """What is wrong with the files left by a killed writer, and after the next run."""
     for result in writer.results:
         left = contents([result])
         between = not left and not fault.exchanges  # two renames
@@ -179,7 +179,7 @@ def wrong_after_a_kill(writer: Writer, fault: Fault, old: Contents, new: Content
 
 
 def of(result: Path, content: Contents) -> Contents:
-    """What belongs to one result."""
+    """The files of one result."""
     return {file: data for file, data in content.items() if result in (file, *file.parents)}
 
 

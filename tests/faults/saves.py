@@ -78,7 +78,7 @@ def draw() -> None:
 
 
 def main(every: bool) -> None:
-    """Print what is wrong, a line each."""
+    """Print each problem on a line."""
     for result, save in saves():
         command = partial(run_command, lambda _, save=save: save())
         writer = Writer(command, [Path(result)], [result])

@@ -1,4 +1,4 @@
-"""Whichever call to the system fails, results are the old or the new, and the user is told."""
+"""Whichever call to the system fails, results are the old or the new, with a message."""
 
 import re
 import resource

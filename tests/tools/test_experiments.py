@@ -1,4 +1,4 @@
-"""Experiments in 100 columns, and the words at the end of a run."""
+"""The table of experiments in 100 columns, and the summary at the end of a run."""
 
 import json
 import random
@@ -8,7 +8,7 @@ import pytest
 
 from stages.base.errors.user import UserError
 from tests.conftest import Project
-from tools import next_steps as reached
+from tools import next_steps
 from tools.experiments import WIDTH, rows
 
 
@@ -27,7 +27,7 @@ def experiment(name: str, state: str, *versions: dict[str, Any]) -> dict[str, An
     return {"name": name, "revs": list(versions), "executor": {"state": state}}
 
 
-def test_changes_are_told_against_the_commit() -> None:
+def test_changes_are_relative_to_the_commit() -> None:
     start = version(0.9, train={"epochs": 6, "rate": 0.1}, seed=0)
     changed = version(0.95, train={"epochs": 3, "rate": 0.1}, seed=1)
     waiting = version(None, train={"epochs": 6, "rate": 0.1}, seed=2)
@@ -57,8 +57,8 @@ def test_changes_are_told_against_the_commit() -> None:
     assert lines[2].split() == ["next-one", "queued", "seed:", "2"]
 
 
-def test_a_hundred_columns_hold_any_experiment() -> None:
-    """As many changes and as long names as there may be; nothing is cut off."""
+def test_any_experiment_fits_into_a_hundred_columns() -> None:
+    """Many changes and long names are wrapped, not cut off."""
     draw = random.Random(0)
     params = {f"key_{'x' * draw.randrange(30)}{i}": draw.random() for i in range(40)}
     name = "a-name-that-a-user-has-chosen-for-a-recipe-of-her-own"
@@ -71,7 +71,7 @@ def test_a_hundred_columns_hold_any_experiment() -> None:
     )
 
 
-def test_what_dvc_lists(two_versions: Project) -> None:
+def test_the_experiments_that_dvc_lists(two_versions: Project) -> None:
     printed = two_versions.succeed("python", "-m", "tools.experiments", "-n", "2")
     assert [line.split()[0] for line in printed.splitlines()] == [
         "experiment",
@@ -81,7 +81,7 @@ def test_what_dvc_lists(two_versions: Project) -> None:
     ]
 
 
-def test_what_was_reached(ran_project: Project) -> None:
+def test_the_summary_of_a_run(ran_project: Project) -> None:
     printed = ran_project.succeed("python", "-m", "tools.next_steps")
     measured = json.loads((ran_project.root / "metrics/evaluate.json").read_text())
     assert f"test accuracy {100 * measured['accuracy']:.2f}%" in printed
@@ -90,8 +90,8 @@ def test_what_was_reached(ran_project: Project) -> None:
 
 
 @pytest.mark.usefixtures("here")
-def test_nothing_was_reached() -> None:
+def test_before_the_first_run() -> None:
     with pytest.raises(
         UserError, match=r"metrics/evaluate\.json: no such file; run dvc repro first"
     ):
-        reached.main([])
+        next_steps.main([])

@@ -1,4 +1,4 @@
-"""Pictures of one's own, explained with the network and the background of a real run."""
+"""A user's pictures, explained with the network and the background of a real run."""
 
 import io
 import json
@@ -19,7 +19,7 @@ from tools import explain
 
 @pytest.fixture
 def last(ran_project: Project, monkeypatch: pytest.MonkeyPatch) -> Explanation:
-    """The explanation of the run in whose folder the command is called; three test images."""
+    """The explanation of three test images, in the folder of whose run the command is called."""
     monkeypatch.chdir(ran_project.root)
     return Explanation.load()
 
@@ -33,7 +33,7 @@ def saved(folder: Path, *images: NDArray[np.uint8]) -> list[str]:
 
 
 def printed_sums(text: str) -> dict[str, dict[str, float]]:
-    """By picture, then by class."""
+    """Sums of attributions by picture, then by class."""
     found: dict[str, dict[str, float]] = {}
     for line in text.splitlines():
         if heading := re.fullmatch(r"(.+): probability, sum of attributions in logits", line):
@@ -88,8 +88,8 @@ def test_a_folder_standard_input_and_a_file(
 
 
 @pytest.mark.usefixtures("last")
-def test_a_photograph_becomes_what_preprocess_would_make_of_it(tmp_path: Path) -> None:
-    """The oracle is Pillow: to grey, then smaller."""
+def test_a_photograph_is_converted_as_by_preprocess(tmp_path: Path) -> None:
+    """Pillow, to grey and then resized, gives the expected pixels."""
     checkpoint, _ = explain.load_last_run()
     photo = Image.effect_mandelbrot((300, 500), (-2, -1, 1, 1), 50).convert("RGB")
     photo.save(tmp_path / "photo.png")
@@ -119,21 +119,21 @@ def test_warnings(last: Explanation) -> None:
     assert far.endswith("look like them")
 
 
-def test_a_negative_is_told_and_turned(
+def test_a_negative_is_reported_and_inverted(
     last: Explanation, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (file,) = saved(tmp_path, 255 - last.images[0])
     explain.main([file, "--output", str(tmp_path)])
-    told = capsys.readouterr()
-    assert "warning: picture 0.png: looks like a negative" in told.err
+    warned = capsys.readouterr()
+    assert "warning: picture 0.png: looks like a negative" in warned.err
     explain.main([file, "--output", str(tmp_path), "--invert"])
-    turned = capsys.readouterr()
-    assert "warning" not in turned.err
+    inverted = capsys.readouterr()
+    assert "warning" not in inverted.err
     top = np.argsort(-last.probabilities[0])[:5]
-    assert list(printed_sums(turned.out)["picture 0.png"]) == [str(number) for number in top]
+    assert list(printed_sums(inverted.out)["picture 0.png"]) == [str(number) for number in top]
 
 
-def test_files_that_are_no_images_are_all_named(ran_project: Project, tmp_path: Path) -> None:
+def test_all_files_that_are_not_images_are_listed(ran_project: Project, tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("no image")
     (tmp_path / "empty.png").touch()
     files = [str(tmp_path), str(tmp_path / "missing.png")]
@@ -160,12 +160,12 @@ def test_no_run_yet() -> None:
         explain.main(["photo.png"])
 
 
-def test_a_network_that_was_not_explained_yet(ran_project: Project, here: Path) -> None:
+def test_a_network_trained_after_the_explanation(ran_project: Project, here: Path) -> None:
     for name in ("model", "shap"):
         shutil.copytree(ran_project.root / "data" / name, here / "data" / name)
     record = here / "data/model/network.json"
     content = json.loads(record.read_text())
     content["parameters"]["train"]["epochs"] = 7
     record.write_text(json.dumps(content))
-    with pytest.raises(UserError, match=r"explains another network .* parameters train differ"):
+    with pytest.raises(UserError, match=r"explains another network .*parameters of train differ"):
         explain.main(["photo.png"])

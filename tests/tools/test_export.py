@@ -1,4 +1,4 @@
-"""The exported network, in other programs' hands."""
+"""The exported network in other programs."""
 
 import contextlib
 import json
@@ -26,7 +26,7 @@ from tools import export
 
 @pytest.fixture(scope="module")
 def exported(ran_project: Project, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder that the command wrote, twice: with the same bytes."""
+    """The command's output; a second call writes the same bytes."""
     folder, again = (tmp_path_factory.mktemp(name) for name in ("export", "again"))
     ran_project.succeed("python", "-m", "tools.export", "--output", str(folder))
     with contextlib.chdir(ran_project.root):
@@ -36,17 +36,17 @@ def exported(ran_project: Project, tmp_path_factory: pytest.TempPathFactory) -> 
     return folder
 
 
-def test_onnxruntime_sees_what_the_pipeline_saw(ran_project: Project, exported: Path) -> None:
-    """Raw pixels of the test split, in batches of two sizes, against evaluate's probabilities."""
+def test_onnxruntime_gives_the_same_probabilities(ran_project: Project, exported: Path) -> None:
+    """Raw pixels of the test split, in batches of two sizes, give evaluate's probabilities."""
     content = (exported / "model.onnx").read_bytes()
     onnx.checker.check_model(onnx.load_from_string(content))
     session = onnxruntime.InferenceSession(content)
     images = load_split("test", ran_project.root / "data/prepared").images
     stored = np.load(ran_project.root / "data/predictions/probabilities.npy")
-    for some in (slice(0, 1), slice(1, 50)):
-        (logits,) = session.run(["logits"], {"images": images[some]})
+    for batch in (slice(0, 1), slice(1, 50)):
+        (logits,) = session.run(["logits"], {"images": images[batch]})
         probabilities = torch.from_numpy(logits).softmax(dim=1).numpy()
-        np.testing.assert_allclose(probabilities, stored[some], atol=1e-5)
+        np.testing.assert_allclose(probabilities, stored[batch], atol=1e-5)
 
 
 def test_the_file_names_no_path_of_this_machine(exported: Path) -> None:
@@ -56,9 +56,7 @@ def test_the_file_names_no_path_of_this_machine(exported: Path) -> None:
     assert b"build.py" not in content
 
 
-def test_the_weights_load_into_the_network_as_its_authors_build_it(
-    ran_project: Project, exported: Path
-) -> None:
+def test_the_weights_load_into_the_original_network(ran_project: Project, exported: Path) -> None:
     file = exported / "model.safetensors"
     plain = build(1, (28, 28), 10)
     plain.load_state_dict(load_file(file))
@@ -73,8 +71,8 @@ def test_the_weights_load_into_the_network_as_its_authors_build_it(
         torch.testing.assert_close(plain.eval()(standardised), network(images), atol=1e-4, rtol=0)
 
 
-def test_training_starts_from_them(ran_project: Project, exported: Path) -> None:
-    """As a user names the file in model.weights."""
+def test_training_starts_from_the_exported_weights(ran_project: Project, exported: Path) -> None:
+    """As with the file's name in model.weights."""
     checkpoint = load_checkpoint(torch.device("cpu"), ran_project.root / "data/model")
     network = build_network("convnet", checkpoint.info, {})
     load_weights(network, exported / "model.safetensors", [])

@@ -1,4 +1,4 @@
-"""Recipes: each in order, each error named, and run by the real DVC beside the workspace."""
+"""Recipes are valid, their errors are reported, and the real DVC runs them in a copy."""
 
 import json
 import shutil
@@ -15,7 +15,7 @@ from stages.base.errors.user import UserError
 from tests.conftest import ROOT, Project, commit, run_stages
 from tools import recipes
 
-# What the published systems are, as the table of the README says.
+# Parameters of the published systems.
 PUBLISHED: dict[str, dict[str, Any]] = {
     "digits_lenet": {"model.architecture": "lenet", "train.momentum": 0.5, "explain.n_images": 5},
     "digits_sgd": {"train.epochs": 2, "train.schedule": "constant", "explain.n_images": 10},
@@ -46,7 +46,7 @@ def test_every_published_system_has_a_recipe(monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
-def test_a_recipe_is_in_order_and_holds_only_what_differs(
+def test_a_recipe_is_valid_and_has_only_parameters_that_differ(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(ROOT)
@@ -78,7 +78,7 @@ def test_a_recipe_is_in_order_and_holds_only_what_differs(
     ],
 )
 def test_every_value_survives_the_command_line(value: Any) -> None:
-    """Hydra's own parser is what DVC reads `--set-param` with."""
+    """DVC reads `--set-param` with Hydra's parser."""
     parsed = OverridesParser.create().parse_override(recipes.override("a.b", value))
     assert parsed.key_or_group == "a.b"
     assert parsed.value() == value
@@ -102,7 +102,7 @@ def test_an_unknown_name(here: Path, arguments: list[str], message: str) -> None
         recipes.main(arguments)
 
 
-def test_every_error_of_a_recipe_at_once(here: Path) -> None:
+def test_all_errors_of_a_recipe_are_reported_at_once(here: Path) -> None:
     (here / "recipes/own.yaml").write_text(
         "train: {epoch: 3, optimizer: sdg}\n"
         "model: {architecture: resnet, options: {width: 3}}\n"
@@ -123,13 +123,13 @@ def test_every_error_of_a_recipe_at_once(here: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"), [("- 1\n", ": must hold keys"), ("a: [", ", line 1, column 5: not valid")]
 )
-def test_a_recipe_that_is_no_mapping(here: Path, text: str, message: str) -> None:
+def test_a_recipe_that_is_not_a_mapping(here: Path, text: str, message: str) -> None:
     (here / "recipes/own.yaml").write_text(text)
     with pytest.raises(UserError, match=rf"recipes/own\.yaml{message}"):
         recipes.main(["own"])
 
 
-def test_what_git_does_not_know_would_be_missing(here: Path) -> None:
+def test_untracked_files_are_refused(here: Path) -> None:
     (here / "recipes/own.yaml").write_text("data: {dataset: image_folder, source: my images}\n")
     (here / "my images/a class").mkdir(parents=True)
     (here / "my images/a class/0.png").touch()
@@ -143,7 +143,7 @@ def test_what_git_does_not_know_would_be_missing(here: Path) -> None:
         recipes.main(["own"])
 
 
-def test_weights_that_git_does_not_know_would_be_missing(here: Path) -> None:
+def test_untracked_weights_are_refused(here: Path) -> None:
     (here / "weights").mkdir()
     for name in ("own", "other"):
         (here / f"weights/{name}.safetensors").touch()
@@ -156,7 +156,7 @@ def run(project: Project, *arguments: str) -> subprocess.CompletedProcess[str]:
     return project.run("python", "-m", "tools.recipes", *arguments)
 
 
-# What each explains: what is attributed, and images, if their number is fixed.
+# The output that each explains, and the number of images if it is fixed.
 EXPLAINED = {
     "digits_lenet": ("logits", 5),
     "digits_sgd": ("probabilities", 10),
@@ -171,7 +171,7 @@ EXPLAINED = {
 }
 
 
-QUICK = {"digits_lenet", "fashion_lab"}  # one of each data set; the others take long together
+QUICK = {"digits_lenet", "fashion_lab"}  # one of each data set; all of them would take long
 
 
 @pytest.mark.parametrize(
@@ -234,13 +234,13 @@ def test_recipes_run_beside_the_workspace(project: Project) -> None:
     assert project.succeed("git", "status", "--porcelain") == ""
     assert set(experiments(project)) == {"own", "other"}
 
-    # Once more, alone: replaced by the same, from the run cache.
+    # A second run replaces the experiment by the same one, from the run cache.
     again = run(project, "own")
     assert again.returncode == 0, again.stdout + again.stderr
     assert "Stage 'explain' is cached - skipping run" in again.stdout
     assert {n: (project.root / n).read_bytes() for n in workspace} == workspace
 
-    # Where it fails, the former experiment stays.
+    # If a recipe fails, the previous experiment stays.
     before = experiments(project)
     wrong = {"explain": {"n_background": 100_000}}
     (project.root / "recipes/own.yaml").write_text(yaml.safe_dump(wrong))
@@ -267,10 +267,10 @@ def test_recipes_run_beside_the_workspace(project: Project) -> None:
         ("true", r"recipes: own failed; see above, or dvc queue logs <name>"),
     ],
 )
-def test_a_recipe_that_fails_says_so(
+def test_a_recipe_that_fails_is_reported(
     here: Path, monkeypatch: pytest.MonkeyPatch, script: str, message: str
 ) -> None:
-    """A `dvc` that fails when it runs, and one that does not leave the experiment."""
+    """A `dvc` that fails, and one that succeeds without creating the experiment."""
     (here / "recipes/own.yaml").write_text("seed: 1\n")
     (here / "dvc").write_text(f"#!/bin/sh\n{script}\n")
     (here / "dvc").chmod(0o755)

@@ -1,8 +1,8 @@
 """Compare the explanations of two versions: `python -m tools.compare REV [REV2]`.
 
-REV and REV2 are revisions, branches, tags or experiments; REV2 is the workspace if left out. What
-they explained comes from DVC's cache or else its remotes. Writes `plots/comparison/index.html`,
-and `report.md` with its pictures beside it, and prints a summary.
+REV and REV2 are revisions, branches, tags or experiments; without REV2, REV is compared with the
+workspace. Explanations come from DVC's cache or its remotes. Prints a summary and writes
+`plots/comparison`: `index.html`, and `report.md` with its pictures.
 """
 
 import argparse
@@ -28,7 +28,7 @@ FOLDER = Path("plots/comparison")
 
 
 class Params(StageParams):
-    """What is read of the workspace's parameters: the colours."""
+    """The section of `params.yaml` that is used."""
 
     report: Report
 

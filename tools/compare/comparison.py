@@ -1,4 +1,4 @@
-"""Two versions side by side: how alike, beside what chance alone would give, and why."""
+"""Compares two versions: how similar, how similar by chance alone, and what differs."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,12 +17,12 @@ from tools.compare.versions import Version
 
 @dataclass(frozen=True)
 class Comparison:
-    """What is known of two versions.
+    """The comparison of two versions.
 
     Attributes:
-        pairs: Their images.
-        retrained: The name of a version that differs in `seed` alone from one of the two, and the
-            similarity of those two (n,); None if there is none.
+        pairs: The images that both explain.
+        retrained: Name of a version that differs from one of the two only in `seed`, and the
+            similarity of this pair (n,); None if no such version exists.
     """
 
     pairs: Pairs
@@ -30,14 +30,14 @@ class Comparison:
 
     @classmethod
     def of(cls, old: Version, new: Version, scratch: Path) -> "Comparison":
-        """Compare; `scratch` is an empty folder.
+        """Compare two versions; `scratch` is an empty folder.
 
         Raises:
             UserError: The versions cannot be compared.
         """
         pairs = Pairs.of(old, new)
-        needless = pairs.same_network or changed_parameters(old, new).keys() == {SEED}
-        return cls(pairs, None if needless else _retrained(old, new, scratch))
+        known = pairs.same_network or changed_parameters(old, new).keys() == {SEED}
+        return cls(pairs, None if known else _retrained(old, new, scratch))
 
     @property
     def pearson(self) -> NDArray[np.float64]:
@@ -46,31 +46,31 @@ class Comparison:
 
     @cached_property
     def redrawn(self) -> float | None:
-        """Similarity that other background images alone would give, if there are error bars."""
+        """Expected similarity with other background images; None without error bars."""
         errors = self.pairs.old_errors
         if errors is None:
             return None
         return float(pearson_of_redrawn(self.pairs.old_maps, errors).mean())
 
     @cached_property
-    def other_images(self) -> float | None:
-        """Similarity of maps of different images, if there are two."""
+    def different_images(self) -> float | None:
+        """Similarity of maps of different images; None for a single image."""
         others = pearson_of_others(self.pairs.old_maps, self.pairs.new_maps)
         return None if np.isnan(others) else others
 
     @property
     def anchors(self) -> dict[str, float]:
-        """Similarities to judge by, by name."""
+        """Similarities to compare with, by name."""
         named = {
             "other background images": self.redrawn,
             "retraining alone": float(self.retrained[1].mean()) if self.retrained else None,
-            "another image": self.other_images,
+            "another image": self.different_images,
         }
         return {name: value for name, value in named.items() if value is not None}
 
     @property
     def sentence(self) -> str:
-        """The similarity, what chance alone would give, and whether it is within that noise."""
+        """The similarity, that by chance alone, and whether the change is within this noise."""
         n_images = len(self.pearson)
         if self.pairs.equal:
             return f"Nothing changed: similarity 1, the maps of all {n_images:,} images are equal."
@@ -81,14 +81,14 @@ class Comparison:
         if self.retrained:
             name, pearson = self.retrained
             parts.append(f"retraining alone {mean_with_error(pearson)} ({name.split()[0]})")
-        beside = f", where {' and '.join(parts)}" if parts else ""
-        return f"{similarity}{beside}: {self._verdict}."
+        context = f", where {' and '.join(parts)}" if parts else ""
+        return f"{similarity}{context}: {self._verdict}."
 
     @property
     def _verdict(self) -> str:
         old, new = self.pairs.old, self.pairs.new
         if changed_parameters(old, new).keys() == {SEED}:
-            return "this is what retraining alone changes, since only seed differs"
+            return "this is what retraining alone changes, because only seed differs"
         if self.redrawn is not None and self._reaches(self.redrawn):
             return "within the noise of the background"
         if self.retrained and self._reaches(float(self.retrained[1].mean())):
@@ -97,8 +97,8 @@ class Comparison:
             return "more than noise"
         if self.redrawn is None:
             return (
-                f"noise is unknown, since {old.name} has no error bars and no version differs in "
-                "seed alone"
+                f"the noise is unknown, because {old.name} has no error bars and no version "
+                "differs only in seed"
             )
         if self.pairs.same_network:
             return "more than the noise of the background, and the network is the same"
@@ -108,23 +108,21 @@ class Comparison:
         )
 
     def _reaches(self, anchor: float) -> bool:
-        """Whether the similarity is not lower than this by more than two standard errors."""
+        """Whether the similarity is at most two standard errors below this anchor."""
         error = np.nan_to_num(standard_error_of_mean(self.pearson))
         return bool(self.pearson.mean() + 2 * error >= anchor)
 
     @property
     def differences(self) -> list[str]:
-        """What else differs between the versions, a sentence each."""
+        """Differences between the versions, a line each."""
         pairs, old, new = self.pairs, self.pairs.old.explanation, self.pairs.new.explanation
         changed = changed_parameters(pairs.old, pairs.new)
         found = [f"{key}: {before} → {after}" for key, (before, after) in changed.items()]
         if not pairs.same_network:
             found.append("network: its outputs for the same images differ")
-        if not len(old.background) or not len(new.background):
-            found.append("background: unknown, a version does not hold its images")
-        elif not pairs.same_background:
+        if not pairs.same_background:
             n_images = f"{len(old.background):,} → {len(new.background):,}"
-            found.append(f"background: {n_images} images, others")
+            found.append(f"background: {n_images} images, not the same ones")
         for key in ("dataset", "network", "method"):
             if old.about[key] != new.about[key]:
                 found.append(f"{key}: {old.about[key]} → {new.about[key]}")
@@ -139,7 +137,7 @@ class Comparison:
 
 
 def _retrained(old: Version, new: Version, scratch: Path) -> tuple[str, NDArray[np.float64]] | None:
-    """The first version that differs in `seed` alone from either, and how alike the two are."""
+    """The first version that differs only in `seed` from either, and the pair's similarity."""
     for number, version in enumerate((old, new)):
         found = find_retrained(version, scratch / str(number))
         if found is None:

@@ -1,4 +1,4 @@
-"""What is shown of a comparison, and the summary that is printed."""
+"""Texts and pictures of a comparison that the summary, the report and the page share."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -6,6 +6,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from stages.drawing.text import with_minus
 from stages.figures import captions
 from tools.compare.comparison import Comparison
 from tools.compare.dots import Dot, draw_dots
@@ -16,20 +17,21 @@ ON_PAGE = 200  # images, the most changed first
 SIMILARITIES = ("images", "similarity", "top 5 % shared", "moved", "strength")
 METRICS = ("metric", "old", "new", "change", "")
 DEFINITIONS = (
-    "Similarity: Pearson correlation of the two maps over the pixels, signs kept. Top 5 % "
-    "shared: of the pixels with the strongest |attribution|. Moved: Σ|change| / (Σ|new| + Σ|old|). "
-    "Strength: Σ|new| / Σ|old|. Each compares the maps of the class that the old version predicts. "
+    "Similarity: Pearson correlation of the two maps over the pixels, with signs. Top 5 % shared: "
+    "how many of the 5 % of pixels with the strongest |attribution| the maps have in common. "
+    "Moved: Σ|change| / (Σ|new| + Σ|old|), 0 for equal maps, 1 for maps with nothing in common. "
+    "Strength: Σ|new| / Σ|old|. All compare the maps of the class that the old version predicts. "
     "± is a standard error over the images."
 )
 
 
 @dataclass(frozen=True)
 class Findings:
-    """What the summary, the report and the page show of a comparison.
+    """A comparison as texts and pictures.
 
     Attributes:
-        comparison: The two versions compared.
-        colormap: Colours of the maps, one of `stages.drawing.scale.COLORMAPS`.
+        comparison: The two versions.
+        colormap: Name of the maps' colours in `stages.drawing.scale.COLORMAPS`.
     """
 
     comparison: Comparison
@@ -37,54 +39,55 @@ class Findings:
 
     @property
     def title(self) -> str:
-        """Which versions."""
+        """The heading, with the names of both versions."""
         pairs = self.comparison.pairs
         return f"Explanations: {pairs.old.name} → {pairs.new.name}"
 
     @cached_property
     def metrics(self) -> list[Metric]:
-        """Of both versions."""
+        """Metrics of both versions."""
         return compare_metrics(self.comparison.pairs)
 
     @cached_property
     def order(self) -> NDArray[np.intp]:
-        """Numbers of the images, the least alike first."""
+        """Indices of the paired images, the least similar first."""
         return np.argsort(self.comparison.pearson, kind="stable")
 
     @cached_property
     def images(self) -> tuple[Painter, list[Strip]]:
-        """The most changed images."""
+        """Strips of the most changed images."""
         chosen = self.order[:ON_PAGE]
         return image_strips(self.comparison.pairs, chosen, self.colormap)
 
     @cached_property
     def classes(self) -> tuple[Painter, list[Strip]]:
-        """The class means."""
+        """Strips of the class means."""
         return class_strips(self.comparison.pairs, self.colormap)
 
     @cached_property
     def drawing(self) -> str:
-        """Every image as a dot."""
+        """Every image as a dot, in SVG."""
         pairs, pearson = self.comparison.pairs, self.comparison.pearson
         old, new = pairs.old.explanation, pairs.new.explanation
         names = old.class_names
         linked = set(self.order[:ON_PAGE].tolist())
         dots = []
-        for number, (i, j) in enumerate(zip(pairs.old_images, pairs.new_images, strict=True)):
-            says = (
+        for index, (i, j) in enumerate(zip(pairs.old_images, pairs.new_images, strict=True)):
+            title = (
                 f"{new.titles[j]}: {names[old.predicted[i]]} → "
-                f"{names[new.predicted[j]]}, similarity {pearson[number]:.3f}"
+                f"{names[new.predicted[j]]}, similarity {pearson[index]:.3f}"
             )
-            dots.append(Dot(pearson[number], says, f"#image-{number}" if number in linked else ""))
+            link = f"#image-{index}" if index in linked else ""
+            dots.append(Dot(pearson[index], title, link))
         rows = {
-            name: [dots[number] for number in np.flatnonzero(chosen)]
+            name: [dots[index] for index in np.flatnonzero(chosen)]
             for name, chosen in self._groups.items()
         }
         return draw_dots(rows, self.comparison.anchors)
 
     @property
     def _groups(self) -> dict[str, NDArray[np.bool_]]:
-        """Images whose prediction stayed and those whose changed, by the name of the group."""
+        """Masks of the images with the same and with another prediction, by name of the group."""
         same = self.comparison.pairs.same_prediction
         groups = {"same prediction": same, "prediction changed": ~same}
         return {
@@ -93,21 +96,21 @@ class Findings:
 
     @property
     def similarities(self) -> list[list[str]]:
-        """A row of `SIMILARITIES` for each group of images; then what there is to judge it by."""
+        """Rows of the table `SIMILARITIES`: groups of images, then anchors to judge them by."""
         found = self.comparison.pairs.similarity
         measures = (found.pearson, found.overlap, found.moved, found.strength)
         rows = [
             [name, *(mean_with_error(values[chosen & np.isfinite(values)]) for values in measures)]
             for name, chosen in self._groups.items()
         ]
-        judges = [
+        anchors = [
             [name, f"{value:.3f}", "", "", ""] for name, value in self.comparison.anchors.items()
         ]
-        return rows + judges
+        return rows + anchors
 
     @property
     def metric_rows(self) -> list[list[str]]:
-        """A row of `METRICS` for each metric."""
+        """Rows of the table `METRICS`."""
         return [
             [
                 metric.name,
@@ -122,24 +125,24 @@ class Findings:
 
     @property
     def changed(self) -> str:
-        """How many pixels changed, or why that is not known."""
+        """The share of pixels that changed, or why it is unknown."""
         pairs = self.comparison.pairs
         if pairs.changed is None:
             return (
-                "Which pixels changed beyond their error is unknown: it takes the same background "
-                "images, and error bars, in both versions."
+                "Which pixels changed beyond their error is unknown: both versions need error bars "
+                "and the same background images."
             )
         if not pairs.same_prediction.any():
             return "No image kept its prediction."
         share = pairs.changed[pairs.same_prediction].mean()
         return (
             f"{100 * share:.1f} % of the pixels changed by more than three standard errors of the "
-            "paired difference over the groups of the background (of images that kept their "
-            "prediction)."
+            "paired difference over the groups of background images. Only images with the same "
+            "prediction count."
         )
 
     def text(self) -> str:
-        """The summary."""
+        """The summary for the terminal."""
         rows = [
             f"{name:26}" + "".join(f"{value:>16}" for value in values)
             for name, *values in (SIMILARITIES, *self.similarities)
@@ -152,20 +155,20 @@ class Findings:
         parts = [[self.comparison.sentence], differences, rows, [self.changed], metrics]
         return "\n\n".join("\n".join(map(str.rstrip, part)) for part in parts if part)
 
-    def scale_words(self, painter: Painter) -> str:
-        """The scale of some maps."""
+    def scale_sentence(self, painter: Painter) -> str:
+        """The scale of maps that this painter draws."""
         about, scale = self.comparison.pairs.old.explanation.about, painter.scale
         return (
-            f"All maps on one scale: ±{captions.number(scale.limit)} {captions.unit(about)}, "
+            f"All maps share one scale: ±{captions.number(scale.limit)} {captions.unit(about)}, "
             f"{scale.warm} raises and {scale.cool} lowers the class's output."
         )
 
 
 def _number(value: float) -> str:
-    return "–" if np.isnan(value) else f"{value:.5g}".replace("-", "\N{MINUS SIGN}")
+    return "–" if np.isnan(value) else with_minus(f"{value:.5g}")
 
 
 def _signed(value: float) -> str:
     if np.isnan(value):
         return "–"
-    return f"{value:+.3g}".replace("-", "\N{MINUS SIGN}") if value else "0"
+    return with_minus(f"{value:+.3g}") if value else "0"

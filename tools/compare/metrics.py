@@ -1,4 +1,4 @@
-"""Metrics of two versions, paired by image where both know them image by image."""
+"""Metrics of two versions, paired by image where both have a value for each image."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -8,17 +8,17 @@ from numpy.typing import NDArray
 
 from tools.compare.pairs import Pairs
 
-SMALLEST = 1e-12  # probability that a logarithm is taken of
+SMALLEST = 1e-12  # smallest probability whose logarithm is taken
 
 
 class Metric(NamedTuple):
-    """A number of both versions.
+    """A metric of both versions.
 
     Attributes:
-        name: Name of the metric.
-        old, new: Its values; NaN where a version lacks it.
-        error: Standard error of new - old, paired by image; NaN where that is unknown.
-        n_images: How many images it was paired over; 0 where it was not.
+        name: As in `metrics/*.json`.
+        old, new: The values; NaN if a version lacks the metric.
+        error: Standard error of new - old, paired by image; NaN if unknown.
+        n_images: Number of paired images; 0 if the metric is not paired.
     """
 
     name: str
@@ -29,14 +29,14 @@ class Metric(NamedTuple):
 
 
 def compare_metrics(pairs: Pairs) -> list[Metric]:
-    """Every metric of either version, those known by image first."""
+    """All metrics of either version, those paired by image first."""
     paired = list(_paired(pairs))
     known = {metric.name for metric in paired}
     old, new = pairs.old.metrics, pairs.new.metrics
     single = [
         Metric(name, old.get(name, np.nan), new.get(name, np.nan))
         for name in old | new
-        if name.removesuffix("_se") not in known  # whose standard error is that of the difference
+        if name.removesuffix("_se") not in known  # those have the difference's standard error
     ]
     return paired + single
 
@@ -61,7 +61,7 @@ def _paired(pairs: Pairs) -> Iterator[Metric]:
 
 
 def _metric(name: str, old: NDArray[np.float64], new: NDArray[np.float64]) -> Metric:
-    """From values of the same images; those that either lacks are left out."""
+    """The metric over the images for which both versions have a value."""
     both = np.isfinite(old) & np.isfinite(new)
     old, new = old[both], new[both]
     if not len(old):
@@ -77,7 +77,7 @@ def _log_losses(
 
 
 def standard_error_of_mean(values: NDArray[np.float64]) -> float:
-    """Of independent values; NaN for fewer than two."""
+    """Standard error of the mean of independent values; NaN for fewer than two."""
     return float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else np.nan
 
 

@@ -1,7 +1,6 @@
 """The comparison as a page: one file, offline, without scripts."""
 
 import io
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,61 +9,29 @@ from PIL import Image
 
 from stages.webpage.offline import base64_text, escape, fill
 from tools.compare.findings import DEFINITIONS, METRICS, ON_PAGE, SIMILARITIES, Findings
-from tools.compare.strips import HEADS, Strip
-
-PAGE = Path(__file__).parent / "page"
+from tools.compare.templates import PAGE, TEMPLATES
 
 
 def write_page(path: Path, findings: Findings) -> None:
-    """Write the page; where there are too many images, it says how many it shows."""
-    (painter, strips), (mean_painter, means) = findings.images, findings.classes
-    n_images = len(findings.order)
-    held = f"The {ON_PAGE} most changed of {n_images:,}. " if n_images > ON_PAGE else ""
-    parts = {
-        "title": escape(findings.title),
-        "sentence": escape(findings.comparison.sentence),
-        "differences": "".join(f"<li>{escape(d)}</li>" for d in findings.comparison.differences),
-        "dots": findings.drawing,
-        "similarity": _table(SIMILARITIES, findings.similarities),
-        "definitions": escape(DEFINITIONS),
-        "changed": escape(f"{held}{findings.changed} {findings.scale_words(painter)}"),
-        "strips": "\n".join(
-            _strip(strip, f' id="image-{image}"')
-            for strip, image in zip(strips, findings.order, strict=False)
-        ),
-        "means_words": escape(findings.scale_words(mean_painter)),
-        "means": "\n".join(map(_strip, means)),
-        "metrics": _table(METRICS, findings.metric_rows),
-    }
+    """Write the page with the `ON_PAGE` most changed images."""
+    body = TEMPLATES.get_template("body.html.jinja").render(
+        findings=findings,
+        n_images=len(findings.order),
+        DEFINITIONS=DEFINITIONS,
+        METRICS=METRICS,
+        ON_PAGE=ON_PAGE,
+        SIMILARITIES=SIMILARITIES,
+    )
+    parts = {"title": escape(findings.title), "body": body}
     page = fill(PAGE / "comparison.html", PAGE / "comparison.css", parts)
     path.write_text(page, encoding="utf-8")
 
 
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    head = "".join(f'<th scope="col">{escape(text)}</th>' for text in heads)
-    body = "\n".join(
-        f'<tr><th scope="row">{escape(name)}</th>'
-        + "".join(f"<td>{escape(cell)}</td>" for cell in cells)
-        + "</tr>"
-        for name, *cells in rows
-    )
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-
-
-def _strip(strip: Strip, identity: str = "") -> str:
-    """A strip as markup, its tiles as PNG."""
-    figures = "".join(
-        f'<figure><img alt="" src="data:image/png;base64,{base64_text(_png(tile))}">'
-        f"<figcaption>{escape(head)}</figcaption></figure>"
-        for head, tile in zip(HEADS, strip.tiles, strict=False)
-    )
-    return (
-        f'<article{identity}><h3>{escape(strip.title)}</h3><p class="note">{escape(strip.note)}</p>'
-        f'<div class="strip">{figures}</div></article>'
-    )
-
-
-def _png(colors: NDArray[np.uint8]) -> bytes:
+def _png(colors: NDArray[np.uint8]) -> str:
+    """A `data:` address of the picture (h, w, 3)."""
     file = io.BytesIO()
     Image.fromarray(colors).save(file, format="PNG")
-    return file.getvalue()
+    return f"data:image/png;base64,{base64_text(file.getvalue())}"
+
+
+TEMPLATES.filters["png"] = _png

@@ -1,4 +1,4 @@
-"""Which images of two versions are the same, and their maps of the same class."""
+"""Pairs the images that two versions explain, with their maps of the same class."""
 
 import hashlib
 from collections import defaultdict
@@ -17,15 +17,15 @@ from tools.compare.versions import Version
 
 @dataclass(frozen=True)
 class Pairs:
-    """The n images that can be compared, each by its map of one class in both versions.
+    """The n images that can be compared, each by its maps of one class.
 
-    That class is the one which the old version predicts. So both maps answer the same question,
-    also where the new version predicts another class.
+    This is the class that the old version predicts, so both maps answer the same question even if
+    the new version predicts another class.
 
     Attributes:
         old, new: The versions.
-        old_images, new_images: Numbers of the images among those explained (n,), in old order.
-        without_map: How many more images both explain, but not for that class.
+        old_images, new_images: Indices into the explained images (n,), in the old version's order.
+        without_map: Number of further images in both, of which a version lacks that class's map.
     """
 
     old: Version
@@ -39,8 +39,7 @@ class Pairs:
         """Find the images that both versions explain, by their pixels.
 
         Raises:
-            UserError: The versions cannot be compared: the classes or the unit differ, or no image
-                is in both.
+            UserError: The classes or the unit differ, or the versions have no image in common.
         """
         _require_comparable(old, new)
         first, second = old.explanation, new.explanation
@@ -51,7 +50,7 @@ class Pairs:
                 "the same data.dataset, explain.images and explain.seed"
             )
         wanted = first.predicted[a]
-        mapped = (_places(first, a, wanted) >= 0) & (_places(second, b, wanted) >= 0)
+        mapped = (_map_indices(first, a, wanted) >= 0) & (_map_indices(second, b, wanted) >= 0)
         if not mapped.any():
             raise UserError(
                 f"{old.name} and {new.name}: no image has a map of the same class in both; compare "
@@ -76,36 +75,36 @@ class Pairs:
 
     @cached_property
     def new_maps(self) -> NDArray[np.float64]:
-        """The same in the new version."""
+        """The new version's attributions to the class, channels summed (n, h, w)."""
         return _maps(self.new.explanation, self.new_images, self.classes)
 
     @cached_property
     def similarity(self) -> Similarity:
-        """How alike the maps are."""
+        """The similarity of the maps."""
         return Similarity.of(self.old_maps, self.new_maps)
 
     @property
     def old_errors(self) -> NDArray[np.float32] | None:
-        """Standard errors of the old maps over the background (n, h, w), if it has any."""
+        """Standard errors of the old maps (n, h, w); None without error bars."""
         old = self.old.explanation
         if old.errors is None:
             return None
-        places = _places(old, self.old_images, self.classes)
+        map_indices = _map_indices(old, self.old_images, self.classes)
         return np.stack(
-            [old.errors[i][..., place] for i, place in zip(self.old_images, places, strict=True)]
+            [old.errors[i][..., m] for i, m in zip(self.old_images, map_indices, strict=True)]
         )
 
     @property
     def same_network(self) -> bool:
-        """Whether the outputs for these images are the same but for rounding."""
+        """Whether the outputs for these images are the same within rounding."""
         old = self.old.explanation.outputs[self.old_images]
         return np.allclose(old, self.new.explanation.outputs[self.new_images], rtol=1e-4, atol=1e-5)
 
     @property
     def same_background(self) -> bool:
-        """Whether both know their background images, and these are the same in the same order."""
-        old, new = self.old.explanation, self.new.explanation
-        return bool(len(old.background)) and np.array_equal(old.background, new.background)
+        """Whether both have the same background images in the same order."""
+        old, new = self.old.explanation.background, self.new.explanation.background
+        return np.array_equal(old, new)
 
     @property
     def equal(self) -> bool:
@@ -114,9 +113,10 @@ class Pairs:
 
     @cached_property
     def changed(self) -> NDArray[np.bool_] | None:
-        """Pixels beyond three standard errors (n, h, w), False where the prediction changed.
+        """Pixels that changed by over three standard errors (n, h, w).
 
-        None if it cannot be known: it takes the same background, in groups, in both versions.
+        False in images with another prediction. None unless both versions have error bars and the
+        same background.
         """
         old, new = self.old.explanation, self.new.explanation
         if old.group_means is None or new.group_means is None or not self.same_background:
@@ -152,23 +152,23 @@ def _short(value: object) -> str:
 def _same_images(
     old: NDArray[np.uint8], new: NDArray[np.uint8]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Numbers of the images in both, in old order; repeated images are paired one by one."""
-    places: dict[bytes, list[int]] = defaultdict(list)
-    for place in reversed(range(len(new))):
-        places[hashlib.sha256(new[place].tobytes()).digest()].append(place)
+    """Indices of the images in both, in old order; repeated images are paired one by one."""
+    indices: dict[bytes, list[int]] = defaultdict(list)
+    for index in reversed(range(len(new))):
+        indices[hashlib.sha256(new[index].tobytes()).digest()].append(index)
     found = [
-        (place, waiting.pop())
-        for place, image in enumerate(old)
-        if (waiting := places[hashlib.sha256(image.tobytes()).digest()])
+        (index, waiting.pop())
+        for index, image in enumerate(old)
+        if (waiting := indices[hashlib.sha256(image.tobytes()).digest()])
     ]
     both = np.array(found, np.int64).reshape(-1, 2)
     return both[:, 0], both[:, 1]
 
 
-def _places(
+def _map_indices(
     explanation: Explanation, images: NDArray[np.int64], classes: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """Which map of each image is that of its class (n,); -1 where it has none."""
+    """The map index of each image's class (n,); -1 if the class was not explained."""
     wanted = np.full(len(explanation.classes), -1)
     wanted[images] = classes
     return explanation.map_indices(wanted)[images]
@@ -177,7 +177,5 @@ def _places(
 def _maps(
     explanation: Explanation, images: NDArray[np.int64], classes: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    places = _places(explanation, images, classes)
-    return np.stack(
-        [explanation.maps(image, [place])[0] for image, place in zip(images, places, strict=True)]
-    )
+    map_indices = _map_indices(explanation, images, classes)
+    return np.stack([explanation.maps(i, [m])[0] for i, m in zip(images, map_indices, strict=True)])

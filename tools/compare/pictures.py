@@ -1,4 +1,4 @@
-"""The comparison as pictures, for where a page cannot be opened."""
+"""The comparison as pictures, for reports where a page cannot be opened."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,13 +13,17 @@ from stages.figures.footer import Footer
 from tools.compare.strips import HEADS, Painter, Strip
 
 COLUMNS = 2
-FIRST_STRIP_TOP, STRIP_HEAD, UNDER_STRIP = 46, 52, 14  # a strip's head: title, numbers, heads
-NOTE_TOP, HEADS_TOP = 17, 35  # in it
-BETWEEN = 24  # columns of strips
+FIRST_STRIP_TOP, STRIP_HEAD, UNDER_STRIP = (
+    46,
+    52,
+    14,
+)  # pixels, as below; a strip's head: title, note, heads
+NOTE_TOP, HEADS_TOP = 17, 35  # in a strip's head
+BETWEEN = 24  # between columns of strips
 
 
 def save_drawing(path: Path, drawing: str) -> None:
-    """Save an SVG element as PNG, two pixels for each of its own."""
+    """Save an SVG element as PNG at twice its size."""
     path.write_bytes(vl_convert.svg_to_png(drawing, scale=2))
 
 
@@ -30,12 +34,12 @@ def draw_strips(
 
     Args:
         title: First line.
-        caption: Beside the colour bar.
-        painter: Draws the strips.
+        caption: Text next to the colour bar.
+        painter: The painter of the strips.
         strips: At least one.
-        about: The explanation's `about`, for the unit.
+        about: The explanation's description, which has the unit.
     """
-    height, width = strips[0].tiles[0].shape[:2]
+    height, width = strips[0].thumbnails[0].shape[:2]
     zoom = -(-SMALLEST_TILE // max(height, width))
     strip_width = len(HEADS) * (width * zoom + GAP)
     step = STRIP_HEAD + height * zoom + UNDER_STRIP
@@ -44,14 +48,15 @@ def draw_strips(
     bottom = FIRST_STRIP_TOP + -(-len(strips) // COLUMNS) * step
     board = Board(page_width, bottom + footer.height)
     board.write(MARGIN, TITLE_TOP, shorten(title, page_width - 2 * MARGIN, TITLE), TITLE)
-    for place, strip in enumerate(strips):
-        row, column = divmod(place, COLUMNS)
+    for number, strip in enumerate(strips):
+        row, column = divmod(number, COLUMNS)
         x, y = MARGIN + column * (strip_width + BETWEEN), FIRST_STRIP_TOP + row * step
         board.write(x, y, shorten(strip.title, strip_width, BOLD), BOLD)
         board.write(x, y + NOTE_TOP, shorten(strip.note, strip_width, SMALL), SMALL)
-        for head, tile in zip(HEADS, strip.tiles, strict=False):
+        for head, colors in strip.named_thumbnails:
             board.write(x + width * zoom / 2, y + HEADS_TOP, head, UNDER_TILE)
-            board.tile(x, y + STRIP_HEAD, tile.repeat(zoom, axis=0).repeat(zoom, axis=1), "other")
+            enlarged = colors.repeat(zoom, axis=0).repeat(zoom, axis=1)
+            board.tile(x, y + STRIP_HEAD, enlarged, "other")
             x += width * zoom + GAP
     footer.draw(board, painter.scale, about)
     return board

@@ -1,4 +1,4 @@
-"""The report in Markdown, with its pictures beside it."""
+"""The report in Markdown, with its pictures in the same folder."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,17 +13,19 @@ def write_report(folder: Path, findings: Findings) -> None:
     """Write `report.md` and its pictures."""
     save_drawing(folder / "similarity.png", findings.drawing)
     about = findings.comparison.pairs.old.explanation.about
-    (painter, strips), (mean_painter, means) = findings.images, findings.classes
-    caption = f"{findings.scale_words(painter)} {DEFINITIONS}"
+    (painter, strips), (means_painter, means) = findings.images, findings.classes
+    caption = f"{findings.scale_sentence(painter)} {DEFINITIONS}"
     board = draw_strips("The most changed", caption, painter, strips[:IN_PICTURE], about)
     board.save(folder / "most_changed.png")
-    caption = f"By the class that the old version predicts. {findings.scale_words(mean_painter)}"
-    draw_strips("Class means", caption, mean_painter, means, about).save(folder / "class_means.png")
+    scale = findings.scale_sentence(means_painter)
+    caption = f"Images grouped by the class that the old version predicts. {scale}"
+    board = draw_strips("Class means", caption, means_painter, means, about)
+    board.save(folder / "class_means.png")
     (folder / "report.md").write_text(markdown(findings), encoding="utf-8")
 
 
 def markdown(findings: Findings) -> str:
-    """The report; a line with a picture holds nothing else."""
+    """The report; each picture has a line of its own, which the workflow removes."""
     parts = [
         f"# {_plain(findings.title)}",
         f"**{_plain(findings.comparison.sentence)}**",
@@ -39,7 +41,7 @@ def markdown(findings: Findings) -> str:
 
 
 def _plain(text: str) -> str:
-    """Text that Markdown shows as it is."""
+    """The text with Markdown's special characters escaped."""
     return "".join(f"\\{letter}" if letter in "\\`*_[]<>|#~" else letter for letter in text)
 
 

@@ -1,4 +1,4 @@
-"""Finds a version that differs in `seed` alone: what retraining by itself changes."""
+"""Finds a version that differs only in `seed`, which shows what retraining alone changes."""
 
 import io
 import re
@@ -16,7 +16,7 @@ from stages.explorer.document import flat
 from tools.compare.versions import Version, read_version
 
 SEED = "seed"
-MOST_TRIED = 3  # of those that look right: reading one takes a while
+MOST_TRIED = 3  # candidates, because reading one takes seconds
 
 _NAMED = ("refs/heads/", "refs/tags/")
 _EXPERIMENT = re.compile(
@@ -25,7 +25,7 @@ _EXPERIMENT = re.compile(
 
 
 def changed_parameters(old: Version, new: Version) -> dict[str, tuple[str, str]]:
-    """Parameters that differ, each with its old and its new value; – where one has no such key."""
+    """Parameters that differ, with their old and new values; – for a missing key."""
     first, second = dict(flat(old.parameters)), dict(flat(new.parameters))
     return {
         key: (first.get(key, "–"), second.get(key, "–"))
@@ -35,12 +35,10 @@ def changed_parameters(old: Version, new: Version) -> dict[str, tuple[str, str]]
 
 
 def find_retrained(version: Version, scratch: Path) -> Version | None:
-    """A version whose parameters are these but for `seed`; None if there is none.
-
-    Looks at every experiment, branch and tag of the repository.
+    """An experiment, branch or tag that differs from this version only in `seed`, if any.
 
     Args:
-        version: Whose parameters.
+        version: The version to compare with.
         scratch: An empty folder to read versions into.
     """
     tried = 0
@@ -50,7 +48,7 @@ def find_retrained(version: Version, scratch: Path) -> Version | None:
         tried += 1
         try:
             found = read_version(rev, scratch / str(tried))
-        except UserError:  # its results were thrown away, say: another one may do
+        except UserError:  # its results may be gone; try the next
             continue
         if changed_parameters(version, found).keys() == {SEED}:
             return found
@@ -58,7 +56,7 @@ def find_retrained(version: Version, scratch: Path) -> Version | None:
 
 
 def _reseeded(parameters: dict[str, Any]) -> Iterator[str]:
-    """Names of experiments, branches and tags whose `params.yaml` differs in `seed` alone."""
+    """Names of experiments, branches and tags whose `params.yaml` differs only in `seed`."""
     wanted = dict(flat(parameters))
     for ref, content in _parameter_files():
         found = _parameters(content)

@@ -1,7 +1,7 @@
-"""How alike two attribution maps are, and how alike they would be by chance.
+"""The similarity of two attribution maps, and the similarity to expect by chance.
 
-Never by the rank correlation of |attribution|: images with the same empty border reach 0.9 in it
-whatever else they show.
+Rank correlation of |attribution| is not among the measures: any two images with the same empty
+border reach 0.9.
 """
 
 from dataclasses import dataclass
@@ -19,13 +19,13 @@ ROUNDING = 1e-6  # share of the strongest attribution that float32 may lose in a
 
 @dataclass(frozen=True)
 class Similarity:
-    """Of n pairs of maps, each attribute (n,).
+    """The similarity of n pairs of maps; each attribute has shape (n,).
 
     Attributes:
-        pearson: Correlation over the pixels, signs kept: -1 … 1, blind to scale. Equal maps have 1;
-            a map that is the same everywhere has 0 with any other.
-        overlap: Share in common of the 5 % of pixels with the strongest |attribution|.
-        moved: Σ|a - b| / (Σ|a| + Σ|b|): 0 for equal maps, 1 where nothing is shared.
+        pearson: Correlation over the pixels, with signs: -1 … 1, independent of scale. 1 for equal
+            maps, 0 for a constant map and any other.
+        overlap: Share of the 5 % of pixels with the strongest |attribution| that both maps have.
+        moved: Σ|a - b| / (Σ|a| + Σ|b|): 0 for equal maps, 1 for maps with nothing in common.
         strength: Σ|b| / Σ|a|, the new map's over the old one's; NaN for an empty old map.
     """
 
@@ -58,14 +58,14 @@ class Similarity:
 
 
 def pearson_of_others(old: NDArray[np.floating], new: NDArray[np.floating]) -> float:
-    """Mean correlation of maps of different images: each old one with each other image's new one.
+    """Mean correlation of each old map with the new maps of all other images.
 
     Args:
         old: (n, h, w).
-        new: (n, h, w), of the same images.
+        new: The same images' maps (n, h, w).
 
     Returns:
-        Over all n (n - 1) such pairs; NaN for a single image.
+        The mean over all n (n - 1) pairs; NaN for a single image.
     """
     a, b = (_standardised(maps.reshape(len(maps), -1)) for maps in (old, new))
     n_pairs = len(a) * (len(a) - 1)
@@ -75,10 +75,10 @@ def pearson_of_others(old: NDArray[np.floating], new: NDArray[np.floating]) -> f
 def pearson_of_redrawn(
     maps: NDArray[np.floating], errors: NDArray[np.floating]
 ) -> NDArray[np.float64]:
-    """Expected correlation of each map with one from as many other background images (n,).
+    """Expected correlation of each map with one from other background images (n,).
 
-    Both are the map T of an endless background plus independent errors of the background, of
-    variance e² at a pixel. The errors share nothing, so over the pixels cov(a, b) = var(T), and
+    Both are the map T of an infinite background plus independent errors of variance e² at a pixel.
+    The errors are uncorrelated, so over the pixels cov(a, b) = var(T), and
     var(a) = var(b) = var(T) + mean(e²). So the correlation is 1 - mean(e²) / var(a).
 
     Args:
@@ -98,15 +98,15 @@ def changed_pixels(
     n_background: int,
     n_train: int,
 ) -> NDArray[np.bool_]:
-    """Which pixels differ by more than three standard errors over the background (n, h, w).
+    """Pixels that differ by more than three standard errors over the background (n, h, w).
 
-    The difference is paired: each group's new mean minus the same group's old one.
+    Differences are paired: each group's new mean minus the same group's old mean.
 
     Args:
         old_groups: Means over the groups of the background (n, g, h, w).
-        new_groups: The same of the new version, against the same background images.
-        n_background: How many background images there are.
-        n_train: Size of the training split, from which they were drawn.
+        new_groups: The new version's means, against the same background images.
+        n_background: Number of background images.
+        n_train: Size of the training split that they were drawn from.
     """
     differences = np.subtract(new_groups, old_groups, dtype=np.float64)
     sizes = group_sizes(n_background)
@@ -117,12 +117,12 @@ def changed_pixels(
 
 
 def _standardised(maps: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Maps (n, p) less their means, each of length 1; 0 for one that is the same everywhere."""
+    """Maps (n, p) minus their means, scaled to length 1; constant maps become 0."""
     centred = maps - maps.mean(axis=1, keepdims=True, dtype=np.float64)
     lengths = np.linalg.norm(centred, axis=1, keepdims=True)
     return np.asarray(np.divide(centred, lengths, out=np.zeros_like(centred), where=lengths > 0))
 
 
 def _strongest(pixels: NDArray[np.floating], number: int) -> NDArray[np.intp]:
-    """Positions of the strongest pixels; of equally strong ones the first."""
+    """Indices of the strongest pixels; the first among equally strong ones."""
     return np.argsort(-np.abs(pixels), kind="stable")[:number]

@@ -1,4 +1,4 @@
-"""A version of the results: the workspace, or what Git and DVC keep of a revision."""
+"""Reads a version of the results: the workspace's, or a revision's from Git and DVC."""
 
 import contextlib
 import errno
@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from dvc.api import DVCFileSystem
 from dvc.repo import Repo
@@ -21,8 +20,7 @@ from stages.base.errors.user import UserError
 from stages.base.files.formats import read_json
 
 WORKSPACE = "workspace"
-MEASURES = Path("data/quality/measures.csv")  # a row an image and method, the explained one first
-NAMES = "names.npy"  # of the images: the youngest file of explanations and of predictions
+MEASURES = Path("data/quality/measures.csv")  # a row per image and method
 METRICS = (Path("metrics/evaluate.json"), Path("metrics/explain.json"))
 
 
@@ -31,11 +29,11 @@ class Version:
     """The results of one version.
 
     Attributes:
-        name: How to call it: `HEAD~1 (301ffbc)`, `workspace`.
-        explanation: Of older versions some arrays may be empty, see `read_version`.
-        predictions: For its test split; None if they cannot be had.
-        measures: Of each explained image, by its position in the test split; empty without any.
-        metrics: The numbers of `metrics/*.json`, as far as they are there.
+        name: `HEAD~1 (301ffbc)`, or `workspace`.
+        explanation: The explained images and their maps.
+        predictions: Predictions for the test split; None if neither cache nor remotes have them.
+        measures: Measures of the explained images, by index in the test split; may be empty.
+        metrics: The numbers of those files in `METRICS` that exist.
     """
 
     name: str
@@ -46,22 +44,19 @@ class Version:
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """The parameters that led to the explanation, by section."""
+        """The explanation's parameters, by section."""
         return dict(self.explanation.about["parameters"])
 
 
 def read_version(rev: str | None, scratch: Path) -> Version:
     """Read a version.
 
-    A version from before maps had classes, backgrounds were kept and images had names gets all
-    classes in order, an empty background, and the positions in the test split as names.
-
     Args:
-        rev: Whatever DVC takes for a revision: of Git, or an experiment. None: the workspace.
+        rev: A Git revision or the name of an experiment; None for the workspace.
         scratch: An empty folder to copy a revision's results into.
 
     Raises:
-        UserError: There is no such revision, or it has no explanation that can be had.
+        UserError: The revision is unknown, or its explanation cannot be fetched.
     """
     if rev is None:
         name, root = WORKSPACE, Path()
@@ -72,15 +67,10 @@ def read_version(rev: str | None, scratch: Path) -> Version:
             )
     else:
         name, root = _fetch(rev, scratch), scratch
-    folder = root / explanation.FOLDER
-    if not (folder / NAMES).exists():
-        folder = _completed(folder, scratch / "explanation")
     predicted, measures = root / predictions.FOLDER, root / MEASURES
-    if predicted.is_dir() and not (predicted / NAMES).exists():
-        predicted = _named(predicted, scratch / "predictions")
     return Version(
         name,
-        Explanation.load(folder),
+        Explanation.load(root / explanation.FOLDER),
         Predictions.load(predicted) if predicted.is_dir() else None,
         _explained(pd.read_csv(measures)) if measures.is_file() else pd.DataFrame(),
         {
@@ -93,9 +83,9 @@ def read_version(rev: str | None, scratch: Path) -> Version:
 
 
 def _fetch(rev: str, scratch: Path) -> str:
-    """Copy a revision's results, from DVC's cache or else its remotes; return what to call it."""
+    """Copy a revision's results from DVC's cache or its remotes; return the version's name."""
     try:
-        # With the remotes of today: those that the revision knew may be gone, or none.
+        # Today's remotes: the revision's own configuration may have none or outdated ones.
         files = DVCFileSystem(".", rev=rev, config=dict(Repo(".").config))
         commit = files.repo.get_rev()
     except RevError:
@@ -105,22 +95,22 @@ def _fetch(rev: str, scratch: Path) -> str:
         ) from None
     name = rev if commit.startswith(rev) else f"{rev} ({commit[:7]})"
     wanted = str(explanation.FOLDER)
-    # An output of dvc.yaml exists everywhere; one that dvc.lock records has a hash.
+    # DVC lists every output of dvc.yaml; only those recorded in dvc.lock have a hash.
     if not files.exists(wanted) or "md5" not in files.info(wanted):
         raise UserError(
             f"{name}: has no {wanted}, since dvc.lock records none there; choose another "
             f"revision, or make it: git switch --detach {rev}, dvc repro, and commit dvc.lock"
         )
-    with _missing_named(name, rev), _full_disk_named(scratch):
+    with _report_missing(name, rev), _report_full_disk(scratch):
         files.get(wanted, str(scratch / wanted), recursive=True)
     for path in (predictions.FOLDER, MEASURES, *METRICS):
-        with _done_without(scratch / path), _full_disk_named(scratch):
+        with _optional(scratch / path), _report_full_disk(scratch):
             files.get(str(path), str(scratch / path), recursive=True)
     return name
 
 
 @contextlib.contextmanager
-def _full_disk_named(scratch: Path) -> Iterator[None]:
+def _report_full_disk(scratch: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
@@ -133,55 +123,32 @@ def _full_disk_named(scratch: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _done_without(copy: Path) -> Iterator[None]:
-    """Leave nothing of what a remote does not have, in whichever way it says so."""
+def _optional(copy: Path) -> Iterator[None]:
+    """Ignore a missing result and remove what was copied of it."""
     try:
         yield
     except UserError:
         raise
-    except Exception:  # every kind of remote raises errors of its own
+    except Exception:  # each kind of remote raises its own exceptions
         shutil.rmtree(copy) if copy.is_dir() else copy.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
-def _missing_named(name: str, rev: str) -> Iterator[None]:
-    """Say what to do where an explanation lies neither in the cache nor in a remote."""
+def _report_missing(name: str, rev: str) -> Iterator[None]:
+    """Explain what to do if neither the cache nor a remote has the explanation."""
     try:
         yield
     except UserError:
         raise
-    except Exception as error:  # DVC's remotes fail in ways of their own
+    except Exception as error:  # each kind of remote raises its own exceptions
         raise UserError(
             f"{name}: {explanation.FOLDER} is neither in DVC's cache nor in a remote "
-            f"({error.__cause__ or error}); have whoever made it run dvc push, then dvc pull, or "
+            f"({error.__cause__ or error}); ask its author to run dvc push, then run dvc pull, or "
             f"make it: git switch --detach {rev}, dvc repro"
         ) from error
 
 
-def _completed(folder: Path, copy: Path) -> Path:
-    """A copy of an older version's explanation with the arrays that it lacks."""
-    shutil.copytree(folder, copy)
-    n_images, n_classes = np.load(folder / "outputs.npy").shape
-    images = np.load(folder / "images.npy", mmap_mode="r")
-    np.save(copy / NAMES, np.load(folder / "indices.npy"))
-    for name, array in {
-        "classes": np.tile(np.arange(n_classes), (n_images, 1)),
-        "background": images[:0],
-        "background_indices": np.zeros(0, np.int64),
-    }.items():
-        if not (folder / f"{name}.npy").exists():
-            np.save(copy / f"{name}.npy", array)
-    return copy
-
-
-def _named(folder: Path, copy: Path) -> Path:
-    """A copy of an older version's predictions with positions as names."""
-    shutil.copytree(folder, copy)
-    np.save(copy / NAMES, np.arange(len(np.load(folder / "labels.npy"))))
-    return copy
-
-
 def _explained(measures: pd.DataFrame) -> pd.DataFrame:
-    """The rows of the method that was explained with, by position in the test split."""
-    method_rows = measures.groupby("method", sort=False).get_group(measures["method"].iloc[0])
-    return method_rows.drop(columns=["method", "name"], errors="ignore").set_index("index")
+    """The rows of the explanation's own method, which comes first, by index in the test split."""
+    explained = measures.groupby("method", sort=False).get_group(measures["method"].iloc[0])
+    return explained.drop(columns=["method", "name"]).set_index("index")

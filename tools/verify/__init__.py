@@ -1,1 +1,1 @@
-"""Whether results are what was recorded, and right by themselves."""
+"""Checks results against their recorded digests and against each other."""

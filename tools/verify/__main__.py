@@ -1,8 +1,8 @@
-"""Check that results are what was recorded, and right by themselves: `python -m tools.verify`.
+"""Check results against their recorded digests and against each other: `python -m tools.verify`.
 
-Recomputes the digests of all outputs and of DVC's cache, since DVC itself trusts a file of the size
-and time that it knows; opens every array and checks shapes, finiteness, additivity and error bars.
-What was never fetched is said, and is no error. Changes nothing.
+Recomputes the digests of all outputs and of DVC's cache, because DVC trusts files whose size and
+time it knows. Opens every array and checks shapes, finite values, additivity and error bars.
+Lists results that were not fetched; they are not errors. Changes nothing.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from tools.command import run_command
 from tools.verify.arrays import Damage, opened
 from tools.verify.digests import Found, check_digests
 from tools.verify.explained import check_explanation
-from tools.verify.records import cache_folder, read_lock, read_records, stale_stages
+from tools.verify.records import open_repo, read_records, stale_stages
 from tools.verify.results import (
     check_measurements,
     check_network,
@@ -25,18 +25,19 @@ from tools.verify.results import (
     check_splits,
 )
 
-NETWORK = Path("data/model")  # not from the module that owns it, which imports torch
+NETWORK = Path("data/model")  # networks/checkpoint.py has it too, but imports torch
 
 T = TypeVar("T")
 
 
 class Arrays(NamedTuple):
-    """What the arrays say.
+    """The result of checking arrays.
 
     Attributes:
-        damage: A line for each folder that is not right by itself.
-        checked: The folders that are.
-        additivity: Largest error, as a share of the outputs' range; None without an explanation.
+        damage: A line for each folder with a fault.
+        checked: Folders without a fault.
+        additivity: Largest additivity error, as a share of the outputs' range; None without an
+            explanation.
     """
 
     damage: list[str]
@@ -45,12 +46,12 @@ class Arrays(NamedTuple):
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Check digests, then the arrays of what is as recorded; print."""
+    """Check digests, then the arrays of folders whose digests are right; print the findings."""
     parser = argparse.ArgumentParser(prog="python -m tools.verify", description=__doc__)
     parser.parse_args(arguments)
-    lock = read_lock()
-    records, stale = read_records(lock), stale_stages(lock)
-    found = check_digests(records, cache_folder())
+    with open_repo() as repo:
+        records, stale = read_records(repo), stale_stages(repo)
+        found = check_digests(records, repo)
     left_out = found.damaged | {record.path for record in found.missing}
     stages = {record.path: record.source for record in records if record.path not in left_out}
     arrays = check_arrays(stages, stale)
@@ -62,11 +63,11 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def check_arrays(stages: Mapping[Path, str], stale: Set[str] = frozenset()) -> Arrays:
-    """Check the arrays of all artifacts, each beside those that it was made from.
+    """Check the arrays of all artifacts, each against the artifacts that it was made from.
 
     Args:
-        stages: What wrote each folder that is there and as recorded.
-        stale: Stages whose results were made from others than those that are there.
+        stages: The stage that wrote each folder; only folders that are to be checked.
+        stale: Stages whose results were made from other inputs than the present ones.
     """
     damage, checked = [], []
 
@@ -77,11 +78,11 @@ def check_arrays(stages: Mapping[Path, str], stale: Set[str] = frozenset()) -> A
             result = check(stages[folder] not in stale)
         except Damage as error:
             again = f"dvc repro --force {stages[folder]}"
-            damage.append(f"{error}; its digest is as recorded, so the run wrote it so: {again}")
+            damage.append(f"{error}; its digest is right, so the run itself wrote this: {again}")
             return None
         except (KeyError, TypeError) as error:
             damage.append(
-                f"{folder}: its JSON file is not as {stages[folder]} writes it ({error!r}); "
+                f"{folder}: its JSON file is not what {stages[folder]} writes ({error!r}); "
                 f"dvc repro --force {stages[folder]}"
             )
             return None
@@ -90,9 +91,9 @@ def check_arrays(stages: Mapping[Path, str], stale: Set[str] = frozenset()) -> A
 
     def explained(fresh: bool) -> tuple[explanation.Explanation, float]:
         path = predictions.FOLDER / "probabilities.npy"
-        there = fresh and predictions.FOLDER in checked
-        known = opened(path, "float32", (None, None)) if there else None
-        return check_explanation(prepared[1] if fresh and prepared else None, known)
+        usable = fresh and predictions.FOLDER in checked
+        probabilities = opened(path, "float32", (None, None)) if usable else None
+        return check_explanation(prepared[1] if fresh and prepared else None, probabilities)
 
     prepared = attempt(splits.FOLDER, lambda _: check_splits())
     info, test = (prepared[0], prepared[1]["test"]) if prepared else (None, None)
@@ -106,26 +107,25 @@ def check_arrays(stages: Mapping[Path, str], stale: Set[str] = frozenset()) -> A
 
 
 def print_sound(found: Found, arrays: Arrays, stale: Set[str]) -> None:
-    """Say what was checked and is right, what is stale, and what is not here."""
+    """Print the checks that passed, stale stages and missing results."""
     if found.damage:
-        print(f"read {found.n_files:,} files of results and {found.n_objects:,} of the cache")
+        print(f"read {found.n_files:,} files of results and {found.n_objects:,} files of the cache")
     else:
         print(
-            f"{found.n_files:,} files of results are as recorded, "
-            f"{found.n_objects:,} of the cache as named"
+            f"{found.n_files:,} files of results have their recorded digests, "
+            f"{found.n_objects:,} files of the cache match their names"
         )
     if arrays.checked:
-        print(f"arrays fit each other and are finite: {', '.join(map(str, arrays.checked))}")
+        print(f"arrays are finite and consistent: {', '.join(map(str, arrays.checked))}")
     if arrays.additivity is not None:
         print(f"attributions add up to within {arrays.additivity:.1e} of the outputs' range")
     if stale:
         print(
-            f"stale, since read before what they read was made anew: {', '.join(sorted(stale))}; "
-            "run dvc repro"
+            f"stale, because their inputs changed since: {', '.join(sorted(stale))}; run dvc repro"
         )
     if found.missing:
         listed = ", ".join(str(record.path) for record in found.missing)
-        print(f"not here, and not checked: {listed}; dvc pull fetches it, dvc repro makes it")
+        print(f"missing, not checked: {listed}; dvc pull fetches them, dvc repro makes them")
 
 
 if __name__ == "__main__":

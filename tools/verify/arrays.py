@@ -8,26 +8,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-SLICE_MIB = 64  # of the largest array that is read at once
+SLICE_MIB = 64  # of the largest array, read at once
 
 Array = NDArray[Any]
 Shape = tuple[int | None, ...]
 
 
 class Damage(Exception):
-    """An array that cannot be used; the message says where, what was got and what was expected."""
+    """An unusable file; the message has the file, the value found and the expected one."""
 
 
 def opened(path: Path, kinds: str, shape: Shape) -> Array:
     """Open an array, memory-mapped.
 
     Args:
-        path: The array's file.
-        kinds: Types that it may have, by numpy's names; `str` for strings of any length.
-        shape: What it must have; None for a side of any length.
+        path: The `.npy` file.
+        kinds: Allowed types, numpy's names separated by spaces; `str` for strings of any length.
+        shape: The expected shape; None for an axis of any length.
 
     Raises:
-        Damage: It cannot be opened, or has another type or shape.
+        Damage: The file cannot be opened, or the array has another type or shape.
     """
     try:
         array: Array = np.load(path, mmap_mode="r", allow_pickle=False)
@@ -46,7 +46,7 @@ def opened(path: Path, kinds: str, shape: Shape) -> Array:
 
 
 def rows_of(*arrays: Array) -> Iterator[slice]:
-    """Slices of the first axis, in which the largest array has about `SLICE_MIB`."""
+    """Slices of the first axis, about `SLICE_MIB` of the largest array each."""
     n = len(arrays[0])
     row = max(prod(array.shape[1:]) * array.dtype.itemsize for array in arrays)
     step = max(1, SLICE_MIB * 2**20 // max(row, 1))
@@ -55,24 +55,26 @@ def rows_of(*arrays: Array) -> Iterator[slice]:
 
 
 def require_finite(path: Path, array: Array) -> None:
-    """Reject infinities and what is no number.
+    """Reject infinities and NaN.
 
     Raises:
-        Damage: There are some; names the first.
+        Damage: The array has one; names the first.
     """
     for rows in rows_of(array):
         wrong = ~np.isfinite(array[rows])
         if wrong.any():
             first = np.argwhere(wrong)[0] + [rows.start, *[0] * (array.ndim - 1)]
-            place = tuple(int(number) for number in first)
-            raise Damage(f"{path}: value at {place} is {array[place]}, expected a finite number")
+            position = tuple(int(number) for number in first)
+            raise Damage(
+                f"{path}: value at {position} is {array[position]}, expected a finite number"
+            )
 
 
 def require_within(path: Path, array: Array, largest: int) -> None:
-    """Reject positions that are not 0 … largest - 1.
+    """Reject integers other than 0 … largest - 1.
 
     Raises:
-        Damage: There are some.
+        Damage: The array has one.
     """
     low, high = int(array.min(initial=0)), int(array.max(initial=0))
     if low < 0 or high >= largest:
@@ -81,7 +83,7 @@ def require_within(path: Path, array: Array, largest: int) -> None:
 
 
 def require_probabilities(path: Path, array: Array) -> None:
-    """Reject rows (n, k) that are no probabilities.
+    """Reject rows (n, k) that are not probabilities.
 
     Raises:
         Damage: A value is not finite or is negative, or a row does not sum to 1.
@@ -100,23 +102,23 @@ def require_probabilities(path: Path, array: Array) -> None:
             raise Damage(f"{path}: a probability is {array[rows].min():.3g}, expected 0 or more")
 
 
-def require_equal(path: Path, array: Array, of: str, expected: Array) -> None:
-    """Reject an array that is not what another one holds.
+def require_equal(path: Path, array: Array, source: str, expected: Array) -> None:
+    """Reject an array that differs from its source.
 
     Args:
         path: The array's file.
         array: (n, ...).
-        of: What the other one is called.
-        expected: (n, ...).
+        source: Name of the source, for the message.
+        expected: The source's values (n, ...).
 
     Raises:
-        Damage: They differ in length, or in a row; names the first.
+        Damage: The arrays differ in shape or in a row; names the first.
     """
     if array.shape != expected.shape:
-        raise Damage(f"{path}: shape is {array.shape}, expected {expected.shape}, that of {of}")
+        raise Damage(f"{path}: shape is {array.shape}, expected {expected.shape} as in {source}")
     for rows in rows_of(array):
         same = array[rows] == expected[rows]
         differs = ~same.reshape(len(same), -1).all(axis=1)
         if differs.any():
             row = rows.start + int(differs.argmax())
-            raise Damage(f"{path}: row {row} is not what it was taken from, that of {of}")
+            raise Damage(f"{path}: row {row} differs from {source}, which it was taken from")

@@ -1,6 +1,6 @@
-"""Checks an explanation by its arrays alone: shapes, additivity, error bars, where images are from.
+"""Checks an explanation's arrays: shapes, additivity, error bars and the sources of its images.
 
-Nothing of the network is run.
+The network does not run.
 """
 
 from collections.abc import Mapping
@@ -25,49 +25,49 @@ from tools.verify.arrays import (
 )
 from tools.verify.results import Split, described
 
-# What float32 may lose in a mean over groups, as a share of the largest group's value. A run's own
-# groups were not yet rounded to it.
+# Largest rounding error of a mean over groups, as a share of the largest group's value: the saved
+# groups are rounded to float32, the run's own were not.
 GROUP_ROUNDING = 1e-5
 
 
 def check_explanation(
     found: Mapping[str, Split] | None, probabilities: Array | None, folder: Path = FOLDER
 ) -> tuple[Explanation, float]:
-    """Shapes, finiteness, additivity and error bars.
+    """Check shapes, finite values, additivity and error bars.
 
     Args:
-        found: The splits; None if they are not there.
-        probabilities: Predictions for the test split (n, k); None if missing.
-        folder: What to check.
+        found: The splits; None if they are missing.
+        probabilities: The test split's probabilities (n, k); None if they are missing.
+        folder: The explanation.
 
     Returns:
         The explanation, memory-mapped, and its largest additivity error, as a share of the range of
         the outputs.
 
     Raises:
-        Damage: Something does not fit.
+        Damage: An array is wrong.
     """
     explanation = open_explanation(folder)
     _check_small(folder, explanation)
     _check_sources(folder, explanation, found, probabilities)
     worst = 0.0
-    places = explanation.map_indices(explanation.predicted)
+    map_indices = explanation.map_indices(explanation.predicted)
     arrays = [explanation.values, explanation.errors, explanation.group_means]
     with tqdm(
-        total=len(places), desc="arrays", unit="image", delay=1, leave=False, disable=None
+        total=len(map_indices), desc="arrays", unit="image", delay=1, leave=False, disable=None
     ) as bar:
         for rows in rows_of(*(array for array in arrays if array is not None)):
             worst = max(worst, _check_additivity(folder, explanation, rows))
-            _check_errors(folder, explanation, places[rows], rows)
+            _check_errors(folder, explanation, map_indices[rows], rows)
             bar.update(rows.stop - rows.start)
     return explanation, worst
 
 
 def open_explanation(folder: Path) -> Explanation:
-    """Open all arrays, with the shapes that follow from each other and the parameters.
+    """Open all arrays; their shapes must agree with each other and with the parameters.
 
     Raises:
-        Damage: One has another shape or type, or is not there.
+        Damage: An array is missing or has another shape or type.
     """
     about = described(folder / "about.json")
     n_classes, n_groups = len(about["class_names"]), about["n_groups"]
@@ -123,21 +123,21 @@ def _check_sources(
     found: Mapping[str, Split] | None,
     probabilities: Array | None,
 ) -> None:
-    """Images, labels and names are those that the indices name."""
+    """Check that images, labels and names are those in the splits."""
     if found is not None:
-        for indices, split, parts in (
+        for indices, split, arrays in (
             ("indices", "test", {"images": "images", "labels": "labels", "names": "names"}),
             ("background_indices", "train", {"images": "background"}),
         ):
-            positions = getattr(explanation, indices)
-            require_within(folder / f"{indices}.npy", positions, len(found[split].labels))
-            for part, name in parts.items():
-                source = getattr(found[split], part)
+            chosen = getattr(explanation, indices)
+            require_within(folder / f"{indices}.npy", chosen, len(found[split].labels))
+            for source_name, name in arrays.items():
+                source = getattr(found[split], source_name)
                 array = getattr(explanation, name)
                 for rows in rows_of(array):
-                    expected = source[positions[rows]]
-                    of = f"the {split} split at {indices}.npy"
-                    require_equal(folder / f"{name}.npy", array[rows], of, expected)
+                    expected = source[chosen[rows]]
+                    where = f"the {split} split at {indices}.npy"
+                    require_equal(folder / f"{name}.npy", array[rows], where, expected)
     if probabilities is not None:
         require_within(folder / "indices.npy", explanation.indices, len(probabilities))
         expected = probabilities[explanation.indices]
@@ -146,30 +146,30 @@ def _check_sources(
 
 
 def _check_additivity(folder: Path, explanation: Explanation, rows: slice) -> float:
-    """Attributions of each map sum to the change of its output, as the stage required."""
+    """Check that each map sums to the change of its output; return the largest error."""
     path = folder / "values.npy"
     values = explanation.values[rows]
     require_finite(path, values)
     tolerance = explanation.about["parameters"]["explain"]["tolerance"]
     errors, fails = additivity(values, explanation, rows, tolerance)
     if fails.any():
-        image, place = np.argwhere(fails)[0]
-        total = values[image, ..., place].sum(dtype=np.float64)
+        image, map_index = np.argwhere(fails)[0]
+        total = values[image, ..., map_index].sum(dtype=np.float64)
         raise Damage(
             f"{path}: attributions of image {rows.start + image} to class "
-            f"{explanation.classes[rows][image, place]} sum to {total:.6g}, expected "
-            f"{explanation.changes[rows][image, place]:.6g}, its output minus the base value "
+            f"{explanation.classes[rows][image, map_index]} sum to {total:.6g}, expected "
+            f"{explanation.changes[rows][image, map_index]:.6g}, its output minus the base value "
             f"(explain.tolerance {tolerance:g})"
         )
     return float(errors.max() / (explanation.output_range or 1))
 
 
 def _check_errors(
-    folder: Path, explanation: Explanation, places: NDArray[np.int64], rows: slice
+    folder: Path, explanation: Explanation, map_indices: NDArray[np.int64], rows: slice
 ) -> None:
-    """Groups average to the attributions, and their spread gives the standard errors.
+    """Check that group means average to the attributions and give the standard errors.
 
-    Both for the predicted class, of which the groups are kept; other errors must be 0 or more.
+    Only the predicted class's group means are saved; other errors must be 0 or more.
     """
     if explanation.errors is None or explanation.group_means is None:
         return
@@ -178,24 +178,28 @@ def _check_errors(
     require_finite(path, errors)
     if (errors < 0).any():
         raise Damage(f"{path}: a standard error is {errors.min():.3g}, expected 0 or more")
-    mapped = np.flatnonzero(places >= 0)
+    mapped = np.flatnonzero(map_indices >= 0)
     if not np.isnan(np.delete(groups, mapped, axis=0)).all():
-        raise Damage(f"{groups_path}: an image without a map of its prediction has numbers in it")
+        raise Damage(
+            f"{groups_path}: an image without a map of its prediction has numbers, expected NaN"
+        )
     require_finite(groups_path, groups[mapped])
     if len(mapped) == 0:
         return
     n_background = len(explanation.background)
     weights = group_sizes(n_background) / n_background
     allowed = GROUP_ROUNDING * np.abs(groups[mapped]).max(axis=(1, 2, 3))
-    predicted_map = explanation.values[rows][mapped, ..., places[mapped]].sum(axis=1, dtype=float)
+    attributions = explanation.values[rows][mapped, ..., map_indices[mapped]].sum(
+        axis=1, dtype=float
+    )
     means = np.tensordot(weights, groups[mapped].swapaxes(0, 1), axes=1)
     recomputed = standard_error(groups[mapped], n_background, explanation.about["n_train"])
-    stored = errors[mapped, ..., places[mapped]]
-    for file, got, expected, what in (
-        (groups_path, means, predicted_map, "values.npy"),
+    stored = errors[mapped, ..., map_indices[mapped]]
+    for file, got, expected, source in (
+        (groups_path, means, attributions, "values.npy"),
         (path, stored, recomputed, "group_means.npy"),
     ):
         fails = (np.abs(got - expected) > allowed[:, None, None]).any(axis=(1, 2))
         if fails.any():
             image = rows.start + int(mapped[fails.argmax()])
-            raise Damage(f"{file}: image {image} is not what follows from {what}")
+            raise Damage(f"{file}: image {image} does not agree with {source}")

@@ -1,154 +1,105 @@
-"""What DVC has recorded of the outputs: `dvc.lock`, and the `.dvc` files of data that was added."""
+"""Digests that DVC recorded: of outputs and inputs in `dvc.lock`, of added data in `.dvc` files."""
 
-import contextlib
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+from dvc.exceptions import DvcException, NotDvcRepoError
+from dvc.output import Output
+from dvc.repo import Repo
 
 from stages.base.errors.user import UserError
 from stages.base.files.yaml import read_yaml
 
-LOCK, PIPELINE = Path("dvc.lock"), Path("dvc.yaml")
-CODE = "stages"  # is there to be edited
+LOCK = Path("dvc.lock")
+CODE = ("stages", "engine")  # folders that users edit between runs
 
 
 @dataclass(frozen=True)
-class Recorded:
-    """A file or folder, and the digest that it had.
+class Record:
+    """A file or folder and its recorded digest.
 
     Attributes:
         path: Relative to the root of the repository.
-        digest: MD5 in hexadecimal, of a folder that of its manifest and `.dir`.
-        source: Where this is recorded: a stage of `dvc.lock`, or a `.dvc` file.
-        restore: What brings it back once it is removed.
+        digest: In hexadecimal; a folder's is that of its manifest and ends in `.dir`.
+        kind: `md5`, or `md5-dos2unix` in `.dvc` files of DVC 2.
+        source: Where it is recorded: a stage of `dvc.lock`, or a `.dvc` file.
+        restore: The command that restores it once it is removed.
     """
 
     path: Path
     digest: str
+    kind: str
     source: str
     restore: str
 
 
-def read_lock() -> dict[str, Any]:
-    """The stages of `dvc.lock`.
+def open_repo() -> Repo:
+    """The DVC repository in the current folder, with its stages read.
 
     Raises:
-        UserError: There is no such file, or it cannot be read.
+        UserError: There is no repository or no `dvc.lock`, or a file that DVC reads is damaged.
     """
-    return _stages(LOCK)
+    try:
+        repo = Repo()
+        if not LOCK.exists():
+            raise UserError(f"{LOCK}: no such file; run dvc repro first")
+        assert repo.index.stages is not None  # reads dvc.yaml, dvc.lock and .dvc files
+    except NotDvcRepoError:
+        raise UserError("verify: not a DVC repository; run it in the root of a clone") from None
+    except DvcException as error:
+        read_yaml(LOCK)  # names the line, if it is not valid YAML
+        raise UserError(
+            f"verify: DVC cannot read its files: {error}; git checkout -- {LOCK} restores the "
+            "last commit's"
+        ) from None
+    return repo
 
 
-def read_records(stages: dict[str, Any]) -> list[Recorded]:
-    """Outputs of the last run, the data that it read, and data that was added.
-
-    Args:
-        stages: From `read_lock`.
-
-    Raises:
-        UserError: A file that records them is not as DVC writes it.
-    """
-    in_git = _outputs_in_git()
+def read_records(repo: Repo) -> list[Record]:
+    """Digests of the last run's outputs, of added data, and of the data that the run read."""
     records = {}
-    with _as_dvc_writes(LOCK):
-        for stage, content in stages.items():
-            for item in content.get("outs", []):
-                path = item["path"]
-                brings = f"git checkout -- {path}" if path in in_git else f"dvc checkout {path}"
-                restore = f"{brings}, or dvc repro"
-                records[path] = Recorded(Path(path), item["md5"], stage, restore)
-    for file in _added():
-        with _as_dvc_writes(file):
-            for item in read_yaml(file).get("outs", []):
-                path = str(file.parent / item["path"])
-                restore = f"dvc checkout {file}, or dvc pull {file}"
-                records[path] = Recorded(Path(path), item["md5"], str(file), restore)
-    with _as_dvc_writes(LOCK):
-        for stage, content in stages.items():
-            for item in content.get("deps", []):
-                path = item["path"]
-                if Path(path).parts[0] != CODE and path not in records:
-                    restore = f"git checkout -- {path} if it lies in Git, else your copy of it"
-                    records[path] = Recorded(Path(path), item["md5"], stage, restore)
+    for out in _recorded(repo.index.outs):
+        path, stage = shown_path(Path(out.fs_path)), out.stage
+        if stage.is_data_source:
+            restore = f"dvc checkout {stage.addressing}, or dvc pull {stage.addressing}"
+        elif out.use_cache:
+            restore = f"dvc checkout {path}, or dvc repro"
+        else:
+            restore = f"git checkout -- {path}, or dvc repro"
+        records[path] = Record(path, *_digest(out), stage.addressing, restore)
+    for dep in _recorded(repo.index.deps):
+        path = shown_path(Path(dep.fs_path))
+        if path.parts[0] not in CODE and path not in records:
+            restore = f"git checkout -- {path} if it lies in Git, else your copy of it"
+            records[path] = Record(path, *_digest(dep), dep.stage.addressing, restore)
     return list(records.values())
 
 
-def stale_stages(stages: dict[str, Any]) -> set[str]:
-    """Stages that read something else than what the stage before wrote, as after a merge.
+def stale_stages(repo: Repo) -> set[str]:
+    """Stages that read other data than the stage before wrote, for example after a merge.
 
-    Their results are those of another run, and prove nothing about this one.
-
-    Args:
-        stages: From `read_lock`.
+    Their results come from another run and cannot be compared with this one's.
     """
-    with _as_dvc_writes(LOCK):
-        wrote = {
-            item["path"]: item["md5"]
-            for content in stages.values()
-            for item in content.get("outs", [])
-        }
-        return {
-            stage
-            for stage, content in stages.items()
-            for item in content.get("deps", [])
-            if wrote.get(item["path"], item["md5"]) != item["md5"]
-        }
+    wrote = {out.fs_path: out.hash_info.value for out in _recorded(repo.index.outs)}
+    return {
+        dep.stage.addressing
+        for dep in _recorded(repo.index.deps)
+        if wrote.get(dep.fs_path, dep.hash_info.value) != dep.hash_info.value
+    }
 
 
-def cache_folder() -> Path:
-    """DVC's cache, wherever it is configured to be.
-
-    Raises:
-        UserError: This is no DVC repository, or its configuration is wrong.
-    """
-    command = ["dvc", "cache", "dir"]
-    try:
-        done = subprocess.run(command, check=True, capture_output=True, text=True)
-    except FileNotFoundError:
-        raise UserError("dvc: not found; activate the environment, or use make") from None
-    except subprocess.CalledProcessError as error:
-        raise UserError(f"verify: dvc cache dir failed: {error.stderr.strip()}") from None
-    path = Path(done.stdout.strip())
+def shown_path(path: Path) -> Path:
+    """The path relative to the current folder, if it lies inside."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
-def _stages(path: Path) -> dict[str, Any]:
-    if not path.exists():
-        raise UserError(f"{path}: no such file; run dvc repro first")
-    with _as_dvc_writes(path):
-        stages: dict[str, Any] = read_yaml(path)["stages"]
-    return stages
+def _recorded(items: list[Output]) -> Iterator[Output]:
+    """Local files and folders with a recorded MD5; parameters have none."""
+    for item in items:
+        if item.protocol == "local" and item.hash_info and "md5" in item.hash_info.name:
+            yield item
 
 
-@contextlib.contextmanager
-def _as_dvc_writes(path: Path) -> Iterator[None]:
-    """Name the file where a key is missing or holds something else."""
-    try:
-        yield
-    except (KeyError, TypeError, AttributeError) as error:
-        raise UserError(
-            f"{path}: not as DVC writes it ({error!r}); git checkout -- {path} brings back that of "
-            "the last commit"
-        ) from None
-
-
-def _outputs_in_git() -> set[str]:
-    """Paths of the outputs with `cache: false`."""
-    with _as_dvc_writes(PIPELINE):
-        return {
-            path
-            for stage in _stages(PIPELINE).values()
-            for kind in ("outs", "metrics", "plots")
-            for item in stage.get(kind, [])
-            if isinstance(item, dict)
-            for path, options in item.items()
-            if options.get("cache") is False
-        }
-
-
-def _added() -> list[Path]:
-    """`.dvc` files, those not yet committed included."""
-    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "*.dvc"]
-    listed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    return [Path(name) for name in listed.split("\0") if name and Path(name).is_file()]
+def _digest(item: Output) -> tuple[str, str]:
+    return item.hash_info.value, item.hash_info.name

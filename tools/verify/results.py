@@ -1,4 +1,4 @@
-"""Checks artifacts by their arrays alone: splits, predictions, the network and its measures."""
+"""Checks the arrays of splits, predictions, the network and its measures."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -33,10 +33,10 @@ class Split(NamedTuple):
 
 
 def described(path: Path) -> dict[str, Any]:
-    """A JSON file of an artifact.
+    """The content of an artifact's JSON file.
 
     Raises:
-        Damage: It cannot be read.
+        Damage: The file cannot be read.
     """
     try:
         return read_json(path)
@@ -45,10 +45,10 @@ def described(path: Path) -> dict[str, Any]:
 
 
 def check_splits(folder: Path = splits.FOLDER) -> tuple[DatasetInfo, Mapping[str, Split]]:
-    """Images, labels and names of each split, against each other and the parameters.
+    """Check images, labels and names of each split against each other and the parameters.
 
     Raises:
-        Damage: Something does not fit.
+        Damage: An array is wrong.
     """
     described(folder / "dataset.json")
     info = load_info(folder)
@@ -73,14 +73,14 @@ def check_splits(folder: Path = splits.FOLDER) -> tuple[DatasetInfo, Mapping[str
 
 
 def check_predictions(test: Split | None, folder: Path = predictions.FOLDER) -> None:
-    """Probabilities of the test split, and whose they are.
+    """Check the test split's probabilities, labels and names.
 
     Args:
-        test: The split; None if it is not there.
-        folder: What to check.
+        test: The split; None if it is missing.
+        folder: The predictions.
 
     Raises:
-        Damage: Something does not fit.
+        Damage: An array is wrong.
     """
     about = described(folder / "predictions.json")
     path = folder / "probabilities.npy"
@@ -96,15 +96,15 @@ def check_predictions(test: Split | None, folder: Path = predictions.FOLDER) -> 
 
 
 def check_network(info: DatasetInfo | None) -> None:
-    """The weights: those of the network that the parameters ask for, all finite.
+    """Check that the weights fit the network of the parameters and are finite.
 
     Args:
-        info: Description of the splits; None if they are missing.
+        info: The description of the splits; None if they are missing.
 
     Raises:
-        Damage: They cannot be loaded into it, or one is not finite.
+        Damage: The weights cannot be loaded, or one is not finite.
     """
-    import torch  # here, since it takes seconds that no other check needs
+    import torch  # here, because the import takes seconds and no other check needs it
 
     from stages.networks import checkpoint
 
@@ -125,10 +125,10 @@ def check_network(info: DatasetInfo | None) -> None:
 
 
 def check_portable(folder: Path = portable.FOLDER) -> None:
-    """The arrays that the operations name, no more and no fewer, all finite.
+    """Check that the arrays are those that the operations name, and finite.
 
     Raises:
-        Damage: Something does not fit.
+        Damage: An array is wrong.
     """
     from safetensors import SafetensorError
 
@@ -138,7 +138,7 @@ def check_portable(folder: Path = portable.FOLDER) -> None:
         network = PortableNetwork.load(folder)
     except (SafetensorError, OSError, KeyError) as error:
         raise Damage(f"{path}: {error}; expected arrays") from None
-    named = {name for part in network.operations for name in part["arrays"].values()}
+    named = {name for item in network.operations for name in item["arrays"].values()}
     if named != network.arrays.keys():
         other = sorted(named ^ network.arrays.keys())
         raise Damage(f"{path}: {', '.join(other)} is not in both, expected what network.json names")

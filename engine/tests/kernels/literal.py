@@ -136,7 +136,7 @@ class Pooled:
     Attributes:
         largest: The maxima, (n, c, h, w).
         index: The first position of each maximum in its plane, row by row.
-        offset: Its position in the window.
+        offset: Position in the window.
     """
 
     largest: Array

@@ -1,4 +1,4 @@
-"""A history to compare: one more epoch, and a version from before error bars."""
+"""A history to compare: a version with one more epoch, and one without error bars."""
 
 import json
 from pathlib import Path
@@ -7,28 +7,24 @@ import pytest
 
 from tests.conftest import Project, commit, copy
 
-LATER_ARRAYS = ("classes", "errors", "group_means", "background", "background_indices", "names")
-
 
 @pytest.fixture(scope="module")
 def history(two_versions: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A copy of `two_versions`, to write `plots/comparison` into; the branch `before` is older.
+    """A copy of `two_versions` to write `plots/comparison` into.
 
-    On it, the first version's explanation and predictions hold what the first release wrote, and
-    no more.
+    Its branch `without_bars` has the first version's explanation without error bars, as methods
+    that have none write it.
     """
     project = copy(two_versions, tmp_path_factory.mktemp("history") / "clone")
-    project.succeed("git", "switch", "--quiet", "--create", "before", "HEAD~1")
+    project.succeed("git", "switch", "--quiet", "--create", "without_bars", "HEAD~1")
     project.succeed("dvc", "checkout", "--quiet")
     folder = project.root / "data/shap"
-    for name in LATER_ARRAYS:
-        (folder / f"{name}.npy").unlink(missing_ok=True)
+    for name in ("errors", "group_means"):
+        (folder / f"{name}.npy").unlink()
     about = json.loads((folder / "about.json").read_text())
-    del about["n_groups"]
-    (folder / "about.json").write_text(json.dumps(about))
-    (project.root / "data/predictions/names.npy").unlink()
-    project.succeed("dvc", "commit", "--force", "--quiet", "evaluate", "explain")
-    commit(project, "Before error bars")
+    (folder / "about.json").write_text(json.dumps({**about, "n_groups": 0}))
+    project.succeed("dvc", "commit", "--force", "--quiet", "explain")
+    commit(project, "Remove error bars")
     project.succeed("git", "switch", "--quiet", "main")
     project.succeed("dvc", "checkout", "--quiet")
     return project

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 def experiments(ran_project: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """The first hundred images of 3,000 explained, and experiments with other seeds.
 
-    The 3,000 are drawn by `seed`, so those of another one have some images in common, not all. With
+    The 3,000 are drawn by `seed`, so another seed's have only part of the images in common. With
     a hundred background images each of their ten groups holds every class, as the whole does; of
     fewer the classes differ from group to group, and the error bars are too long.
     """
@@ -39,8 +39,8 @@ def explanation(project: Project, rev: str, folder: Path) -> Explanation:
     return Explanation.load(folder)
 
 
-def test_the_error_bars_foretell_another_background(experiments: Project, tmp_path: Path) -> None:
-    """A real run against a hundred other images, beside what the first one's error bars say."""
+def test_the_error_bars_predict_another_background(experiments: Project, tmp_path: Path) -> None:
+    """A real run against a hundred other background images gives the predicted similarity."""
     old = Explanation.load(experiments.root / "data/shap")
     new = explanation(experiments, "redrawn", tmp_path / "redrawn")
     assert len(np.intersect1d(old.background_indices, new.background_indices)) < 20
@@ -53,12 +53,12 @@ def test_the_error_bars_foretell_another_background(experiments: Project, tmp_pa
     printed = experiments.succeed("python", "-m", "tools.compare", "redrawn")
     assert "within the noise of the background" in printed or "the network is the same" in printed
     assert "explain.seed: 1 → 0" in printed
-    assert "background: 100 → 100 images, others" in printed
+    assert "background: 100 → 100 images, not the same ones" in printed
 
 
 def test_another_seed_alone(experiments: Project) -> None:
     printed = experiments.succeed("python", "-m", "tools.compare", "reseeded")
-    assert "this is what retraining alone changes, since only seed differs" in printed
+    assert "this is what retraining alone changes, because only seed differs" in printed
     assert re.search(r"images: \d+ only in reseeded", printed)
 
 
@@ -77,7 +77,7 @@ def test_an_experiment_with_another_seed_is_the_anchor(experiments: Project) -> 
 
 
 def test_the_commands_of_the_report_on_pull_requests(two_versions: Project, tmp_path: Path) -> None:
-    """Each command of the workflow but setting up, on a clone whose last two commits differ."""
+    """All commands of the workflow except the set-up, in a clone whose last two commits differ."""
     project = copy(two_versions, tmp_path / "clone")
     project.succeed("git", "switch", "--quiet", "--detach")
     programs = tmp_path / "programs"

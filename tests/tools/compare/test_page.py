@@ -48,7 +48,7 @@ def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_every_image_is_a_dot_that_leads_to_its_maps(browser: Browser, page_file: Path) -> None:
+def test_every_image_is_a_dot_that_links_to_its_maps(browser: Browser, page_file: Path) -> None:
     n_images = len(RUN.explanation.labels)
     for page in opened(browser, page_file):
         expect(page.get_by_role("heading", level=1)).to_have_text("Explanations: <b>old</b> → new")
@@ -61,11 +61,11 @@ def test_every_image_is_a_dot_that_leads_to_its_maps(browser: Browser, page_file
         loaded = "images => images.every((image) => image.complete && image.naturalWidth > 0)"
         assert page.locator("article img").evaluate_all(loaded)
         dot = page.locator("svg a").nth(5)
-        says = dot.locator("title").text_content() or ""
+        title = dot.locator("title").text_content() or ""
         dot.click()
         target = page.locator("article:target h3")
-        assert re.match(r"cats/<b>\d+</b>\.jpg: ", says)
-        expect(target).to_contain_text(f"{says.partition(':')[0]}, true ")
+        assert re.match(r"cats/<b>\d+</b>\.jpg: ", title)
+        expect(target).to_contain_text(f"{title.partition(':')[0]}, true ")
         expect(target).to_be_in_viewport()
 
 

@@ -1,4 +1,4 @@
-"""Which images and classes of two versions are compared; no pipeline runs."""
+"""The images and classes that are compared; no pipeline runs."""
 
 from dataclasses import replace
 from typing import Any
@@ -92,8 +92,8 @@ def test_metrics_are_paired_by_image() -> None:
     right = [pd.Series(p.predicted == labels, dtype=float) for p in (first, second)]
     assert found["accuracy"].old == pytest.approx(right[0].mean())
     assert found["accuracy"].error == pytest.approx((right[1] - right[0]).sem())
-    true_probabilities = [p.probabilities[np.arange(200), labels] for p in (first, second)]
-    losses = pd.Series(np.log(true_probabilities[0]) - np.log(true_probabilities[1]))
+    true_class_probabilities = [p.probabilities[np.arange(200), labels] for p in (first, second)]
+    losses = pd.Series(np.log(true_class_probabilities[0]) - np.log(true_class_probabilities[1]))
     assert found["log_loss"].new - found["log_loss"].old == pytest.approx(losses.mean())
     assert found["log_loss"].error == pytest.approx(losses.sem())
     assert (found["macro_f1"].old, found["macro_f1"].new) == (0.25, 0.5)
@@ -113,7 +113,7 @@ def test_measures_of_each_image_are_paired_by_image() -> None:
         replace(version(), predictions=None, measures=after.iloc[::-1]),
     )
     named = {metric.name: metric for metric in compare_metrics(pairs)}
-    assert named.keys() == {"removal_gain", "accuracy"}, "and no error of one version alone"
+    assert named.keys() == {"removal_gain", "accuracy"}, "without one version's own standard error"
     found = named["removal_gain"]
     differences = (after - before)["removal_gain"].iloc[1:]
     assert found.n_images == len(indices) - 1

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from scipy.stats import pearsonr, ttest_1samp
 
 from tools.compare.similarity import (
@@ -12,16 +11,17 @@ from tools.compare.similarity import (
     pearson_of_redrawn,
 )
 
-ENDLESS = 2**62  # training images, so that there is no finite population
-DRAW = np.random.default_rng(0)
+ENDLESS = 2**62  # training images: an infinite population
 
 
-def drawn(*shape: int) -> NDArray[np.float64]:
-    return DRAW.normal(size=shape)
+@pytest.fixture
+def draw() -> np.random.Generator:
+    """A generator for one test, so that its numbers do not depend on the tests before it."""
+    return np.random.default_rng(0)
 
 
-def test_pearson_is_that_of_scipy_signs_kept() -> None:
-    a, b = drawn(6, 5, 7), drawn(6, 5, 7)
+def test_pearson_equals_scipy(draw: np.random.Generator) -> None:
+    a, b = draw.normal(size=(6, 5, 7)), draw.normal(size=(6, 5, 7))
     b[3:] = 0.9 * a[3:] + 0.1 * b[3:]
     found = Similarity.of(a, b).pearson
     expected = [pearsonr(x.ravel(), y.ravel()).statistic for x, y in zip(a, b, strict=True)]
@@ -47,17 +47,17 @@ def test_moved_and_strength_by_hand() -> None:
     assert Similarity.of(a, 3 * a).strength == pytest.approx(3)
 
 
-def test_maps_of_zeros_are_handled() -> None:
-    a, zeros = drawn(1, 4, 4), np.zeros((1, 4, 4))
-    zeros_alike = Similarity.of(zeros, zeros)
-    assert (zeros_alike.pearson, zeros_alike.overlap, zeros_alike.moved) == (1, 1, 0)
-    assert np.isnan(zeros_alike.strength)
+def test_maps_of_zeros_are_handled(draw: np.random.Generator) -> None:
+    a, zeros = draw.normal(size=(1, 4, 4)), np.zeros((1, 4, 4))
+    zero_maps = Similarity.of(zeros, zeros)
+    assert (zero_maps.pearson, zero_maps.overlap, zero_maps.moved) == (1, 1, 0)
+    assert np.isnan(zero_maps.strength)
     for found in (Similarity.of(a, zeros), Similarity.of(zeros, a)):
         assert (found.pearson, found.moved) == (0, 1)
 
 
-def test_other_images_are_all_pairs_of_different_images() -> None:
-    a, b = drawn(5, 4, 4), drawn(5, 4, 4)
+def test_other_images_are_all_pairs_of_different_images(draw: np.random.Generator) -> None:
+    a, b = draw.normal(size=(5, 4, 4)), draw.normal(size=(5, 4, 4))
     b[2] += a[0]
     pairs = [(i, j) for i in range(5) for j in range(5) if i != j]
     expected = np.mean([np.corrcoef(a[i].ravel(), b[j].ravel())[0, 1] for i, j in pairs])
@@ -65,11 +65,13 @@ def test_other_images_are_all_pairs_of_different_images() -> None:
     assert np.isnan(pearson_of_others(a[:1], b[:1]))
 
 
-def test_the_expected_similarity_of_another_background_is_that_of_independent_noise() -> None:
-    """Two maps of one truth, each with its own noise, of another strength at each pixel."""
-    truth = DRAW.gamma(0.5, size=(28, 28))
+def test_the_similarity_expected_of_another_background_is_that_of_independent_noise(
+    draw: np.random.Generator,
+) -> None:
+    """Two maps of one truth with independent noise, whose strength varies by pixel."""
+    truth = draw.gamma(0.5, size=(28, 28))
     sigma = 0.4 * truth + 0.1
-    noisy = truth + sigma * drawn(2, 400, 28, 28)
+    noisy = truth + sigma * draw.normal(size=(2, 400, 28, 28))
     found = [pearsonr(a.ravel(), b.ravel()).statistic for a, b in zip(*noisy, strict=True)]
     errors = np.broadcast_to(sigma, noisy[0].shape)
     expected = pearson_of_redrawn(noisy[0], errors)
@@ -79,17 +81,17 @@ def test_the_expected_similarity_of_another_background_is_that_of_independent_no
     assert pearson_of_redrawn(noisy[0], 0 * errors) == pytest.approx(1)
 
 
-def test_a_pixel_changed_if_a_paired_t_test_says_so() -> None:
-    old = drawn(3, 10, 6, 6)
-    new = old + 0.3 + 0.4 * drawn(3, 10, 6, 6)
+def test_changed_pixels_are_those_of_a_paired_t_test(draw: np.random.Generator) -> None:
+    old = draw.normal(size=(3, 10, 6, 6))
+    new = old + 0.3 + 0.4 * draw.normal(size=(3, 10, 6, 6))
     t = ttest_1samp(new - old, 0, axis=1).statistic  # ten groups of the same size
     found = changed_pixels(old, new, 50, ENDLESS)
     assert 0.1 < found.mean() < 0.9
     np.testing.assert_array_equal(found, np.abs(t) > 3)
 
 
-def test_rounding_is_no_change_and_what_is_unknown_neither() -> None:
-    old = drawn(2, 10, 6, 6).astype(np.float32)
+def test_rounding_and_nan_are_no_change(draw: np.random.Generator) -> None:
+    old = draw.normal(size=(2, 10, 6, 6)).astype(np.float32)
     assert not changed_pixels(old, old, 50, ENDLESS).any()
     assert not changed_pixels(old, old * np.float32(1 + 1e-7), 50, ENDLESS).any()
     assert not changed_pixels(np.full_like(old, np.nan), old, 50, ENDLESS).any()

@@ -1,4 +1,4 @@
-"""Arrays that are wrong, whatever is recorded of them."""
+"""Wrong arrays whose digests may be right."""
 
 import re
 import shutil
@@ -31,12 +31,12 @@ def edit(name: str, change: Callable[[NDArray[np.generic]], object]) -> Callable
     return forge
 
 
-def put(place: object, value: float) -> Callable[[NDArray[np.generic]], None]:
-    return lambda array: array.__setitem__(place, value)
+def put(position: object, value: float) -> Callable[[NDArray[np.generic]], None]:
+    return lambda array: array.__setitem__(position, value)
 
 
-def add(place: object, value: float) -> Callable[[NDArray[np.generic]], None]:
-    return lambda array: array.__setitem__(place, array[place] + value)
+def add(position: object, value: float) -> Callable[[NDArray[np.generic]], None]:
+    return lambda array: array.__setitem__(position, array[position] + value)
 
 
 def edit_weights(
@@ -103,7 +103,7 @@ FORGED: dict[str, tuple[Callable[[], None], str]] = {
     ),
     "predictions, of another split": (
         edit("predictions/labels", lambda a: a[::-1]),
-        r"predictions/labels\.npy: row \d+ is not what it was taken from, that of the test split",
+        r"predictions/labels\.npy: row \d+ differs from the test split, which it was taken from",
     ),
     "explanation, NaN": (
         edit("shap/values", put((2, 0, 5, 6, 7), np.nan)),
@@ -135,7 +135,7 @@ FORGED: dict[str, tuple[Callable[[], None], str]] = {
     ),
     "explanation, image": (
         edit("shap/images", lambda a: a[::-1]),
-        r"shap/images\.npy: row 0 is not what .* the test split at indices\.npy",
+        r"shap/images\.npy: row 0 differs from the test split at indices\.npy",
     ),
     "explanation, background": (
         edit("shap/background", lambda a: 255 - a),
@@ -159,13 +159,13 @@ FORGED: dict[str, tuple[Callable[[], None], str]] = {
     ),
     "explanation, standard errors": (
         edit("shap/errors", lambda a: a * np.float32(1.01)),
-        r"errors\.npy: image 0 is not what follows from group_means\.npy",
+        r"errors\.npy: image 0 does not agree with group_means\.npy",
     ),
     "explanation, groups": (
         edit("shap/group_means", lambda a: a * np.float32(1.01)),
-        r"group_means\.npy: image 0 is not what follows from values\.npy",
+        r"group_means\.npy: image 0 does not agree with values\.npy",
     ),
-    "no array at all": (
+    "a file without an array": (
         lambda: Path("data/shap/values.npy").write_bytes(b"\x93NUMPY") and None,
         r"values\.npy: .*; expected an array",
     ),
@@ -197,17 +197,17 @@ FORGED: dict[str, tuple[Callable[[], None], str]] = {
     ),
     "explanation, its description": (
         lambda: Path("data/shap/about.json").write_text("{}") and None,
-        r"data/shap: its JSON file is not as stage_shap writes it \(KeyError\('class_names'\)\)",
+        r"data/shap: its JSON file is not what stage_shap writes \(KeyError\('class_names'\)\)",
     ),
     "measures": (edit_table, r"measures\.csv: a measure is infinite"),
 }
 
 
 @pytest.mark.parametrize("case", FORGED)
-def test_arrays_that_are_not_right_by_themselves(
+def test_wrong_arrays_are_reported(
     ran_project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, case: str
 ) -> None:
-    """Whatever `dvc.lock` says of them."""
+    """Without looking at `dvc.lock`."""
     names = ("prepared", "model", "predictions", "shap", "portable", "quality")
     for name in names:
         shutil.copytree(ran_project.root / "data" / name, tmp_path / "data" / name)
@@ -219,7 +219,7 @@ def test_arrays_that_are_not_right_by_themselves(
     assert re.search(r"; .*dvc repro --force stage_\w+$", line)
 
 
-def test_attributions_that_do_not_add_up_though_dvc_has_recorded_them(there: Project) -> None:
+def test_attributions_that_do_not_add_up_are_reported_with_a_right_digest(there: Project) -> None:
     edit("shap/values", add((1, 0, 14, 14, 3), 1))()
     there.succeed("dvc", "commit", "--force", "--quiet", "explain")
     result = there.run(*VERIFY)
@@ -228,13 +228,11 @@ def test_attributions_that_do_not_add_up_though_dvc_has_recorded_them(there: Pro
         r"^error: verify: 1 fault\n"
         r"data/shap/values\.npy: attributions of image 1 to class 3 .*: dvc repro --force explain$",
     )
-    assert (
-        "stale, since read before what they read was made anew: quality, report;" in result.stdout
-    )
+    assert "stale, because their inputs changed since: quality, report;" in result.stdout
 
 
 @pytest.mark.slow
-def test_what_the_message_says_makes_attributions_anew(there: Project) -> None:
+def test_the_suggested_command_recomputes_attributions(there: Project) -> None:
     values = Path("data/shap/values.npy").read_bytes()
     edit("shap/values", add((1, 0, 14, 14, 3), 1))()
     there.succeed("dvc", "commit", "--force", "--quiet", "explain")
@@ -245,7 +243,7 @@ def test_what_the_message_says_makes_attributions_anew(there: Project) -> None:
 
 
 @pytest.mark.slow
-def test_maps_of_some_classes_and_no_error_bars(there: Project) -> None:
+def test_maps_of_two_classes_without_error_bars(there: Project) -> None:
     there.set({"explain": {"outputs": {"top": 2}, "method": "shap_gradient", "tolerance": 1}})
     there.repro()
     main([])
@@ -253,7 +251,7 @@ def test_maps_of_some_classes_and_no_error_bars(there: Project) -> None:
 
 @pytest.mark.slow
 def test_images_without_a_map_of_their_prediction(there: Project) -> None:
-    """Their groups are no numbers, which is as it should be; quality is stale, and no fault."""
+    """Their group means are NaN, and quality is stale; neither is a fault."""
     there.set({"explain": {"outputs": [3, 1], "output": "probabilities", "n_images": 5}})
     there.repro("explain")
     assert np.isnan(np.load("data/shap/group_means.npy")).any()

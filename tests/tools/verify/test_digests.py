@@ -1,4 +1,4 @@
-"""A run that proves itself, and faults that DVC does not notice."""
+"""Digests of a sound run, and damage that DVC does not notice."""
 
 import json
 import re
@@ -15,13 +15,13 @@ from tests.conftest import Project
 from tests.damage import flip
 from tools.verify.__main__ import main
 from tools.verify.digests import check_digests
-from tools.verify.records import cache_folder, read_lock, read_records
+from tools.verify.records import open_repo, read_records
 
 VERIFY = ("python", "-m", "tools.verify")
 
 
 def faults() -> list[str]:
-    """The lines about what is not right, without the line that counts them."""
+    """The lines about faults, without the line that counts them."""
     with pytest.raises(UserError) as error:
         main([])
     first, *lines = str(error.value).splitlines()
@@ -34,14 +34,15 @@ def files_of(*folders: str) -> list[Path]:
 
 
 def cached(output: str) -> Path:
-    """The file of the cache that holds an output, of a folder its manifest."""
-    records = read_records(read_lock())
+    """The cache's copy of an output; a folder's manifest."""
+    with open_repo() as repo:
+        records = read_records(repo)
     (digest,) = [record.digest for record in records if str(record.path) == output]
     return Path(".dvc/cache/files/md5", digest[:2], digest[2:])
 
 
 def cached_file(folder: str, name: str) -> Path:
-    """The file of the cache that holds a file of an output."""
+    """The cache's copy of a file in an output folder."""
     manifest = json.loads(cached(folder).read_bytes())
     (digest,) = [item["md5"] for item in manifest if item["relpath"] == name]
     return Path(".dvc/cache/files/md5", digest[:2], digest[2:])
@@ -49,8 +50,8 @@ def cached_file(folder: str, name: str) -> Path:
 
 def test_a_sound_run(ran_project: Project) -> None:
     printed = ran_project.succeed(*VERIFY)
-    assert "are as recorded" in printed
-    checked = re.search(r"arrays fit each other and are finite: (.*)", printed)
+    assert "have their recorded digests" in printed
+    checked = re.search(r"arrays are finite and consistent: (.*)", printed)
     assert checked is not None
     folders = "prepared model predictions shap portable quality"
     assert checked[1].split(", ") == [f"data/{name}" for name in folders.split()]
@@ -61,11 +62,11 @@ def test_a_sound_run(ran_project: Project) -> None:
         metrics["additivity_error_log10"], abs=0.03
     )
     assert "stale" not in printed
-    assert "not here" not in printed
+    assert "missing" not in printed
 
 
-def test_a_bit_in_any_result_is_named(there: Project) -> None:
-    """In every file, each of the size and time that it had, so that DVC sees nothing."""
+def test_a_flipped_bit_in_any_result_is_reported(there: Project) -> None:
+    """All files keep their sizes and times, so that DVC notices nothing."""
     outputs = [file for file in files_of("data", "plots", "metrics") if "embedded" not in str(file)]
     assert len(outputs) > 50
     for damage in (lambda _: None, flip):
@@ -77,9 +78,8 @@ def test_a_bit_in_any_result_is_named(there: Project) -> None:
     assert all(re.search(r"MD5 is \w{32}, expected \w{32}; remove it, then", it) for it in lines)
 
 
-def test_each_bit_alone(there: Project) -> None:
-    """One file of every kind, one after the other, at another bit: that file and no other."""
-    cache = cache_folder()
+def test_a_single_flipped_bit_is_reported_alone(there: Project) -> None:
+    """One file of each kind in turn, each at another bit: only that file is reported."""
     for bit, file in enumerate(
         (
             "data/raw/dataset.json",
@@ -93,13 +93,14 @@ def test_each_bit_alone(there: Project) -> None:
         )
     ):
         flip(Path(file), bit)
-        (line,) = check_digests(read_records(read_lock()), cache).damage
+        with open_repo() as repo:
+            (line,) = check_digests(read_records(repo), repo).damage
         assert line.startswith(f"{file}: ")
         flip(Path(file), bit)
 
 
 @pytest.mark.usefixtures("there")
-def test_a_bit_in_any_file_of_the_cache_is_named() -> None:
+def test_a_flipped_bit_in_any_cache_file_is_reported() -> None:
     objects = files_of(".dvc/cache/files", ".dvc/cache/runs")
     assert len(objects) > 60
     for file in objects:
@@ -109,8 +110,8 @@ def test_a_bit_in_any_file_of_the_cache_is_named() -> None:
     assert all("its name; remove it" in line for line in lines)
 
 
-def test_what_the_message_says_brings_results_back(there: Project) -> None:
-    """A file of a folder, a file of its own, and one that Git has."""
+def test_the_suggested_commands_restore_results(there: Project) -> None:
+    """A file in a folder, a single file, and one tracked by Git."""
     files = ("data/shap/values.npy", "plots/explorer.html", "metrics/explain.json")
     contents = [Path(file).read_bytes() for file in files]
     for file in files:
@@ -125,8 +126,8 @@ def test_what_the_message_says_brings_results_back(there: Project) -> None:
     main([])
 
 
-def test_what_the_message_says_brings_a_file_of_the_cache_back(there: Project) -> None:
-    """From the result, which is right."""
+def test_the_suggested_command_restores_a_cache_file(there: Project) -> None:
+    """DVC restores it from the result, which is sound."""
     file = cached("plots/classes.csv")
     content = file.read_bytes()
     flip(file)
@@ -140,7 +141,7 @@ def test_what_the_message_says_brings_a_file_of_the_cache_back(there: Project) -
 
 
 @pytest.mark.slow
-def test_what_the_message_says_brings_a_manifest_back(there: Project) -> None:
+def test_the_suggested_command_restores_a_manifest(there: Project) -> None:
     file = cached("data/shap")
     content = file.read_bytes()
     flip(file)
@@ -152,15 +153,15 @@ def test_what_the_message_says_brings_a_manifest_back(there: Project) -> None:
 
 
 @pytest.mark.slow
-def test_a_result_and_its_only_copy_are_made_anew(there: Project) -> None:
-    """Both wrong, as after a pull from a damaged remote: removed, DVC runs the stage again."""
+def test_a_result_and_its_only_copy_are_recomputed(there: Project) -> None:
+    """Both are damaged, as after a pull from a damaged remote; DVC runs the stage again."""
     result, copy_of_it = Path("plots/classes.csv"), cached("plots/classes.csv")
     content = result.read_bytes()
     for file in (result, copy_of_it):
         flip(file)
-    copy_fault, result_fault = faults()
-    assert copy_fault.startswith(f"{copy_of_it}: MD5 is")
-    assert re.search(rf"remove it and {copy_of_it}, then dvc pull, or dvc repro$", result_fault)
+    copy_line, result_line = faults()
+    assert copy_line.startswith(f"{copy_of_it}: MD5 is")
+    assert re.search(rf"remove it and {copy_of_it}, then dvc pull, or dvc repro$", result_line)
     result.unlink()
     copy_of_it.unlink()
     assert there.repro()["report"] == "ran"
@@ -169,40 +170,40 @@ def test_a_result_and_its_only_copy_are_made_anew(there: Project) -> None:
 
 
 @pytest.mark.usefixtures("there")
-def test_files_that_a_folder_lacks_and_has_too_many() -> None:
+def test_missing_and_extra_files_of_a_folder_are_reported() -> None:
     Path("data/shap/labels.npy").rename("data/shap/labels2.npy")
     lost, extra = faults()
     assert re.match(r"data/shap/labels\.npy: no such file, expected MD5 \w{32}; dvc checkout", lost)
-    assert extra == "data/shap/labels2.npy: a file of data/shap that is not recorded; remove it"
+    assert extra == "data/shap/labels2.npy: data/shap has no record of this file; remove it"
 
 
 @pytest.mark.usefixtures("there")
-def test_without_the_manifest_the_folder_is_named() -> None:
+def test_without_the_manifest_the_folder_is_reported() -> None:
     cached("data/shap").unlink()
     flip(Path("data/shap/values.npy"))
     (line,) = faults()
     assert re.match(r"data/shap: MD5 of its 14 files is \w{32}\.dir, expected \w{32}\.dir; ", line)
-    assert "which of them differs cannot be told" in line
+    assert "which file differs is unknown" in line
 
 
-def test_what_was_never_fetched_is_no_fault(fresh_project: Project) -> None:
+def test_results_never_fetched_are_no_fault(fresh_project: Project) -> None:
     printed = fresh_project.succeed(*VERIFY)
-    assert re.search(r"not here, and not checked: .*data/shap, .*dvc pull fetches it", printed)
+    assert re.search(r"missing, not checked: .*data/shap, .*dvc pull fetches them", printed)
     assert "arrays" not in printed
 
 
 @pytest.mark.usefixtures("there")
-def test_some_results_alone(capsys: pytest.CaptureFixture[str]) -> None:
-    """As after `dvc pull explain`: arrays are compared with what is there."""
+def test_a_subset_of_the_results(capsys: pytest.CaptureFixture[str]) -> None:
+    """As after `dvc pull explain`: arrays are compared with those present."""
     for name in ("prepared", "model", "predictions", "quality", "raw"):
         shutil.rmtree(f"data/{name}")
     shutil.rmtree(".dvc/cache")
     main([])
     printed = capsys.readouterr().out
-    assert "arrays fit each other and are finite: data/shap, data/portable\n" in printed
+    assert "arrays are finite and consistent: data/shap, data/portable\n" in printed
 
 
-def test_data_that_was_added(there: Project) -> None:
+def test_added_data(there: Project) -> None:
     """Under names that JSON escapes, in DVC's order."""
     folder = Path("data/own")
     for name in ("ä ö.txt", "b/ü.txt", "b.txt", "B.txt", "b/a/€.txt", 'q"uote'):
@@ -218,15 +219,15 @@ def test_data_that_was_added(there: Project) -> None:
 
 
 @pytest.mark.usefixtures("there")
-def test_data_that_the_run_read() -> None:
+def test_input_data() -> None:
     flip(Path("data/embedded/mnist/t10k-labels-idx1-ubyte.xz"))
     (line,) = faults()
     assert re.match(r"data/embedded: MD5 of its \d+ files .*git checkout -- data/embedded", line)
 
 
 @pytest.mark.usefixtures("there")
-def test_a_lock_that_git_has_merged(capsys: pytest.CaptureFixture[str]) -> None:
-    """One branch's explain beside another's evaluate: no conflict, and no run that was made."""
+def test_a_merged_lock_makes_a_stage_stale(capsys: pytest.CaptureFixture[str]) -> None:
+    """One branch's explain with another's evaluate: no conflict, but no real run either."""
     lock = Path("dvc.lock")
     content = yaml.safe_load(lock.read_text())
     for item in content["stages"]["explain"]["deps"]:
@@ -245,12 +246,10 @@ def test_before_the_first_run() -> None:
 
 
 @pytest.mark.usefixtures("there")
-def test_a_bit_in_a_key_of_the_lock() -> None:
+def test_a_flipped_bit_in_a_key_of_the_lock() -> None:
     lock = Path("dvc.lock")
     lock.write_text(lock.read_text().replace("md5: ", "md4: ", 1))
-    with pytest.raises(
-        UserError, match=r"^dvc\.lock: not as DVC writes it \(KeyError\('md5'\)\); "
-    ):
+    with pytest.raises(UserError, match=r"dvc\.lock' .* git checkout -- dvc\.lock restores"):
         main([])
 
 
