@@ -1,4 +1,4 @@
-"""The stage train: what it starts from, and what it writes."""
+"""Stage train: initial weights and outputs."""
 
 import json
 import re
@@ -93,7 +93,7 @@ def test_training_starts_from_weights_in_a_file(prepared: Path) -> None:
 
 
 def test_only_the_first_rank_writes(prepared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without an epoch too; else they would write one file at the same time."""
+    """Also without training. Otherwise ranks would write to the same file at the same time."""
     (prepared / "weights").mkdir()
     body = build_network("single_conv", INFO, {})[1].state_dict()
     save_file(body, prepared / "weights/own.safetensors")

@@ -1,4 +1,4 @@
-"""Work that processes take from a folder, whichever of them end early."""
+"""Processes share work through a folder, even if some are killed."""
 
 from itertools import chain
 from pathlib import Path
@@ -19,7 +19,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_every_image_is_in_exactly_one_shard(n_images: int, tmp_path: Path) -> None:
     rows = [range(n_images)[shard.rows] for shard in shards_of(n_images, tmp_path)]
     assert list(chain.from_iterable(rows)) == list(range(n_images))
-    assert all(len(some) <= 4 for some in rows)
+    assert all(len(indices) <= 4 for indices in rows)
 
 
 @pytest.mark.usefixtures("small")
@@ -64,7 +64,7 @@ def test_the_first_process_to_finish_a_shard_wins(tmp_path: Path) -> None:
 def test_a_folder_hidden_by_a_network_file_system_cache_is_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """NFS remembers for some seconds that another host's folder was not there; renaming knows."""
+    """For some seconds, NFS caches that another host's folder is missing; renaming still finds it."""
     (shard,) = shards_of(4, tmp_path)
     with new_shard(shard) as fast:
         (fast / "values").write_text("fast")
@@ -87,8 +87,8 @@ def test_repeating_a_shard_stops_once_another_process_finishes_it(tmp_path: Path
     (shard,) = shards_of(4, tmp_path)
     seen = []
     with new_shard(shard):
-        for part in until_finished(shard, range(3)):
-            seen.append(part)
+        for piece in until_finished(shard, range(3)):
+            seen.append(piece)
             with new_shard(shard) as fast:
                 (fast / "values").write_text("fast")
     assert seen == [0]
@@ -100,7 +100,7 @@ def test_repeating_a_shard_stops_once_another_process_finishes_it(tmp_path: Path
     ("n_images", "n_shards"), [(1, 1), (32, 1), (100, 4), (10_000, 16), (10**6, 977)]
 )
 def test_few_images_are_cut_into_shards_too(n_images: int, n_shards: int, tmp_path: Path) -> None:
-    """So that several processes have something to do each."""
+    """So that each of several processes gets some."""
     assert len(shards_of(n_images, tmp_path)) == n_shards
 
 

@@ -1,4 +1,4 @@
-"""Random augmentation of training images: what it may do, and what it leaves."""
+"""Random augmentation of training images: limits and invariants."""
 
 import math
 from typing import get_args

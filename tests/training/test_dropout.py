@@ -1,4 +1,4 @@
-"""Our dropout is torch's in all but which features it draws."""
+"""Our dropout equals torch's except for which features it draws."""
 
 import math
 
@@ -26,7 +26,7 @@ def dropped(features: Tensor, p: float, seed: int = 0) -> Tensor:
 
 
 def assert_share(share: float, expected: float, n: int = N) -> None:
-    """Within five standard errors of a binomial share."""
+    """The share is within five standard errors of a binomial share."""
     assert share == pytest.approx(expected, abs=5 * math.sqrt(expected * (1 - expected) / n))
 
 

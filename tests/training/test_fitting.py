@@ -1,4 +1,4 @@
-"""The training loop, held against the usual one."""
+"""The training loop, compared with a literal one."""
 
 import itertools
 
@@ -22,7 +22,7 @@ INFO = DatasetInfo("mnist", tuple("0123456789"), 1, (28, 28), (0.1307,), (0.3081
 
 @pytest.fixture
 def images() -> DeviceSplit:
-    """Two classes that differ in which half is bright."""
+    """Images of two classes: the upper half is brighter in one of them."""
     generator = torch.Generator().manual_seed(0)
     pixels = torch.randint(0, 100, (200, 1, 28, 28), dtype=torch.uint8, generator=generator)
     labels = torch.arange(200) % 2
@@ -33,14 +33,14 @@ def images() -> DeviceSplit:
 def trained(
     network: nn.Module, train: DeviceSplit, validation: DeviceSplit, options: Train, seed: int = 0
 ) -> pd.DataFrame:
-    """Train a network; the history."""
+    """Train a network and return the history."""
     training = Training(network, options, len(train.labels), seed)
     assert len(list(fit(training, train, validation))) == options.epochs
     return training.history()
 
 
 def literal_training(network: nn.Module, images: DeviceSplit, options: Train, seed: int) -> None:
-    """The usual loop, written down once more, without dropout and progress bars."""
+    """The usual loop, in its simplest form, without dropout and progress bars."""
     optimizer = torch.optim.SGD(network.parameters(), options.learning_rate, options.momentum)
     generator = torch.Generator().manual_seed(seed)
     for _ in range(options.epochs):
@@ -81,7 +81,7 @@ def test_weights_of_the_best_epoch_are_kept(images: DeviceSplit) -> None:
     upside_down = DeviceSplit(images.images, 1 - images.labels)
     torch.manual_seed(0)
     network = build_network("lenet", INFO, {})
-    slow = options(epochs=6, learning_rate=0.01, keep="best")  # whatever dropout draws, it learns
+    slow = options(epochs=6, learning_rate=0.01, keep="best")  # learns for any draws of dropout
     history = trained(network, images, upside_down, slow)
     best = history["validation_loss"].min()
     assert best < history["validation_loss"].iloc[-1]
@@ -124,13 +124,16 @@ def test_a_loss_that_is_not_finite_stops_training(images: DeviceSplit) -> None:
 
 
 def still_network() -> nn.Module:
-    """One that computes the same in training; at this rate float32 does not move its weights."""
+    """A network that computes the same in training mode.
+
+    At the learning rate below, its float32 weights do not change.
+    """
     torch.manual_seed(0)
     return nn.Sequential(nn.Flatten(), nn.Linear(28 * 28, 2)).requires_grad_()
 
 
 def test_the_score_of_an_epoch_is_the_mean_over_its_images(images: DeviceSplit) -> None:
-    """Also where the last batch is smaller, of 200 images one of 8."""
+    """Also if the last batch is smaller: of 200 images, it has 8."""
     network = still_network()
     images = DeviceSplit(images.images.float() / 255, images.labels)
     history = trained(network, images, images, options(epochs=1, learning_rate=1e-30))

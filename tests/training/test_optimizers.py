@@ -1,4 +1,4 @@
-"""The optimiser, and the learning rate over the steps of a run."""
+"""The optimiser, and its learning rate over the steps of a run."""
 
 import pytest
 from torch import nn, optim

@@ -1,4 +1,4 @@
-"""Weights from a file: read under either kind of name, and each misfit told before training."""
+"""Weights from a file: names with and without prefix, and misfits reported before training."""
 
 import shlex
 import subprocess
@@ -38,14 +38,14 @@ def resnet18(channels: int = 3, n_classes: int = 4) -> nn.Module:
 
 @pytest.fixture
 def here(here: Path) -> Path:
-    """A folder with room for weights."""
+    """A folder with a subfolder for weights."""
     (here / "weights").mkdir()
     return here
 
 
 @pytest.fixture
 def published(here: Path) -> nn.Module:
-    """A network of torchvision for five classes, saved as it is published."""
+    """A network of torchvision for five classes, saved under its published names."""
     torch.manual_seed(1)
     network = torchvision.models.resnet18(num_classes=5)
     save_file(network.state_dict(), here / FILE)
@@ -53,14 +53,14 @@ def published(here: Path) -> nn.Module:
 
 
 def rewrite(**entries: Tensor) -> None:
-    """Change entries of the file, here with `__` for each dot."""
+    """Change entries of the file; `__` stands for a dot in their names."""
     changed = {name.replace("__", "."): tensor for name, tensor in entries.items()}
     save_file(load_file(FILE) | changed, FILE)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_published_weights_give_the_authors_outputs(published: nn.Module, channels: int) -> None:
-    """The oracle is torchvision's own way: scale to [0, 1], normalise, run."""
+    """Compared with torchvision: scale to [0, 1], normalise, run."""
     network = resnet18(channels, n_classes=5)
     load_weights(network, FILE, [])
     images = torch.randint(0, 256, (2, channels, 32, 32), dtype=torch.uint8)
@@ -73,7 +73,7 @@ def test_published_weights_give_the_authors_outputs(published: nn.Module, channe
 @pytest.mark.parametrize("used_on", [1, 3])
 @pytest.mark.usefixtures("here")
 def test_weights_from_our_own_checkpoint(trained_on: int, used_on: int) -> None:
-    """Whatever its first layer did, and whether it saw grey images in colour."""
+    """For any first layer, and whether grey images were repeated in three channels or not."""
     torch.manual_seed(2)
     own = resnet18(trained_on)
     save_file(own.state_dict(), FILE)

@@ -1,4 +1,4 @@
-"""What a user is told who runs out of memory."""
+"""Messages when memory runs out."""
 
 import importlib
 import subprocess
@@ -39,22 +39,22 @@ def test_a_wrapped_out_of_memory_error_is_recognised() -> None:
 
 
 @pytest.mark.parametrize(
-    ("stage", "told", "not_told"),
+    ("stage", "named", "not_named"),
     [
         ("train", "train.batch_size", "explain."),
         ("explain", "explain.n_background", "train."),
         ("preprocess", "preprocess.image_size", "train."),
     ],
 )
-def test_the_advice_names_parameters_of_the_stage(stage: str, told: str, not_told: str) -> None:
+def test_the_advice_names_parameters_of_the_stage(stage: str, named: str, not_named: str) -> None:
     message = out_of_memory_message(
         MemoryError(), importlib.import_module(f"stages.{stage}").NEEDS_LESS
     )
-    assert told in message
-    assert not_told not in message
+    assert named in message
+    assert not_named not in message
 
 
-# Runs a stage that gets few more bytes than its libraries have taken.
+# Runs a stage with little more memory than its libraries use.
 LIMITED = """
 import resource, sys
 from pathlib import Path
@@ -69,7 +69,7 @@ run_stage({stage}.main, {stage}.Params, {stage}.NEEDS_LESS)
 
 
 @pytest.mark.parametrize(
-    ("stage", "told"),
+    ("stage", "named"),
     [
         pytest.param("download", "data.source", marks=pytest.mark.slow),
         pytest.param("preprocess", "preprocess.limit", marks=pytest.mark.slow),
@@ -78,10 +78,10 @@ run_stage({stage}.main, {stage}.Params, {stage}.NEEDS_LESS)
         pytest.param("evaluate", "preprocess.image_size", marks=pytest.mark.slow),
         ("explain", "explain.n_background"),
         pytest.param("quality", "explain.n_images", marks=pytest.mark.slow),
-        # Not report: for so few images it needs so little that OpenBLAS fails first, and exits.
+        # Not report: for so few images it needs so little that OpenBLAS fails first and exits.
     ],
 )
-def test_a_stage_that_runs_out_of_memory(project: Project, stage: str, told: str) -> None:
+def test_a_stage_that_runs_out_of_memory(project: Project, stage: str, named: str) -> None:
     code = LIMITED.format(stage=stage)
     result = subprocess.run(
         ["python", "-c", code],
@@ -90,13 +90,13 @@ def test_a_stage_that_runs_out_of_memory(project: Project, stage: str, told: str
         capture_output=True,
         text=True,
     )
-    assert_refused(result, rf"error: not enough memory .*{told}")
+    assert_refused(result, rf"error: not enough memory .*{named}")
     assert unfinished(project) == []
 
 
 @pytest.mark.parametrize("mb", [60, 300, 1000])
 def test_too_little_memory_to_load_the_libraries(project: Project, mb: int) -> None:
-    """Each fails in words of its own, and pandas hides the failure of another."""
+    """Each library fails with another message, and pandas hides the error of another library."""
     result = project.run("sh", "-c", f"ulimit -v {mb}000; exec python -m stages.train")
     assert_refused(result, r"^error: not enough memory to load the libraries; free some$")
 
@@ -114,7 +114,7 @@ def test_images_larger_than_memory_are_rejected_first(project: Project) -> None:
 def test_more_than_the_free_memory_is_rejected() -> None:
     free = free_memory()
     if free is None:
-        pytest.skip("this system does not say how much memory is free")
+        pytest.skip("this system does not report its free memory")
     require_free_memory(free // 2, "some images")
     with pytest.raises(MemoryError, match=r"some images need .* GiB, and .* GiB are free"):
         require_free_memory(2 * free, "some images")
@@ -129,7 +129,7 @@ def test_the_message_quotes_the_first_line_of_the_error() -> None:
 def test_free_memory_respects_the_limit_of_a_container(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """But for copies of files, which fill a container once it has read enough of them."""
+    """Cached files do not count; they fill a container once it has read enough files."""
     monkeypatch.setattr(memory, "_CONTAINER", tmp_path)
     assert free_memory() != 300
     (tmp_path / "memory.max").write_text("max\n")

@@ -1,4 +1,4 @@
-"""Arrays on disk: the bytes of NumPy's own, and nothing left behind."""
+"""Arrays on disk: the same bytes as NumPy writes, and no files left behind."""
 
 import errno
 from collections.abc import Iterator
@@ -23,10 +23,10 @@ ARRAYS = {
 def test_appended_rows_give_the_same_bytes_as_numpy_save(name: str, tmp_path: Path) -> None:
     array = ARRAYS[name]
     np.save(tmp_path / "whole.npy", array)
-    with new_npy(tmp_path / "parts.npy", len(array)) as append:
-        for part in np.array_split(array, 3):
-            append(part)
-    assert (tmp_path / "parts.npy").read_bytes() == (tmp_path / "whole.npy").read_bytes()
+    with new_npy(tmp_path / "appended.npy", len(array)) as append:
+        for rows in np.array_split(array, 3):
+            append(rows)
+    assert (tmp_path / "appended.npy").read_bytes() == (tmp_path / "whole.npy").read_bytes()
 
 
 def test_loaded_arrays_are_mapped_and_writable(tmp_path: Path) -> None:
@@ -47,18 +47,18 @@ def test_arrays_are_concatenated_in_an_unnamed_file(name: str, here: Path) -> No
 
 
 def test_a_full_disk_is_reported(here: Path) -> None:
-    (here / "data").symlink_to("/proc/self")  # where nothing can be created
+    (here / "data").symlink_to("/proc/self")  # no files can be created there
     with pytest.raises(UserError, match=r"data: cannot be written: .*; free some space"):
         concatenate_on_disk([np.zeros(3)])
 
 
 def test_computation_errors_are_not_reported_as_a_full_disk(here: Path) -> None:
-    def parts() -> Iterator[NDArray[np.float64]]:
+    def arrays() -> Iterator[NDArray[np.float64]]:
         yield np.zeros(3)
         raise FileNotFoundError(errno.ENOENT, "no such file", "data/prepared/images.npy")
 
     with pytest.raises(FileNotFoundError):
-        concatenate_on_disk(parts())
+        concatenate_on_disk(arrays())
 
 
 def test_out_of_memory_is_not_reported_as_a_full_disk(here: Path) -> None:

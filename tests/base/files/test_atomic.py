@@ -1,4 +1,4 @@
-"""Results are whole or not there."""
+"""Results are written completely or not at all."""
 
 import os
 import shutil
@@ -34,15 +34,15 @@ def test_new_content_is_flushed_before_it_is_renamed(
     path, fsync = tmp_path / "out", os.fsync
     flushed: list[tuple[int, bool]] = []
 
-    def noting(descriptor: int) -> None:
+    def recording(descriptor: int) -> None:
         flushed.append((os.fstat(descriptor).st_ino, path.exists()))
         fsync(descriptor)
 
-    monkeypatch.setattr("os.fsync", noting)
+    monkeypatch.setattr("os.fsync", recording)
     for write in (write_folder, write_file):
         write(path)
         new = {file.stat().st_ino for file in (path, *path.rglob("*"))}
-        assert {number for number, in_place in flushed if not in_place} == new
+        assert {inode for inode, renamed in flushed if not renamed} == new
         assert flushed[-1] == (tmp_path.stat().st_ino, True)
         flushed.clear()
         shutil.rmtree(path) if path.is_dir() else path.unlink()

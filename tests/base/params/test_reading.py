@@ -1,4 +1,4 @@
-"""Every error in params.yaml: named, all at once, with a way out."""
+"""Errors in params.yaml are reported all at once, each with a way to fix it."""
 
 from pathlib import Path
 from typing import Any

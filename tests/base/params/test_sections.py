@@ -1,4 +1,4 @@
-"""Options of a plug-in: what its function takes, and nothing else."""
+"""Options of a plug-in: what its function accepts, and nothing else."""
 
 from typing import Annotated, Any
 
@@ -18,7 +18,7 @@ class Chosen(Section):
 def build_with_options(
     channels: int, image_size: int, n_classes: int, width: int = 3, *, names: list[str], rate: float
 ) -> None:
-    """Options are what has a default or goes by keyword alone."""
+    """Options are parameters with a default, and keyword-only parameters."""
 
 
 def test_every_wrong_option_is_reported() -> None:
@@ -33,7 +33,7 @@ def test_every_wrong_option_is_reported() -> None:
 
 
 def unreadable(channels: int, *, width: "Unknown" = 3) -> None:  # noqa: F821
-    """An annotation that names nothing."""
+    """Has an annotation with an unknown name."""
 
 
 def test_an_unreadable_signature_is_reported_with_its_file(

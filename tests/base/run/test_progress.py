@@ -1,4 +1,4 @@
-"""Where a stage keeps finished work: what gives it another folder, and what becomes of old ones."""
+"""Saved progress of a stage: what changes its folder, and when old folders are removed."""
 
 import subprocess
 from pathlib import Path
@@ -41,7 +41,7 @@ def test_the_same_inputs_find_saved_progress(here: Path) -> None:
         "data/prepared/train_images.npy",
         "data/prepared/more.npy",
         "stages/training/fitting.py",
-        "stages/architectures/own.py",  # the chosen one
+        "stages/architectures/own.py",  # chosen in params.yaml
     ],
 )
 def test_another_input_starts_again_and_removes_saved_progress(here: Path, file: str) -> None:

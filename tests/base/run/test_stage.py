@@ -1,4 +1,4 @@
-"""How a stage ends: with its results, or with one message and exit code 1."""
+"""A stage ends with its results, or with one message and exit code 1."""
 
 import sys
 from pathlib import Path
@@ -26,14 +26,14 @@ def in_the_root(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def ended_by(error: BaseException) -> str:
-    """The message that a stage ends with whose `main` raises this."""
+    """The message of a stage whose `main` raises this error."""
 
     def main(_: Params) -> NoReturn:
         raise error
 
     with pytest.raises(SystemExit) as caught:
         stage.run_stage(main, Params, "a smaller train.batch_size")
-    assert isinstance(caught.value.code, str)  # printed, and the exit code is 1
+    assert isinstance(caught.value.code, str)  # Python prints it, and exits with 1
     return caught.value.code
 
 
@@ -103,7 +103,7 @@ def test_editing_parameters_during_a_run_stops_it(monkeypatch: pytest.MonkeyPatc
 def test_editing_code_during_a_run_stops_it(
     monkeypatch: pytest.MonkeyPatch, change: str, name: str
 ) -> None:
-    """Only code that is loaded counts, and what lies in the folder `page` beside it."""
+    """Only loaded code counts, and files in a folder `page` next to it."""
     loaded, unloaded = ROOT / "stages" / name, ROOT / "stages/README.md"
 
     def main(_: Params) -> None:

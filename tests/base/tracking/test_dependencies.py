@@ -1,4 +1,4 @@
-"""Which local code of a stage DVC does not watch; the real stages are in test_told_early."""
+"""Local code of a stage that DVC does not track; for the real stages, see test_told_early."""
 
 import sys
 from pathlib import Path
@@ -24,7 +24,7 @@ stages:
 
 @pytest.fixture
 def root(here: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A repository, in whose stage train this process seems to be."""
+    """A repository in which this process seems to run stage train."""
     (here / "dvc.yaml").write_text(DVC)
     (here / "params.yaml").write_text("model: {architecture: lenet}")
     for folder in ("stages/base", "stages/architectures"):
@@ -36,7 +36,7 @@ def root(here: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def load(root: Path, monkeypatch: pytest.MonkeyPatch, name: str, content: str = "x = 1") -> None:
-    """Have a file of the repository loaded."""
+    """Pretend that a file of the repository was imported."""
     file = root / name
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(content)
@@ -48,9 +48,9 @@ def load(root: Path, monkeypatch: pytest.MonkeyPatch, name: str, content: str = 
 @pytest.mark.parametrize(
     ("name", "content"),
     [
-        ("stages/base/files/atomic.py", "x = 1"),  # in a folder that is watched
-        ("stages/architectures/lenet.py", "x = 1"),  # by the parameter that names it
-        ("stages/architectures/__init__.py", '"""A docstring alone."""'),
+        ("stages/base/files/atomic.py", "x = 1"),  # in a tracked folder
+        ("stages/architectures/lenet.py", "x = 1"),  # named by a parameter
+        ("stages/architectures/__init__.py", '"""Only a docstring."""'),
     ],
 )
 def test_code_that_dvc_tracks_passes(
@@ -66,7 +66,7 @@ def test_code_that_dvc_tracks_passes(
     [
         ("stages/own.py", "x = 1"),
         ("stages/own.py", '"""With a docstring."""\nx = 1'),
-        ("stages/architectures/convnet.py", "print()"),  # the parameter names another
+        ("stages/architectures/convnet.py", "print()"),  # the parameter names another file
         ("own.so", '"compiled"'),
     ],
 )

@@ -1,4 +1,4 @@
-"""What an experiment beside the workspace lacks, and how it gets there."""
+"""Files that an experiment lacks, and how to include them."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from tests.conftest import run_stages
 
 @pytest.fixture
 def workspace(here: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A workspace that `here` would be a copy of."""
+    """A workspace of which `here` is a copy."""
     return tmp_path_factory.mktemp("workspace")
 
 
