@@ -1,4 +1,4 @@
-"""Errors as a user meets them: a message, exit code 1, no traceback, nothing half-written."""
+"""Errors as a user sees them: a message, exit code 1, no traceback, no incomplete files."""
 
 import re
 import subprocess
@@ -104,7 +104,7 @@ def test_a_missing_archive_is_reported(project: Project) -> None:
 
 
 def test_the_suggested_command_restores_only_a_missing_line(project: Project) -> None:
-    """The message's command asks for each edit; the others stay."""
+    """The command in the message asks about each edit; other edits stay."""
     params = project.root / "params.yaml"
     committed = params.read_text()
     project.set({"seed": 5})
@@ -204,7 +204,7 @@ def test_errors_in_a_plugin_are_reported(
     keys = {"architectures": "model.architecture", "datasets": "data.dataset"}
     project.set({keys.get(plugin.split("/")[0], "explain.method"): "own"})
     if "BatchNorm" in content:
-        project.set({"train.batch_size": 77})  # 540 images are seven such batches and one image
+        project.set({"train.batch_size": 77})  # 540 images make seven such batches and one image
     if stage == "check":
         project.set({"model.options": {"width": 3}})
     assert_refused(project.stage(stage), message)

@@ -1,4 +1,4 @@
-"""Explaining in shards: any sizes, threads, processes and deaths give the same bytes."""
+"""Explaining in shards: any sizes, threads, processes and kills give the same bytes."""
 
 import hashlib
 import os
@@ -17,7 +17,7 @@ SIZE = "SHARD_SIZE = 1024"
 
 @pytest.fixture(scope="module")
 def explained(ran_project: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """64 images are explained, by one process with one thread, in two shards."""
+    """A project with 64 explained images: one process, one thread, two shards."""
     project = copy(ran_project, tmp_path_factory.mktemp("explained") / "clone")
     project.set({"explain.n_images": N_IMAGES})
     result = project.run("python", "-m", "stages.explain", OMP_NUM_THREADS="1")
@@ -105,7 +105,7 @@ def process_of_rank(launcher: int, rank: int) -> int:
 
 
 def slowed(project: Project) -> None:
-    """So that there is time to kill it: shards of one slice, and many of them."""
+    """Slow explain down, so that there is time to kill it: many shards of one slice."""
     set_shard_size(project, 8)
     source = project.root / "stages/explainers/deep.py"
     source.write_text(

@@ -51,9 +51,9 @@ def test_curves_and_checkpoint(prepared: Path, capsys: pytest.CaptureFixture[str
     assert (parameters["data"], parameters["train"]["epochs"]) == ({"dataset": "own"}, 3)
     weights = load_file(prepared / "data/model/weights.safetensors")
     count = sum(w.numel() for n, w in weights.items() if n not in ("0.mean", "0.scale"))
-    said = capsys.readouterr().out
-    assert f"single_conv: {count:,} parameters on cpu" in said
-    assert re.search(r"^trained 3 epochs in \d+\.\d s$", said, re.MULTILINE)
+    printed = capsys.readouterr().out
+    assert f"single_conv: {count:,} parameters on cpu" in printed
+    assert re.search(r"^trained 3 epochs in \d+\.\d s$", printed, re.MULTILINE)
 
 
 def test_the_first_layer_standardises_as_configured(prepared: Path) -> None:

@@ -1,4 +1,4 @@
-"""Every network of stages/architectures, for every form of images."""
+"""Every network in stages/architectures, for every form of images."""
 
 import sys
 from collections import Counter
@@ -21,12 +21,12 @@ from stages.networks.checkpoint import Checkpoint, load_checkpoint, save_checkpo
 from stages.networks.predict import predict
 
 ARCHITECTURES = plugin_names("architectures")
-# By hand: two 3×3 convolutions and halvings need ((10 - 2) / 2 - 2) / 2 = 1, two of 5×5 need
+# By hand: two 3×3 convolutions with halvings need ((10 - 2) / 2 - 2) / 2 = 1, two of 5×5 need
 # ((16 - 4) / 2 - 4) / 2 = 1, one of 3×3 needs (4 - 2) / 2 = 1.
 SMALLEST = {"convnet": 10, "lenet": 16, "single_conv": 4}
-# Of a library: one of its networks stands for all of them.
+# For libraries: one network stands for all of them.
 OPTIONS = {"timm": {"name": "test_resnet"}, "torchvision": {"name": "resnet18"}}
-# What shap.DeepExplainer is not additive on: attention, ReLU in place, modules used twice.
+# shap.DeepExplainer is not additive for these: attention, in-place ReLU, modules used twice.
 NOT_BY_SHAP = {"timm", "torchvision", "vit"}
 EXPLAINED = [(name, deep) for name in ARCHITECTURES]
 EXPLAINED += [(name, shap_deep) for name in ARCHITECTURES if name not in NOT_BY_SHAP]
@@ -111,9 +111,9 @@ def test_a_network_whose_output_is_not_a_tensor(monkeypatch: pytest.MonkeyPatch)
         build_network(use(monkeypatch, lambda *_: Two()), info(1, (28, 28), 10), {})
 
 
-@pytest.mark.parametrize(("largest", "told"), [(20, True), (19, False)])
+@pytest.mark.parametrize(("largest", "found"), [(20, True), (19, False)])
 def test_the_search_for_the_smallest_size_has_a_limit(
-    monkeypatch: pytest.MonkeyPatch, largest: int, told: bool
+    monkeypatch: pytest.MonkeyPatch, largest: int, found: bool
 ) -> None:
     def build(channels: int, image_size: tuple[int, int], n_classes: int) -> nn.Module:
         return nn.Sequential(
@@ -121,7 +121,7 @@ def test_the_search_for_the_smallest_size_has_a_limit(
         )
 
     monkeypatch.setattr(build_module, "_LARGEST_SIDE_PX", largest)
-    message = "smallest size that works is 20×20" if told else "does not work for images of 1×9×9"
+    message = "smallest size that works is 20×20" if found else "does not work for images of 1×9×9"
     with pytest.raises(UserError, match=message):
         build_network(use(monkeypatch, build), info(1, (9, 9), 10), {})
 
@@ -142,7 +142,7 @@ def test_options_are_restored_from_the_checkpoint(tmp_path: Any) -> None:
 
 
 def randomised(network: nn.Module) -> nn.Module:
-    """Statistics and offsets as after training, where a fresh network has 0 and 1."""
+    """The network with random statistics and offsets, as after training, instead of 0 and 1."""
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             for tensor in (module.running_mean, module.bias):
@@ -196,7 +196,7 @@ def test_resnet_is_traceable_and_uses_each_module_once() -> None:
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize(("name", "method"), EXPLAINED)
 def test_every_network_can_be_explained(name: str, method: Any, channels: int) -> None:
-    """What is attributed to the pixels adds up to what the outputs differ by."""
+    """Attributions of the pixels sum to the differences of the outputs."""
     torch.manual_seed(0)
     network = randomised(build_network(name, info(channels, (17, 16), 4), OPTIONS.get(name, {})))
     images = torch.rand(3, channels, 17, 16) * 255

@@ -1,4 +1,4 @@
-"""What a user sees: the worst files, given to stages that run as processes of their own."""
+"""What a user sees: stages run as separate processes on the worst files."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Networks as other people know them."""
+"""Networks compared with the tutorials and with torchvision."""
 
 import pytest
 import torch

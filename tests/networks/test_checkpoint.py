@@ -1,4 +1,4 @@
-"""A checkpoint is enough to rebuild the network."""
+"""A checkpoint is enough to rebuild its network."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Which device `auto` means."""
+"""Which device `auto` chooses."""
 
 import pytest
 

@@ -21,8 +21,8 @@ from tests.conftest import ROOT, environment
 
 from .in_ranks import train
 
-# 41 images in batches of 13 leave two for the last batch, too few for three ranks, and no batch size
-# is divisible by the number of ranks. In float64 only rounding differs, by a relative 1e-16, which
+# 41 images in batches of 13 leave two for the last batch, too few for three ranks, and the other
+# batches cannot be divided evenly. In float64 only rounding differs, by a relative 1e-16, which
 # eight steps through batch norm over few values may amplify, but not 10,000 times. In float32
 # rounding is 6e-8, and the network amplifies it little. A wrong slice of a batch would change the
 # loss by 4e-4, separate batch norms in each rank by 1e-1 (both were tried). Networks of libraries

@@ -64,7 +64,7 @@ def test_the_first_process_to_finish_a_shard_wins(tmp_path: Path) -> None:
 def test_a_folder_hidden_by_a_network_file_system_cache_is_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """For some seconds, NFS caches that another host's folder is missing; renaming still finds it."""
+    """NFS may cache for seconds that another host's folder is missing; renaming still finds it."""
     (shard,) = shards_of(4, tmp_path)
     with new_shard(shard) as fast:
         (fast / "values").write_text("fast")
