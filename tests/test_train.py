@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from stages import train
 from stages.artifacts.splits import DatasetInfo, Split, SplitName, save_splits
 from stages.networks.build import build_network
+from stages.training import learning
 from tests.conftest import run_stages
 
 INFO = DatasetInfo("Own", ("a", "b"), 1, (8, 9), (0.25,), (0.5,), {"data": {"dataset": "own"}})
@@ -98,7 +99,8 @@ def test_only_the_first_rank_writes(prepared: Path, monkeypatch: pytest.MonkeyPa
     body = build_network("single_conv", INFO, {})[1].state_dict()
     save_file(body, prepared / "weights/own.safetensors")
     for rank, n_files in ((1, 0), (0, 1)):
-        monkeypatch.setattr(train, "rank", lambda rank=rank: rank)
+        for module in (train, learning):
+            monkeypatch.setattr(module, "rank", lambda rank=rank: rank)
         run({"weights": "own.safetensors"}, epochs=0)
         for pattern in ("plots/training.csv*", "data/model*"):
             assert len(list(prepared.glob(pattern))) == n_files

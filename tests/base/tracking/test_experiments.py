@@ -54,7 +54,7 @@ def test_a_plugin_only_in_the_workspace_must_be_added(
     (workspace / "stages/architectures").mkdir(parents=True)
     (workspace / "stages/architectures/own.py").touch()
     with pytest.raises(
-        UserError, match=r"unknown network \(got 'own'\): stages/arch.*own\.py lies"
+        UserError, match=r"unknown network \(got 'own'\): stages/arch.*own\.py is in"
     ):
         run_stages({"data": {"source": "."}, "model": {"architecture": "own"}}, ())
 
