@@ -92,7 +92,7 @@ class Training:
         return pd.DataFrame(self.rows, columns=COLUMNS)
 
     def record(self, on_train: Score, on_validation: Score, rate: float) -> None:
-        """Add an epoch to the history, and keep its weights if they are the best to be kept."""
+        """Add an epoch to the history; with `keep: best`, keep its weights if they are the best."""
         self.rows.append((len(self.rows) + 1, *on_train, *on_validation, rate))
         if self.options.keep == "best" and on_validation.loss < self.best_loss:
             self.best_loss = on_validation.loss
@@ -112,7 +112,7 @@ def fit(training: Training, train: DeviceSplit, validation: DeviceSplit) -> Iter
         The number of each epoch, from 1, once it is over.
 
     Raises:
-        UserError: The loss is no longer finite, or a rank has no images and the network needs some.
+        UserError: The loss is no longer finite, or a rank has no images but the network needs them.
     """
     options, optimizer = training.options, training.optimizer
     done, per_epoch = len(training.rows), training.steps_an_epoch

@@ -122,11 +122,11 @@ def test_each_rank_draws_its_own_dropout(
 
 
 @pytest.mark.parametrize(
-    ("n_images", "n_validation", "refused"),
+    ("n_images", "n_validation", "rejected"),
     [(41, 9, True), (42, 9, False), (42, 2, True), (39, 3, False)],
 )
 def test_a_network_that_rejects_empty_batches(
-    n_images: int, n_validation: int, refused: bool, monkeypatch: pytest.MonkeyPatch
+    n_images: int, n_validation: int, rejected: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Reported before the first step if the last batch or the validation split has two images."""
     monkeypatch.setattr(ranks, "n_ranks", lambda: 3)
@@ -140,7 +140,7 @@ def test_a_network_that_rejects_empty_batches(
     words = (
         r"train\.batch_size: \d+ images in batches of 39 leave \d+ for the last batch, and the val"
     )
-    with pytest.raises(UserError, match=words) if refused else contextlib.nullcontext():
+    with pytest.raises(UserError, match=words) if rejected else contextlib.nullcontext():
         ranks.require_images_for_every_rank(Reshaping(), images, 39, n_validation)
 
 

@@ -49,7 +49,7 @@ def concatenate_on_disk(arrays: Iterable[NDArray[Any]]) -> NDArray[Any]:
         arrays: With at least one row in total, all rows of one dtype and shape.
 
     Raises:
-        UserError: The file cannot be written, say on a full disk.
+        UserError: The file cannot be written, for example on a full disk.
     """
     n_rows = 0
     with contextlib.ExitStack() as stack:

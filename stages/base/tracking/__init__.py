@@ -1,4 +1,4 @@
-"""What DVC and Git know of: a stage's dependencies, plug-in files, files missing in experiments.
+"""What DVC and Git track: a stage's dependencies, plug-in files, files missing in experiments.
 
 Imported where files are loaded by name: parameters, `networks`, `datasets` and `explainers`.
 """

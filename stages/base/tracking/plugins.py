@@ -35,7 +35,7 @@ def load_plugin(kind: str, name: str, functions: tuple[str, ...]) -> ModuleType:
 
     Raises:
         UserError: The file cannot be imported, lacks one of the functions, or imports a local file
-            that DVC does not track. A plug-in may raise its own, for a missing package say.
+            that DVC does not track. Plug-ins may raise their own, such as for a missing package.
     """
     file = f"stages/{kind}/{name}.py"
     with failures_of_plugin(kind, name, "cannot be imported"):

@@ -1,4 +1,4 @@
-"""Local code of a stage that DVC does not track; for the real stages, see test_told_early."""
+"""Local code of a stage that DVC does not track; for the real stages, see test_early_errors."""
 
 import sys
 from pathlib import Path

@@ -38,9 +38,9 @@ def test_a_file_only_in_the_workspace_is_named_with_the_command_to_add_it(
     assert missing_in_experiment(Path("weights/own.safetensors"), "dvc add") == ""
     (workspace / "weights").mkdir()
     (workspace / "weights/own.safetensors").touch()
-    told = missing_in_experiment(Path("weights/own.safetensors"), "dvc add")
-    assert told.startswith("weights/own.safetensors is in the workspace, but ")
-    assert "run dvc add weights/own.safetensors," in told
+    message = missing_in_experiment(Path("weights/own.safetensors"), "dvc add")
+    assert message.startswith("weights/own.safetensors is in the workspace, but ")
+    assert "run dvc add weights/own.safetensors," in message
 
 
 def test_a_plugin_only_in_the_workspace_must_be_added(

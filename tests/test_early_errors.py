@@ -149,10 +149,10 @@ def test_adding_the_deps_that_the_message_names_is_enough(project: Project) -> N
     project.set({"model.architecture": "own", "model.options": {"width": 2}})
     refused = project.stage("check")
     assert_refused(refused, r"stages/helper\.py: stages/architectures/own\.py imports it")
-    asked = re.search(r"deps of (.+) there", refused.stderr)
-    assert asked is not None
+    named = re.search(r"deps of (.+) there", refused.stderr)
+    assert named is not None
     file = project.root / "dvc.yaml"
-    for name in asked[1].split(", "):
+    for name in named[1].split(", "):
         deps = rf"(\n  {name}:\n(?:    .*\n|\n)*?    deps:\n)"
         added = r"\1      - stages/helper.py\n"
         file.write_text(re.sub(deps, added, file.read_text()))
