@@ -3,7 +3,7 @@
 from pathlib import Path
 
 _CONTAINER = Path("/sys/fs/cgroup")
-_WORDS = (
+_MESSAGES = (
     "out of memory",
     "can't allocate memory",
     "Cannot allocate memory",
@@ -29,16 +29,6 @@ def out_of_memory_message(error: BaseException, needs_less: str) -> str:
     cause = _cause(error) or error
     reason = str(cause).splitlines()[0] if str(cause) else "no details"
     return f"not enough memory ({reason}); use {needs_less}"
-
-
-def _cause(error: BaseException | None) -> BaseException | None:
-    """The first out-of-memory error of a chain; some are recognised only by their message."""
-    while error is not None:
-        has_message = isinstance(error, RuntimeError | OSError | ImportError)
-        if isinstance(error, MemoryError) or (has_message and any(w in str(error) for w in _WORDS)):
-            return error
-        error = error.__cause__ or error.__context__
-    return None
 
 
 def require_free_memory(n_bytes: int, consumer: str) -> None:
@@ -70,6 +60,18 @@ def free_memory() -> int | None:
         return min(free, int(container_limit) - _used_in_container())
     except (OSError, KeyError, ValueError):
         return None
+
+
+def _cause(error: BaseException | None) -> BaseException | None:
+    """The first out-of-memory error of a chain; some are recognised only by their message."""
+    while error is not None:
+        by_message = isinstance(error, RuntimeError | OSError | ImportError)
+        if isinstance(error, MemoryError) or (
+            by_message and any(w in str(error) for w in _MESSAGES)
+        ):
+            return error
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def _used_in_container() -> int:

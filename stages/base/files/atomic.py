@@ -25,7 +25,7 @@ def new_folder(path: Path) -> Iterator[Path]:
     """A new folder to write into, renamed to `path` when the block succeeds.
 
     Raises:
-        UserError: A file could not be written, for example on a full disk; nothing is left behind.
+        UserError: A file could not be written, such as on a full disk; nothing is left behind.
     """
     with _partial(path) as partial:
         new = partial / "new"
@@ -46,7 +46,7 @@ def new_file(path: Path) -> Iterator[Path]:
     """A new file to write to, renamed to `path` when the block succeeds.
 
     Raises:
-        UserError: The file could not be written, for example on a full disk; nothing is left behind.
+        UserError: The file could not be written, such as on a full disk; nothing is left behind.
     """
     with _partial(path) as partial:
         path.parent.mkdir(parents=True, exist_ok=True)
