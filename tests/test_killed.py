@@ -13,7 +13,8 @@ import yaml
 
 from tests.conftest import SMALL, Project, copy, environment, unfinished
 
-STAGES = ["check", "download", "preprocess", "train", "evaluate", "explain", "quality", "report"]
+STAGES = ["check", "download", "preprocess", "preflight", "train"]
+STAGES += ["evaluate", "explain", "quality", "report"]
 N_MOMENTS = 20
 
 
