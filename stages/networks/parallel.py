@@ -17,7 +17,10 @@ Map = Callable[..., Iterator[Tensor]]
 
 @contextmanager
 def one_core_each(device: torch.device) -> Iterator[Map]:
-    """A `map` that runs each item on one core, in parallel on the CPU, in sequence on a GPU."""
+    """A `map` that runs each item on one core, in parallel on the CPU, in sequence on a GPU.
+
+    Inside this context, PyTorch uses one thread per operation in the whole process.
+    """
     n_threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
