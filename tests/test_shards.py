@@ -90,7 +90,8 @@ def started(project: Project, **env: str) -> "subprocess.Popen[str]":
 
 def wait_for_shards(process: "subprocess.Popen[str]", project: Project, count: int) -> None:
     folder = project.root / "data/unfinished/explain"
-    while process.poll() is None and len(list(folder.glob("*/*[0-9]/labels.npy"))) < count:
+    finished = f"*/{'[0-9]' * 9}/labels.npy"  # not a folder that is yet to be renamed
+    while process.poll() is None and len(list(folder.glob(finished))) < count:
         time.sleep(0.01)
     assert process.poll() is None, process.communicate()
 
