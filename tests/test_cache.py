@@ -9,16 +9,17 @@ import yaml
 
 from tests.conftest import ROOT, Project, copy
 
-EVERYTHING = {"download", "preprocess", "train", "evaluate", "explain", "quality", "report"}
-FROM_SPLITS = EVERYTHING - {"download"}
-FROM_WEIGHTS = {"train", "evaluate", "explain", "quality", "report"}
 FROM_SHAP = {"explain", "quality", "report"}
+FROM_WEIGHTS = {"train", "evaluate", *FROM_SHAP}
+FROM_NETWORK = {"preflight", *FROM_WEIGHTS}
+FROM_SPLITS = {"preprocess", *FROM_NETWORK}
+EVERYTHING = {"download", *FROM_SPLITS}
 FROM_QUALITY = {"quality", "report"}
 
 # For every parameter: another allowed value, and the stages that then run again because their
 # inputs differ. `check`, which reads all parameters, is not listed.
 RERUNS: dict[str, tuple[Any, set[str]]] = {
-    "device": ("cpu", FROM_WEIGHTS),
+    "device": ("cpu", FROM_NETWORK),
     "seed": (1, FROM_SPLITS),
     "data.dataset": ("fashion_mnist", EVERYTHING),
     "data.source": ("elsewhere", EVERYTHING),
@@ -30,11 +31,11 @@ RERUNS: dict[str, tuple[Any, set[str]]] = {
     "preprocess.image_size": (20, FROM_SPLITS),
     "preprocess.color": ("rgb", FROM_SPLITS),
     "preprocess.limit": (500, FROM_SPLITS),
-    "model.architecture": ("lenet", FROM_WEIGHTS),
-    "model.options": ({"blocks": 1}, FROM_WEIGHTS),
-    "model.weights": ("own.safetensors", FROM_WEIGHTS),
-    "model.skip_weights": (["fc.*"], FROM_WEIGHTS),
-    "model.standardize": ({"mean": [0.5], "std": [0.5]}, FROM_WEIGHTS),
+    "model.architecture": ("lenet", FROM_NETWORK),
+    "model.options": ({"blocks": 1}, FROM_NETWORK),
+    "model.weights": ("own.safetensors", FROM_NETWORK),
+    "model.skip_weights": (["fc.*"], FROM_NETWORK),
+    "model.standardize": ({"mean": [0.5], "std": [0.5]}, FROM_NETWORK),
     "train.epochs": (1, FROM_WEIGHTS),
     "train.batch_size": (64, FROM_WEIGHTS),
     "train.optimizer": ("sgd", FROM_WEIGHTS),
@@ -45,8 +46,8 @@ RERUNS: dict[str, tuple[Any, set[str]]] = {
     "train.precision": ("bfloat16", FROM_WEIGHTS),
     "train.keep": ("last", FROM_WEIGHTS),
     "train.augment": (["shift"], FROM_WEIGHTS),
-    "explain.method": ("shap_gradient", FROM_SHAP),
-    "explain.output": ("probabilities", FROM_SHAP),
+    "explain.method": ("shap_gradient", {"preflight", *FROM_SHAP}),
+    "explain.output": ("probabilities", {"preflight", *FROM_SHAP}),
     "explain.outputs": ("predicted", FROM_SHAP),
     "explain.n_background": (12, FROM_SHAP),
     "explain.background": ("random", FROM_SHAP),
@@ -104,17 +105,20 @@ def test_a_changed_parameter_reaches_exactly_its_stages(toggled: Project, parame
     [
         ("datasets/mnist.py", {"check", "download", "preprocess"}),
         ("datasets/base/idx.py", {"check", "download", "preprocess"}),
-        ("architectures/convnet.py", {"check", "train", "evaluate", "explain", "quality"}),
-        ("networks/build.py", {"train", "evaluate", "explain", "quality"}),
+        (
+            "architectures/convnet.py",
+            {"check", "preflight", "train", "evaluate", "explain", "quality"},
+        ),
+        ("networks/build.py", {"preflight", "train", "evaluate", "explain", "quality"}),
         ("training/start.py", {"train"}),
-        ("explainers/deep.py", {"explain", "quality"}),
-        ("deepshap/engine.py", {"explain", "quality"}),
+        ("explainers/deep.py", {"preflight", "explain", "quality"}),
+        ("../engine/src/deepshap/engine.py", {"preflight", "explain", "quality"}),
         ("datasets/cifar10.py", {"check"}),  # not the chosen one
         ("architectures/lenet.py", {"check"}),
         ("explainers/shap_deep.py", {"quality"}),  # which may compare any
         ("measures/explanations/removal_gain.py", {"quality"}),
         ("figures/sheets.py", {"report"}),
-        ("figures/page/explorer.css", {"report"}),
+        ("explorer/page/explorer.css", {"report"}),
     ],
 )
 def test_a_changed_file_reaches_exactly_its_stages(
@@ -133,7 +137,8 @@ def test_a_changed_file_reaches_exactly_its_stages(
 def with_descendants(stages: set[str]) -> set[str]:
     """The stages and everything downstream; the markers of check and preflight never change."""
     declared = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
-    outputs = {stage: set(declared[stage]["outs"]) for stage in declared}
+    constant = {"data/checked", "data/preflight"}
+    outputs = {stage: set(declared[stage]["outs"]) - constant for stage in declared}
     reached: set[str] = set()
     while stages - reached:
         reached |= stages
@@ -150,7 +155,7 @@ def with_descendants(stages: set[str]) -> set[str]:
         pytest.param("train.learning_rate", 1e-3, FROM_WEIGHTS, marks=pytest.mark.slow),
         ("explain.outputs", {"top": 3}, FROM_SHAP),
         # The results record the parameters that made them, so the report is drawn again.
-        pytest.param("device", "cpu", FROM_WEIGHTS, marks=pytest.mark.slow),
+        pytest.param("device", "cpu", FROM_NETWORK, marks=pytest.mark.slow),
         ("report.colormap", "orange_purple", {"report"}),
     ],
 )
