@@ -3,10 +3,10 @@
 import sys
 from pathlib import Path
 
-# An experiment runs in a copy: with the engine of that copy, not the installed one.
+# A DVC experiment runs in another checkout: use that checkout's engine, not the installed one.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "engine/src"))
 
 if sys.argv[:1] == ["-m"]:  # only while `python -m stages.<name>` starts
-    from stages.base.run.snapshot import begin_stage
+    from stages.base.run.snapshot import prepare_process
 
-    begin_stage()
+    prepare_process()

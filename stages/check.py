@@ -1,6 +1,6 @@
 """Check all of `params.yaml` before any stage runs: `python -m stages.check`.
 
-A misspelt key of the last stage is reported in a second, not after training.
+A misspelt key for the last stage is reported within a second, and not after training.
 """
 
 from pathlib import Path
@@ -14,7 +14,7 @@ MARKER = Path("data/checked")
 
 
 def main(_: Params) -> None:
-    """Write the file that download depends on; loading the parameters was the check."""
+    """Write the marker that download depends on; loading the parameters is the check."""
     with new_file(MARKER) as file:
         file.write_text("params.yaml is in order\n", encoding="utf-8")
 

@@ -1,7 +1,7 @@
 """Explain an image with the untrained network: `python -m stages.preflight`.
 
-Networks that explain would reject are rejected here, before training. The marker that this stage
-writes always has the same bytes, so another engine or method reruns it and trains nothing anew.
+Networks that cannot be explained are rejected here, before training. The marker that this stage
+writes always has the same bytes, so another engine or method reruns this stage but not training.
 """
 
 from pathlib import Path
@@ -24,7 +24,7 @@ N_BACKGROUND = 2
 
 
 class HowToExplain(StageParams):
-    """The part of section `explain` that decides whether a network can be explained."""
+    """The keys of section `explain` that decide whether a network can be explained."""
 
     method: Method
     output: Output
@@ -45,7 +45,7 @@ class Params(StageParams):
 
 
 def main(params: Params) -> None:
-    """Build the network, explain one output for one training image, write the marker."""
+    """Build the network, explain one output of one training image, write the marker."""
     device = choose_device(params.device)
     configure_process_for(device)
     torch.manual_seed(0)

@@ -1,4 +1,4 @@
-"""Errors as a user meets them: a message, exit code 1, no traceback, nothing half-written."""
+"""Errors as a user sees them: a message, exit code 1, no traceback, no incomplete files."""
 
 import re
 import subprocess
@@ -50,7 +50,7 @@ def test_dvc_stops_at_an_error_before_any_work(
         (
             "train",
             {"model.standardize": {"mean": [0.5] * 3, "std": [0.5] * 3}},
-            r"model\.standardize: needs as many numbers as the images have channels, 1 \(got 3\)",
+            r"model\.standardize: needs one number per channel, so 1 \(got 3\)",
         ),
         ("check", {"device": "cuda:99", "seed": -1}, r"2 errors\n  device: on this .*\n  seed: "),
         ("preprocess", {"preprocess.limit": 12}, r"validation_fraction: 0\.1 of 12 images"),
@@ -66,7 +66,7 @@ def test_dvc_stops_at_an_error_before_any_work(
         ("explain", {"explain.tolerance": 1e-12}, r"of image \d+ for output \d+ miss its"),
     ],
 )
-def test_a_stage_refuses(
+def test_a_stage_rejects_invalid_parameters(
     project: Project, stage: str, changes: dict[str, Any], message: str
 ) -> None:
     project.set(changes)
@@ -74,7 +74,7 @@ def test_a_stage_refuses(
     assert unfinished(project) == []
 
 
-def test_a_loss_that_explodes(project: Project) -> None:
+def test_an_exploding_loss_is_reported(project: Project) -> None:
     project.set({"train.optimizer": "sgd", "train.learning_rate": 1e9, "train.keep": "last"})
     weights = project.root / "data/model/weights.safetensors"
     before = weights.read_bytes()
@@ -83,7 +83,7 @@ def test_a_loss_that_explodes(project: Project) -> None:
     assert weights.read_bytes() == before
 
 
-def test_a_damaged_archive_under_dvc(project: Project) -> None:
+def test_a_damaged_archive_is_reported_under_dvc(project: Project) -> None:
     archive = project.root / "data/embedded/mnist/t10k-labels-idx1-ubyte.xz"
     archive.write_bytes(archive.read_bytes()[:1000])
     result = project.run("dvc", "repro")
@@ -93,7 +93,7 @@ def test_a_damaged_archive_under_dvc(project: Project) -> None:
     assert project.repro()["report"] == "unchanged"
 
 
-def test_a_missing_archive(project: Project) -> None:
+def test_a_missing_archive_is_reported(project: Project) -> None:
     (project.root / "data/embedded/mnist/t10k-labels-idx1-ubyte.xz").unlink()
     nowhere = dict.fromkeys(("http_proxy", "https_proxy"), "http://127.0.0.1:9")
     result = project.run("python", "-m", "stages.download", **nowhere)
@@ -103,8 +103,8 @@ def test_a_missing_archive(project: Project) -> None:
     assert project.stage("download").returncode == 0
 
 
-def test_a_line_of_the_parameters_that_is_gone_comes_back_alone(project: Project) -> None:
-    """The message's command asks for each edit; the others stay."""
+def test_the_suggested_command_restores_only_a_missing_line(project: Project) -> None:
+    """The command in the message asks about each edit; other edits stay."""
     params = project.root / "params.yaml"
     committed = params.read_text()
     project.set({"seed": 5})
@@ -141,7 +141,7 @@ def test_a_line_of_the_parameters_that_is_gone_comes_back_alone(project: Project
             "from torch import nn\ndef build(channels, image_size, n_classes):\n"
             "    return nn.Sequential(nn.Conv2d(channels, 9, 28), nn.BatchNorm2d(9), nn.Flatten(),"
             "        nn.Linear(9, n_classes))",
-            r"train\.batch_size: batch norm of .*own\.py needs two .* of 540 images in batches",
+            r"train\.batch_size: batch norm of .*own\.py needs two .* 540 images in batches",
         ),
         (
             "train",
@@ -197,27 +197,27 @@ def test_a_line_of_the_parameters_that_is_gone_comes_back_alone(project: Project
         ),
     ],
 )
-def test_a_plugin_that_fails(
+def test_errors_in_a_plugin_are_reported(
     project: Project, stage: str, plugin: str, content: str, message: str
 ) -> None:
     (project.root / "stages" / plugin).write_text(content + "\n")
     keys = {"architectures": "model.architecture", "datasets": "data.dataset"}
     project.set({keys.get(plugin.split("/")[0], "explain.method"): "own"})
     if "BatchNorm" in content:
-        project.set({"train.batch_size": 77})  # 540 images are seven such batches and one image
+        project.set({"train.batch_size": 77})  # 540 images make seven such batches and one image
     if stage == "check":
         project.set({"model.options": {"width": 3}})
     assert_refused(project.stage(stage), message)
 
 
-def test_a_stage_before_its_data(fresh_project: Project) -> None:
+def test_a_stage_without_its_inputs_names_the_missing_file(fresh_project: Project) -> None:
     message = (
         r"data/prepared/dataset\.json: no such file; an earlier stage writes it: run dvc repro"
     )
     assert_refused(fresh_project.stage("train"), message)
 
 
-def test_too_little_memory(project: Project) -> None:
+def test_too_little_memory_is_reported(project: Project) -> None:
     limited = "ulimit -v 12000000; exec python -m stages.preprocess"
     project.set({"preprocess.image_size": 8000})
     assert_refused(
@@ -225,7 +225,7 @@ def test_too_little_memory(project: Project) -> None:
     )
 
 
-def test_outputs_that_are_not_finite(project: Project) -> None:
+def test_outputs_that_are_not_finite_are_reported(project: Project) -> None:
     weights = load_file(project.root / "data/model/weights.safetensors")
     name = max(weights)
     weights[name][:] = float("nan")
@@ -234,7 +234,7 @@ def test_outputs_that_are_not_finite(project: Project) -> None:
     assert_refused(project.stage("evaluate"), message)
 
 
-def test_a_source_that_is_not_there_under_dvc(project: Project) -> None:
+def test_a_missing_source_is_reported_under_dvc(project: Project) -> None:
     project.set({"data.source": "nowhere"})
     result = project.run("dvc", "repro")
     assert result.returncode != 0
@@ -242,7 +242,7 @@ def test_a_source_that_is_not_there_under_dvc(project: Project) -> None:
     assert "(got 'nowhere')" in result.stderr
 
 
-def test_outside_the_root(project: Project) -> None:
+def test_running_outside_the_root_is_reported(project: Project) -> None:
     result = subprocess.run(
         ["python", "-m", "stages.train"],
         cwd=project.root / "tests",
@@ -256,7 +256,7 @@ def test_outside_the_root(project: Project) -> None:
 
 
 @pytest.mark.usefixtures("small_disks")
-def test_a_full_disk_under_a_stage(project: Project) -> None:
+def test_a_full_disk_stops_a_stage(project: Project) -> None:
     raw = sum(file.stat().st_size for file in (project.root / "data/raw").iterdir())
     script = f"""
         mv data kept && mkdir data

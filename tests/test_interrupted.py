@@ -1,4 +1,4 @@
-"""Runs that are interrupted or whose code is edited: a message, nothing half-written."""
+"""Runs that are interrupted or whose code is edited: a message, no incomplete files."""
 
 import os
 import shutil
@@ -13,17 +13,17 @@ import pytest
 
 from tests.conftest import Project, assert_refused, environment, unfinished
 
-# Ctrl-C between the opening of a file and its `with` leaves it to the collector, which warns.
+# Ctrl-C between opening a file and entering its `with` block leads to a ResourceWarning.
 INTERRUPTED = "default,ignore::ResourceWarning"
 
 
 def interruptible() -> None:
-    """Undo what a shell does to its background jobs, which ignore Ctrl-C with all they start."""
+    """Accept Ctrl-C again, which background jobs of a shell and their children ignore."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def started(project: Project) -> "subprocess.Popen[str]":
-    """The train stage, on its own."""
+    """Start the train stage without DVC."""
     return subprocess.Popen(
         ["python", "-u", "-m", "stages.train"],
         cwd=project.root,
@@ -37,7 +37,7 @@ def started(project: Project) -> "subprocess.Popen[str]":
 
 @contextmanager
 def training(project: Project) -> Iterator["subprocess.Popen[str]"]:
-    """A training that has begun and would go on for long."""
+    """A running training that would take long."""
     project.set({"train.epochs": 20})
     process = started(project)
     assert process.stdout is not None
@@ -52,7 +52,7 @@ def finish(process: "subprocess.Popen[str]") -> subprocess.CompletedProcess[str]
     return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
 
-def test_parameters_edited_while_a_stage_runs(project: Project) -> None:
+def test_editing_parameters_while_a_stage_runs_stops_it(project: Project) -> None:
     with training(project) as process:
         project.set({"train.epochs": 21})
         assert_refused(
@@ -67,7 +67,7 @@ def test_parameters_of_another_stage_may_be_edited(project: Project) -> None:
 
 
 def importing(project: Project) -> "subprocess.Popen[str]":
-    """A stage that has read its own code and is importing its libraries, which takes seconds."""
+    """A stage that has taken its snapshot and is importing libraries, which takes seconds."""
     process = started(project)
     maps = Path(f"/proc/{process.pid}/maps")
     while process.poll() is None and "libtorch_cpu" not in maps.read_text():
@@ -75,28 +75,28 @@ def importing(project: Project) -> "subprocess.Popen[str]":
     return process
 
 
-def test_code_edited_while_a_stage_starts(project: Project) -> None:
+def test_editing_code_while_a_stage_starts_stops_it(project: Project) -> None:
     process = importing(project)
     with (project.root / "stages/train.py").open("a") as source:
         source.write("# a comment\n")
     assert_refused(finish(process), r"stages/train\.py: edited while the stage ran")
 
 
-def test_interrupted_while_a_stage_starts(project: Project) -> None:
+def test_an_interrupt_while_a_stage_starts(project: Project) -> None:
     process = importing(project)
     process.send_signal(signal.SIGINT)
     assert_refused(finish(process), r"interrupted: ")
 
 
 @pytest.mark.parametrize("file", ["stages/train.py", "stages/architectures/convnet.py"])
-def test_code_edited_while_a_stage_runs(project: Project, file: str) -> None:
+def test_editing_code_while_a_stage_runs_stops_it(project: Project, file: str) -> None:
     with training(project) as process:
         with (project.root / file).open("a") as source:
             source.write("# a comment\n")
         assert_refused(finish(process), rf"{file}: edited while the stage ran")
 
 
-def test_interrupted(project: Project) -> None:
+def test_an_interrupt_leaves_nothing_unfinished(project: Project) -> None:
     shutil.rmtree(project.root / "data/model")
     with training(project) as process:
         process.send_signal(signal.SIGINT)
@@ -105,8 +105,8 @@ def test_interrupted(project: Project) -> None:
     assert unfinished(project) == []
 
 
-def test_interrupted_in_code_from_a_string(project: Project) -> None:
-    """Python would end by the signal then, whatever status it is asked to exit with."""
+def test_an_interrupt_inside_exec(project: Project) -> None:
+    """In this case Python would exit with the signal and ignore the exit code."""
     sleep = "import time; print('asleep', flush=True); time.sleep(60)"
     code = f'def build(channels, image_size, n_classes):\n    exec("{sleep}")\n'
     (project.root / "stages/architectures/own.py").write_text(code)
@@ -118,8 +118,8 @@ def test_interrupted_in_code_from_a_string(project: Project) -> None:
     assert_refused(finish(process), r"interrupted: unfinished results were removed")
 
 
-def test_interrupted_under_dvc(project: Project) -> None:
-    """What a later run finds is whole: DVC does not take the interrupted stage for done."""
+def test_an_interrupt_under_dvc(project: Project) -> None:
+    """DVC reruns the interrupted stage."""
     project.set({"train.epochs": 40})
     process = subprocess.Popen(
         ["dvc", "repro"],

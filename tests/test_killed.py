@@ -1,4 +1,4 @@
-"""Runs killed at any moment, as by a power cut: the next one ends with the same bytes."""
+"""Runs killed at any moment, as in a power cut: the next run gives the same bytes."""
 
 import os
 import random
@@ -13,12 +13,13 @@ import yaml
 
 from tests.conftest import SMALL, Project, copy, environment, unfinished
 
-STAGES = ["check", "download", "preprocess", "train", "evaluate", "explain", "quality", "report"]
+STAGES = ["check", "download", "preprocess", "preflight", "train"]
+STAGES += ["evaluate", "explain", "quality", "report"]
 N_MOMENTS = 20
 
 
 def results(project: Project, *stages: str) -> dict[Path, dict[Path, bytes]]:
-    """What stages write: the files of each output, by their place in the project."""
+    """The files of each output of stages, by their paths in the project."""
     entries = yaml.safe_load((project.root / "dvc.yaml").read_text())["stages"]
     outputs = [
         next(iter(out)) if isinstance(out, Mapping) else out
@@ -34,7 +35,7 @@ def files(root: Path, output: Path) -> dict[Path, bytes]:
 
 
 def killed(project: Project, after_s: float, *command: str) -> float:
-    """Run a command, kill it and all that it has started; return how many seconds it lived."""
+    """Run a command, kill it with all its children; return how many seconds it ran."""
     start = time.monotonic()
     process = subprocess.Popen(
         command,
@@ -53,7 +54,7 @@ def killed(project: Project, after_s: float, *command: str) -> float:
 
 
 def run_killed_and_run_again(fresh: Project, ran: Project, root: Path, after_s: float) -> None:
-    """The whole pipeline in a fresh clone, beside a run that nothing disturbed."""
+    """Kill and rerun the whole pipeline in a fresh clone; compare with an undisturbed run."""
     project = copy(fresh, root)
     project.set(SMALL)
     killed(project, after_s, "dvc", "repro")
@@ -73,11 +74,11 @@ def test_each_stage_killed_at_twenty_moments(project: Project, name: str) -> Non
         (path / "older" if path.is_dir() else path).write_text("older")
     old = results(project, name)
     moments, command = random.Random(name), ("python", "-m", f"stages.{name}")
-    lived = killed(copy(project, project.root.with_name("another")), 600, *command)
+    duration = killed(copy(project, project.root.with_name("another")), 600, *command)
     for _ in range(N_MOMENTS):
-        killed(project, moments.uniform(0, lived), *command)
+        killed(project, moments.uniform(0, duration), *command)
         for output, content in results(project, name).items():
-            grows = output == Path("plots/training.csv")  # after each epoch
+            grows = output == Path("plots/training.csv")  # it grows after each epoch
             assert grows or content in (old[output], new[output]), output
     project.succeed("dvc", "repro", "--single-item", "--force", name)
     assert results(project, name) == new
@@ -97,8 +98,8 @@ def test_the_pipeline_killed_at_twenty_moments(
 ) -> None:
     project = copy(fresh_project, tmp_path / "whole")
     project.set(SMALL)
-    lived = killed(project, 600, "dvc", "repro")
+    duration = killed(project, 600, "dvc", "repro")
     moments = random.Random("pipeline")
     for number in range(N_MOMENTS):
         root = tmp_path / f"clone {number}"
-        run_killed_and_run_again(fresh_project, ran_project, root, moments.uniform(0, lived))
+        run_killed_and_run_again(fresh_project, ran_project, root, moments.uniform(0, duration))

@@ -1,4 +1,4 @@
-"""Runs that were killed, alone and in ranks: the real `dvc repro` goes on, to the same bytes."""
+"""Killed trainings, in one process and in ranks: `dvc repro` resumes and gives the same bytes."""
 
 import os
 import re
@@ -18,15 +18,15 @@ LAUNCH = "--nproc-per-node 2"
 
 @pytest.fixture
 def project(project: Project) -> Project:
-    """A project with everything to do from training on, all that is drawn included."""
+    """A project in which training is outdated and uses every random augmentation."""
     project.set({"train": {"epochs": EPOCHS, "augment": ["shift", "rotate", "flip", "erase"]}})
     return project
 
 
 def kill_in_epoch(project: Project, epoch: int, **env: str) -> str:
-    """Start `dvc repro train` and kill it with all it started; what it had printed.
+    """Start `dvc repro train`, kill it with its children, and return what it printed.
 
-    Before the first epoch is kept there is nothing to go on from, so that is waited for.
+    Waits until the first epoch was saved, since before that there is nothing to resume.
     """
     process = project.start("dvc", "repro", "train", PYTHONUNBUFFERED="1", **env)
     assert process.stdout is not None
@@ -43,7 +43,7 @@ def kill_in_epoch(project: Project, epoch: int, **env: str) -> str:
 
 
 def repro(project: Project, **env: str) -> str:
-    """What `dvc repro train` prints, and it succeeds."""
+    """Run `dvc repro train`, which must succeed; return what it printed."""
     result = project.run("dvc", "repro", "train", **env)
     assert result.returncode == 0, result.stdout + result.stderr
     return result.stdout
@@ -59,19 +59,21 @@ def results(project: Project) -> dict[str, bytes]:
 
 
 def unfinished(project: Project) -> list[str]:
-    """Keys of what train has kept."""
+    """Keys of the saved progress of train."""
     folder = project.root / "data/unfinished/train"
     return [path.name for path in folder.iterdir()] if folder.exists() else []
 
 
-def assert_goes_on_to_the_same(project: Project, killed: str, **env: str) -> None:
-    """Run to the end, then once more from the start: nothing differs."""
+def assert_resumes_to_the_same(project: Project, killed: str, **env: str) -> None:
+    """Resume to the end, then train again from the start: the results are the same."""
     done = epochs(killed)
     assert len(unfinished(project)) == 1
     printed = repro(project, **env)
-    said = re.findall(r"^train: going on after epoch (\d+) of 6", printed, re.MULTILINE)
-    (last,) = map(int, said)
-    assert last >= done[-1] - 1  # the last one may have been printed and not yet kept
+    resumed_after = re.findall(
+        r"^train: resuming an interrupted run after epoch (\d+) of 6", printed, re.MULTILINE
+    )
+    (last,) = map(int, resumed_after)
+    assert last >= done[-1] - 1  # the last one may have been printed but not saved
     assert epochs(printed) == list(range(last + 1, EPOCHS + 1))
     assert unfinished(project) == []
     resumed, lock = results(project), (project.root / "dvc.lock").read_bytes()
@@ -87,48 +89,48 @@ def assert_goes_on_to_the_same(project: Project, killed: str, **env: str) -> Non
 def test_killed_in_an_epoch(project: Project, epoch: int) -> None:
     killed = kill_in_epoch(project, epoch)
     assert epochs(killed) == list(range(1, epochs(killed)[-1] + 1))
-    assert_goes_on_to_the_same(project, killed)
+    assert_resumes_to_the_same(project, killed)
 
 
 @pytest.mark.slow
 def test_killed_in_ranks(project: Project) -> None:
     killed = kill_in_epoch(project, 3, LAUNCH=LAUNCH)
-    assert_goes_on_to_the_same(project, killed, LAUNCH=LAUNCH)
+    assert_resumes_to_the_same(project, killed, LAUNCH=LAUNCH)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("what", ["a parameter", "code", "data"])
-def test_a_change_starts_anew(project: Project, what: str) -> None:
+@pytest.mark.parametrize("changed", ["a parameter", "code", "data"])
+def test_a_change_after_a_kill_starts_again(project: Project, changed: str) -> None:
     kill_in_epoch(project, 3)
     (before,) = unfinished(project)
-    if what == "a parameter":
+    if changed == "a parameter":
         project.set({"train.learning_rate": 0.002})
-    elif what == "data":
+    elif changed == "data":
         project.set({"preprocess.limit": 500})
     else:
         with (project.root / "stages/training/fitting.py").open("a") as source:
             source.write("# a comment\n")
-    kept = kill_in_epoch(project, 3)
-    assert "going on" not in kept
-    assert epochs(kept)[0] == 1
+    printed = kill_in_epoch(project, 3)
+    assert "resuming" not in printed
+    assert epochs(printed)[0] == 1
     assert len(unfinished(project)) == 1
     assert unfinished(project) != [before]
 
 
-def test_an_interrupt_says_that_it_goes_on(project: Project) -> None:
+def test_an_interrupt_reports_that_work_was_saved(project: Project) -> None:
     project.set({"train.epochs": 40})
     process = started(project)
     assert process.stdout is not None
     while not process.stdout.readline().startswith("epoch 2:"):
         pass
     process.send_signal(signal.SIGINT)
-    assert_refused(finish(process), r"^interrupted: .* kept; run dvc repro to go on\n$")
+    assert_refused(finish(process), r"^interrupted: .* saved; run dvc repro to continue\n$")
     assert len(unfinished(project)) == 1
 
 
 @pytest.mark.slow
-def test_the_lock_does_not_know_of_ranks(project: Project) -> None:
-    """But for the hashes of outputs, which rounding changes, and dropout that each rank draws."""
+def test_the_lock_does_not_depend_on_ranks(project: Project) -> None:
+    """Only hashes of outputs differ, by rounding and since each rank draws its own dropout."""
     locks, curves = [], []
     for launch in ("", LAUNCH):
         command = ["dvc", "repro", "--single-item", "--force", "train"]
@@ -151,7 +153,7 @@ def test_the_lock_does_not_know_of_ranks(project: Project) -> None:
         ({"train.learning_rate": 1e30}, r"error: train: the loss is no longer finite in epoch 1"),
     ],
 )
-def test_a_users_error_in_ranks_is_said_once(
+def test_a_user_error_in_ranks_is_printed_once(
     project: Project, changes: dict[str, float], message: str
 ) -> None:
     project.set(changes)
@@ -161,7 +163,7 @@ def test_a_users_error_in_ranks_is_said_once(
     assert len(result.stderr.splitlines()) <= 2
 
 
-def test_an_interrupt_in_ranks_is_said_once(project: Project) -> None:
+def test_an_interrupt_in_ranks_is_reported_once(project: Project) -> None:
     project.set({"train.epochs": 40})
     process = subprocess.Popen(
         ["python", "-u", "-m", "stages.train"],
@@ -176,4 +178,4 @@ def test_an_interrupt_in_ranks_is_said_once(project: Project) -> None:
     while not process.stdout.readline().startswith("epoch 2:"):
         pass
     process.send_signal(signal.SIGINT)
-    assert_refused(finish(process), r"^interrupted: .* kept; run dvc repro to go on\n$")
+    assert_refused(finish(process), r"^interrupted: .* saved; run dvc repro to continue\n$")

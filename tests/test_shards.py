@@ -1,4 +1,4 @@
-"""Explaining in shards: any sizes, threads, processes and deaths give the same bytes."""
+"""Explaining in shards: any sizes, threads, processes and kills give the same bytes."""
 
 import hashlib
 import os
@@ -17,7 +17,7 @@ SIZE = "SHARD_SIZE = 1024"
 
 @pytest.fixture(scope="module")
 def explained(ran_project: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """64 images are explained, by one process with one thread, in two shards."""
+    """A project with 64 explained images: one process, one thread, two shards."""
     project = copy(ran_project, tmp_path_factory.mktemp("explained") / "clone")
     project.set({"explain.n_images": N_IMAGES})
     result = project.run("python", "-m", "stages.explain", OMP_NUM_THREADS="1")
@@ -61,7 +61,7 @@ def assert_same_explanation(project: Project, other: Project) -> None:
         (16, "1", "--nproc-per-node 3"),
     ],
 )
-def test_neither_shards_nor_threads_nor_processes_change_a_byte(
+def test_shards_threads_and_processes_change_no_byte(
     explained: Project, another: Project, size: int, threads: str, launch: str
 ) -> None:
     set_shard_size(another, size)
@@ -72,7 +72,7 @@ def test_neither_shards_nor_threads_nor_processes_change_a_byte(
 
 
 @pytest.mark.parametrize("stage", ["evaluate", "quality"])
-def test_threads_do_not_change_a_byte(explained: Project, another: Project, stage: str) -> None:
+def test_threads_change_no_byte(explained: Project, another: Project, stage: str) -> None:
     another.set({"quality.methods": ["edges", "random", "integrated_gradients"]})
     explained.set({"quality.methods": ["edges", "random", "integrated_gradients"]})
     folders = {"evaluate": "data/predictions", "quality": "data/quality"}
@@ -90,7 +90,8 @@ def started(project: Project, **env: str) -> "subprocess.Popen[str]":
 
 def wait_for_shards(process: "subprocess.Popen[str]", project: Project, count: int) -> None:
     folder = project.root / "data/unfinished/explain"
-    while process.poll() is None and len(list(folder.glob("*/*[0-9]/labels.npy"))) < count:
+    finished = f"*/{'[0-9]' * 9}/labels.npy"  # not a folder that is yet to be renamed
+    while process.poll() is None and len(list(folder.glob(finished))) < count:
         time.sleep(0.01)
     assert process.poll() is None, process.communicate()
 
@@ -105,7 +106,7 @@ def process_of_rank(launcher: int, rank: int) -> int:
 
 
 def slowed(project: Project) -> None:
-    """So that there is time to kill it: shards of one slice, and many of them."""
+    """Slow explain down, so that there is time to kill it: many shards of one slice."""
     set_shard_size(project, 8)
     source = project.root / "stages/explainers/deep.py"
     source.write_text(
@@ -115,7 +116,7 @@ def slowed(project: Project) -> None:
     )
 
 
-def test_after_a_kill_it_goes_on_where_it_was(explained: Project, another: Project) -> None:
+def test_explain_resumes_after_a_kill(explained: Project, another: Project) -> None:
     slowed(another)
     process = started(another)
     wait_for_shards(process, another, 2)
@@ -127,7 +128,7 @@ def test_after_a_kill_it_goes_on_where_it_was(explained: Project, another: Proje
     assert_same_explanation(another, explained)
 
 
-def test_after_a_kill_other_parameters_start_anew(another: Project) -> None:
+def test_other_parameters_after_a_kill_start_again(another: Project) -> None:
     slowed(another)
     process = started(another)
     wait_for_shards(process, another, 1)
@@ -136,12 +137,14 @@ def test_after_a_kill_other_parameters_start_anew(another: Project) -> None:
     another.set({"explain.tolerance": 0.5})
     result = another.stage("explain")
     assert result.returncode == 0, result.stderr
-    assert "going on" not in result.stdout
+    assert "resuming" not in result.stdout
     assert not (another.root / "data/unfinished/explain").exists()
 
 
 @pytest.mark.parametrize("restarts", [0, 1])
-def test_a_rank_that_is_killed(explained: Project, another: Project, restarts: int) -> None:
+def test_a_killed_rank_can_be_resumed_or_restarted(
+    explained: Project, another: Project, restarts: int
+) -> None:
     slowed(another)
     launch = f"--nproc-per-node 3 --max-restarts {restarts}"
     process = started(another, LAUNCH=launch)
@@ -150,7 +153,7 @@ def test_a_rank_that_is_killed(explained: Project, another: Project, restarts: i
     out, err = process.communicate(timeout=120)
     result = subprocess.CompletedProcess(process.args, process.returncode, out, err)
     if restarts == 0:
-        assert_refused(result, "rank 1 was ended by SIGKILL")
+        assert_refused(result, "rank 1 was killed by SIGKILL")
         result = another.run("python", "-m", "stages.explain", LAUNCH=launch)
     assert result.returncode == 0, result.stderr
     assert "explain: resuming" in result.stdout

@@ -1,4 +1,4 @@
-"""The stage train: what it starts from, and what it writes."""
+"""Stage train: initial weights and outputs."""
 
 import json
 import re
@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from stages import train
 from stages.artifacts.splits import DatasetInfo, Split, SplitName, save_splits
 from stages.networks.build import build_network
+from stages.training import learning
 from tests.conftest import run_stages
 
 INFO = DatasetInfo("Own", ("a", "b"), 1, (8, 9), (0.25,), (0.5,), {"data": {"dataset": "own"}})
@@ -51,12 +52,12 @@ def test_curves_and_checkpoint(prepared: Path, capsys: pytest.CaptureFixture[str
     assert (parameters["data"], parameters["train"]["epochs"]) == ({"dataset": "own"}, 3)
     weights = load_file(prepared / "data/model/weights.safetensors")
     count = sum(w.numel() for n, w in weights.items() if n not in ("0.mean", "0.scale"))
-    said = capsys.readouterr().out
-    assert f"single_conv: {count:,} parameters on cpu" in said
-    assert re.search(r"^trained 3 epochs in \d+\.\d s$", said, re.MULTILINE)
+    printed = capsys.readouterr().out
+    assert f"single_conv: {count:,} parameters on cpu" in printed
+    assert re.search(r"^trained 3 epochs in \d+\.\d s$", printed, re.MULTILINE)
 
 
-def test_the_first_layer_standardises_as_asked_for(prepared: Path) -> None:
+def test_the_first_layer_standardises_as_configured(prepared: Path) -> None:
     for standardize, mean, scale in (
         ("training", 0.25 * 255, 1 / (0.5 * 255)),
         ("none", 0, 1 / 255),
@@ -67,7 +68,7 @@ def test_the_first_layer_standardises_as_asked_for(prepared: Path) -> None:
         assert weights["0.scale"].item() == pytest.approx(scale)
 
 
-def test_a_run_follows_its_seed(prepared: Path) -> None:
+def test_results_depend_only_on_the_seed(prepared: Path) -> None:
     found = []
     for seed in (0, 0, 1):
         changes = {
@@ -80,7 +81,7 @@ def test_a_run_follows_its_seed(prepared: Path) -> None:
     assert found[0] == found[1] != found[2]
 
 
-def test_weights_of_a_file_are_where_it_starts(prepared: Path) -> None:
+def test_training_starts_from_weights_in_a_file(prepared: Path) -> None:
     torch.manual_seed(5)
     network = build_network("single_conv", INFO, {})
     body = network[1].state_dict()
@@ -92,15 +93,14 @@ def test_weights_of_a_file_are_where_it_starts(prepared: Path) -> None:
         assert torch.equal(weights[f"1.{name}"], tensor)
 
 
-def test_of_several_ranks_the_first_alone_writes(
-    prepared: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Without an epoch too; else they would write one file at the same time."""
+def test_only_the_first_rank_writes(prepared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also without training. Otherwise ranks would write to the same file at the same time."""
     (prepared / "weights").mkdir()
     body = build_network("single_conv", INFO, {})[1].state_dict()
     save_file(body, prepared / "weights/own.safetensors")
     for rank, n_files in ((1, 0), (0, 1)):
-        monkeypatch.setattr(train, "rank", lambda rank=rank: rank)
+        for module in (train, learning):
+            monkeypatch.setattr(module, "rank", lambda rank=rank: rank)
         run({"weights": "own.safetensors"}, epochs=0)
         for pattern in ("plots/training.csv*", "data/model*"):
             assert len(list(prepared.glob(pattern))) == n_files

@@ -1,4 +1,4 @@
-"""Two hosts, each a network namespace with one end of a cable, join through torchrun."""
+"""Two hosts, each a network namespace with one end of a virtual cable, join through torchrun."""
 
 import contextlib
 import os
@@ -23,8 +23,8 @@ class Host:
 
     Attributes:
         name: Name of the network namespace.
-        cable: Name of its only device besides lo.
-        address: Address of that device.
+        cable: Name of the only network device except lo.
+        address: IP address of that device.
     """
 
     name: str
@@ -39,7 +39,7 @@ class Host:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            start_new_session=True,  # so that Ctrl-C can be sent to all that runs there
+            start_new_session=True,  # so that Ctrl-C can be sent to all its processes
         )
 
 
@@ -76,44 +76,44 @@ def hosts() -> Iterator[tuple[Host, Host]]:
             subprocess.run(["ip", "netns", "delete", host.name], capture_output=True)
 
 
-def launch_of(host: Host, first: Host) -> str:
-    """What LAUNCH is there; both have the name of this machine, which is no help to torchrun."""
+def launch_options(host: Host, first: Host) -> str:
+    """LAUNCH on a host; addresses are needed since both hosts have the name of this machine."""
     meeting = f"--nnodes 2 --nproc-per-node 1 --rdzv-endpoint {first.address}:{PORT}"
     is_host = int(host is first)
     return f"{meeting} --rdzv-conf is_host={is_host} --local-addr {host.address}"
 
 
 def run_on_both(project: Project, hosts: tuple[Host, Host], stage: str) -> tuple[str, str]:
-    """The first runs the real `dvc repro`, the second joins in the same folder; what they print."""
+    """Run `dvc repro` on the first host and join from the second; return what they print."""
     first, second = hosts
     repro = ["dvc", "repro", "--single-item", "--force", stage]
-    leading = first.start(project, *repro, LAUNCH=launch_of(first, first))
+    leading = first.start(project, *repro, LAUNCH=launch_options(first, first))
     joining = second.start(
-        project, "python", "-m", f"stages.{stage}", LAUNCH=launch_of(second, first)
+        project, "python", "-m", f"stages.{stage}", LAUNCH=launch_options(second, first)
     )
-    said, error = leading.communicate(timeout=300)
-    said_there, error_there = joining.communicate(timeout=60)
-    assert leading.returncode == 0, said + error
-    assert joining.returncode == 0, said_there + error_there
-    assert "other hosts join in this folder: LAUNCH=" in said
-    return said, said_there
+    printed, error = leading.communicate(timeout=300)
+    printed_there, error_there = joining.communicate(timeout=60)
+    assert leading.returncode == 0, printed + error
+    assert joining.returncode == 0, printed_there + error_there
+    assert "other hosts join in this folder: LAUNCH=" in printed
+    return printed, printed_there
 
 
 @pytest.mark.slow
-def test_two_hosts_train_as_one_does(project: Project, hosts: tuple[Host, Host]) -> None:
-    # Without dropout, which each rank draws by itself.
+def test_two_hosts_train_like_one(project: Project, hosts: tuple[Host, Host]) -> None:
+    # A network without dropout, since each rank would draw its own.
     project.set({"model.architecture": "single_conv", "train.augment": ["shift", "rotate"]})
     project.succeed("dvc", "repro", "train")
     curves = project.root / "plots/training.csv"
     one = pd.read_csv(curves)
-    said, said_there = run_on_both(project, hosts, "train")
-    assert ("epoch 2:" in said, "epoch 2:" in said_there) == (True, True)
-    # Rounding of float32 over 30 steps; the table has six digits.
+    printed, printed_there = run_on_both(project, hosts, "train")
+    assert ("epoch 2:" in printed, "epoch 2:" in printed_there) == (True, True)
+    # float32 rounding over 30 steps; the table has six digits.
     pd.testing.assert_frame_equal(one, pd.read_csv(curves), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.slow
-def test_two_hosts_explain_as_one_does(project: Project, hosts: tuple[Host, Host]) -> None:
+def test_two_hosts_explain_like_one(project: Project, hosts: tuple[Host, Host]) -> None:
     source = project.root / "stages/ranks/shards.py"
     source.write_text(source.read_text().replace("SHARD_SIZE = 1024", "SHARD_SIZE = 8"))
     project.set({"explain.n_images": 40})
@@ -125,25 +125,27 @@ def test_two_hosts_explain_as_one_does(project: Project, hosts: tuple[Host, Host
 
 @pytest.mark.slow
 @pytest.mark.parametrize("forced", [["explain"], ["train", "explain"]])
-def test_the_readmes_loop_joins_the_stages_that_run(
+def test_the_documented_loop_joins_the_stages_that_run(
     project: Project, hosts: tuple[Host, Host], forced: list[str]
 ) -> None:
-    """It waits for both stages, whichever the first host skips, until Ctrl-C."""
-    readme = (ROOT / "README.md").read_text()
-    (loop,) = re.findall(r"^\(trap .* explain; .*\)$", readme, re.MULTILINE)
+    """The loop waits for both stages until Ctrl-C, even if the first host skips one of them."""
+    page = (ROOT / "docs/how-to/several-processors-and-hosts.md").read_text()
+    (loop,) = re.findall(r"^\(trap .* explain; .*\)$", page, re.MULTILINE)
     project.set({"explain.n_images": 40})
     project.succeed("dvc", "repro", "explain")
     first, second = hosts
-    joining = second.start(project, "bash", "-c", loop, LAUNCH=launch_of(second, first))
+    joining = second.start(project, "bash", "-c", loop, LAUNCH=launch_options(second, first))
     repro = ["dvc", "repro", "--single-item", "--force", *forced]
-    leading = first.start(project, *repro, LAUNCH=launch_of(first, first))
+    leading = first.start(project, *repro, LAUNCH=launch_options(first, first))
     try:
-        said, error = leading.communicate(timeout=300)
-        assert leading.returncode == 0, said + error
-        assert said.count("other hosts join in this folder") == len(forced)
+        printed, error = leading.communicate(timeout=300)
+        assert leading.returncode == 0, printed + error
+        assert printed.count("other hosts join in this folder") == len(forced)
         os.killpg(joining.pid, signal.SIGINT)
-        said_there, _ = joining.communicate(timeout=60)  # until all that was started has ended
-        assert ("epoch 2:" in said_there) == ("train" in forced)
+        printed_there, _ = joining.communicate(
+            timeout=60
+        )  # waits until all its processes have ended
+        assert ("epoch 2:" in printed_there) == ("train" in forced)
     finally:
         for process in (leading, joining):
             with contextlib.suppress(ProcessLookupError):

@@ -1,4 +1,4 @@
-"""Plug-ins: a network a file, named by `model.architecture`.
+"""Plug-ins: one network per file, named by `model.architecture`.
 
-Loaded by name through `networks`, so no module of the pipeline imports one.
+`networks` loads them by name; no module imports them, and they import none of each other.
 """

@@ -1,4 +1,4 @@
-"""Two 3×3 convolutions with pooling, one linear layer: 34,826 parameters on 28×28 grey images."""
+"""Two 3×3 convolutions with pooling, a linear layer: 34,826 parameters on 28×28 grey images."""
 
 from torch import nn
 

@@ -1,6 +1,6 @@
 """Residual blocks with batch norm (He et al. 2016, arXiv:1512.03385), small enough for a CPU.
 
-A convolution at full size comes first; each stage after it starts by halving the size.
+A convolution at full resolution comes first; each stage after it halves the resolution.
 """
 
 import itertools
@@ -16,7 +16,7 @@ Count = Annotated[int, Field(ge=1)]
 class Residual(nn.Module):
     """Adds two convolutions to their input, then applies ReLU.
 
-    Each ReLU is a module of its own and runs once, as shap.DeepExplainer requires.
+    Each ReLU is a separate module and runs once, as shap.DeepExplainer requires.
     """
 
     def __init__(self, channels: int) -> None:
@@ -44,7 +44,7 @@ def build(
 
     Args:
         channels: 1 for grey images, 3 for colour.
-        image_size: Height and width in pixels; not used, since the features are averaged over it.
+        image_size: Height and width in pixels; not used, since features are averaged over them.
         n_classes: Number of outputs.
         widths: Channels of the first convolution, then of each stage.
         blocks: Residual blocks in each stage.

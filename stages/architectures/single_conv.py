@@ -1,4 +1,4 @@
-"""One 3×3 convolution with pooling, one hidden linear layer: any size from 4×4 on."""
+"""One 3×3 convolution with pooling, one hidden linear layer; for images of 4×4 pixels or more."""
 
 from torch import nn
 

@@ -1,6 +1,6 @@
 """Any network of timm, with fresh weights: `{name: convnext_atto}`.
 
-Further options are arguments of its builder: `{name: convnext_atto, dims: [16, 32, 64, 128]}`.
+Further options are arguments of the builder: `{name: convnext_atto, dims: [16, 32, 64, 128]}`.
 """
 
 from functools import partial
@@ -45,12 +45,12 @@ def build(
     """
     make = partial(timm.create_model, name, num_classes=n_classes, **arguments)
     height, width = image_size
-    try:  # of square images the side, since some networks take no pair
+    try:  # one side for square images, since some networks accept no pair
         network = make(img_size=height if height == width else image_size)
     except TypeError as error:
         if "img_size" not in str(error):
             raise
-        network = make()  # takes any size, so its builder has no such argument
+        network = make()  # accepts any size, so its builder has no such argument
     return library.for_channels(channels, network)
 
 

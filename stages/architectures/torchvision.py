@@ -1,6 +1,6 @@
 """Any classification network of torchvision, with fresh weights: `{name: resnet18}`.
 
-Further options are arguments of its builder: `{name: resnet18, zero_init_residual: true}`.
+Further options are arguments of the builder: `{name: resnet18, zero_init_residual: true}`.
 """
 
 from collections.abc import Callable
@@ -46,15 +46,15 @@ def argument_errors(name: str, **arguments: Any) -> list[str]:
 
 
 def _builder(name: str) -> Callable[..., nn.Module]:
-    if name in ("googlenet", "inception_v3"):  # outputs for training, and a warning, by default
+    if name in ("googlenet", "inception_v3"):  # by default, auxiliary outputs and a warning
         return partial(models.get_model, name, aux_logits=False, init_weights=True)
     return partial(models.get_model, name)
 
 
 def _size_argument(name: str, image_size: tuple[int, int]) -> dict[str, Any]:
-    """Tells the images' size to the networks that are built for one size."""
+    """The argument with the image size, for networks that are built for one size."""
     if name.startswith("vit_"):
-        return {"image_size": max(image_size)}  # they take square images alone
+        return {"image_size": max(image_size)}  # they accept only square images
     if name.startswith("maxvit_"):
         return {"input_size": image_size}
     return {}

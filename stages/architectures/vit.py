@@ -1,6 +1,6 @@
-"""A small vision transformer (Dosovitskiy et al. 2021, arXiv:2010.11929) for images from 8 px on.
+"""A small vision transformer (Dosovitskiy et al. 2021, arXiv:2010.11929) for images from 8×8.
 
-Two convolutions make its tokens, one for 4×4 pixels (Xiao et al. 2021, arXiv:2106.14881). They take
+Two convolutions make one token of 4×4 pixels (Xiao et al. 2021, arXiv:2106.14881). They accept
 images of any size and train faster than patches. The mean token is classified.
 """
 
@@ -16,7 +16,7 @@ Count = Annotated[int, Field(ge=1)]
 
 
 class Tokens(nn.Module):
-    """Tokens of 4×4 pixels and their surroundings, each with its learned position added."""
+    """Tokens of 4×4 pixels and their surroundings, with learned positions added."""
 
     def __init__(self, channels: int, image_size: tuple[int, int], width: int) -> None:
         super().__init__()
@@ -54,7 +54,7 @@ class Attention(nn.Module):
 
 
 class Block(nn.Module):
-    """Attention, then a perceptron; each reads the normalised tokens and adds to the tokens."""
+    """Attention, then a perceptron; both read normalised tokens and add to the tokens."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -98,7 +98,7 @@ def build(
         n_classes: Number of outputs.
         depth: Number of blocks.
         heads: Attention heads in each block.
-        head_width: Features of each head; a token has as many as all heads together.
+        head_width: Features per head; a token has `heads * head_width` features.
 
     Returns:
         Maps standardised images (n, channels, height, width) to logits (n, n_classes).

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from deepshap import UnsupportedOperation, portable_operations
 from stages.artifacts.portable import PortableNetwork
 from stages.base.errors.memory import is_out_of_memory
-from stages.networks.build import place_in_file
+from stages.networks.build import source_location
 
 MAX_WEIGHTS = 1_500_000  # the explorer page has no room for more
 
@@ -29,7 +29,7 @@ def portable_network(network: nn.Module, image: Tensor) -> PortableNetwork:
             raise
         return PortableNetwork(
             reason=f"this page cannot compute {error.operation}, "
-            f"{place_in_file(network, error.module_path)}"
+            f"{source_location(network, error.module_path)}"
         )
     arrays, described = {}, []
     for number, operation in enumerate(operations, 1):

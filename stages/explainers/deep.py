@@ -6,7 +6,7 @@ from deepshap import DeepShap, UnsupportedOperation
 from stages.base.errors.memory import is_out_of_memory
 from stages.base.errors.user import UserError
 from stages.explainers.base.contract import Attribute, Attributions
-from stages.networks.build import place_in_file
+from stages.networks.build import source_location
 from stages.sampling.background import group_sizes
 
 
@@ -18,7 +18,7 @@ def build(network: nn.Module, background: Tensor, seed: int) -> Attribute:
         if is_out_of_memory(error):
             raise
         raise UserError(
-            f"{place_in_file(network, error.module_path)}: {error.operation}: {error.advice}; or "
+            f"{source_location(network, error.module_path)}: {error.operation}: {error.advice}; or "
             "choose another explain.method (got deep)"
         ) from error
     n_groups = len(group_sizes(len(background)))

@@ -1,4 +1,4 @@
 """How a network is built, run, saved and loaded, and on which device.
 
-For `training`, train, evaluate, explain and quality.
+Imported by all stages and rooms that use a network.
 """

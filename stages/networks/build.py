@@ -1,4 +1,4 @@
-"""Builds the network that a file in `stages/architectures/` defines, on a standardising layer."""
+"""Builds a network from `stages/architectures/`, with a standardising layer in front."""
 
 import contextlib
 import warnings
@@ -14,7 +14,7 @@ from stages.base.errors.memory import is_out_of_memory
 from stages.base.errors.user import UserError
 from stages.base.tracking.plugins import load_plugin
 
-_LARGEST_SIDE_PX = 512  # where the search for a size that works ends
+_LARGEST_SIDE_PX = 512  # the largest that is tried in search of a size that works
 
 BuildAndRun = Callable[[tuple[int, int]], tuple[nn.Module, Tensor]]
 
@@ -27,7 +27,7 @@ class Statistics(NamedTuple):
 
 
 class Standardize(nn.Module):
-    """First layer: pixels 0 … 255, as uint8 or float, less their mean, over their deviation."""
+    """First layer: standardises pixels 0 … 255, uint8 or float, by mean and standard deviation."""
 
     mean: Tensor
     scale: Tensor
@@ -44,12 +44,12 @@ class Standardize(nn.Module):
 
 
 class Classifier(nn.Sequential):
-    """A network on its standardising layer.
+    """A standardising layer, then a network.
 
     Args:
         first: The layer.
-        body: What the user's file builds.
-        file: That file, from the root of the repository.
+        body: The network that the user's file builds.
+        file: The user's file, relative to the root of the repository.
     """
 
     def __init__(self, first: Standardize, body: nn.Module, file: str) -> None:
@@ -63,17 +63,17 @@ def build_network(
     options: Mapping[str, Any],
     statistics: Statistics | None = None,
 ) -> Classifier:
-    """Build a network with fresh weights that maps raw images to logits.
+    """A network with fresh weights that maps raw images to logits.
 
     Args:
         architecture: Name of a file in `stages/architectures/`.
-        info: The images' channels, size, pixel statistics and classes.
-        options: Keyword arguments of its `build`.
-        statistics: What the first layer standardises by; None for those of the training split.
+        info: Has the number of channels, the image size, pixel statistics and classes.
+        options: Keyword arguments of `build` in that file.
+        statistics: For the standardising layer; None for those of the training split.
 
     Raises:
-        UserError: The file does not build a network for such images; if they are too small, names
-            the smallest size that works.
+        UserError: The file builds no network for such images. If they are too small, the message
+            names the smallest size that works.
     """
     plugin = load_plugin("architectures", architecture, ("build",))
     file = f"stages/architectures/{architecture}.py"
@@ -87,7 +87,7 @@ def build_network(
 
     try:
         body, logits = build_and_run(info.image_size)
-    except Exception as error:  # a network is a user's code: it may fail in any way
+    except Exception as error:  # networks are user code: any exception is possible
         if is_out_of_memory(error):
             raise
         raise UserError(_failure_message(error, architecture, info, build_and_run)) from error
@@ -99,35 +99,35 @@ def build_network(
         )
         raise UserError(
             f"{file}: its network maps one image to an output of "
-            f"{got}, expected shape (1, {n_classes}), a logit for each class; fix build()"
+            f"{got}, expected shape (1, {n_classes}), one logit per class; fix build()"
         )
     return Classifier(Standardize(statistics or Statistics(info.mean, info.std)), body, file)
 
 
 def as_published(network: nn.Sequential) -> nn.Module:
-    """The network as its authors know it: without our first layer and the step to colour."""
+    """The network as its authors wrote it, without our layers in front of it."""
     body = network[1]
     if isinstance(body, nn.Sequential) and isinstance(body[0], GreyAsColor):
         return body[1]
     return body
 
 
-def place_in_file(network: nn.Module, place: str) -> str:
-    """A place in a network as its author knows it: `stages/architectures/own.py: encoder.heads`.
+def source_location(network: nn.Module, module_path: str) -> str:
+    """File and module path in the author's terms: `stages/architectures/own.py: encoder.heads`.
 
     Args:
-        network: Holds a `Classifier`, or is one.
-        place: As the engine names it: a module's path and kind, or the kind alone for the whole.
+        network: Is or contains a `Classifier`.
+        module_path: From the engine: `1.encoder (Encoder)`, or only the class for the root module.
     """
     classifier = next((m for m in network.modules() if isinstance(m, Classifier)), None)
     if classifier is None:
-        return place
-    path, _, kind = place.partition(" ")
+        return module_path
+    path, _, kind = module_path.partition(" ")
     body = as_published(classifier)
     names = {module: name for name, module in body.named_modules()}
     try:
         name = names.get(network.get_submodule(path), "")
-    except AttributeError:  # a kind: something about the network as a whole
+    except AttributeError:  # only a class: the root module
         name = ""
     return f"{classifier.file}: {f'{name} {kind}' if name else f'{type(body).__name__}.forward'}"
 
@@ -135,13 +135,13 @@ def place_in_file(network: nn.Module, place: str) -> str:
 def _failure_message(
     error: Exception, architecture: str, info: DatasetInfo, build_and_run: BuildAndRun
 ) -> str:
-    """Names the smallest size that works if the images are too small, else passes `error` on."""
+    """Names the smallest size that works if the images are too small, else quotes `error`."""
     height, width = info.image_size
     file = f"stages/architectures/{architecture}.py"
     if size := _smallest_size(height, width, build_and_run):
         return (
             f"{file}: images of {height}×{width} pixels are too small for this network; the "
-            f"smallest that work are {size[0]}×{size[1]}: set preprocess.image_size, or "
+            f"smallest size that works is {size[0]}×{size[1]}: set preprocess.image_size, or "
             "choose another model.architecture"
         )
     return (
@@ -152,7 +152,7 @@ def _failure_message(
 
 
 def _smallest_size(height: int, width: int, build_and_run: BuildAndRun) -> tuple[int, int] | None:
-    """The smallest larger height and width that work, found on the meta device."""
+    """The smallest larger size that works, found on the meta device; None if none does."""
     for side in range(min(height, width) + 1, _LARGEST_SIDE_PX + 1):
         size = max(height, side), max(width, side)
         with contextlib.suppress(Exception), torch.device("meta"):

@@ -1,6 +1,6 @@
-"""The trained network, `data/model`: train writes it, later stages rebuild it.
+"""The trained network, `data/model`: train writes it, later stages load it.
 
-It lives here and not in `stages/artifacts/`, since loading it builds a network.
+This artifact is here and not in `stages/artifacts/`, since loading it builds a network.
 """
 
 from collections.abc import Mapping
@@ -26,14 +26,14 @@ _WEIGHTS, _RECORD = "weights.safetensors", "network.json"
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A trained network, and what it takes to rebuild it.
+    """A trained network, and everything needed to rebuild it.
 
     Attributes:
         network: Maps raw images (n, c, h, w) to logits (n, k).
         architecture: Name of a file in `stages/architectures/`.
-        options: Keyword arguments of its `build`.
+        options: Keyword arguments of `build` in that file.
         info: The data set that the network was trained on.
-        parameters: Parameters of all stages so far, by section of `params.yaml`.
+        parameters: Parameters of all stages up to train, by section of `params.yaml`.
     """
 
     network: nn.Sequential
@@ -45,7 +45,7 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class _Record:
-    """A `Checkpoint` but for its network."""
+    """A `Checkpoint` without the network."""
 
     architecture: str
     options: Mapping[str, Any]
@@ -54,7 +54,7 @@ class _Record:
 
 
 def save_checkpoint(checkpoint: Checkpoint, folder: Path = FOLDER) -> None:
-    """Write the weights, and the rest as JSON."""
+    """Write the weights as safetensors, and the rest as JSON."""
     weights = {
         name: tensor.cpu().contiguous().clone()
         for name, tensor in checkpoint.network.state_dict().items()
@@ -71,10 +71,10 @@ def save_checkpoint(checkpoint: Checkpoint, folder: Path = FOLDER) -> None:
 
 
 def load_checkpoint(device: torch.device, folder: Path = FOLDER) -> Checkpoint:
-    """Read a checkpoint and rebuild its network on `device`, in eval mode.
+    """Load a checkpoint, with its network on `device` and in eval mode.
 
     Raises:
-        UserError: A file is damaged, or does not fit the network's code; says which.
+        UserError: A file is damaged, or does not fit the network's code; names it.
     """
     record = _read_record(folder / _RECORD)
     network = build_network(record.architecture, record.info, record.options)
@@ -99,21 +99,21 @@ def _read_weights(file: Path, wanted: Mapping[str, Tensor]) -> dict[str, Tensor]
         stored = load(file.read_bytes())
     except (OSError, MemoryError):
         raise
-    except Exception as error:  # a damaged header leads to errors of any kind
+    except Exception as error:  # a damaged header can raise any exception
         raise _damaged(file, shortened(str(error))) from None
     for name in sorted(stored.keys() | wanted.keys()):
-        kinds = [
+        descriptions = [
             f"{tensor.dtype} of shape {tuple(tensor.shape)}" if tensor is not None else "missing"
             for tensor in (stored.get(name), wanted.get(name))
         ]
-        if kinds[0] != kinds[1]:
-            difference = f"{kinds[0]}, in the network {kinds[1]}"
+        if descriptions[0] != descriptions[1]:
+            difference = f"{descriptions[0]}, in the network {descriptions[1]}"
             raise _damaged(file, f"{shortened(name)} is {difference}")
     return stored
 
 
 def _damaged(file: Path, reason: str) -> UserError:
     return UserError(
-        f"{file}: damaged, or not of this version of the code: {reason}; run dvc checkout "
+        f"{file}: damaged, or from another version of the code: {reason}; run dvc checkout "
         f"{file.parent}, or dvc repro"
     )

@@ -1,4 +1,4 @@
-"""Where tensors live, and the process-wide settings that go with it."""
+"""The device of tensors, and the process-wide settings for it."""
 
 import contextlib
 import ctypes
@@ -12,14 +12,14 @@ from stages.base.run.rank import local_rank, n_ranks
 
 
 def choose_device(name: str) -> torch.device:
-    """The device that the parameter `device` names; of several ranks, each has its own GPU.
+    """The device that the parameter `device` names; each rank gets its own GPU.
 
     Args:
-        name: `auto` (cuda, else mps, else cpu), or a device that this machine has, which reading
-            `params.yaml` has made sure of.
+        name: `auto` (cuda, else mps, else cpu), or a device of this machine; reading
+            `params.yaml` has checked that.
 
     Raises:
-        UserError: There are more ranks than GPUs.
+        UserError: This host has more ranks than GPUs.
     """
     if name == "auto":
         known = available_devices()
@@ -38,27 +38,32 @@ def _own_gpu(name: str) -> torch.device:
             f"LAUNCH: needs a GPU for each rank, and this host has {torch.cuda.device_count()}; "
             "choose a smaller --nproc-per-node, or device: cpu"
         )
-    torch.cuda.set_device(own)
     return torch.device(own)
 
 
 def configure_process_for(device: torch.device) -> None:
-    """Make CUDA's kernels repeatable; on other devices, tune the allocator of this process."""
-    if device.type == "cuda":  # CPU kernels are repeatable as they are
+    """Make CUDA's kernels deterministic; on other devices, tune the memory allocator.
+
+    Args:
+        device: From `choose_device`.
+    """
+    if device.type == "cuda":  # CPU kernels are deterministic by default
+        if n_ranks() > 1:
+            torch.cuda.set_device(device)
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True, warn_only=True)
     else:
-        _keep_freed_memory()
+        _keep_freed_memory_in_process()
 
 
-def _keep_freed_memory() -> None:
-    """Have glibc keep what is freed instead of returning it to the system.
+def _keep_freed_memory_in_process() -> None:
+    """Have glibc keep freed memory instead of returning it to the system.
 
-    Activations of several megabytes are allocated and freed at every step. Fetched from the system
-    anew, page by page, they took a third to a half of the time of a training step of `convnet`.
+    Activations of several megabytes are allocated and freed at every step. Getting them from the
+    system each time took a third to a half of the time of a training step of `convnet`.
     """
     trim_threshold, mmap_threshold = -1, -3  # numbers of the options in glibc's malloc.h
-    with contextlib.suppress(OSError, AttributeError):  # another C library: left as it is
+    with contextlib.suppress(OSError, AttributeError):  # another C library: leave its settings
         malloc_option = ctypes.CDLL(None).mallopt
         malloc_option(trim_threshold, -1)
         malloc_option(mmap_threshold, 32 << 20)  # the largest that glibc takes

@@ -1,8 +1,8 @@
-"""Shares batches among the processor's cores, each batch on one core alone.
+"""Runs batches in parallel, each on one CPU core, with the same results on any number of cores.
 
-PyTorch shares a single operation among cores instead, and where it cuts the sums decides their last
-digits. Here results are the same on any number of cores. The engine's `chunks.py` has a copy: it
-imports nothing of the project, and an edit of it must not train anew.
+PyTorch instead splits single operations among cores, and the last digits of a sum depend on where
+it is split. The engine's `chunks.py` has a copy, since the engine imports nothing of the project
+and an edit of it must not rerun training.
 """
 
 from collections.abc import Callable, Iterator
@@ -17,7 +17,10 @@ Map = Callable[..., Iterator[Tensor]]
 
 @contextmanager
 def one_core_each(device: torch.device) -> Iterator[Map]:
-    """A `map` that calls its function on one core an item; on a GPU one item after the other."""
+    """A `map` that runs each item on one core, in parallel on the CPU, in sequence on a GPU.
+
+    Inside this context, PyTorch uses one thread per operation in the whole process.
+    """
     n_threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

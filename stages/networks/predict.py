@@ -1,4 +1,4 @@
-"""Outputs of a network: which, and for many images."""
+"""Outputs of a network for many images, as logits or probabilities."""
 
 from collections.abc import Iterator
 from itertools import chain
@@ -19,10 +19,10 @@ def predict(network: nn.Module, images: Tensor, batch_size: int = BATCH_SIZE) ->
     Args:
         network: In eval mode; maps (n, c, h, w) to (n, k).
         images: (n, c, h, w), on the network's device.
-        batch_size: How many images pass the network at once.
+        batch_size: Number of images in a forward pass.
 
     Returns:
-        (n, k), on the network's device; the same to the bit on any number of processor cores.
+        (n, k), on the network's device; the same to the bit on any number of CPU cores.
     """
     return torch.cat(list(predict_batches(network, images, images.device, batch_size)))
 
@@ -30,12 +30,12 @@ def predict(network: nn.Module, images: Tensor, batch_size: int = BATCH_SIZE) ->
 def predict_batches(
     network: nn.Module, images: Tensor, device: torch.device, batch_size: int = BATCH_SIZE
 ) -> Iterator[Tensor]:
-    """The same, batch after batch, of images that need not be on the network's device."""
+    """As `predict`, one batch at a time, for images on any device."""
 
-    @torch.no_grad()  # here, since it holds for a thread
+    @torch.no_grad()  # here, since the setting belongs to a thread
     def outputs(batch: Tensor) -> Tensor:
-        found: Tensor = network(batch.to(device))
-        return found
+        batch_outputs: Tensor = network(batch.to(device))
+        return batch_outputs
 
     first, *others = images.split(batch_size)
     with (
@@ -44,12 +44,12 @@ def predict_batches(
             total=len(images), desc="predict", unit="image", leave=False, delay=1, disable=None
         ) as progress,
     ):
-        # The first one alone, since some networks keep what their first run computed.
-        for part in chain(map(outputs, [first]), run(outputs, others)):
-            yield part
-            progress.update(len(part))
+        # First a single batch, since some networks cache results of their first run.
+        for batch_outputs in chain(map(outputs, [first]), run(outputs, others)):
+            yield batch_outputs
+            progress.update(len(batch_outputs))
 
 
 def with_output(network: nn.Module, output: Literal["logits", "probabilities"]) -> nn.Module:
-    """The network that maps images to the output which is explained, from one that gives logits."""
+    """A network that maps images to the explained output, made from one that returns logits."""
     return network if output == "logits" else nn.Sequential(network, nn.Softmax(dim=1)).eval()

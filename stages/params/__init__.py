@@ -1,4 +1,5 @@
-"""One model for each section of `params.yaml`; `whole` joins them, for check and tools alone.
+"""One module per section of `params.yaml`: the types, limits and messages of its keys.
 
-A room may import the section of the one stage it serves.
+Stages and rooms import the sections that they use. Only check and tools import `whole`, since a
+stage that depends on all sections would rerun after every edit.
 """

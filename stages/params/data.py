@@ -1,4 +1,4 @@
-"""Section `data`: which data set, and where it comes from."""
+"""Section `data`: the data set, and where it comes from."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -8,12 +8,12 @@ from pydantic_core import PydanticCustomError
 
 from stages.base.params.plugins import plugin_name, plugin_options
 from stages.base.params.sections import Section, matching
-from stages.base.tracking.experiments import left_behind, will_be_there
+from stages.base.tracking.experiments import exists_or_tracked, missing_in_experiment
 
 
 def _existing(source: str) -> str:
-    if not will_be_there(Path(source)):
-        advice = left_behind(Path(source), "dvc add") or "create it, or name another"
+    if not exists_or_tracked(Path(source)):
+        advice = missing_in_experiment(Path(source), "dvc add") or "create it, or name another"
         raise PydanticCustomError(
             "source", "must be a folder or file that exists: {advice}", {"advice": advice}
         )
@@ -21,7 +21,7 @@ def _existing(source: str) -> str:
 
 
 class Data(Section):
-    """Read by download."""
+    """Section `data`, read by download."""
 
     dataset: Annotated[str, plugin_name("datasets", "data set")]
     source: Annotated[str, AfterValidator(_existing)]

@@ -1,4 +1,4 @@
-"""Section `explain`: which images are explained, how, and against what."""
+"""Section `explain`: which images are explained, how, and against which background."""
 
 import difflib
 from typing import Annotated, Any, Literal
@@ -10,7 +10,7 @@ from stages.base.params.plugins import plugin_name
 from stages.base.params.sections import Section, Seed
 
 CHOICES = ("first", "random", "per_class", "mistakes", "all")
-MISSPELT = 0.8  # similarity to a choice, of 1, from which a word is no name
+MISSPELT = 0.8  # similarity, up to 1, from which a word is a misspelt choice and not a name
 
 
 def _choice_or_list(value: Any) -> Any:
@@ -27,12 +27,12 @@ def _choice_or_list(value: Any) -> Any:
             f"must be {', '.join(CHOICES)} or a list of these, of names such as [cats/1.jpg] and "
             "of positions, 0 or more",
         )
-    for word in words:  # names are known once there is a test split, misspelt choices at once
+    for word in words:  # names can be checked only with a test split, misspelt choices now
         if closest := difflib.get_close_matches(word, CHOICES, n=1, cutoff=MISSPELT):
             raise PydanticCustomError(
                 "images",
-                f"{word!r} is no choice; did you mean {closest[0]}? An image of that name is "
-                "chosen by its position",
+                f"{word!r} is not a choice; did you mean {closest[0]}? Choose an image of this "
+                "name by its position",
                 {"suggestion": closest[0]},
             )
     return value
@@ -57,7 +57,7 @@ Output = Literal["logits", "probabilities"]
 
 
 class Explain(Section):
-    """Read by explain."""
+    """Section `explain`, read by explain."""
 
     method: Method
     output: Output

@@ -1,4 +1,4 @@
-"""Section `model`: which network, and the weights it starts from."""
+"""Section `model`: the network, and its initial weights."""
 
 import math
 from pathlib import Path
@@ -9,7 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from stages.base.params.plugins import plugin_name, plugin_options
 from stages.base.params.sections import Section
-from stages.base.tracking.experiments import left_behind, will_be_there
+from stages.base.tracking.experiments import exists_or_tracked, missing_in_experiment
 
 WEIGHTS = Path("weights")
 PICKLES = (".pt", ".pth", ".bin", ".ckpt", ".pkl")
@@ -22,21 +22,24 @@ def _weights_file(name: str) -> str:
     if file.suffix in PICKLES:
         raise PydanticCustomError(
             "pickle",
-            "loading {file} could run code that it holds, so it is never loaded; if you trust it, "
+            "loading {file} could run code inside it, so it is never loaded; if you trust it, "
             "convert it:\n{conversion}",
             {"file": str(file), "conversion": conversion(file), "suggestion": ""},
         )
-    if file.suffix != ".safetensors" or ".." in file.parts or not will_be_there(file):
+    if file.suffix != ".safetensors" or ".." in file.parts or not exists_or_tracked(file):
         raise PydanticCustomError(
             "weights",
             "must be null or the name of a .safetensors file in {folder}/: {advice}",
-            {"folder": str(WEIGHTS), "advice": left_behind(file, "dvc add") or "put it there"},
+            {
+                "folder": str(WEIGHTS),
+                "advice": missing_in_experiment(file, "dvc add") or "put it there",
+            },
         )
     return name
 
 
 def conversion(file: Path) -> str:
-    """The command that turns a pickled state dict into a .safetensors file beside it."""
+    """The command that converts a pickled state dict to a .safetensors file in the same folder."""
     return (
         'python -c "import torch; from safetensors.torch import save_file; '
         f"weights = torch.load('{file}', map_location='cpu', weights_only=True); "
@@ -54,7 +57,7 @@ def _only_with_weights(patterns: list[str], info: ValidationInfo) -> list[str]:
 def _standardization(value: Any) -> Any:
     expected = (
         "must be training, none or {mean: […], std: […]}, numbers on the scale [0, 1], one for "
-        "each channel, those of std above 0"
+        "each channel, std above 0"
     )
     if value in ("training", "none"):
         return value
@@ -73,7 +76,7 @@ def _standardization(value: Any) -> Any:
 
 
 class Model(Section):
-    """Read by train; later stages read it from the checkpoint."""
+    """Section `model`, read by preflight and train; later stages use the checkpoint."""
 
     architecture: Annotated[str, plugin_name("architectures", "network")]
     options: Annotated[dict[str, Any], plugin_options("architectures", "architecture", "build")]

@@ -1,4 +1,4 @@
-"""Section `preprocess`: how the images become splits."""
+"""Section `preprocess`: how images are split and resized."""
 
 from typing import Annotated, Any, Literal
 
@@ -25,7 +25,7 @@ def _height_and_width(value: Any) -> tuple[int, int] | None:
 
 
 class Preprocess(Section):
-    """Read by preprocess."""
+    """Section `preprocess`, read by preprocess."""
 
     validation_fraction: Fraction
     test_fraction: Fraction

@@ -9,6 +9,6 @@ BASELINES = ("edges", "random")
 
 
 class Quality(Section):
-    """Read by quality."""
+    """Section `quality`, read by quality."""
 
     methods: list[Annotated[str, plugin_name("explainers", "method", *BASELINES)]]

@@ -6,7 +6,7 @@ from stages.base.params.sections import Section
 
 
 class Report(Section):
-    """Read by report."""
+    """Section `report`, read by report."""
 
     colormap: Literal["red_blue", "orange_purple"]
     fade: bool

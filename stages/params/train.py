@@ -11,7 +11,7 @@ Augmentation = Literal["shift", "rotate", "scale", "flip", "erase"]
 
 
 class Train(Section):
-    """Read by train."""
+    """Section `train`, read by train."""
 
     epochs: Annotated[int, Field(ge=0)]
     batch_size: Annotated[int, Field(ge=1)]
@@ -26,8 +26,8 @@ class Train(Section):
 
 
 def _epochs_or_weights(train: Train, info: ValidationInfo) -> Train:
-    """Without training there must be weights, which section `model` names."""
-    model = info.data.get("model")  # None if it has errors of its own
+    """Require weights, which section `model` names, if there is no training."""
+    model = info.data.get("model")  # None if section `model` has errors
     if train.epochs == 0 and model is not None and model.weights is None:
         lines = ["epochs: must be at least 1, or 0 with model.weights (got 0)"]
         raise PydanticCustomError("epochs", "no training, no weights", {"lines": lines})
@@ -35,4 +35,4 @@ def _epochs_or_weights(train: Train, info: ValidationInfo) -> Train:
 
 
 TrainOrWeights = Annotated[Train, AfterValidator(_epochs_or_weights)]
-"""For a field after one named `model`."""
+"""The type of a field that follows one named `model`."""

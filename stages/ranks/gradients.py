@@ -1,7 +1,7 @@
-"""Training in several ranks: each takes a part of every batch; together they do what one would.
+"""Training in several ranks, each on a slice of every batch, with the same result as in one.
 
-Alone, a process is the only rank, and nothing here does anything. Dropout alone differs: each rank
-draws its own, since what one process draws for a whole batch cannot be drawn in parts.
+In a single process these functions do nothing. Only dropout differs between one and several ranks:
+each rank draws its own, since the draws for a whole batch cannot be split.
 """
 
 import contextlib
@@ -23,8 +23,8 @@ T = TypeVar("T")
 
 
 @contextlib.contextmanager
-def joined_ranks(device: torch.device) -> Iterator[None]:
-    """Connect the ranks: through NCCL between GPUs, else through gloo.
+def connected_ranks(device: torch.device) -> Iterator[None]:
+    """Connect the ranks, through NCCL between GPUs, else through gloo; gives each its own seed.
 
     Raises:
         UserError: The connection to another rank is lost.
@@ -35,7 +35,7 @@ def joined_ranks(device: torch.device) -> Iterator[None]:
     try:
         distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
         if rank() > 0:
-            torch.manual_seed(torch.initial_seed() + rank())  # else dropout would be the same
+            torch.manual_seed(torch.initial_seed() + rank())  # else all would draw the same dropout
         with _SynchronizedBatchNorm():
             yield
         distributed.destroy_process_group()
@@ -45,24 +45,26 @@ def joined_ranks(device: torch.device) -> Iterator[None]:
         raise UserError(f"rank {rank()} {LOST}") from error
 
 
-def in_step(network: nn.Module, device: torch.device) -> nn.Module:
-    """The network, with gradients that are the means over those of all ranks."""
+def with_averaged_gradients(network: nn.Module, device: torch.device) -> nn.Module:
+    """The network, with gradients averaged over all ranks."""
     if n_ranks() == 1:
         return network
     return DistributedDataParallel(
         network,
         device_ids=[local_rank()] if device.type == "cuda" else None,
-        find_unused_parameters=True,  # a user's network may have some
+        find_unused_parameters=True,  # allowed in a user's network
     )
 
 
-def require_no_empty_part(
+def require_images_for_every_rank(
     network: nn.Module, images: Tensor, batch_size: int, n_validation: int
 ) -> None:
-    """Refuse fewer images than ranks at a time, in training or validation, if the network cannot.
+    """Reject batches and validation splits with fewer images than ranks.
+
+    Some ranks then get no image, which is fine if the network accepts empty batches.
 
     Raises:
-        UserError: It cannot take none; names the parameters to change.
+        UserError: The network rejects an empty batch; names the parameters to change.
     """
     smallest = min(len(images) % batch_size or batch_size, n_validation)
     if smallest >= n_ranks():
@@ -70,24 +72,24 @@ def require_no_empty_part(
     try:
         with torch.no_grad():
             network.eval()(images[:0])
-    except Exception as error:  # a network is a user's code: it may fail in any way
+    except Exception as error:  # networks are user code: any exception is possible
         if is_out_of_memory(error):
             raise
         raise UserError(
-            f"train.batch_size: of {len(images):,} images in batches of {batch_size} the last has "
-            f"{len(images) % batch_size or batch_size}, and the validation split {n_validation}, "
-            f"so one of {n_ranks()} ranks has none, and this network cannot take none "
-            f"({type(error).__name__}: {error}); choose another, another "
-            "preprocess.validation_fraction, or fewer ranks"
+            f"train.batch_size: {len(images):,} images in batches of {batch_size} leave "
+            f"{len(images) % batch_size or batch_size} for the last batch, and the validation "
+            f"split has {n_validation}, so one of {n_ranks()} ranks has none, and this network "
+            f"does not accept an empty batch ({type(error).__name__}: {error}); change it or "
+            "preprocess.validation_fraction, or use fewer ranks"
         ) from error
 
 
-def part(n: int) -> slice:
-    """Which of n images are this rank's; parts may differ by one, and may be empty."""
+def own_slice(n: int) -> slice:
+    """The slice of n images for this rank; slices may differ by one in length, and may be empty."""
     return slice(n * rank() // n_ranks(), n * (rank() + 1) // n_ranks())
 
 
-def total(tensor: Tensor) -> Tensor:
+def sum_over_ranks(tensor: Tensor) -> Tensor:
     """The sum over all ranks, on every rank the same to the last bit."""
     if n_ranks() > 1:
         tensor = tensor.clone()
@@ -96,7 +98,7 @@ def total(tensor: Tensor) -> Tensor:
 
 
 def from_first_rank(make: Callable[[], T]) -> T:
-    """What the first rank makes, on every rank."""
+    """The value that the first rank makes, on every rank."""
     if n_ranks() == 1:
         return make()
     made: list[Any] = [make() if rank() == 0 else None]
@@ -114,23 +116,23 @@ def from_all_ranks(value: T) -> list[T]:
     return values
 
 
-class _Total(torch.autograd.Function):
-    """As `total`, for tensors that the loss of every rank depends on."""
+class _DifferentiableSum(torch.autograd.Function):
+    """`sum_over_ranks` for tensors that the loss of every rank depends on."""
 
     @staticmethod
     def forward(_: Any, tensor: Tensor) -> Tensor:
-        return total(tensor)
+        return sum_over_ranks(tensor)
 
     @staticmethod
     def backward(_: Any, gradient: Tensor) -> Tensor:
-        return total(gradient)
+        return sum_over_ranks(gradient)
 
 
 class _SynchronizedBatchNorm(TorchFunctionMode):
-    """While it is on, batch norm in training takes the statistics of the whole batch.
+    """A context in which batch norm in training uses the statistics of the whole batch.
 
-    torch.nn.SyncBatchNorm runs on GPUs alone, and replaces modules, of which libraries have their
-    own. They all call this function.
+    torch.nn.SyncBatchNorm runs only on GPUs and replaces only PyTorch's own modules. Those of other
+    libraries, too, call the function that this mode intercepts.
     """
 
     def __torch_function__(
@@ -150,17 +152,17 @@ def _batch_norm(
     bias: Tensor | None = None,
     **options: float,
 ) -> Tensor:
-    """As torch's batch_norm in training, for this rank's part (n, c, …) of a batch."""
+    """Torch's batch_norm in training, for this rank's slice (n, c, …) of a batch."""
     wide = features.to(torch.promote_types(features.dtype, torch.float32))
     shape = (1, -1, *[1] * (wide.dim() - 2))
     axes = [axis for axis in range(wide.dim()) if axis != 1]
     n_own = wide.numel() // wide.shape[1]
-    *sums, n = _total_of(wide.sum(axes), wide.new_tensor([n_own]))
+    *sums, n = _sums_over_ranks(wide.sum(axes), wide.new_tensor([n_own]))
     if n <= 1:
-        raise ValueError("Expected more than 1 value per channel when training")  # torch's words
+        raise ValueError("Expected more than 1 value per channel when training")  # torch's message
     mean = sums[0] / n
     centred = wide - mean.view(shape)
-    (squares,) = _total_of(centred.square().sum(axes))
+    (squares,) = _sums_over_ranks(centred.square().sum(axes))
     with torch.no_grad():
         for running, value in ((running_mean, mean), (running_var, squares / (n - 1))):
             if running is not None:
@@ -173,8 +175,8 @@ def _batch_norm(
     return normal.to(features.dtype)
 
 
-def _total_of(*tensors: Tensor) -> Sequence[Tensor]:
-    """Sums over all ranks that can be differentiated, in one exchange."""
-    joined: Tensor = _Total.apply(torch.cat(tensors))
-    parts: Sequence[Tensor] = joined.split([len(tensor) for tensor in tensors])
-    return parts
+def _sums_over_ranks(*tensors: Tensor) -> Sequence[Tensor]:
+    """Differentiable sums over all ranks, in one exchange."""
+    joined: Tensor = _DifferentiableSum.apply(torch.cat(tensors))
+    sums: Sequence[Tensor] = joined.split([len(tensor) for tensor in tensors])
+    return sums

@@ -1,8 +1,8 @@
-"""Work on many images, cut into shards that are kept as each is finished.
+"""Work on many images, cut into shards that are saved one by one.
 
 Any number of processes, on any number of hosts, take shards from one folder. No process waits for
-another: a shard is written whole or not at all, and what a slow or dead process leaves undone, the
-others do.
+another: shards are written completely or not at all, and the others take over those of a slow or
+dead process.
 """
 
 import contextlib
@@ -17,19 +17,21 @@ from typing import NamedTuple, TypeVar
 from stages.base.files.atomic import new_folder
 from stages.base.run.rank import n_ranks, rank
 
-SHARD_SIZE = 1024  # images at most; what is lost at most when a process is killed
+SHARD_SIZE = 1024  # the most images in a shard, and the most to repeat after a killed process
 
-_SHARDS, _MULTIPLE = 16, 32  # fewer images are cut too, so that processes can share the work
+# Fewer images are cut, too, so that processes can share them: into at most 16 shards, each of a
+# multiple of 32 images.
+_N_SHARDS, _MULTIPLE = 16, 32
 
-Part = TypeVar("Part")
+Piece = TypeVar("Piece")
 
 
 class Shard(NamedTuple):
-    """Some of the work.
+    """A slice of the images.
 
     Attributes:
-        rows: Which images.
-        folder: Where its results go; it exists once they are complete.
+        rows: Indices of the images.
+        folder: The folder of the results; it exists once they are complete.
     """
 
     rows: slice
@@ -37,8 +39,8 @@ class Shard(NamedTuple):
 
 
 def shards_of(n_images: int, folder: Path) -> list[Shard]:
-    """Cut work on n images into shards whose results go into a folder."""
-    size = -(-n_images // (_SHARDS * _MULTIPLE)) * _MULTIPLE
+    """The shards of n images; their results go into subfolders of `folder`."""
+    size = -(-n_images // (_N_SHARDS * _MULTIPLE)) * _MULTIPLE
     size = min(size, SHARD_SIZE)
     return [
         Shard(slice(start, min(start + size, n_images)), folder / f"{start:09d}")
@@ -47,30 +49,30 @@ def shards_of(n_images: int, folder: Path) -> list[Shard]:
 
 
 def n_finished(shards: list[Shard]) -> int:
-    """How many images the shards have that are finished, by whichever process."""
-    with os.scandir(shards[0].folder.parent) as entries:  # thousands of stats would be slower
-        there = {entry.name for entry in entries}
-    rows = [shard.rows for shard in shards if shard.folder.name in there]
-    return sum(some.stop - some.start for some in rows)
+    """Number of images in shards that any process has finished."""
+    with os.scandir(shards[0].folder.parent) as entries:  # faster than thousands of stats
+        names = {entry.name for entry in entries}
+    finished = [shard.rows for shard in shards if shard.folder.name in names]
+    return sum(rows.stop - rows.start for rows in finished)
 
 
 def unfinished(shards: list[Shard]) -> Iterator[Shard]:
-    """Yield shards to work on until all are finished, by whichever process.
+    """Yield shards to work on, until this and the other processes have finished all.
 
-    First those that no process has claimed. Then any that is still missing, since whoever claimed
-    it is slow, or has been killed: the work may be done twice, but it is never waited for.
+    First come shards that no process has claimed, then those whose process is slow or was killed.
+    Two processes may do the same work, but none waits.
     """
     for shard in shards:
         if not shard.folder.exists() and _claim(shard):
             yield shard
-    first = rank() * len(shards) // n_ranks()  # so that not all do the same one
+    first = rank() * len(shards) // n_ranks()  # so that ranks start with different ones
     for shard in (*shards[first:], *shards[:first]):
         if not shard.folder.exists():
             yield shard
 
 
 def _claim(shard: Shard) -> bool:
-    """Whether this process is the first to create the shard's claim."""
+    """Claim a shard for this process; False if another one has claimed it."""
     try:
         shard.folder.with_suffix(".claim").open("x").close()
     except FileExistsError:
@@ -82,17 +84,17 @@ class _Finished(Exception):
     """Another process has finished the shard."""
 
 
-def until_finished(shard: Shard, parts: Iterable[Part]) -> Iterator[Part]:
-    """Yield parts of a shard's results; in `new_shard`, stop once another process has them all."""
-    for part in parts:
+def until_finished(shard: Shard, pieces: Iterable[Piece]) -> Iterator[Piece]:
+    """Yield pieces of a shard's results; leave `new_shard` once another process has finished it."""
+    for piece in pieces:
         if shard.folder.exists():
             raise _Finished
-        yield part
+        yield piece
 
 
 @contextlib.contextmanager
 def new_shard(shard: Shard) -> Iterator[Path]:
-    """A folder to write a shard's results into; the first process that succeeds keeps its own."""
+    """A folder for a shard's results, discarded if another process finishes the shard first."""
     own = shard.folder.with_name(f"{shard.folder.name}.{uuid.uuid4().hex}")
     with contextlib.suppress(_Finished):
         with new_folder(own) as folder:

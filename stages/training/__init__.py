@@ -1,1 +1,1 @@
-"""How a network starts and is fitted. For train alone."""
+"""How a network is initialised and trained. Imported by the train stage only."""

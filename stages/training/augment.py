@@ -9,10 +9,10 @@ from torch.nn.functional import affine_grid, grid_sample
 
 from stages.params.train import Augmentation
 
-MAX_SHIFT = 0.08  # of the side: 2 of 28 pixels; only whole pixels, since fractions blur
+MAX_SHIFT = 0.08  # share of the side: 2 of 28 pixels; whole pixels, since fractions blur
 MAX_ROTATION = math.radians(10)
 MAX_SCALE = 0.1
-MAX_ERASED = 0.4  # of the side
+MAX_ERASED = 0.4  # share of the side
 
 
 def augment(
@@ -29,12 +29,13 @@ def augment(
         augmentations: `shift` by whole pixels, up to 8 % of the side but at least one, `rotate` by
             up to 10°, `scale` by up to 10 %, `flip` half of the images left to right, `erase` a
             rectangle of up to 40 % of each side (with the image's mean) in half of the images.
-        generator: On the CPU, so that every device draws the same numbers.
-        n_batch: If they are part of a batch, its size: numbers are drawn for all of it.
-        start: Where in the batch they start.
+        generator: On the CPU, so that all devices get the same numbers.
+        n_batch: Size of the batch if these images are a slice of it; None if they are the batch.
+            Numbers are drawn for the whole batch.
+        start: Index in the batch of the first image.
 
     Returns:
-        Float images of the same shape and range. Pixels from outside repeat the edge.
+        Float images of the same shape and range. Pixels from outside the image repeat its edge.
     """
     images = images.float()
     n, *chw = images.shape
@@ -53,9 +54,9 @@ def augment(
 def _affine_matrices(
     shape: torch.Size, augmentations: Collection[Augmentation], generator: torch.Generator
 ) -> Tensor:
-    """Draw matrices (n, 2, 3) that map new to old image coordinates, -1 … 1 on both axes.
+    """Random matrices (n, 2, 3) that map new to old image coordinates, -1 … 1 on both axes.
 
-    All are drawn, wanted or not, so that what one draws does not depend on the others.
+    Numbers are drawn for every augmentation, so that those of one do not depend on the others.
     """
     n, _, height, width = shape
 
@@ -79,7 +80,7 @@ def _affine_matrices(
 
 
 def _rectangles(shape: torch.Size, generator: torch.Generator) -> Tensor:
-    """Mark a random rectangle in about half of the images: (n, 1, h, w), bool."""
+    """Masks (n, 1, h, w) of random rectangles, empty for about half of the images."""
     n, _, *sides = shape
     inside = []
     for side in sides:

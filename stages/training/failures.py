@@ -1,4 +1,4 @@
-"""What a user's network may raise while it is trained, as one message."""
+"""Turns errors of a user's network in training into readable messages."""
 
 import contextlib
 from collections.abc import Iterator
@@ -9,14 +9,14 @@ from stages.base.tracking.plugins import failures_of_plugin
 
 @contextlib.contextmanager
 def failures_in_training(architecture: str, n_images: int, batch_size: int) -> Iterator[None]:
-    """Turn what a network raises in training into a `UserError`.
+    """Turn errors that a network raises in training into a `UserError`.
 
-    In training mode it does what it did not when it was built: batch norm counts, and outputs may
-    differ. Lack of memory is left to `run_stage`.
+    They can occur although the network was built and run once: in training mode batch norm uses
+    batch statistics, and outputs may differ. Out-of-memory errors are left to `run_stage`.
 
     Args:
-        architecture: Name of its file in `stages/architectures/`.
-        n_images: In the training split.
+        architecture: Name of the file in `stages/architectures/`.
+        n_images: Size of the training split.
         batch_size: `train.batch_size`.
     """
     file = f"stages/architectures/{architecture}.py"
@@ -27,7 +27,7 @@ def failures_in_training(architecture: str, n_images: int, batch_size: int) -> I
             if "more than 1 value per channel" not in str(error):
                 raise
             raise UserError(
-                f"train.batch_size: batch norm of {file} needs two images in every batch, and of "
-                f"{n_images:,} images in batches of {batch_size} one is left for the last; choose "
-                "another"
+                f"train.batch_size: batch norm of {file} needs two images in every batch, and "
+                f"{n_images:,} images in batches of {batch_size} leave one for the last batch; "
+                "choose another"
             ) from error

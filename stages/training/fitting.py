@@ -17,9 +17,14 @@ from stages.base.errors.user import UserError
 from stages.base.run.rank import n_ranks
 from stages.networks.predict import predict
 from stages.params.train import Augmentation, Train
-from stages.ranks.gradients import in_step, part, require_no_empty_part, total
+from stages.ranks.gradients import (
+    own_slice,
+    require_images_for_every_rank,
+    sum_over_ranks,
+    with_averaged_gradients,
+)
 from stages.training.augment import augment
-from stages.training.dropout import QuickDropout
+from stages.training.dropout import FastDropout
 from stages.training.optimizers import build_optimizer, build_schedule
 
 DeviceSplit = LabelledImages[Tensor, Tensor]
@@ -36,7 +41,7 @@ COLUMNS = (
 
 
 class Batch(NamedTuple):
-    """A rank's part of a batch: images and labels as in `DeviceSplit`, and the whole's size."""
+    """A rank's slice of a batch: images and labels as in `DeviceSplit`, and the batch's size."""
 
     images: Tensor
     labels: Tensor
@@ -51,19 +56,19 @@ class Score(NamedTuple):
 
 
 def to_device(split: Split, device: torch.device) -> DeviceSplit:
-    """Move a split to the device, images channels last."""
+    """Copy a split to the device, with images in the memory format channels last."""
     images = torch.from_numpy(split.images).to(device, memory_format=torch.channels_last)
     return DeviceSplit(images, torch.from_numpy(split.labels).to(device))
 
 
 class Training:
-    """A training between two epochs: the network, and all else that the next epoch depends on.
+    """The state of a training between two epochs: everything that the next epoch depends on.
 
     Args:
         network: Maps uint8 images (n, c, h, w) to logits (n, k); trained in place.
         options: Section `train` of `params.yaml`, with at least one epoch.
-        n_images: In the training split.
-        seed: Seed of the images' order and augmentation.
+        n_images: Size of the training split.
+        seed: Seed for the order and the augmentation of images.
     """
 
     def __init__(self, network: nn.Module, options: Train, n_images: int, seed: int) -> None:
@@ -79,15 +84,15 @@ class Training:
         self.kept_weights: dict[str, Tensor] = {}
 
     def history(self) -> pd.DataFrame:
-        """One row an epoch: loss and accuracy on both splits, learning rate.
+        """One row per epoch: loss and accuracy on both splits, learning rate.
 
-        Those on the training split are means over the epoch, while the weights changed and dropout
-        was on.
+        Values for the training split are means over the epoch, during which the weights changed and
+        dropout was on.
         """
         return pd.DataFrame(self.rows, columns=COLUMNS)
 
     def record(self, on_train: Score, on_validation: Score, rate: float) -> None:
-        """Add an epoch to the history, and keep its weights if `train.keep` says so."""
+        """Add an epoch to the history; with `keep: best`, keep its weights if they are the best."""
         self.rows.append((len(self.rows) + 1, *on_train, *on_validation, rate))
         if self.options.keep == "best" and on_validation.loss < self.best_loss:
             self.best_loss = on_validation.loss
@@ -96,7 +101,7 @@ class Training:
 
 
 def fit(training: Training, train: DeviceSplit, validation: DeviceSplit) -> Iterator[int]:
-    """Train from where `training` is; in the end the network has the weights of `train.keep`.
+    """Train for the remaining epochs; in the end the network has the weights of `train.keep`.
 
     Args:
         training: Changed in place.
@@ -107,13 +112,13 @@ def fit(training: Training, train: DeviceSplit, validation: DeviceSplit) -> Iter
         The number of each epoch, from 1, once it is over.
 
     Raises:
-        UserError: The loss is no longer finite, or a rank would have no image.
+        UserError: The loss is no longer finite, or a rank has no images but the network needs them.
     """
     options, optimizer = training.options, training.optimizer
     done, per_epoch = len(training.rows), training.steps_an_epoch
     sizes = options.batch_size, len(validation.labels)
-    require_no_empty_part(training.network, train.images, *sizes)
-    network = in_step(training.network, train.images.device)
+    require_images_for_every_rank(training.network, train.images, *sizes)
+    network = with_averaged_gradients(training.network, train.images.device)
     with tqdm(
         total=options.epochs * per_epoch,
         initial=done * per_epoch,
@@ -156,7 +161,7 @@ def shuffled_batches(
     """Batches of all images in random order, augmented; the last batch may be smaller."""
     order = torch.randperm(len(split.labels), generator=generator).to(split.labels.device)
     for batch in order.split(size):
-        own = part(len(batch))
+        own = own_slice(len(batch))
         chosen = batch[own]
         images = split.images[chosen]
         if augmentations:
@@ -177,13 +182,13 @@ def train_epoch(
     schedule: LRScheduler,
     precision: str,
 ) -> Score:
-    """Take one optimiser step for each batch; the score is the mean over their images."""
+    """Take one optimiser step per batch; return the mean score over the images of all batches."""
     network.train()
     losses, n_correct = [], []
     n_seen = 0
     for images, labels, n_images in batches:
         narrow = torch.autocast(images.device.type, torch.bfloat16, enabled=precision == "bfloat16")
-        with narrow, QuickDropout():
+        with narrow, FastDropout():
             logits = network(images)
         wide = torch.promote_types(logits.dtype, torch.float32)
         loss = cross_entropy(logits.to(wide), labels, reduction="sum")
@@ -198,8 +203,8 @@ def train_epoch(
 
 
 def score(network: nn.Module, split: DeviceSplit) -> Score:
-    """Loss and accuracy of the network as later stages use it: without dropout, in float32."""
-    own = part(len(split.labels))
+    """Loss and accuracy in the mode of later stages: without dropout, in float32."""
+    own = own_slice(len(split.labels))
     labels = split.labels[own]
     logits = predict(network.eval(), split.images[own])
     n_correct = (logits.argmax(dim=1) == labels).sum()
@@ -207,6 +212,6 @@ def score(network: nn.Module, split: DeviceSplit) -> Score:
 
 
 def _mean(loss: Tensor, n_correct: Tensor, n_images: int) -> Score:
-    """The score of all ranks' images, from sums over this rank's."""
-    loss_of_all, n_correct_of_all = total(torch.stack([loss, n_correct])).tolist()
-    return Score(loss_of_all / n_images, n_correct_of_all / n_images)
+    """The score for the images of all ranks, from this rank's sums."""
+    total_loss, total_correct = sum_over_ranks(torch.stack([loss, n_correct])).tolist()
+    return Score(total_loss / n_images, total_correct / n_images)

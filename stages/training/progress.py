@@ -1,4 +1,4 @@
-"""Keeps a training between two epochs in a file, and goes on from it."""
+"""Saves a training between two epochs to a file, and resumes it."""
 
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,8 @@ from stages.ranks.gradients import from_all_ranks, from_first_rank
 from stages.training.fitting import Training
 
 
-def keep_progress(training: Training, file: Path) -> None:
-    """Write all that the next epoch depends on; `go_on` in a later process reads it."""
+def save_progress(training: Training, file: Path) -> None:
+    """Save everything that the next epoch depends on; `resume` reads it in a later process."""
     draws = from_all_ranks(_draws(next(training.network.parameters()).device.type))
     if rank() > 0:
         return
@@ -33,12 +33,12 @@ def keep_progress(training: Training, file: Path) -> None:
         torch.save(state, stream)
 
 
-def go_on(training: Training, file: Path) -> None:
-    """Bring a fresh training to where an interrupted one was, if that has kept anything.
+def resume(training: Training, file: Path) -> None:
+    """Restore a new training to the state of an interrupted one, if that saved any.
 
     Args:
-        training: As it was made for the interrupted run.
-        file: Where that run kept its progress.
+        training: Made with the same arguments as in the interrupted run; changed in place.
+        file: The file in which that run saved its progress.
 
     Raises:
         UserError: The file is damaged.
@@ -56,25 +56,25 @@ def go_on(training: Training, file: Path) -> None:
     if rank() < len(state["draws"]):  # the interrupted run may have had fewer ranks
         _restore_draws(state["draws"][rank()])
     print(
-        f"train: going on after epoch {len(training.rows)} of {training.options.epochs}, "
-        "kept from an interrupted run"
+        f"train: resuming an interrupted run after epoch {len(training.rows)} of "
+        f"{training.options.epochs}"
     )
 
 
 def _load(file: Path) -> dict[str, Any]:
     try:
         state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as error:  # whatever a damaged file brings up
+    except Exception as error:  # a damaged file can raise any exception
         if isinstance(error, OSError) or is_out_of_memory(error):
             raise
         raise UserError(
-            f"{file}: damaged: {error}; run make clean, and training starts again"
+            f"{file}: damaged: {error}; run make clean to start training again"
         ) from error
     return state
 
 
 def _draws(device: str) -> dict[str, Tensor]:
-    """Where this rank's generators of dropout stand, on the processor and on the device."""
+    """States of this rank's dropout generators, on the CPU and on the device."""
     states = {"cpu": torch.get_rng_state()}
     if device != "cpu":
         states[device] = getattr(torch, device).get_rng_state()

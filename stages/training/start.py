@@ -1,4 +1,4 @@
-"""Where training starts: what the first layer does, and weights from a file."""
+"""The initial network: its standardising layer, and weights from a file."""
 
 from collections.abc import Collection, Mapping, Sequence
 from fnmatch import fnmatchcase
@@ -19,14 +19,14 @@ Entries = Mapping[str, Tensor]
 
 
 def first_layer(standardize: Standardization, info: DatasetInfo) -> Statistics:
-    """The mean and the standard deviation of each channel that the first layer standardises by.
+    """The mean and the standard deviation of each channel, for the standardising layer.
 
     Args:
-        standardize: As `model.standardize` in `params.yaml`.
-        info: The images' channels, and the statistics of the training split.
+        standardize: `model.standardize` in `params.yaml`.
+        info: Has the number of channels, and the statistics of the training split.
 
     Raises:
-        UserError: There are not as many statistics as the images have channels.
+        UserError: The number of given statistics differs from the number of channels.
     """
     if standardize == "training":
         return Statistics(info.mean, info.std)
@@ -35,22 +35,22 @@ def first_layer(standardize: Standardization, info: DatasetInfo) -> Statistics:
     mean, std = tuple(standardize["mean"]), tuple(standardize["std"])
     if len(mean) != info.channels:
         raise UserError(
-            f"model.standardize: needs as many numbers as the images have channels, "
-            f"{info.channels} (got {len(mean)}); change them, or preprocess.color"
+            f"model.standardize: needs one number per channel, so {info.channels} "
+            f"(got {len(mean)}); change it, or preprocess.color"
         )
     return Statistics(mean, std)
 
 
 def load_weights(network: nn.Sequential, file: Path, skip: Sequence[str]) -> None:
-    """Load weights into a network that `build_network` made.
+    """Load weights into a network from `build_network`.
 
-    Their names are those of the network alone, `conv1.weight`, or those that `data/model` has,
-    `1.conv1.weight`: then the first layer that the file holds as well is left out.
+    Names in the file are as published, `conv1.weight`, or as in `data/model`, `1.conv1.weight`. In
+    the second case, the standardising layer that the file contains as well is ignored.
 
     Args:
         network: Changed in place.
         file: A .safetensors file.
-        skip: Patterns of names that are left out of the file and of the network.
+        skip: Patterns of names; matching entries are not loaded and keep their fresh values.
 
     Raises:
         UserError: The file is damaged, a pattern matches nothing, or names or shapes differ.
@@ -62,26 +62,26 @@ def load_weights(network: nn.Sequential, file: Path, skip: Sequence[str]) -> Non
     for pattern in skip:
         if not any(fnmatchcase(name, pattern) for name in entries.keys() | wanted.keys()):
             raise UserError(
-                f"model.skip_weights: {pattern} matches no entry of {file} and of the network; "
+                f"model.skip_weights: {pattern} matches no entry of {file} or of the network; "
                 f"entries are {_listed(list(wanted))}"
             )
-    entries, wanted = (_without(skip, some) for some in (entries, wanted))
+    entries, wanted = (_without(skip, all_entries) for all_entries in (entries, wanted))
     _require_fit(entries, wanted, file)
-    target.load_state_dict(entries, strict=False)  # what is missing was skipped
-    _tell_of_another_first_layer(stored, network.state_dict(), file)
+    target.load_state_dict(entries, strict=False)  # missing entries are skipped ones
+    _report_other_standardization(stored, network.state_dict(), file)
 
 
 def _read(file: Path) -> dict[str, Tensor]:
     try:
         return load(file.read_bytes())
-    except OSError as error:  # a folder, or what DVC has not put there yet
+    except OSError as error:  # a folder, or a file that DVC has not restored yet
         reason = error.strerror or error
         raise UserError(
             f"{file}: cannot be read: {reason}; run dvc checkout, or dvc pull"
         ) from None
     except MemoryError:
         raise
-    except Exception as error:  # a damaged header leads to errors of any kind
+    except Exception as error:  # a damaged header can raise any exception
         reason = shortened(str(error))
         raise UserError(
             f"{file}: not a .safetensors file, or damaged: {reason}; write it again"
@@ -89,7 +89,7 @@ def _read(file: Path) -> dict[str, Tensor]:
 
 
 def _without_wrappers(entries: Entries, wanted: Entries) -> dict[str, Tensor]:
-    """Entries under the names of the network alone: `1.` less for each layer put around it."""
+    """Entries under their published names, without `1.` for each layer that we put in front."""
 
     def n_known(prefix: str) -> int:
         return sum(name.startswith(prefix) and name[len(prefix) :] in wanted for name in entries)
@@ -100,17 +100,17 @@ def _without_wrappers(entries: Entries, wanted: Entries) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): tensor for name, tensor in entries.items()}
 
 
-def _tell_of_another_first_layer(stored: Entries, network: Entries, file: Path) -> None:
-    """Weights that saw other pixels in training may not do well on these; say it."""
+def _report_other_standardization(stored: Entries, network: Entries, file: Path) -> None:
+    """Print a note if the weights were trained on pixels with another standardisation."""
     layer = {name: stored.get(name, network[name]).flatten() for name in ("0.mean", "0.scale")}
     if any(not _is_float(values) or len(values) not in (1, 3) for values in layer.values()):
-        return  # not of a first layer like ours
+        return  # not from a standardising layer like ours
     layer = {name: values.float() for name, values in layer.items()}
     if any(not torch.allclose(layer[name], network[name].flatten()) for name in layer):
         mean, std = layer["0.mean"] / 255, 1 / layer["0.scale"] / 255
         numbers = (", ".join(f"{value:.9g}" for value in values.tolist()) for values in (mean, std))
         given = "{{mean: [{}], std: [{}]}}".format(*numbers)
-        print(f"{file}: was trained with model.standardize: {given}, not with what it is here")
+        print(f"{file}: was trained with another model.standardize: {given}")
 
 
 def _without(patterns: Sequence[str], entries: Entries) -> dict[str, Tensor]:
@@ -125,7 +125,7 @@ def _require_fit(entries: Entries, wanted: Entries, file: Path) -> None:
     missing = [
         name
         for name in wanted.keys() - entries.keys()
-        if not name.endswith("num_batches_tracked")  # old files lack it, and PyTorch counts anew
+        if not name.endswith("num_batches_tracked")  # old files lack it; it starts from 0
     ]
     unexpected = entries.keys() - wanted.keys()
     differing = [
@@ -155,5 +155,5 @@ def _kind(tensor: Tensor) -> str:
 
 
 def _is_float(tensor: Tensor) -> bool:
-    """Of a type that PyTorch can convert to float32; packed 4-bit floats do not count."""
+    """Whether PyTorch can convert the tensor to float32; it cannot convert packed 4-bit floats."""
     return tensor.is_floating_point() and tensor.dtype != torch.float4_e2m1fn_x2

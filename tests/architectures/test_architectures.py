@@ -1,4 +1,4 @@
-"""Every network of stages/architectures, for every form of images."""
+"""Every network in stages/architectures, for every form of images."""
 
 import sys
 from collections import Counter
@@ -21,12 +21,12 @@ from stages.networks.checkpoint import Checkpoint, load_checkpoint, save_checkpo
 from stages.networks.predict import predict
 
 ARCHITECTURES = plugin_names("architectures")
-# By hand: two 3×3 convolutions and halvings need ((10 - 2) / 2 - 2) / 2 = 1, two of 5×5 need
+# By hand: two 3×3 convolutions with halvings need ((10 - 2) / 2 - 2) / 2 = 1, two of 5×5 need
 # ((16 - 4) / 2 - 4) / 2 = 1, one of 3×3 needs (4 - 2) / 2 = 1.
 SMALLEST = {"convnet": 10, "lenet": 16, "single_conv": 4}
-# Of a library: one of its networks stands for all of them.
+# For libraries: one network stands for all of them.
 OPTIONS = {"timm": {"name": "test_resnet"}, "torchvision": {"name": "resnet18"}}
-# What shap.DeepExplainer is not additive on: attention, ReLU in place, modules used twice.
+# shap.DeepExplainer is not additive for these: attention, in-place ReLU, modules used twice.
 NOT_BY_SHAP = {"timm", "torchvision", "vit"}
 EXPLAINED = [(name, deep) for name in ARCHITECTURES]
 EXPLAINED += [(name, shap_deep) for name in ARCHITECTURES if name not in NOT_BY_SHAP]
@@ -41,7 +41,7 @@ def info(channels: int, size: tuple[int, int], n_classes: int) -> DatasetInfo:
 @pytest.mark.parametrize("size", [(8, 8), (16, 16), (28, 28), (33, 20)])
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("name", ARCHITECTURES)
-def test_every_form_of_images(
+def test_every_network_accepts_every_form_of_images(
     name: str, channels: int, size: tuple[int, int], n_classes: int
 ) -> None:
     if min(size) < SMALLEST.get(name, 8):
@@ -60,11 +60,11 @@ def test_every_form_of_images(
 
 @pytest.mark.parametrize(("name", "smallest"), SMALLEST.items())
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (3, 40), (40, 3)])
-def test_too_small_says_the_smallest_size(
+def test_too_small_images_report_the_smallest_size(
     name: str, smallest: int, height: int, width: int
 ) -> None:
     expected = f"{max(height, smallest)}×{max(width, smallest)}"
-    with pytest.raises(UserError, match=f"images of {height}×{width} .* work are {expected}: set"):
+    with pytest.raises(UserError, match=f"images of {height}×{width} .* works is {expected}: set"):
         build_network(name, info(1, (height, width), 10), {})
 
 
@@ -81,7 +81,7 @@ def use(monkeypatch: pytest.MonkeyPatch, build: Any) -> str:
     return "own"
 
 
-def test_a_network_that_never_works(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_network_that_fails_at_any_size(monkeypatch: pytest.MonkeyPatch) -> None:
     def build(channels: int, image_size: tuple[int, int], n_classes: int) -> nn.Module:
         return nn.Sequential(nn.Flatten(), nn.Linear(7, n_classes))
 
@@ -95,12 +95,12 @@ def test_a_network_with_another_number_of_outputs(monkeypatch: pytest.MonkeyPatc
         return nn.Sequential(nn.Flatten(), nn.Linear(28 * 28, 7))
 
     with pytest.raises(
-        UserError, match=r"output of shape \(1, 7\), expected shape \(1, 10\), a logit for each"
+        UserError, match=r"output of shape \(1, 7\), expected shape \(1, 10\), one logit per class"
     ):
         build_network(use(monkeypatch, build), info(1, (28, 28), 10), {})
 
 
-def test_a_network_whose_output_is_no_tensor(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_network_whose_output_is_not_a_tensor(monkeypatch: pytest.MonkeyPatch) -> None:
     class Two(nn.Module):
         def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
             return images, images
@@ -111,9 +111,9 @@ def test_a_network_whose_output_is_no_tensor(monkeypatch: pytest.MonkeyPatch) ->
         build_network(use(monkeypatch, lambda *_: Two()), info(1, (28, 28), 10), {})
 
 
-@pytest.mark.parametrize(("largest", "told"), [(20, True), (19, False)])
-def test_the_smallest_size_is_sought_up_to_a_largest_one(
-    monkeypatch: pytest.MonkeyPatch, largest: int, told: bool
+@pytest.mark.parametrize(("largest", "found"), [(20, True), (19, False)])
+def test_the_search_for_the_smallest_size_has_a_limit(
+    monkeypatch: pytest.MonkeyPatch, largest: int, found: bool
 ) -> None:
     def build(channels: int, image_size: tuple[int, int], n_classes: int) -> nn.Module:
         return nn.Sequential(
@@ -121,12 +121,12 @@ def test_the_smallest_size_is_sought_up_to_a_largest_one(
         )
 
     monkeypatch.setattr(build_module, "_LARGEST_SIDE_PX", largest)
-    message = "smallest that work are 20×20" if told else "does not work for images of 1×9×9"
+    message = "smallest size that works is 20×20" if found else "does not work for images of 1×9×9"
     with pytest.raises(UserError, match=message):
         build_network(use(monkeypatch, build), info(1, (9, 9), 10), {})
 
 
-def test_options_come_back_from_the_checkpoint(tmp_path: Any) -> None:
+def test_options_are_restored_from_the_checkpoint(tmp_path: Any) -> None:
     about = info(3, (12, 12), 4)
     options: dict[str, Any] = {"widths": [4, 6], "blocks": 2}
     network = build_network("resnet", about, options)
@@ -142,7 +142,7 @@ def test_options_come_back_from_the_checkpoint(tmp_path: Any) -> None:
 
 
 def randomised(network: nn.Module) -> nn.Module:
-    """Statistics and offsets as after training, where a fresh network has 0 and 1."""
+    """The network with random statistics and offsets, as after training, instead of 0 and 1."""
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             for tensor in (module.running_mean, module.bias):
@@ -160,7 +160,7 @@ def residual_network() -> nn.Module:
     return randomised(build_network("resnet", info(1, (12, 12), 5), options))
 
 
-def test_resnet_is_what_the_paper_says() -> None:
+def test_resnet_matches_the_paper() -> None:
     network = residual_network()
     weights = [tensor for name, tensor in network[1].state_dict().items() if "num_b" not in name]
     remaining = iter(weights)
@@ -182,7 +182,7 @@ def test_resnet_is_what_the_paper_says() -> None:
     torch.testing.assert_close(network(images), logits, rtol=1e-4, atol=1e-4)
 
 
-def test_resnet_can_be_traced_and_uses_no_module_twice() -> None:
+def test_resnet_is_traceable_and_uses_each_module_once() -> None:
     network = residual_network()
     traced = fx.symbolic_trace(network)
     images = torch.rand(2, 1, 12, 12) * 255
@@ -196,7 +196,7 @@ def test_resnet_can_be_traced_and_uses_no_module_twice() -> None:
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize(("name", "method"), EXPLAINED)
 def test_every_network_can_be_explained(name: str, method: Any, channels: int) -> None:
-    """What is attributed to the pixels adds up to what the outputs differ by."""
+    """Attributions of the pixels sum to the differences of the outputs."""
     torch.manual_seed(0)
     network = randomised(build_network(name, info(channels, (17, 16), 4), OPTIONS.get(name, {})))
     images = torch.rand(3, channels, 17, 16) * 255

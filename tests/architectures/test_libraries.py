@@ -1,4 +1,4 @@
-"""Networks of torchvision and timm: by name, with their options checked before any stage runs."""
+"""Networks of torchvision and timm: names and options are checked before any stage runs."""
 
 import subprocess
 import sys
@@ -48,7 +48,7 @@ def info(channels: int, size: tuple[int, int]) -> DatasetInfo:
         ("timm", {"name": "vit_tiny_patch16_224", "class_token": False, "global_pool": "avg"}),
     ],
 )
-def test_options_that_a_network_takes(architecture: str, options: dict[str, Any]) -> None:
+def test_options_that_a_network_accepts(architecture: str, options: dict[str, Any]) -> None:
     check(architecture, options)
 
 
@@ -68,24 +68,24 @@ def test_options_that_a_network_takes(architecture: str, options: dict[str, Any]
         (
             "torchvision",
             {"name": "resnet18", "zero_init": True},
-            r"name: resnet18 does not take the other options: .*'zero_init'; its class ResNet "
-            r"knows .*zero_init_residual",
+            r"name: resnet18 does not accept the other options: .*'zero_init'; its class ResNet "
+            r"accepts .*zero_init_residual",
         ),
         (
             "timm",
             {"name": "convnext_atto", "depth": [1]},
-            r"name: convnext_atto does not take .*'depth'; its class ConvNeXt knows .*depths",
+            r"name: convnext_atto does not accept .*'depth'; its class ConvNeXt accepts .*depths",
         ),
         (
             "torchvision",
             {"name": "resnet18", "weights": "DEFAULT", "num_classes": 3},
-            r"options\.num_classes: is not an option \(the data set decides\); remove it\n"
-            r"  model\.options\.weights: is not an option \(model\.weights names a file\)",
+            r"options\.num_classes: is not an option \(follows from the data set\); remove it\n"
+            r"  model\.options\.weights: is not an option \(use model\.weights\)",
         ),
         ("timm", {"name": "resnet18", "pretrained": True}, r"options\.pretrained: is not an opt"),
     ],
 )
-def test_options_that_it_does_not_take(
+def test_options_that_a_network_rejects(
     architecture: str, options: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(UserError, match=message):
@@ -122,17 +122,17 @@ def test_a_network_of_patches_is_built_for_the_size_of_the_images(
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "expected"),
     [
         ("vit_b_16", {"image_size": 96}),
         ("maxvit_t", {"input_size": (64, 96)}),
         ("resnet18", {}),
     ],
 )
-def test_networks_for_one_size_are_told_it(
-    monkeypatch: pytest.MonkeyPatch, name: str, told: dict[str, Any]
+def test_networks_for_one_size_get_the_size(
+    monkeypatch: pytest.MonkeyPatch, name: str, expected: dict[str, Any]
 ) -> None:
-    """By the argument that torchvision's builder has for it."""
+    """Through the argument of torchvision's builder."""
     given: dict[str, Any] = {}
 
     def get_model(name: str, **arguments: Any) -> nn.Module:
@@ -141,11 +141,11 @@ def test_networks_for_one_size_are_told_it(
 
     monkeypatch.setattr(torchvision.models, "get_model", get_model)
     torchvision.build(3, (64, 96), 4, name=name)
-    assert given == {"num_classes": 4, **told}
+    assert given == {"num_classes": 4, **expected}
 
 
 @pytest.mark.parametrize(("plugin", "name"), [(torchvision, "resnet18"), (timm, "test_vit")])
-def test_a_grey_image_is_shown_as_a_grey_image_in_colour(plugin: Any, name: str) -> None:
+def test_grey_images_are_repeated_in_three_channels(plugin: Any, name: str) -> None:
     torch.manual_seed(0)
     grey = plugin.build(1, (32, 32), 4, name=name).eval()
     torch.manual_seed(0)
@@ -157,25 +157,26 @@ def test_a_grey_image_is_shown_as_a_grey_image_in_colour(plugin: Any, name: str)
 @pytest.mark.parametrize(
     ("architecture", "name", "size", "smallest"),
     [
-        # Halved by a convolution of 3 that is not padded, then by three pools of 3 that are filled
-        # up at the end and need 2: pool 3 needs 2, pool 2 needs 4, pool 1 needs 8, the image 17.
+        # A 3×3 convolution without padding halves the size. Three 3×3 pools, padded at the end,
+        # halve it again and need 2 pixels: pool 3 needs 2, pool 2 needs 4, pool 1 needs 8, and
+        # the image 17.
         ("torchvision", "squeezenet1_1", (8, 8), (17, 17)),
         ("torchvision", "squeezenet1_1", (16, 40), (17, 40)),
         ("timm", "test_vit", (28, 28), (32, 32)),  # patches of 16
         ("timm", "test_vit", (33, 32), (48, 48)),
     ],
 )
-def test_too_small_says_the_smallest_size(
+def test_too_small_images_report_the_smallest_size(
     architecture: str, name: str, size: tuple[int, int], smallest: tuple[int, int]
 ) -> None:
-    message = f"images of {size[0]}×{size[1]} .* that work are {smallest[0]}×{smallest[1]}: set"
+    message = f"images of {size[0]}×{size[1]} .* that works is {smallest[0]}×{smallest[1]}: set"
     with pytest.raises(UserError, match=message):
         build_network(architecture, info(1, size), {"name": name})
     build_network(architecture, info(1, smallest), {"name": name})
 
 
 @pytest.mark.parametrize("name", ["googlenet", "inception_v3"])
-def test_networks_with_further_outputs_have_one(name: str) -> None:
+def test_networks_with_auxiliary_outputs_have_one_output(name: str) -> None:
     network = torchvision.build(1, (75, 75), 4, name=name).train()
     assert network(torch.randn(2, 1, 75, 75)).shape == (2, 4)
 

@@ -1,4 +1,4 @@
-"""Shipped networks that the explorer page can compute; `engine/tests` checks their values."""
+"""Built-in networks that the explorer page can compute; `engine/tests` checks their values."""
 
 import pytest
 import torch

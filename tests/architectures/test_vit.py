@@ -1,4 +1,4 @@
-"""The vision transformer: of any size, what the papers say, and additive when explained."""
+"""The vision transformer: any image size, the formulas of the papers, additive attributions."""
 
 import itertools
 import math
@@ -15,7 +15,7 @@ SIZES = [(8, 8), (9, 9), (28, 28), (20, 33)]
 
 
 def network_for(channels: int, size: tuple[int, int], n_classes: int = 5) -> nn.Module:
-    """A network whose offsets are not 0 and scales not 1, as after training."""
+    """A network with random offsets and scales, as after training, instead of 0 and 1."""
     torch.manual_seed(0)
     network = build(channels, size, n_classes, depth=2)
     for parameter in network.parameters():
@@ -26,7 +26,7 @@ def network_for(channels: int, size: tuple[int, int], n_classes: int = 5) -> nn.
 
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("size", SIZES)
-def test_every_pixel_of_every_size_is_seen(size: tuple[int, int], channels: int) -> None:
+def test_every_pixel_affects_the_output_at_every_size(size: tuple[int, int], channels: int) -> None:
     network = network_for(channels, size)
     images = torch.randn(2, channels, *size, requires_grad=True)
     logits = network(images)
@@ -36,7 +36,7 @@ def test_every_pixel_of_every_size_is_seen(size: tuple[int, int], channels: int)
 
 
 def literal_convolution(image: Tensor, weight: Tensor, offset: Tensor) -> Tensor:
-    """Every other pixel of one image (c, h, w), with its eight neighbours; 0 outside the image."""
+    """A 3×3 convolution with stride 2 of one image (c, h, w), padded with 0, pixel by pixel."""
     _, height, width = image.shape
     result = offset[:, None, None].repeat(1, (height + 1) // 2, (width + 1) // 2)
     for y, x in itertools.product(range(0, height, 2), range(0, width, 2)):
@@ -71,7 +71,9 @@ def literal_logits(network: nn.Module, image: Tensor, heads: int) -> Tensor:
         for query in queries:
             means = []
             for head in range(heads):
-                q, k, v = ([t.chunk(heads)[head] for t in some] for some in ([query], keys, values))
+                q, k, v = (
+                    [t.chunk(heads)[head] for t in vectors] for vectors in ([query], keys, values)
+                )
                 logits = torch.stack([q[0] @ key / math.sqrt(len(key)) for key in k])
                 shares = logits.exp() / logits.exp().sum()
                 means.append(sum(share * value for share, value in zip(shares, v, strict=True)))
@@ -87,7 +89,7 @@ def literal_logits(network: nn.Module, image: Tensor, heads: int) -> Tensor:
 
 
 @pytest.mark.parametrize("size", [(8, 8), (9, 14)])
-def test_it_is_what_the_papers_say(size: tuple[int, int]) -> None:
+def test_the_network_matches_the_papers(size: tuple[int, int]) -> None:
     network = network_for(3, size).double()
     image = torch.randn(3, *size, dtype=torch.float64)
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""How a case may end: in a right result, or in a message. And bytes that were valid once."""
+"""Runs fuzz cases, which must give a correct result or a message; damages valid bytes."""
 
 import signal
 import tracemalloc
@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 from stages.base.errors.user import UserError
 
-HANG_S = 30  # the slowest case takes a second, and machines differ
-SLACK_BYTES = 2 << 20  # what loaders need whatever the file: buffers, messages, names
+HANG_S = 30  # seconds; the slowest case takes one, and machines differ
+SLACK_BYTES = 2 << 20  # allowance for any file: buffers, messages, names
 LONGEST_MESSAGE = 25_000
 
-# Python does not show these to users, unless asked to.
-_UNSEEN = (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning)
+# By default, Python hides these from users.
+_HIDDEN = (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning)
 
 Loaded = TypeVar("Loaded")
 
@@ -25,14 +25,14 @@ def refusal_or(load: Callable[[], Loaded], most_bytes: int) -> Loaded | UserErro
     """Load as a stage does.
 
     Args:
-        load: Any exception but a `UserError` goes through, and so fails the test.
-        most_bytes: What it may allocate, above `SLACK_BYTES`; NumPy tells tracemalloc of arrays.
+        load: Any exception except `UserError` is passed on and fails the test.
+        most_bytes: Memory that it may allocate above `SLACK_BYTES`, including NumPy arrays.
 
     Returns:
-        What was loaded, or the error whose message a stage prints.
+        The loaded value, or the error whose message a stage prints.
     """
     loaded, peak = _measured(load)
-    if peak > most_bytes + SLACK_BYTES:  # the first case of all also imports: once more
+    if peak > most_bytes + SLACK_BYTES:  # the very first case also imports modules: run it again
         loaded, peak = _measured(load)
     assert peak <= most_bytes + SLACK_BYTES, f"{peak:,} bytes, allowed {most_bytes:,}"
     if isinstance(loaded, UserError):
@@ -41,10 +41,10 @@ def refusal_or(load: Callable[[], Loaded], most_bytes: int) -> Loaded | UserErro
 
 
 def _measured(load: Callable[[], Loaded]) -> tuple[Loaded | UserError, int]:
-    """What was loaded, and how much was allocated at most."""
+    """The loaded value or the error, and the peak of allocated bytes."""
     with warnings.catch_warnings(record=True) as caught, _no_hang():
         warnings.simplefilter("always")
-        for category in _UNSEEN:
+        for category in _HIDDEN:
             warnings.simplefilter("ignore", category)
         tracemalloc.start()
         try:
@@ -67,7 +67,7 @@ def _require_helpful(message: str) -> None:
 @contextmanager
 def _no_hang() -> Iterator[None]:
     def stop(*_: Any) -> None:
-        raise TimeoutError(f"hangs: not done after {HANG_S} s")
+        raise TimeoutError(f"hangs: not finished after {HANG_S} s")
 
     before = signal.signal(signal.SIGALRM, stop)
     signal.alarm(HANG_S)
@@ -79,7 +79,7 @@ def _no_hang() -> Iterator[None]:
 
 
 def counted(split: Any) -> list[tuple[int, tuple[int, ...], bytes]]:
-    """Labelled images in an order of their own."""
+    """Labelled images, sorted, to compare splits regardless of their order."""
     return sorted(
         (int(label), image.shape, image.tobytes())
         for image, label in zip(split.images, split.labels, strict=True)
@@ -90,9 +90,9 @@ _NUMBERS = (0, 1, 2, 127, 128, 255, 1 << 15, (1 << 16) - 1, (1 << 31) - 1, 1 << 
 
 
 @st.composite
-def damaged(draw: st.DrawFn, sound: bytes) -> bytes:
-    """Bytes after one to three accidents; the start of a file, its header, has more than others."""
-    content = sound
+def damaged(draw: st.DrawFn, valid: bytes) -> bytes:
+    """Valid bytes after one to three accidents, more of them in the header at the start."""
+    content = valid
     for _ in range(draw(st.integers(1, 3))):
         at = draw(st.integers(0, min(len(content), 64)) | st.integers(0, len(content)))
         content = content[:at] + draw(_accident(content[at:]))
@@ -100,7 +100,7 @@ def damaged(draw: st.DrawFn, sound: bytes) -> bytes:
 
 
 def _accident(rest: bytes) -> st.SearchStrategy[bytes]:
-    """What may become of the bytes behind a position."""
+    """Possible replacements for the bytes after a position."""
     return st.one_of(
         st.just(b""),  # cut
         st.integers(1, 255).map(lambda mask: bytes(b ^ mask for b in rest[:1]) + rest[1:]),

@@ -1,4 +1,4 @@
-"""`.npz` files: whatever they say they hold, they are read as NumPy reads them, or refused."""
+"""`.npz` files with any content are read as NumPy reads them, or rejected."""
 
 import io
 import zipfile
@@ -47,7 +47,7 @@ HUGE = st.lists(st.sampled_from([0, 1, 3, 12, 1 << 31, 1 << 40, 1 << 62, -1, Tru
 
 @st.composite
 def members(draw: st.DrawFn, name: str) -> bytes:
-    """An array's file in the archive."""
+    """The bytes of one array file in the archive."""
     array = SOUND[name]
     kind = draw(st.sampled_from(["array", "claim", "damaged", "values"]))
     if kind == "array":
@@ -86,14 +86,14 @@ def zipped(
 ) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", method) as archive:
-        for name, part in content.items():
-            archive.writestr(f"{name}.npy", part)
-        for name, part in (other or {}).items():
-            archive.writestr(name, part)
+        for name, file in content.items():
+            archive.writestr(f"{name}.npy", file)
+        for name, file in (other or {}).items():
+            archive.writestr(name, file)
     return buffer.getvalue()
 
 
-PARTS = {name: npy(array) for name, array in SOUND.items()}
+MEMBERS = {name: npy(array) for name, array in SOUND.items()}
 NO_SIZE = with_header(
     repr({"descr": "<U0", "fortran_order": False, "shape": (1 << 28,)}), np.array(0)
 )
@@ -102,7 +102,7 @@ NO_SIZE = with_header(
 @st.composite
 def archives(draw: st.DrawFn) -> bytes:
     """The bytes of an `.npz` file."""
-    content = dict(PARTS)
+    content = dict(MEMBERS)
     for name in draw(st.lists(st.sampled_from(sorted(SOUND)), max_size=2, unique=True)):
         content[name] = draw(members(name))
     for name in draw(st.sets(st.sampled_from(sorted(SOUND)), max_size=1)):
@@ -111,18 +111,20 @@ def archives(draw: st.DrawFn) -> bytes:
     method = draw(st.just(zipfile.ZIP_STORED) | st.sampled_from(methods))
     other = draw(st.dictionaries(st.sampled_from(["readme.txt", "extra.npy"]), st.just(b"text")))
     whole = zipped(content, method, other)
-    at = max(0, whole.find(b"PK\x01\x02"))  # the directory, which says what the archive holds
+    at = max(0, whole.find(b"PK\x01\x02"))  # the directory at the end of the archive
     return draw(
         st.just(whole) | damaged(whole) | damaged(whole[at:]).map(lambda end: whole[:at] + end)
     )
 
 
 @given(archives() | st.binary())
-@example(b"P" + zipped(PARTS))  # zipfile looks for the end of an archive, NumPy at its start
-@example(zipped(PARTS, zipfile.ZIP_LZMA))  # unpacks with 8 MiB whatever the size
-@example(zipped(PARTS | {"class_names": NO_SIZE}))
-@example(zipped(PARTS | {"y_train": with_header("-" * 5000, LABELS)}))
-def test_read_as_numpy_reads_it_or_refused(here: Path, content: bytes) -> None:
+@example(
+    b"P" + zipped(MEMBERS)
+)  # zipfile searches for the end of an archive, NumPy reads its start
+@example(zipped(MEMBERS, zipfile.ZIP_LZMA))  # always unpacks with 8 MiB
+@example(zipped(MEMBERS | {"class_names": NO_SIZE}))
+@example(zipped(MEMBERS | {"y_train": with_header("-" * 5000, LABELS)}))
+def test_arrays_are_read_as_by_numpy_or_rejected(here: Path, content: bytes) -> None:
     Path("own.npz").write_bytes(content)
     run = partial(run_stages, SETTINGS, [download, preprocess])
     read = refusal_or(run, 2 * (unpacked(content) + len(content)))
@@ -131,7 +133,7 @@ def test_read_as_numpy_reads_it_or_refused(here: Path, content: bytes) -> None:
 
 
 def unpacked(content: bytes) -> int:
-    """Bytes that an archive says it holds; labels count eight times, since they become int64."""
+    """The unpacked size that an archive states; labels count eight times, as int64."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             sizes = {member.filename: member.file_size for member in archive.infolist()}
@@ -141,7 +143,7 @@ def unpacked(content: bytes) -> int:
 
 
 def assert_prepared(arrays: dict[str, NDArray[Any]]) -> None:
-    """The prepared splits hold the same images and labels; training and validation shuffled."""
+    """Assert that the prepared splits contain the same images and labels, in any order."""
     for name, splits in (("test", ["test"]), ("train", ["train", "validation"])):
         images, labels = arrays[f"x_{name}"], arrays[f"y_{name}"]
         if images.ndim == 3:

@@ -1,4 +1,4 @@
-"""Weights of one's own, and the checkpoint that train writes: loaded as they are, or refused."""
+"""Files of weights, and checkpoints of train: loaded unchanged, or rejected."""
 
 import json
 from collections.abc import Mapping
@@ -42,7 +42,7 @@ SOUND = save(ENTRIES)
 
 @st.composite
 def files(draw: st.DrawFn) -> bytes:
-    """Weights with entries that are renamed, left out, reshaped, of another type or not finite."""
+    """Weights with entries that are renamed, missing, reshaped, of another type or not finite."""
     entries = dict(ENTRIES)
     for name in draw(st.lists(st.sampled_from(sorted(entries)), max_size=3, unique=True)):
         tensor = entries.pop(name)
@@ -65,7 +65,7 @@ def files(draw: st.DrawFn) -> bytes:
 
 @st.composite
 def headers(draw: st.DrawFn) -> bytes:
-    """Weights whose header says something else."""
+    """Weights with a wrong header."""
     size = int.from_bytes(SOUND[:8], "little")
     header, data = json.loads(SOUND[8 : 8 + size]), SOUND[8 + size :]
     name = draw(st.sampled_from(sorted(header)))
@@ -93,7 +93,7 @@ WEIGHTS = files() | headers() | damaged(SOUND) | st.binary() | st.just(b"\x80\x0
 @example(DOUBLE)
 @example(BYTES)
 @example(SOUND[:-1])
-def test_weights_of_ones_own_are_those_of_the_file_or_refused(here: Path, content: bytes) -> None:
+def test_weights_are_loaded_unchanged_or_rejected(here: Path, content: bytes) -> None:
     file = here / "own.safetensors"
     file.write_bytes(content)
     filled = network()
@@ -106,7 +106,7 @@ def test_weights_of_ones_own_are_those_of_the_file_or_refused(here: Path, conten
 @example(DOUBLE)
 @example(BYTES)
 @example(SOUND[:-1])
-def test_a_checkpoint_is_that_of_the_file_or_refused(here: Path, content: bytes) -> None:
+def test_checkpoints_are_loaded_unchanged_or_rejected(here: Path, content: bytes) -> None:
     save_checkpoint(Checkpoint(network(), "resnet", OPTIONS, INFO, {}), FOLDER)
     (FOLDER / "weights.safetensors").write_bytes(content)
     checkpoint = refusal_or(lambda: load_checkpoint(torch.device("cpu"), FOLDER), 2 * len(content))
@@ -115,18 +115,18 @@ def test_a_checkpoint_is_that_of_the_file_or_refused(here: Path, content: bytes)
 
 
 def assert_holds(state: Mapping[str, Tensor], content: bytes) -> None:
-    """Each entry is as NumPy reads it from the bytes, whatever prefix it has in the file."""
+    """Assert that each entry is as NumPy reads it from the bytes, with any prefix in the file."""
     size = int.from_bytes(content[:8], "little")
     header, data = json.loads(content[8 : 8 + size]), content[8 + size :]
     for name, tensor in state.items():
         keys = [key for key in header if key.endswith(name)]
-        if not keys and name.endswith("num_batches_tracked"):  # old files of PyTorch lack it
+        if not keys and name.endswith("num_batches_tracked"):  # missing in old files
             continue
         key = max(keys, key=len)
         start, end = header[key]["data_offsets"]
         if header[key]["dtype"] in NUMPY:
             stored = np.frombuffer(data[start:end], NUMPY[header[key]["dtype"]])
-            with np.errstate(over="ignore"):  # float64 may hold more than float32 can
+            with np.errstate(over="ignore"):  # float64 has a larger range than float32
                 expected = stored.astype(tensor.numpy().dtype).reshape(header[key]["shape"])
             np.testing.assert_array_equal(tensor.numpy(), expected, strict=True)
 
@@ -139,20 +139,20 @@ VALUES = st.sampled_from([None, 0, -1, 1.5, "", "x", [], {}, [None], ["a"], True
 
 @st.composite
 def records(draw: st.DrawFn) -> bytes:
-    """Descriptions of a network with fields of other types, or left out, or more of them."""
+    """Descriptions of a network with fields of other types, missing fields or extra ones."""
     record = json.loads(RECORD)
     for _ in range(draw(st.integers(1, 2))):
-        part = draw(st.sampled_from([record, record["info"]] if "info" in record else [record]))
-        name = draw(st.sampled_from([*sorted(part), "more"]))
+        section = draw(st.sampled_from([record, record["info"]] if "info" in record else [record]))
+        name = draw(st.sampled_from([*sorted(section), "more"]))
         if draw(st.booleans()):
-            part.pop(name, None)
+            section.pop(name, None)
         elif name != "info":
-            part[name] = draw(VALUES)
+            section[name] = draw(VALUES)
     return json.dumps(record).encode()
 
 
 @given(records() | damaged(RECORD.encode()) | st.binary())
-def test_a_checkpoint_with_a_damaged_description(here: Path, content: bytes) -> None:
+def test_damaged_descriptions_of_checkpoints_are_rejected(here: Path, content: bytes) -> None:
     save_checkpoint(Checkpoint(network(), "resnet", OPTIONS, INFO, {}), FOLDER)
     (FOLDER / "network.json").write_bytes(content)
     checkpoint = refusal_or(lambda: load_checkpoint(torch.device("cpu"), FOLDER), len(SOUND))

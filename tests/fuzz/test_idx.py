@@ -1,4 +1,4 @@
-"""IDX files: the archives that download checks, and the files that preprocess reads."""
+"""IDX files: archives that download checks, and files that preprocess reads."""
 
 import gzip
 import hashlib
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.fuzz
 
 
 def idx(array: NDArray[np.uint8]) -> bytes:
-    """The format, as its definition has it."""
+    """Bytes in the IDX format, written from its definition."""
     return struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape) + array.tobytes()
 
 
@@ -54,7 +54,7 @@ BOMBS = {suffix: PACK[suffix](bytes(2 * SLACK_BYTES)) for suffix in (".xz", ".gz
 
 @st.composite
 def archives(draw: st.DrawFn) -> tuple[str, str, bytes]:
-    """The name of a file, how it is packed, and what the archive holds."""
+    """The name of a file, the suffix of its archive, and the archive's bytes."""
     name, suffix = draw(NAMES), draw(st.sampled_from(sorted(PACK)))
     content = draw(
         damaged(PACK[suffix](SOUND[name]))
@@ -69,7 +69,7 @@ def archives(draw: st.DrawFn) -> tuple[str, str, bytes]:
 @given(archives())
 @example(("train-images-idx3-ubyte", ".gz", BOMBS[".gz"]))
 @example(("t10k-labels-idx1-ubyte", ".xz", BOMBS[".xz"]))
-def test_an_archive_is_unpacked_as_published_or_refused(archive: tuple[str, str, bytes]) -> None:
+def test_archives_are_unpacked_as_published_or_rejected(archive: tuple[str, str, bytes]) -> None:
     damaged_name, suffix, content = archive
     with tempfile.TemporaryDirectory() as scratch:
         source, raw = Path(scratch, "tiny"), Path(scratch, "raw")
@@ -87,7 +87,7 @@ def test_an_archive_is_unpacked_as_published_or_refused(archive: tuple[str, str,
 
 
 def parsed(content: bytes, n_dimensions: int) -> NDArray[np.uint8] | None:
-    """What an IDX file of bytes holds, read with NumPy; None if it is none."""
+    """The array in an IDX file of uint8, read with NumPy; None if the file is invalid."""
     if len(content) < 4 + 4 * n_dimensions or content[:4] != bytes([0, 0, 8, n_dimensions]):
         return None
     shape = np.frombuffer(content, ">u4", n_dimensions, 4).astype(object)
@@ -100,14 +100,14 @@ RECORD = {"name": "mnist", "parameters": {"data": {"dataset": "mnist"}}}
 
 
 @given(NAMES.flatmap(lambda name: st.tuples(st.just(name), damaged(SOUND[name]) | st.binary())))
-def test_a_file_is_read_as_numpy_reads_it_or_refused(here: Path, change: tuple[str, bytes]) -> None:
+def test_idx_files_are_read_as_by_numpy_or_rejected(here: Path, change: tuple[str, bytes]) -> None:
     files = SOUND | dict([change])
     raw = here / "data/raw"
     raw.mkdir(parents=True, exist_ok=True)
     (raw / "dataset.json").write_text(json.dumps(RECORD))
     for name, content in files.items():
         (raw / name).write_bytes(content)
-    # Of a label, one byte in the file becomes eight.
+    # One byte of a label in the file becomes eight.
     most_bytes = 2 * sum(map(len, files.values())) + 8 * len(LABELS) * 4
     read = refusal_or(lambda: run_stages(SETTINGS, [preprocess]), most_bytes)
     if not isinstance(read, UserError):
@@ -115,11 +115,11 @@ def test_a_file_is_read_as_numpy_reads_it_or_refused(here: Path, change: tuple[s
 
 
 def assert_same(files: Mapping[str, bytes]) -> None:
-    """The prepared splits hold the files' images and labels; training and validation shuffled."""
+    """Assert that the prepared splits contain the files' images and labels, in any order."""
     for prefix, splits in (("t10k", ["test"]), ("train", ["train", "validation"])):
         images, labels = (
-            parsed(files[f"{prefix}-{part}-ubyte"], n)
-            for part, n in (("images-idx3", 3), ("labels-idx1", 1))
+            parsed(files[f"{prefix}-{kind}-ubyte"], n)
+            for kind, n in (("images-idx3", 3), ("labels-idx1", 1))
         )
         assert images is not None
         assert labels is not None

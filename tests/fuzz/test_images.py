@@ -1,4 +1,4 @@
-"""Image files of every format that is admitted, sound and damaged, alone and in folders."""
+"""Image files of every accepted format, valid and damaged."""
 
 import io
 import math
@@ -40,7 +40,7 @@ def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
 
 
 def sound() -> Iterator[bytes]:
-    """Files of each format, in the modes and with the options that differ most inside."""
+    """Files of each format, in the modes and with the options that differ most."""
     for mode in ("1", "L", "LA", "P", "RGB", "RGBA"):
         yield encoded(RGB.convert(mode), "PNG")
     yield encoded(SIXTEEN, "PNG")
@@ -66,27 +66,27 @@ SOUND = list(sound())
 
 
 def png(chunks: list[tuple[bytes, bytes]]) -> bytes:
-    """A PNG file whose checksums are right, whatever it holds."""
-    parts = [
+    """A PNG file with any chunks and correct checksums."""
+    encoded_chunks = [
         struct.pack(">I", len(content))
         + kind
         + content
         + struct.pack(">I", zlib.crc32(kind + content))
         for kind, content in chunks
     ]
-    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(encoded_chunks)
 
 
-# Of a transparent pixel Pillow has three copies with four bytes at times, and then there are ours.
+# For a transparent pixel Pillow at times has three copies of four bytes, in addition to ours.
 PIXEL_BYTES = 20
-PALETTE_BYTES = 2 << 20  # a BMP file may say that it has 65,536 colours
+PALETTE_BYTES = 2 << 20  # a BMP file may claim 65,536 colours
 
 SIDES = st.sampled_from([0, 1, 7, 12, 500, 9000, 65535, (1 << 31) - 1])
 
 
 @st.composite
 def pngs(draw: st.DrawFn) -> bytes:
-    """PNG files whose header is any, with chunks that are damaged but for their checksums."""
+    """PNG files with any header, and damaged chunks with correct checksums."""
     header = struct.pack(
         ">IIBBBBB",
         draw(SIDES),
@@ -106,7 +106,7 @@ def pngs(draw: st.DrawFn) -> bytes:
 
 
 FAX = encoded(Image.fromarray(np.eye(64, dtype=bool)), "TIFF", compression="group4")
-NOISY = FAX[:8] + bytes([77] * 40) + FAX[48:]  # about which libtiff complains
+NOISY = FAX[:8] + bytes([77] * 40) + FAX[48:]  # libtiff prints a warning about it
 BITMAP = encoded(RGB.convert("1"), "BMP")
 MANY_COLOURS = BITMAP[:46] + b"\x02\xff" + BITMAP[48:]
 
@@ -116,13 +116,13 @@ FILES = st.sampled_from(SOUND).flatmap(damaged) | pngs() | st.sampled_from(SOUND
 @given(FILES)
 @example(NOISY)
 @example(MANY_COLOURS)
-def test_decoded_as_pillow_decodes_it_or_refused(
+def test_images_are_decoded_as_by_pillow_or_rejected(
     capfd: pytest.CaptureFixture[str], content: bytes
 ) -> None:
     capfd.readouterr()
     with resident_growth(PIXEL_BYTES * n_pixels(content)):
         decoded = refusal_or(lambda: read(content), PALETTE_BYTES + PIXEL_BYTES * n_pixels(content))
-    assert capfd.readouterr().err == ""  # libraries in C write there without asking
+    assert capfd.readouterr().err == ""  # C libraries write there directly
     if not isinstance(decoded, UserError):
         assert decoded.dtype == np.uint8
         assert decoded.shape[0] in (1, 3)
@@ -130,38 +130,38 @@ def test_decoded_as_pillow_decodes_it_or_refused(
 
 
 def n_pixels(content: bytes) -> int:
-    """How many pixels the header states; 0 if they are so many that it is refused for them."""
+    """The number of pixels in the header; 0 if the file is rejected because they are too many."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with Image.open(io.BytesIO(content)) as image:
                 number = math.prod(image.size)
-    except Exception:  # no image, or far too large a one
+    except Exception:  # not an image, or far too large
         return 0
     return number if number <= Image.MAX_IMAGE_PIXELS else 0
 
 
 @contextmanager
 def resident_growth(most_bytes: int) -> Iterator[None]:
-    """Bound what the process takes of the machine's memory; tracemalloc does not see Pillow's."""
+    """Limit the growth of resident memory; tracemalloc does not count Pillow's."""
     status, reset = Path("/proc/self/status"), Path("/proc/self/clear_refs")
     if not reset.exists():  # not Linux
         yield
         return
-    reset.write_text("5")  # the peak so far becomes what is resident now
+    reset.write_text("5")  # resets the peak to the current size
     before = peak(status)
     yield
     assert peak(status) - before <= most_bytes + 8 * SLACK_BYTES
 
 
 def peak(status: Path) -> int:
-    """The most bytes that a process has held, by its status in `/proc`."""
+    """Peak resident memory in bytes, from the process's status in `/proc`."""
     (kib,) = re.findall(r"VmHWM:\s+(\d+) kB", status.read_text())
     return int(kib) << 10
 
 
 def read(content: bytes) -> NDArray[np.uint8]:
-    """Decode; an image is refused in a class of its own, whose message image_folder lists."""
+    """Decode an image; turn `UnusableImage`, which image_folder reports, into a `UserError`."""
     try:
         return decode(content)
     except UnusableImage as error:
@@ -169,7 +169,7 @@ def read(content: bytes) -> NDArray[np.uint8]:
 
 
 def expected(content: bytes) -> NDArray[np.uint8]:
-    """The first frame in colour on white, upright, as anyone would have Pillow decode it."""
+    """The first frame in colour on white, upright, decoded by Pillow in the usual way."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         image = Image.open(io.BytesIO(content))

@@ -1,4 +1,4 @@
-"""`params.yaml`: whatever stands in it, it is read as DVC reads it, or refused."""
+"""`params.yaml` with any content is read as DVC reads it, or rejected."""
 
 import math
 from itertools import chain
@@ -22,8 +22,8 @@ pytestmark = pytest.mark.fuzz
 
 TEXT = (ROOT / "params.yaml").read_text(encoding="utf-8")
 DEFAULTS = read_yaml(ROOT / "params.yaml")
-# What a parser allocates: each character, line and value is a few Python objects.
-MOST_BYTES = 400  # for each character
+# A parser allocates a few Python objects for each character, line and value.
+MOST_BYTES = 400  # per character
 
 LAUGHS = "a0: &a0 [ha, ha, ha]\n" + "".join(
     f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 12)
@@ -133,7 +133,7 @@ SETTINGS = [
 
 @st.composite
 def texts(draw: st.DrawFn) -> str:
-    """The file after some edits of its lines."""
+    """The file after edits of a few lines."""
     lines = list(LINES)
     for number in draw(st.lists(st.sampled_from(SETTINGS), min_size=1, max_size=3, unique=True)):
         key = lines[number].partition(":")[0]
@@ -165,7 +165,7 @@ FILES = (
 @example(LAUGHS.encode())
 @example(TEXT.replace("seed: 0", f"seed: *a11\n{LAUGHS}", 1).encode())
 @example(MERGES.encode())
-def test_read_as_dvc_reads_it_or_refused(here: Path, content: bytes) -> None:
+def test_parameters_are_read_as_by_dvc_or_rejected(here: Path, content: bytes) -> None:
     (here / "data/embedded").mkdir(parents=True, exist_ok=True)
     PARAMS_FILE.write_bytes(content)
     params = refusal_or(lambda: load_params(AllParams), MOST_BYTES * len(content))
@@ -175,7 +175,7 @@ def test_read_as_dvc_reads_it_or_refused(here: Path, content: bytes) -> None:
 
 
 def plain(value: Any) -> Any:
-    """Lists for tuples; a side in pixels for two that are equal."""
+    """The value with lists instead of tuples, and `image_size` as [height, width]."""
     if isinstance(value, dict):
         size = {k: [v, v] for k, v in value.items() if k == "image_size" and isinstance(v, int)}
         return {key: plain(item) for key, item in (value | size).items()}
@@ -183,7 +183,7 @@ def plain(value: Any) -> Any:
 
 
 def assert_in_domain(params: AllParams) -> None:
-    """What the comments of the file say of its values."""
+    """Assert the limits that the comments in the file state."""
     assert 0 <= params.seed < 2**32
     assert 0 <= params.explain.seed < 2**32
     assert 0 < params.preprocess.validation_fraction < 1

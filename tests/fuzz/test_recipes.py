@@ -1,4 +1,4 @@
-"""Recipes: what DVC makes of the options is what the recipe says, or the recipe is refused."""
+"""Recipes: DVC gets exactly the values in the recipe, or the recipe is rejected."""
 
 import json
 from pathlib import Path
@@ -45,7 +45,7 @@ SOUND: dict[str, list[Any]] = {
 
 @st.composite
 def sound(draw: st.DrawFn) -> str:
-    """Recipes that are in order, with values that are hard to hand over on a command line."""
+    """Valid recipes with values that are hard to pass on a command line."""
     recipe: dict[str, Any] = {"model": {"architecture": "resnet"}}
     for key in draw(st.lists(st.sampled_from(sorted(SOUND)), max_size=4, unique=True)):
         *sections, last = key.split(".")
@@ -61,7 +61,7 @@ def sound(draw: st.DrawFn) -> str:
 
 @st.composite
 def odd(draw: st.DrawFn) -> str:
-    """Recipes with a few keys and any values."""
+    """Recipes with a few keys and arbitrary values."""
     lines = []
     for key, _ in draw(st.lists(st.sampled_from(KEYS), max_size=3)):
         lines.append(f"{key.replace('.', ': {')}: {draw(SCALARS)}{'}' * key.count('.')}")
@@ -82,7 +82,7 @@ FILES = (
 @example(b'explain: {images: ["\\0"]}')
 @example(LAUGHS.encode())
 @example(MERGES.encode())
-def test_handed_to_dvc_as_it_says_or_refused(here: Path, content: bytes) -> None:
+def test_recipes_are_passed_to_dvc_exactly_or_rejected(here: Path, content: bytes) -> None:
     (here / "data/embedded").mkdir(parents=True, exist_ok=True)
     (here / "params.yaml").write_text(TEXT, encoding="utf-8")
     (here / "recipes").mkdir(exist_ok=True)

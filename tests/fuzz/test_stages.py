@@ -1,4 +1,4 @@
-"""What a user sees: the worst files, given to stages that run as processes of their own."""
+"""What a user sees: stages run as separate processes on the worst files."""
 
 from pathlib import Path
 
@@ -32,13 +32,13 @@ def assert_only_a_message(clone: Project, stage: str) -> str:
     return result.stderr
 
 
-def test_parameters_that_check_refuses(clone: Project) -> None:
+def test_parameters_that_check_rejects(clone: Project) -> None:
     for text in WORST.values():
         (clone.root / "params.yaml").write_text(text)
         assert "params.yaml" in assert_only_a_message(clone, "check")
 
 
-def test_images_that_download_refuses(clone: Project) -> None:
+def test_images_that_download_rejects(clone: Project) -> None:
     (clone.root / "own/a").mkdir(parents=True)
     files = {"fax.tif": NOISY, "cut.png": encoded(RGB, "PNG")[:-60]}
     for name, content in files.items():

@@ -1,4 +1,4 @@
-"""Networks as other people know them."""
+"""Networks compared with the tutorials and with torchvision."""
 
 import pytest
 import torch
@@ -10,12 +10,12 @@ INFO = DatasetInfo("mnist", tuple("0123456789"), 1, (28, 28), (0.1307,), (0.3081
 
 
 @pytest.mark.parametrize(("name", "count"), [("convnet", 34_826), ("lenet", 21_840)])
-def test_networks_have_the_parameters_of_the_tutorials(name: str, count: int) -> None:
+def test_networks_have_as_many_parameters_as_in_the_tutorials(name: str, count: int) -> None:
     network = build_network(name, INFO, {})
     assert sum(parameter.numel() for parameter in network.parameters()) == count
 
 
-def test_the_first_layer_is_totensor_and_normalize() -> None:
+def test_the_first_layer_equals_to_tensor_and_normalize() -> None:
     from torchvision.transforms.v2 import functional
 
     images = torch.randint(0, 256, (3, 1, 28, 28), dtype=torch.uint8)

@@ -1,4 +1,4 @@
-"""A checkpoint is enough to rebuild the network."""
+"""A checkpoint is enough to rebuild its network."""
 
 import json
 from pathlib import Path
@@ -29,7 +29,7 @@ def test_the_checkpoint_rebuilds_the_network(ran_project: Project) -> None:
     assert checkpoint.info == load_info(ran_project.root / "data/prepared")
 
 
-def test_the_files_are_what_safetensors_and_json_read(tmp_path: Path) -> None:
+def test_the_files_are_plain_safetensors_and_json(tmp_path: Path) -> None:
     info = DatasetInfo("Own", ("a", "b", "c"), 3, (8, 9), (0.1, 0.2, 0.3), (1.0, 2.0, 3.0), {})
     torch.manual_seed(0)
     network = build_network("vit", info, {"depth": 1}).to(memory_format=torch.channels_last)

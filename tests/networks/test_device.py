@@ -1,4 +1,4 @@
-"""Which device `auto` means."""
+"""Which device `auto` chooses."""
 
 import pytest
 
@@ -13,7 +13,7 @@ from stages.networks import device
         (["cpu"], "cpu"),
     ],
 )
-def test_auto_is_the_fastest_kind_there_is(
+def test_auto_chooses_the_fastest_available_kind(
     monkeypatch: pytest.MonkeyPatch, known: list[str], chosen: str
 ) -> None:
     monkeypatch.setattr(device, "available_devices", lambda: known)

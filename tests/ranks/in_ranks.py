@@ -1,6 +1,6 @@
-"""Trains in ranks, for tests: `torchrun … -m tests.ranks.in_ranks <cases.json> <folder>`.
+"""Trains test cases in ranks: `torchrun … -m tests.ranks.in_ranks <cases.json> <folder>`.
 
-Without torchrun it trains in one process. Rank 0 writes the history and the weights of each case.
+Without torchrun, trains in one process. Rank 0 writes the history and the weights of each case.
 """
 
 import json
@@ -14,13 +14,13 @@ from torch import nn
 from stages.artifacts.splits import DatasetInfo
 from stages.base.run.rank import rank
 from stages.networks.build import build_network
-from stages.ranks.gradients import joined_ranks
+from stages.ranks.gradients import connected_ranks
 from stages.training.fitting import DeviceSplit, Training, fit
 from tests.training.options import options
 
 
 def small(n_images: int, channels: int = 1, side: int = 28) -> DeviceSplit:
-    """Two classes that differ in which half is bright."""
+    """Images of two classes: the upper half is brighter in one of them."""
     generator = torch.Generator().manual_seed(0)
     shape = (n_images, channels, side, side)
     pixels = torch.randint(0, 100, shape, dtype=torch.uint8, generator=generator)
@@ -30,7 +30,7 @@ def small(n_images: int, channels: int = 1, side: int = 28) -> DeviceSplit:
 
 
 def fresh(case: dict) -> Training:
-    """The training of a case, not begun: the same in every process."""
+    """A new training for a case, the same in every process."""
     side, dtype = case.get("side", 28), getattr(torch, case.get("dtype", "float32"))
     info = DatasetInfo("own", ("dark", "bright"), 1, (side, side), (0.3,), (0.3,), {})
     torch.manual_seed(case.get("seed", 0))
@@ -57,6 +57,6 @@ def train(case: dict, name: str, folder: Path) -> None:
 
 if __name__ == "__main__":
     cases = json.loads(Path(sys.argv[1]).read_text())
-    with joined_ranks(torch.device("cpu")):
+    with connected_ranks(torch.device("cpu")):
         for name, case in cases.items():
             train(case, name, Path(sys.argv[2]))

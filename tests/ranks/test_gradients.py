@@ -1,4 +1,4 @@
-"""Training in several ranks, by the real torchrun, follows the loss curve of one process."""
+"""Training in several ranks under torchrun has the same loss curve as in one process."""
 
 import contextlib
 import json
@@ -21,12 +21,12 @@ from tests.conftest import ROOT, environment
 
 from .in_ranks import train
 
-# 41 images in batches of 13 leave two for the last: not enough for three ranks, and the others
-# cannot be divided. All is computed in float64, so that nothing but rounding differs: 1e-16 of each
-# number, which eight steps through a batch norm of few values may amplify, though not 10,000
-# times. In float32 it is 6e-8, and the network is one that amplifies little. A wrong share of a
-# batch changes the loss by 4e-4, a batch norm of each rank's own by 1e-1 (both were tried).
-# Networks of libraries have twenty to fifty batch norms one after the other, fresh from the seed.
+# 41 images in batches of 13 leave two for the last batch, too few for three ranks, and the other
+# batches cannot be divided evenly. In float64 only rounding differs, by a relative 1e-16, which
+# eight steps through batch norm over few values may amplify, but not 10,000 times. In float32
+# rounding is 6e-8, and the network amplifies it little. A wrong slice of a batch would change the
+# loss by 4e-4, separate batch norms in each rank by 1e-1 (both were tried). Networks of libraries
+# have twenty to fifty batch norms in sequence, with random weights.
 TOLERANCE = {"float64": 1e-12, "float32": 2e-6, "libraries": 1e-7}
 PLAIN = {"n_images": 41, "n_validation": 7, "dtype": "float64", "side": 16}
 TRAIN = {"batch_size": 13, "learning_rate": 0.02}
@@ -43,12 +43,12 @@ OWN = {
 } | {
     "augmented": PLAIN | {"architecture": "convnet", "train": TRAIN | AUGMENTED},
     "float32": PLAIN | {"architecture": "convnet", "dtype": "float32", "train": TRAIN},
-    # Weight decay would change it, were there a gradient.
+    # With a gradient, weight decay would change it.
     "unused": PLAIN
     | {"architecture": "lenet", "unused": True, "train": TRAIN | {"weight_decay": 0.1}},
     "dropout": PLAIN | {"architecture": "convnet", "dropout": True, "train": TRAIN},
 }
-OF_LIBRARIES = {
+LIBRARY_CASES = {
     name: PLAIN | {"architecture": name, "n_images": 39, "side": 64, "train": TRAIN} | changes
     for name, changes in LIBRARIES.items()
 }
@@ -59,7 +59,7 @@ Result = tuple[pd.DataFrame, dict[str, Tensor]]
 
 
 def trained(cases: dict[str, Any], folder: Path, n_ranks: int) -> dict[str, Result]:
-    """Each case, trained in so many ranks."""
+    """Each case, trained in `n_ranks` ranks."""
     folder.mkdir()
     if n_ranks == 1:
         for name, case in cases.items():
@@ -80,7 +80,7 @@ def trained(cases: dict[str, Any], folder: Path, n_ranks: int) -> dict[str, Resu
 def own(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[dict[str, Result], dict[str, Result]]:
-    """Of one process, and of several ranks."""
+    """Results from one process, and from several ranks."""
     folder = tmp_path_factory.mktemp("own")
     return trained(OWN, folder / "one", 1), trained(OWN, folder / "several", request.param)
 
@@ -93,7 +93,7 @@ def assert_same(one: Result, several: Result, tolerance: float) -> None:
 
 
 @pytest.mark.parametrize("case", [case for case in OWN if case != "dropout"])
-def test_the_loss_curve_is_that_of_one_process(
+def test_ranks_have_the_same_loss_curve_as_one_process(
     own: tuple[dict[str, Result], dict[str, Result]], case: str
 ) -> None:
     one, several = own
@@ -102,50 +102,52 @@ def test_the_loss_curve_is_that_of_one_process(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("n_ranks", [2, 3])
-def test_the_loss_curve_of_library_networks_is_that_of_one_process(
+def test_library_networks_have_the_same_loss_curve_as_in_one_process(
     n_ranks: int, tmp_path: Path
 ) -> None:
-    """They have modules of batch norm of their own."""
-    one = trained(OF_LIBRARIES, tmp_path / "one", 1)
-    several = trained(OF_LIBRARIES, tmp_path / "several", n_ranks)
-    for case in OF_LIBRARIES:
+    """These have their own batch norm modules."""
+    one = trained(LIBRARY_CASES, tmp_path / "one", 1)
+    several = trained(LIBRARY_CASES, tmp_path / "several", n_ranks)
+    for case in LIBRARY_CASES:
         assert_same(one[case], several[case], TOLERANCE["libraries"])
 
 
-def test_dropout_is_drawn_anew_by_each_rank(
+def test_each_rank_draws_its_own_dropout(
     own: tuple[dict[str, Result], dict[str, Result]],
 ) -> None:
-    """So the curve is another one, as with another seed; and it learns the same."""
+    """So the curve differs, as with another seed, but training works equally well."""
     one, several = (results["dropout"][0] for results in own)
     assert not one["train_loss"].equals(several["train_loss"])
     assert several["validation_accuracy"].iloc[-1] == one["validation_accuracy"].iloc[-1] == 1
 
 
 @pytest.mark.parametrize(
-    ("n_images", "n_validation", "refused"),
+    ("n_images", "n_validation", "rejected"),
     [(41, 9, True), (42, 9, False), (42, 2, True), (39, 3, False)],
 )
-def test_a_network_that_cannot_take_no_images(
-    n_images: int, n_validation: int, refused: bool, monkeypatch: pytest.MonkeyPatch
+def test_a_network_that_rejects_empty_batches(
+    n_images: int, n_validation: int, rejected: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Told before the first batch of 39, if the last one or the validation split has two images."""
+    """Reported before the first step if the last batch or the validation split has two images."""
     monkeypatch.setattr(ranks, "n_ranks", lambda: 3)
     images = torch.zeros(n_images, 1, 4, 4)
-    ranks.require_no_empty_part(nn.Flatten(), images, 39, n_validation)
+    ranks.require_images_for_every_rank(nn.Flatten(), images, 39, n_validation)
 
-    class Usual(nn.Module):
+    class Reshaping(nn.Module):
         def forward(self, images: Tensor) -> Tensor:
             return images.view(images.size(0), -1)
 
-    words = r"train\.batch_size: of \d+ images in batches of 39 the last has \d, and the validation"
-    with pytest.raises(UserError, match=words) if refused else contextlib.nullcontext():
-        ranks.require_no_empty_part(Usual(), images, 39, n_validation)
+    words = (
+        r"train\.batch_size: \d+ images in batches of 39 leave \d+ for the last batch, and the val"
+    )
+    with pytest.raises(UserError, match=words) if rejected else contextlib.nullcontext():
+        ranks.require_images_for_every_rank(Reshaping(), images, 39, n_validation)
 
 
 @pytest.mark.parametrize("shape", [(6, 3), (4, 3, 5), (4, 3, 5, 6)])
 @pytest.mark.parametrize("affine", [True, False])
-def test_batch_norm_of_one_rank_is_torchs(shape: tuple[int, ...], affine: bool) -> None:
-    """Outputs, gradients and running statistics; over ranks, the test above."""
+def test_batch_norm_in_one_rank_equals_torchs(shape: tuple[int, ...], affine: bool) -> None:
+    """Outputs, gradients and running statistics; the tests above cover several ranks."""
     torch.manual_seed(0)
     found = []
     for function in (batch_norm, _batch_norm):
@@ -161,7 +163,7 @@ def test_batch_norm_of_one_rank_is_torchs(shape: tuple[int, ...], affine: bool) 
         torch.testing.assert_close(ours, theirs)
 
 
-def test_batch_norm_of_one_image_is_refused_as_torch_refuses_it() -> None:
+def test_batch_norm_rejects_a_single_image_as_torch_does() -> None:
     for function in (batch_norm, _batch_norm):
         with pytest.raises(ValueError, match="Expected more than 1 value per channel"):
             function(torch.ones(1, 3), None, None, training=True, momentum=0.1, eps=1e-5)

@@ -1,4 +1,4 @@
-"""A stage in several processes under torchrun, which LAUNCH asks for: messages, exit codes."""
+"""A stage in several processes under torchrun, set by LAUNCH: messages and exit codes."""
 
 import logging
 import os
@@ -52,7 +52,7 @@ def copy_code(folder: Path) -> None:
 
 @pytest.fixture
 def start(tmp_path: Path) -> Start:
-    """Starts a stage with this body in ranks, in a copy of the code."""
+    """Starts a stage with a given body in ranks, in a copy of the code."""
     copy_code(tmp_path)
 
     def start(body: str, options: str, folder: Path = tmp_path) -> "subprocess.Popen[str]":
@@ -71,7 +71,7 @@ def start(tmp_path: Path) -> Start:
 
 @pytest.fixture
 def run(start: Start) -> Run:
-    """As `start`, and waits."""
+    """As `start`, but waits for the end."""
 
     def run(body: str, options: str) -> "subprocess.CompletedProcess[str]":
         process = start(body, options)
@@ -82,7 +82,7 @@ def run(start: Start) -> Run:
 
 
 def test_without_launch_there_is_one_rank(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("WORLD_SIZE", "8")  # of another program's own
+    monkeypatch.setenv("WORLD_SIZE", "8")  # set by another program
     monkeypatch.setenv("RANK", "3")
     monkeypatch.delenv("LAUNCH", raising=False)
     assert (rank(), n_ranks(), local_rank()) == (0, 1, 0)
@@ -91,7 +91,7 @@ def test_without_launch_there_is_one_rank(monkeypatch: pytest.MonkeyPatch) -> No
     assert not wants_ranks()
 
 
-def test_all_ranks_run_the_stage_and_the_first_alone_prints(run: Run, tmp_path: Path) -> None:
+def test_all_ranks_run_the_stage_but_only_the_first_prints(run: Run, tmp_path: Path) -> None:
     result = run("pass", "--nproc-per-node 3")
     assert result.returncode == 0, result.stderr
     assert result.stdout.splitlines() == ["own: under torchrun --nproc-per-node 3", "rank 0 of 3"]
@@ -101,33 +101,31 @@ def test_all_ranks_run_the_stage_and_the_first_alone_prints(run: Run, tmp_path: 
 
 
 @pytest.mark.parametrize("failing", ["True", "rank() == 1"])
-def test_a_users_error_is_said_once(run: Run, failing: str) -> None:
+def test_a_user_error_is_printed_once(run: Run, failing: str) -> None:
     body = f"if {failing}: raise UserError('data/own: wrong\\nin two lines')\n    time.sleep(60)"
     result = run(body, "--nproc-per-node 2")
     assert_refused(result, r"^error: data/own: wrong\nin two lines\n$")
 
 
-def test_wrong_parameters_are_said_once_before_ranks_start(run: Run, tmp_path: Path) -> None:
+def test_wrong_parameters_are_reported_once_before_ranks_start(run: Run, tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text("seed: many")
     result = run("pass", "--nproc-per-node 2")
     assert_refused(result, r"^error: params\.yaml: 1 error\n  seed: must be a whole number.*\n$")
     assert result.stdout == ""
 
 
-def test_a_failure_that_is_no_users_error_shows_where(run: Run) -> None:
+def test_other_errors_in_a_rank_keep_their_traceback(run: Run) -> None:
     result = run("if rank() == 1: 1 / 0\n    time.sleep(60)", "--nproc-per-node 2")
     assert result.returncode == 1
     assert result.stderr.count("Traceback") == 1
     assert "ZeroDivisionError" in result.stderr
-    assert result.stderr.endswith(
-        "error: rank 1 failed with exit code 1; what it said stands above\n"
-    )
+    assert result.stderr.endswith("error: rank 1 failed with exit code 1; see its error above\n")
 
 
 def test_a_killed_rank_is_named(run: Run) -> None:
     body = "if rank() == 1: os.kill(os.getpid(), signal.SIGKILL)\n    time.sleep(60)"
     result = run(body, "--nproc-per-node 2")
-    assert_refused(result, r"^error: rank 1 was ended by SIGKILL, .*; run dvc repro\n$")
+    assert_refused(result, r"^error: rank 1 was killed by SIGKILL; .*; run dvc repro\n$")
 
 
 @pytest.mark.parametrize(
@@ -141,7 +139,7 @@ def test_a_killed_rank_is_named(run: Run) -> None:
         ("--nnodes 2:1 --nproc-per-node 2", "min_nodes"),
     ],
 )
-def test_options_that_torchrun_does_not_take(
+def test_options_that_torchrun_rejects(
     options: str, reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LAUNCH", options)
@@ -153,7 +151,7 @@ def test_options_that_torchrun_does_not_take(
 
 
 def started_ranks(folder: Path, n: int) -> list[int]:
-    """Wait until all ranks run; their process ids."""
+    """Wait until all ranks run; return their process ids."""
     files = [folder / f"rank{number}" for number in range(n)]
     for _ in range(600):
         if all(file.exists() and file.read_text() for file in files):
@@ -162,7 +160,7 @@ def started_ranks(folder: Path, n: int) -> list[int]:
     raise AssertionError("ranks did not start")
 
 
-def test_an_interrupt_ends_all_ranks_and_is_said_once(start: Start, tmp_path: Path) -> None:
+def test_an_interrupt_ends_all_ranks_with_one_message(start: Start, tmp_path: Path) -> None:
     process = start("time.sleep(60)", "--nproc-per-node 2")
     ranks = started_ranks(tmp_path, 2)
     process.send_signal(signal.SIGINT)
@@ -172,8 +170,8 @@ def test_an_interrupt_ends_all_ranks_and_is_said_once(start: Start, tmp_path: Pa
     assert_ended(ranks)
 
 
-def test_only_the_launcher_of_rank_0_forgets_what_was_kept(start: Start, tmp_path: Path) -> None:
-    """Others may end while rank 0 still reads it; each has a folder here, to see who forgets."""
+def test_only_the_launcher_of_rank_0_removes_progress(start: Start, tmp_path: Path) -> None:
+    """Other hosts may finish while rank 0 still needs it. Each host has its own folder here."""
     with socket.create_server(("localhost", 0)) as server:
         port = server.getsockname()[1]
     hosts = [tmp_path / "one", tmp_path / "other"]
@@ -185,13 +183,13 @@ def test_only_the_launcher_of_rank_0_forgets_what_was_kept(start: Start, tmp_pat
     for process in processes:
         _, err = process.communicate(timeout=100)
         assert process.returncode == 0, err
-    held = [(host / "rank0").exists() for host in hosts]
-    assert sorted(held) == [False, True]
-    assert [not (host / "data/unfinished/own").exists() for host in hosts] == held
+    has_rank_0 = [(host / "rank0").exists() for host in hosts]
+    assert sorted(has_rank_0) == [False, True]
+    assert [not (host / "data/unfinished/own").exists() for host in hosts] == has_rank_0
 
 
-def test_ranks_end_with_a_launcher_that_is_killed(start: Start, tmp_path: Path) -> None:
-    """Else they would go on unseen, and write into the next run."""
+def test_ranks_end_when_their_launcher_is_killed(start: Start, tmp_path: Path) -> None:
+    """Otherwise they would continue unseen, and write into the next run."""
     process = start("time.sleep(60)", "--nproc-per-node 2")
     ranks = started_ranks(tmp_path, 2)
     process.kill()
@@ -209,7 +207,7 @@ def assert_ended(processes: list[int]) -> None:
 
 
 def alive(process: int) -> bool:
-    """Whether it runs; not once it is ended and nobody has asked how."""
+    """Whether a process runs; zombies do not count."""
     try:
         os.kill(process, 0)
         return "(zombie)" not in Path(f"/proc/{process}/status").read_text()

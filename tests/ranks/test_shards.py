@@ -1,4 +1,4 @@
-"""Work that processes take from a folder, whichever of them end early."""
+"""Processes share work through a folder, even if some are killed."""
 
 from itertools import chain
 from pathlib import Path
@@ -16,14 +16,14 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("small")
 @pytest.mark.parametrize("n_images", [1, 3, 4, 5, 12])
-def test_every_image_lies_in_one_shard(n_images: int, tmp_path: Path) -> None:
+def test_every_image_is_in_exactly_one_shard(n_images: int, tmp_path: Path) -> None:
     rows = [range(n_images)[shard.rows] for shard in shards_of(n_images, tmp_path)]
     assert list(chain.from_iterable(rows)) == list(range(n_images))
-    assert all(len(some) <= 4 for some in rows)
+    assert all(len(indices) <= 4 for indices in rows)
 
 
 @pytest.mark.usefixtures("small")
-def test_processes_share_the_shards_and_each_is_done_once(tmp_path: Path) -> None:
+def test_processes_share_shards_and_do_each_once(tmp_path: Path) -> None:
     all_shards = shards_of(12, tmp_path)
     first, second = unfinished(all_shards), unfinished(all_shards)
     done = []
@@ -38,7 +38,7 @@ def test_processes_share_the_shards_and_each_is_done_once(tmp_path: Path) -> Non
 
 
 @pytest.mark.usefixtures("small")
-def test_the_shard_of_a_dead_process_is_done_last_by_another(tmp_path: Path) -> None:
+def test_another_process_does_the_shard_of_a_dead_one_last(tmp_path: Path) -> None:
     all_shards = shards_of(12, tmp_path)
     dead = next(unfinished(all_shards))
     done = []
@@ -50,7 +50,7 @@ def test_the_shard_of_a_dead_process_is_done_last_by_another(tmp_path: Path) -> 
 
 
 @pytest.mark.usefixtures("small")
-def test_of_two_processes_that_finish_a_shard_the_first_keeps_its_own(tmp_path: Path) -> None:
+def test_the_first_process_to_finish_a_shard_wins(tmp_path: Path) -> None:
     (shard,) = shards_of(4, tmp_path)
     with new_shard(shard) as slow:
         (slow / "values").write_text("slow")
@@ -61,10 +61,10 @@ def test_of_two_processes_that_finish_a_shard_the_first_keeps_its_own(tmp_path: 
 
 
 @pytest.mark.usefixtures("small")
-def test_a_folder_that_a_network_file_system_does_not_show_yet_is_there(
+def test_a_folder_hidden_by_a_network_file_system_cache_is_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """NFS remembers for some seconds that another host's folder was not there; renaming knows."""
+    """NFS may cache for seconds that another host's folder is missing; renaming still finds it."""
     (shard,) = shards_of(4, tmp_path)
     with new_shard(shard) as fast:
         (fast / "values").write_text("fast")
@@ -75,7 +75,7 @@ def test_a_folder_that_a_network_file_system_does_not_show_yet_is_there(
 
 
 @pytest.mark.usefixtures("small")
-def test_a_shard_that_cannot_take_its_name_is_an_error(tmp_path: Path) -> None:
+def test_a_shard_that_cannot_be_renamed_is_an_error(tmp_path: Path) -> None:
     (shard,) = shards_of(4, tmp_path)
     shard.folder.touch()
     with pytest.raises(NotADirectoryError), new_shard(shard):
@@ -83,12 +83,12 @@ def test_a_shard_that_cannot_take_its_name_is_an_error(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("small")
-def test_who_does_a_shard_again_stops_once_another_has_it(tmp_path: Path) -> None:
+def test_repeating_a_shard_stops_once_another_process_finishes_it(tmp_path: Path) -> None:
     (shard,) = shards_of(4, tmp_path)
     seen = []
     with new_shard(shard):
-        for part in until_finished(shard, range(3)):
-            seen.append(part)
+        for piece in until_finished(shard, range(3)):
+            seen.append(piece)
             with new_shard(shard) as fast:
                 (fast / "values").write_text("fast")
     assert seen == [0]
@@ -99,13 +99,13 @@ def test_who_does_a_shard_again_stops_once_another_has_it(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("n_images", "n_shards"), [(1, 1), (32, 1), (100, 4), (10_000, 16), (10**6, 977)]
 )
-def test_few_images_are_cut_too(n_images: int, n_shards: int, tmp_path: Path) -> None:
-    """So that several processes have something to do each."""
+def test_few_images_are_cut_into_shards_too(n_images: int, n_shards: int, tmp_path: Path) -> None:
+    """So that each of several processes gets some."""
     assert len(shards_of(n_images, tmp_path)) == n_shards
 
 
 @pytest.mark.usefixtures("small")
-def test_a_shard_that_fails_leaves_nothing(tmp_path: Path) -> None:
+def test_a_failed_shard_leaves_nothing_behind(tmp_path: Path) -> None:
     (shard,) = shards_of(4, tmp_path)
     with pytest.raises(RuntimeError), new_shard(shard):
         raise RuntimeError

@@ -1,4 +1,4 @@
-"""Parameters of the train stage, with a change."""
+"""Section `train` of the parameters, with changes."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Random augmentation of training images: what it may do, and what it leaves."""
+"""Random augmentation of training images: limits and invariants."""
 
 import math
 from typing import get_args
@@ -101,7 +101,7 @@ def test_erase_hides_one_rectangle_in_about_every_other_image() -> None:
 
 
 @pytest.mark.parametrize("augmentation", get_args(Augmentation))
-def test_the_same_seed_draws_the_same_and_another_draws_others(augmentation: Augmentation) -> None:
+def test_augmentation_depends_on_the_seed(augmentation: Augmentation) -> None:
     images = torch.randint(256, (50, 1, 16, 16), dtype=torch.uint8, generator=generator(1))
     first, again, other = (augment(images, [augmentation], generator(seed)) for seed in (0, 0, 1))
     assert torch.equal(first, again)
@@ -111,7 +111,7 @@ def test_the_same_seed_draws_the_same_and_another_draws_others(augmentation: Aug
     assert first.max() <= 255.01
 
 
-def test_training_batches_are_augmented_anew_in_every_epoch_and_keep_their_labels() -> None:
+def test_batches_are_augmented_differently_in_every_epoch_and_keep_their_labels() -> None:
     pixels = torch.randint(256, (60, 1, 8, 8), dtype=torch.uint8, generator=generator(1))
     split = DeviceSplit(pixels, torch.arange(60))
     random = generator()
@@ -132,7 +132,7 @@ def test_training_batches_are_augmented_anew_in_every_epoch_and_keep_their_label
     assert not torch.equal(*mirrored)
 
 
-def test_without_augmentation_images_keep_their_bytes() -> None:
+def test_without_augmentation_images_are_unchanged() -> None:
     pixels = torch.randint(256, (10, 1, 8, 8), dtype=torch.uint8)
     split = DeviceSplit(pixels, torch.arange(10))
     (batch,) = shuffled_batches(split, 10, [], generator())
@@ -140,7 +140,7 @@ def test_without_augmentation_images_keep_their_bytes() -> None:
     assert torch.equal(batch.images, pixels[batch.labels])
 
 
-def test_the_limits_are_those_that_users_are_told() -> None:
+def test_documented_limits_match_the_code() -> None:
     comments = " ".join((ROOT / "params.yaml").read_text().replace("#", " ").split())
     assert f"up to {100 * MAX_SHIFT:g} % of the side), rotate" in comments
     assert f"rotate (up to {math.degrees(MAX_ROTATION):g}°), scale" in comments

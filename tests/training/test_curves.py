@@ -1,4 +1,4 @@
-"""Training can be watched: the curves grow while it runs."""
+"""The curves grow during training, so that it can be watched."""
 
 import subprocess
 import time
@@ -18,7 +18,7 @@ def test_the_curves_grow_epoch_by_epoch_under_dvc(project: Project) -> None:
                 seen.append(lines)
             time.sleep(0.02)
     assert process.returncode == 0
-    grown = [lines for lines in seen if len(lines) < 1 + 8]  # the old ones had two epochs
+    grown = [lines for lines in seen if len(lines) < 1 + 8]  # the previous run had two epochs
     assert len({len(lines) for lines in grown}) >= 3
     whole = curves.read_text().splitlines()
     assert len(whole) == 1 + 8

@@ -1,4 +1,4 @@
-"""Our dropout is torch's in all but which features it draws."""
+"""Our dropout equals torch's except for which features it draws."""
 
 import math
 
@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import dropout
 
-from stages.training.dropout import QuickDropout
+from stages.training.dropout import FastDropout
 
 N = 200_000
 LAYOUTS = {
@@ -21,18 +21,18 @@ LAYOUTS = {
 
 def dropped(features: Tensor, p: float, seed: int = 0) -> Tensor:
     torch.manual_seed(seed)
-    with QuickDropout():
+    with FastDropout():
         return nn.Dropout(p)(features)
 
 
 def assert_share(share: float, expected: float, n: int = N) -> None:
-    """Within five standard errors of a binomial share."""
+    """The share is within five standard errors of a binomial share."""
     assert share == pytest.approx(expected, abs=5 * math.sqrt(expected * (1 - expected) / n))
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
 @pytest.mark.parametrize("p", [0.004, 0.1, 0.5, 0.9])
-def test_it_drops_the_share_asked_for_and_scales_the_rest(p: float, dtype: torch.dtype) -> None:
+def test_dropout_drops_the_given_share_and_scales_the_rest(p: float, dtype: torch.dtype) -> None:
     out = dropped(torch.full((N,), 3.0, dtype=dtype), p)
     assert out.dtype == dtype
     assert_share((out == 0).double().mean().item(), p)
@@ -55,19 +55,19 @@ def test_neighbours_on_any_axis_are_drawn_independently(layout: str) -> None:
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_the_layout_is_that_of_torchs(layout: str) -> None:
+def test_the_memory_layout_equals_torchs(layout: str) -> None:
     features = LAYOUTS[layout]
     assert dropped(features, 0.3).stride() == dropout(features, 0.3).stride()
 
 
-def test_gradients_pass_where_features_do() -> None:
+def test_gradients_pass_only_through_kept_features() -> None:
     features = torch.randn(N, dtype=torch.float64, requires_grad=True)
     out = dropped(features, 0.3)
     (gradient,) = torch.autograd.grad(out.sum(), features)
     torch.testing.assert_close(gradient * features, out)
 
 
-def test_it_follows_the_seed_on_any_number_of_cores() -> None:
+def test_draws_depend_only_on_the_seed_on_any_number_of_cores() -> None:
     features, n_threads = torch.ones(N), torch.get_num_threads()
     found = []
     try:
@@ -81,27 +81,27 @@ def test_it_follows_the_seed_on_any_number_of_cores() -> None:
 
 
 @pytest.mark.parametrize("p", [0.0, 1e-9, 1 - 1e-9, 1.0])
-def test_a_rate_that_drops_none_or_all(p: float) -> None:
+def test_rates_that_drop_nothing_or_everything(p: float) -> None:
     assert torch.equal(dropped(torch.ones(100), p) != 0, torch.full((100,), p < 0.5))
 
 
-def test_no_image_at_all() -> None:
+def test_an_empty_batch_stays_empty() -> None:
     assert dropped(torch.ones(0, 3, 4, 4), 0.5).shape == (0, 3, 4, 4)
 
 
 def test_nothing_is_dropped_outside_training() -> None:
-    with QuickDropout():
+    with FastDropout():
         assert nn.Dropout(0.5).eval()(torch.ones(N)).min() == 1
 
 
-def test_in_place_it_changes_what_it_is_given() -> None:
+def test_in_place_dropout_changes_its_input() -> None:
     features = torch.ones(N)
-    with QuickDropout():
+    with FastDropout():
         assert nn.Dropout(0.5, inplace=True)(features) is features
     assert_share((features == 0).double().mean().item(), 0.5)
 
 
 @pytest.mark.parametrize("p", [-0.1, 1.1])
-def test_a_rate_that_is_none_is_refused_as_torch_refuses_it(p: float) -> None:
-    with QuickDropout(), pytest.raises(ValueError, match="has to be between 0 and 1"):
+def test_an_invalid_rate_is_rejected_as_torch_does(p: float) -> None:
+    with FastDropout(), pytest.raises(ValueError, match="has to be between 0 and 1"):
         dropout(torch.ones(3), p)

@@ -1,4 +1,4 @@
-"""The training loop, held against the usual one."""
+"""The training loop, compared with a literal one."""
 
 import itertools
 
@@ -22,7 +22,7 @@ INFO = DatasetInfo("mnist", tuple("0123456789"), 1, (28, 28), (0.1307,), (0.3081
 
 @pytest.fixture
 def images() -> DeviceSplit:
-    """Two classes that differ in which half is bright."""
+    """Images of two classes: the upper half is brighter in one of them."""
     generator = torch.Generator().manual_seed(0)
     pixels = torch.randint(0, 100, (200, 1, 28, 28), dtype=torch.uint8, generator=generator)
     labels = torch.arange(200) % 2
@@ -33,14 +33,14 @@ def images() -> DeviceSplit:
 def trained(
     network: nn.Module, train: DeviceSplit, validation: DeviceSplit, options: Train, seed: int = 0
 ) -> pd.DataFrame:
-    """Train a network; the history."""
+    """Train a network and return the history."""
     training = Training(network, options, len(train.labels), seed)
     assert len(list(fit(training, train, validation))) == options.epochs
     return training.history()
 
 
 def literal_training(network: nn.Module, images: DeviceSplit, options: Train, seed: int) -> None:
-    """The usual loop, written down once more, without dropout and progress bars."""
+    """The usual loop, in its simplest form, without dropout and progress bars."""
     optimizer = torch.optim.SGD(network.parameters(), options.learning_rate, options.momentum)
     generator = torch.Generator().manual_seed(seed)
     for _ in range(options.epochs):
@@ -60,7 +60,7 @@ def without_dropout(name: str) -> nn.Module:
     return network
 
 
-def test_fit_is_the_usual_loop(images: DeviceSplit) -> None:
+def test_fit_equals_the_usual_training_loop(images: DeviceSplit) -> None:
     torch.manual_seed(3)
     fitted = without_dropout("convnet")
     literal = without_dropout("convnet")
@@ -77,11 +77,11 @@ def test_fit_is_the_usual_loop(images: DeviceSplit) -> None:
     assert history["validation_loss"].iloc[-1] == pytest.approx(loss)
 
 
-def test_the_best_epoch_is_kept(images: DeviceSplit) -> None:
+def test_weights_of_the_best_epoch_are_kept(images: DeviceSplit) -> None:
     upside_down = DeviceSplit(images.images, 1 - images.labels)
     torch.manual_seed(0)
     network = build_network("lenet", INFO, {})
-    slow = options(epochs=6, learning_rate=0.01, keep="best")  # whatever dropout draws, it learns
+    slow = options(epochs=6, learning_rate=0.01, keep="best")  # learns for any draws of dropout
     history = trained(network, images, upside_down, slow)
     best = history["validation_loss"].min()
     assert best < history["validation_loss"].iloc[-1]
@@ -107,7 +107,7 @@ def test_every_optimiser_learns_in_every_precision(
     assert history["validation_accuracy"].iloc[-1] > 0.95
 
 
-def test_each_epoch_shows_the_curves_so_far(images: DeviceSplit) -> None:
+def test_the_history_grows_with_each_epoch(images: DeviceSplit) -> None:
     torch.manual_seed(0)
     training = Training(build_network("lenet", INFO, {}), options(epochs=3), len(images.labels), 0)
     histories = [training.history() for _ in fit(training, images, images)]
@@ -116,7 +116,7 @@ def test_each_epoch_shows_the_curves_so_far(images: DeviceSplit) -> None:
         assert later[:-1].equals(earlier)
 
 
-def test_a_loss_that_is_not_finite_stops_the_run(images: DeviceSplit) -> None:
+def test_a_loss_that_is_not_finite_stops_training(images: DeviceSplit) -> None:
     network = build_network("lenet", INFO, {})
     message = r"no longer finite in epoch 1; lower train\.learning_rate \(got 1e\+30\)"
     with pytest.raises(UserError, match=message):
@@ -124,13 +124,16 @@ def test_a_loss_that_is_not_finite_stops_the_run(images: DeviceSplit) -> None:
 
 
 def still_network() -> nn.Module:
-    """One that computes the same in training; at this rate float32 does not move its weights."""
+    """A network that computes the same in training mode.
+
+    At the learning rate below, its float32 weights do not change.
+    """
     torch.manual_seed(0)
     return nn.Sequential(nn.Flatten(), nn.Linear(28 * 28, 2)).requires_grad_()
 
 
 def test_the_score_of_an_epoch_is_the_mean_over_its_images(images: DeviceSplit) -> None:
-    """Also where the last batch is smaller, of 200 images one of 8."""
+    """Also if the last batch is smaller: of 200 images, it has 8."""
     network = still_network()
     images = DeviceSplit(images.images.float() / 255, images.labels)
     history = trained(network, images, images, options(epochs=1, learning_rate=1e-30))
@@ -148,7 +151,7 @@ def test_the_score_of_an_epoch_is_the_mean_over_its_images(images: DeviceSplit) 
     assert row.tolist() == pytest.approx([1, loss, accuracy, loss, accuracy, 1e-30], rel=1e-5)
 
 
-def test_the_last_epoch_is_kept_though_an_earlier_one_was_better(images: DeviceSplit) -> None:
+def test_the_last_epoch_is_kept_even_if_an_earlier_one_was_better(images: DeviceSplit) -> None:
     upside_down = DeviceSplit(images.images, 1 - images.labels)
     torch.manual_seed(0)
     network = build_network("lenet", INFO, {})
@@ -158,7 +161,7 @@ def test_the_last_epoch_is_kept_though_an_earlier_one_was_better(images: DeviceS
     assert score(network, upside_down).loss == pytest.approx(history["validation_loss"].iloc[-1])
 
 
-def test_a_split_keeps_its_values_on_the_device_channels_last() -> None:
+def test_a_split_keeps_its_values_on_the_device() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (4, 3, 8, 9), np.uint8)
     images, labels = to_device(Split(pixels, np.arange(4)), torch.device("cpu"))
     assert (images.dtype, labels.dtype) == (torch.uint8, torch.int64)
@@ -168,9 +171,7 @@ def test_a_split_keeps_its_values_on_the_device_channels_last() -> None:
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_the_network_computes_in_the_precision_asked_for(
-    images: DeviceSplit, precision: str
-) -> None:
+def test_the_network_computes_in_the_given_precision(images: DeviceSplit, precision: str) -> None:
     seen = []
     network = build_network("lenet", INFO, {})
     network[1].register_forward_hook(lambda module, given, output: seen.append(output.dtype))

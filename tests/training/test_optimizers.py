@@ -1,4 +1,4 @@
-"""The optimiser, and the learning rate over the steps of a run."""
+"""The optimiser, and its learning rate over the steps of a run."""
 
 import pytest
 from torch import nn, optim
@@ -8,7 +8,7 @@ from stages.training.optimizers import build_optimizer, build_schedule
 from .options import options
 
 
-def test_one_cycle_goes_up_to_the_rate_and_down_to_nothing() -> None:
+def test_one_cycle_goes_up_to_the_rate_and_down_to_almost_0() -> None:
     chosen = options(schedule="one_cycle")
     optimizer = build_optimizer(nn.Linear(1, 1), chosen)
     schedule = build_schedule(optimizer, chosen, n_steps=100)
@@ -27,7 +27,7 @@ def test_one_cycle_goes_up_to_the_rate_and_down_to_nothing() -> None:
     ("name", "kind", "momentum"),
     [("sgd", optim.SGD, 0.8), ("adam", optim.Adam, None), ("adamw", optim.AdamW, None)],
 )
-def test_the_optimiser_has_what_the_parameters_name(
+def test_the_optimiser_has_the_given_settings(
     name: str, kind: type[optim.Optimizer], momentum: float | None
 ) -> None:
     network = nn.Linear(2, 1)
@@ -40,7 +40,7 @@ def test_the_optimiser_has_what_the_parameters_name(
     assert (group["lr"], group["weight_decay"], group.get("momentum")) == (0.03, 0.02, momentum)
 
 
-def test_a_constant_rate_stays() -> None:
+def test_a_constant_rate_stays_constant() -> None:
     optimizer = build_optimizer(nn.Linear(1, 1), options())
     schedule = build_schedule(optimizer, options(), n_steps=5)
     for _ in range(5):

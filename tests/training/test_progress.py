@@ -1,4 +1,4 @@
-"""A training that was cut off goes on and ends with the bytes of one that was not."""
+"""An interrupted and resumed training gives the same bytes as an uninterrupted one."""
 
 import subprocess
 from pathlib import Path
@@ -12,10 +12,9 @@ from stages.base.errors.user import UserError
 from stages.base.tracking.plugins import plugin_names
 from stages.params.train import Augmentation, Train
 from stages.training.fitting import DeviceSplit, Training, fit
-from stages.training.progress import go_on, keep_progress
+from stages.training.progress import resume, save_progress
 from tests.conftest import ROOT, environment
-
-from .in_ranks import fresh, small
+from tests.ranks.in_ranks import fresh, small
 
 LIBRARIES = {
     "timm": {"name": "convnext_atto", "dims": [4, 8, 8, 8], "depths": [1, 1, 1, 1]},
@@ -27,7 +26,7 @@ EPOCHS = 3
 
 
 def case(architecture: str, **changes: Any) -> dict[str, Any]:
-    """Everything random is on."""
+    """A case in which everything random is on."""
     train = {"epochs": EPOCHS, "keep": "best", "schedule": "one_cycle", "learning_rate": 0.01}
     train["augment"] = list(get_args(Augmentation))
     side = 32 if architecture in LIBRARIES else 16
@@ -41,15 +40,15 @@ def case(architecture: str, **changes: Any) -> dict[str, Any]:
     }
 
 
-def run(what: dict[str, Any], file: Path, until: int = EPOCHS) -> Training:
-    """What the stage does in a new process, which is cut off after an epoch."""
-    training = fresh(what)
-    train, validation = small(40, side=what["side"]), small(20, side=what["side"])
-    if what.get("upside_down"):
+def run(settings: dict[str, Any], file: Path, until: int = EPOCHS) -> Training:
+    """Resume and train as the stage does; stop after epoch `until`."""
+    training = fresh(settings)
+    train, validation = small(40, side=settings["side"]), small(20, side=settings["side"])
+    if settings.get("upside_down"):
         validation = DeviceSplit(validation.images, 1 - validation.labels)
-    go_on(training, file)
+    resume(training, file)
     for epoch in fit(training, train, validation):
-        keep_progress(training, file)
+        save_progress(training, file)
         if epoch == until < EPOCHS:
             break
     return training
@@ -70,50 +69,56 @@ def assert_same(one: Training, other: Training) -> None:
     ],
 )
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_cut_off_after_any_epoch(architecture: str, optimizer: str, tmp_path: Path) -> None:
-    what = case(architecture, optimizer=optimizer)
-    whole = run(what, tmp_path / "whole")
+def test_resuming_after_any_epoch_gives_the_same_weights(
+    architecture: str, optimizer: str, tmp_path: Path
+) -> None:
+    settings = case(architecture, optimizer=optimizer)
+    whole = run(settings, tmp_path / "whole")
     for epoch in range(1, EPOCHS):
         file = tmp_path / f"after_{epoch}"
-        run(what, file, until=epoch)
-        assert_same(whole, run(what, file))
+        run(settings, file, until=epoch)
+        assert_same(whole, run(settings, file))
 
 
 @pytest.mark.parametrize(
     "changes", [{"keep": "last"}, {"schedule": "constant"}, {"precision": "bfloat16"}]
 )
-def test_cut_off_twice(changes: dict[str, Any], tmp_path: Path) -> None:
-    what = case("convnet", **changes)
-    whole = run(what, tmp_path / "whole")
+def test_resuming_twice_gives_the_same_weights(changes: dict[str, Any], tmp_path: Path) -> None:
+    settings = case("convnet", **changes)
+    whole = run(settings, tmp_path / "whole")
     for epoch in (1, 2):
-        run(what, tmp_path / "cut", until=epoch)
-    assert_same(whole, run(what, tmp_path / "cut"))
+        run(settings, tmp_path / "cut", until=epoch)
+    assert_same(whole, run(settings, tmp_path / "cut"))
 
 
-def test_cut_off_after_the_last_epoch(tmp_path: Path) -> None:
-    """As when the results could not be written."""
-    what = case("convnet")
-    assert_same(run(what, tmp_path / "kept"), run(what, tmp_path / "kept"))
+def test_resuming_after_the_last_epoch_gives_the_same_weights(tmp_path: Path) -> None:
+    """As if writing the results had failed."""
+    settings = case("convnet")
+    assert_same(run(settings, tmp_path / "kept"), run(settings, tmp_path / "kept"))
 
 
 def test_the_best_weights_of_earlier_epochs_are_kept(tmp_path: Path) -> None:
-    what = case("convnet") | {"upside_down": True}  # so that every epoch makes it worse
-    whole = run(what, tmp_path / "whole")
+    settings = case("convnet") | {
+        "upside_down": True
+    }  # so that the validation loss grows in every epoch
+    whole = run(settings, tmp_path / "whole")
     losses = whole.history()["validation_loss"].tolist()
     best = losses.index(min(losses)) + 1
     assert best < EPOCHS
-    run(what, tmp_path / "cut", until=2)
-    assert_same(whole, run(what, tmp_path / "cut"))
+    run(settings, tmp_path / "cut", until=2)
+    assert_same(whole, run(settings, tmp_path / "cut"))
 
 
-def test_it_says_where_it_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    what = case("convnet")
-    run(what, tmp_path / "cut", until=2)
-    assert "going on" not in capsys.readouterr().out
-    run(what, tmp_path / "cut")
-    said = [line for line in capsys.readouterr().out.splitlines() if "epoch" in line]
-    assert said[0] == "train: going on after epoch 2 of 3, kept from an interrupted run"
-    assert [line.split(":")[0] for line in said[1:]] == ["epoch 3"]
+def test_a_resumed_training_reports_its_epoch(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = case("convnet")
+    run(settings, tmp_path / "cut", until=2)
+    assert "resuming" not in capsys.readouterr().out
+    run(settings, tmp_path / "cut")
+    lines = [line for line in capsys.readouterr().out.splitlines() if "epoch" in line]
+    assert lines[0] == "train: resuming an interrupted run after epoch 2 of 3"
+    assert [line.split(":")[0] for line in lines[1:]] == ["epoch 3"]
 
 
 def test_a_damaged_file_is_named(tmp_path: Path) -> None:
@@ -125,22 +130,22 @@ def test_a_damaged_file_is_named(tmp_path: Path) -> None:
             run(case("convnet"), file)
 
 
-# Reads a first file, so that all code is loaded, and a second one with little memory left.
+# Reads a small file first, so that all code is loaded, then a large one with little memory left.
 LIMITED = """
 import resource, sys
 from pathlib import Path
 import torch
-from stages.training.progress import go_on
+from stages.training.progress import resume
 
 small, large = map(Path, sys.argv[1:])
 torch.load(small)
 taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (taken + (30 << 20),) * 2)
-go_on(None, large)
+resume(None, large)
 """
 
 
-def test_too_little_memory_is_not_called_damage(tmp_path: Path) -> None:
+def test_out_of_memory_is_not_reported_as_damage(tmp_path: Path) -> None:
     files = [tmp_path / "small", tmp_path / "large"]
     for file, n_bytes in zip(files, (1, 100 << 20), strict=True):
         torch.save({"network": torch.zeros(n_bytes, dtype=torch.uint8)}, file)
@@ -156,7 +161,7 @@ def test_too_little_memory_is_not_called_damage(tmp_path: Path) -> None:
     assert "can't allocate memory" in last
 
 
-def test_the_last_weights_are_kept_once(tmp_path: Path) -> None:
+def test_the_last_weights_are_stored_once(tmp_path: Path) -> None:
     sizes = []
     for keep in ("last", "best"):
         run(case("lenet", keep=keep), tmp_path / keep, until=1)

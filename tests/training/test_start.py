@@ -1,4 +1,4 @@
-"""Weights from a file: read under either kind of name, and each misfit told before training."""
+"""Weights from a file: names with and without prefix, and misfits reported before training."""
 
 import shlex
 import subprocess
@@ -38,14 +38,14 @@ def resnet18(channels: int = 3, n_classes: int = 4) -> nn.Module:
 
 @pytest.fixture
 def here(here: Path) -> Path:
-    """A folder with room for weights."""
+    """A folder with a subfolder for weights."""
     (here / "weights").mkdir()
     return here
 
 
 @pytest.fixture
 def published(here: Path) -> nn.Module:
-    """A network of torchvision for five classes, saved as it is published."""
+    """A network of torchvision for five classes, saved under its published names."""
     torch.manual_seed(1)
     network = torchvision.models.resnet18(num_classes=5)
     save_file(network.state_dict(), here / FILE)
@@ -53,16 +53,14 @@ def published(here: Path) -> nn.Module:
 
 
 def rewrite(**entries: Tensor) -> None:
-    """Change entries of the file, here with `__` for each dot."""
+    """Change entries of the file; `__` stands for a dot in their names."""
     changed = {name.replace("__", "."): tensor for name, tensor in entries.items()}
     save_file(load_file(FILE) | changed, FILE)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_a_published_network_computes_as_its_authors_compute(
-    published: nn.Module, channels: int
-) -> None:
-    """The oracle is torchvision's own way: scale to [0, 1], normalise, run."""
+def test_published_weights_give_the_authors_outputs(published: nn.Module, channels: int) -> None:
+    """Compared with torchvision: scale to [0, 1], normalise, run."""
     network = resnet18(channels, n_classes=5)
     load_weights(network, FILE, [])
     images = torch.randint(0, 256, (2, channels, 32, 32), dtype=torch.uint8)
@@ -74,8 +72,8 @@ def test_a_published_network_computes_as_its_authors_compute(
 @pytest.mark.parametrize("trained_on", [1, 3])
 @pytest.mark.parametrize("used_on", [1, 3])
 @pytest.mark.usefixtures("here")
-def test_weights_of_our_own_checkpoint(trained_on: int, used_on: int) -> None:
-    """Whatever its first layer did, and whether it saw grey images in colour."""
+def test_weights_from_our_own_checkpoint(trained_on: int, used_on: int) -> None:
+    """For any first layer, and whether grey images were repeated in three channels or not."""
     torch.manual_seed(2)
     own = resnet18(trained_on)
     save_file(own.state_dict(), FILE)
@@ -88,7 +86,7 @@ def test_weights_of_our_own_checkpoint(trained_on: int, used_on: int) -> None:
         assert torch.equal(ours, theirs)
 
 
-def test_another_head(published: nn.Module) -> None:
+def test_skipping_the_head_keeps_fresh_weights(published: nn.Module) -> None:
     network = resnet18(n_classes=4)
     fresh = network[1].fc.weight.clone()
     load_weights(network, FILE, ["fc.*"])
@@ -105,7 +103,7 @@ def test_files_of_an_older_pytorch_lack_the_count_of_batches() -> None:
 
 
 @pytest.mark.usefixtures("published")
-def test_every_misfit_at_once() -> None:
+def test_all_misfits_are_reported_at_once() -> None:
     rewrite(bn1__weight=torch.zeros(3), **{f"extra{n:02}": torch.zeros(2) for n in range(12)})
     entries = load_file(FILE)
     del entries["conv1.weight"]
@@ -124,7 +122,7 @@ def test_every_misfit_at_once() -> None:
 
 
 @pytest.mark.usefixtures("published")
-def test_a_pattern_that_matches_nothing() -> None:
+def test_a_pattern_without_matches_is_rejected() -> None:
     with pytest.raises(UserError, match=r"skip_weights: head\.\* matches no entry .*conv1\.weight"):
         load_weights(resnet18(n_classes=5), FILE, ["fc.*", "head.*"])
 
@@ -159,14 +157,16 @@ def check(epochs: int = 1, **changes: Any) -> Params:
         ({"skip_weights": ["fc.*"]}, r"skip_weights: must be \[\] without model\.weights"),
         ({"standardize": "imagenet"}, r"standardize: must be training, none or \{mean: \[…\], st"),
         ({"standardize": {"mean": [0.5]}}, r"standardize: must be training, none or"),
-        ({"standardize": {"mean": [0.5], "std": [0]}}, r"those of std above 0 \(got \{'mean'"),
+        ({"standardize": {"mean": [0.5], "std": [0]}}, r"std above 0 \(got \{'mean'"),
         ({"standardize": {"mean": [0.5], "std": [1, 1]}}, r"one for each channel"),
         ({"standardize": {"mean": [True], "std": [1]}}, r"numbers on the scale \[0, 1\]"),
         ({"epochs": 0}, r"train\.epochs: must be at least 1, or 0 with model\.weights \(got 0\)"),
         ({"epochs": -1}, r"train\.epochs: must be greater than or equal to 0 \(got -1\)"),
     ],
 )
-def test_what_the_parameters_refuse(here: Path, changes: dict[str, Any], message: str) -> None:
+def test_invalid_model_parameters_are_rejected(
+    here: Path, changes: dict[str, Any], message: str
+) -> None:
     (here / "own.safetensors").touch()
     (here / "weights/None").touch()
     with pytest.raises(UserError, match=message):
@@ -174,11 +174,11 @@ def test_what_the_parameters_refuse(here: Path, changes: dict[str, Any], message
 
 
 @pytest.mark.usefixtures("published")
-def test_nothing_is_trained_where_weights_are_given() -> None:
+def test_zero_epochs_are_valid_with_weights() -> None:
     assert check(epochs=0, weights=FILE.name, skip_weights=["fc.*"]).train.epochs == 0
 
 
-def test_a_pickle_is_refused_with_the_command_that_converts_it(here: Path) -> None:
+def test_a_pickle_is_rejected_with_a_command_that_converts_it(here: Path) -> None:
     weights = {"transposed": torch.arange(6.0).view(2, 3).T, "again": torch.ones(2)}
     weights["shared"] = weights["again"]
     torch.save(weights, here / "weights/own.pth")
@@ -200,7 +200,7 @@ def test_a_pickle_is_refused_with_the_command_that_converts_it(here: Path) -> No
         ({"mean": [0.4, 0, 0.1], "std": [1, 2.5, 3]}, ([0.4, 0, 0.1], [1, 2.5, 3])),
     ],
 )
-def test_the_first_layer_does_what_torchvision_does(
+def test_the_first_layer_standardises_like_torchvision(
     standardize: Standardization, expected: tuple[list[float], list[float]]
 ) -> None:
     statistics = first_layer(standardize, info())

@@ -1,1 +1,1 @@
-"""What networks share: library.py, for those that a library builds. Imported by networks alone."""
+"""Code that several network files share. Imported by them and by `networks`."""

@@ -1,4 +1,4 @@
-"""What networks of a model library need here: a known name, valid arguments, three channels."""
+"""Support for model libraries: network names, arguments, three channels."""
 
 import difflib
 import inspect
@@ -10,17 +10,19 @@ from pydantic import AfterValidator
 from pydantic_core import PydanticCustomError
 from torch import Tensor, nn
 
-# Arguments of the libraries' builders that are no options, and why.
+# Arguments of the libraries' builders that users cannot set, and why.
 NOT_OPTIONS = {
-    **dict.fromkeys(["in_chans", "img_size", "image_size", "input_size"], "the images decide"),
-    **dict.fromkeys(["num_classes"], "the data set decides"),
-    **dict.fromkeys(["aux_logits", "features_only"], "networks here have one output"),
-    **dict.fromkeys(["weights", "pretrained", "checkpoint_path"], "model.weights names a file"),
+    **dict.fromkeys(
+        ["in_chans", "img_size", "image_size", "input_size"], "follows from the images"
+    ),
+    **dict.fromkeys(["num_classes"], "follows from the data set"),
+    **dict.fromkeys(["aux_logits", "features_only"], "networks must have one output"),
+    **dict.fromkeys(["weights", "pretrained", "checkpoint_path"], "use model.weights"),
 }
 
 
 class GreyAsColor(nn.Module):
-    """Shows a grey image to a network that takes three channels."""
+    """Repeats a grey image in three channels."""
 
     def forward(self, images: Tensor) -> Tensor:
         """Map (n, 1, h, w) to (n, 3, h, w)."""
@@ -28,7 +30,7 @@ class GreyAsColor(nn.Module):
 
 
 def for_channels(channels: int, network: nn.Module) -> nn.Module:
-    """A network of three channels, made to take 1 or 3 of them."""
+    """A network for 1 or 3 channels, made from one for 3."""
     return network if channels == 3 else nn.Sequential(GreyAsColor(), network)
 
 
@@ -58,9 +60,9 @@ def argument_errors(
 ) -> list[str]:
     """One line for each argument that a builder does not accept.
 
-    Builders hand arguments on to other functions, so no signature lists them all. They are tried
-    instead, on the meta device, where weights take neither time nor memory. A few networks cannot
-    be built there: for these, training tells.
+    Builders pass arguments on to other functions, so no signature lists them all. Instead, the
+    network is built on the meta device, where weights take neither time nor memory. A few networks
+    cannot be built there; errors in their arguments are only found when the network is used.
     """
     lines = [
         f"  {key}: is not an option ({reason}); remove it"
@@ -72,15 +74,15 @@ def argument_errors(
     try:
         with torch.device("meta"):
             plain = builder()
-    except Exception:  # of any kind: the library's code, not made for this device
+    except Exception:  # any: not all of a library's code supports this device
         return []
     try:
         with torch.device("meta"):
             builder(**arguments)
-    except Exception as error:  # of any kind: the library's code, given any value
-        known = inspect.signature(type(plain)).parameters.keys() - NOT_OPTIONS.keys()
+    except Exception as error:  # any: the library gets unchecked values
+        accepted = inspect.signature(type(plain)).parameters.keys() - NOT_OPTIONS.keys()
         return [
-            f"  name: {name} does not take the other options: {type(error).__name__}: {error}; "
-            f"its class {type(plain).__name__} knows {', '.join(sorted(known))}"
+            f"  name: {name} does not accept the other options: {type(error).__name__}: {error}; "
+            f"its class {type(plain).__name__} accepts {', '.join(sorted(accepted))}"
         ]
     return []

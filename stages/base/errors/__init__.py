@@ -1,1 +1,4 @@
-"""TODO."""
+"""Which errors a user can fix (bad input, full memory, Ctrl-C), and their messages.
+
+The lowest room: anyone may import it, and it imports nothing else of the project.
+"""

@@ -1,4 +1,4 @@
-"""Ctrl-C: how it is recognised, and how a program ends by it."""
+"""How Ctrl-C is recognised, and how a program exits after it."""
 
 import os
 import sys
@@ -13,13 +13,13 @@ def was_interrupted(error: BaseException | None) -> bool:
 
 
 def exit_interrupted(state: str) -> NoReturn:
-    """Print what became of the results and exit with 1.
+    """Print the state of the results and exit with 1.
 
-    sys.exit would not do: once a KeyboardInterrupt has passed through `exec`, which libraries call
-    while they import, Python ends with the signal whatever the exit code.
+    sys.exit is not enough: once a KeyboardInterrupt has passed through `exec`, which libraries call
+    on import, Python exits with the signal and ignores the exit code.
 
     Args:
-        state: What became of the results, and what to do.
+        state: What happened to the results, and what to do next.
     """
     sys.stdout.flush()
     print(f"interrupted: {state}", file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""Arrays on the disk, which may be larger than memory."""
+"""Arrays on disk, which may be larger than memory."""
 
 import contextlib
 import tempfile
@@ -19,11 +19,11 @@ _DATA = Path("data")
 
 @contextlib.contextmanager
 def new_npy(path: Path, n_rows: int) -> Iterator[AppendRows]:
-    """Write an array row by row; the file has the bytes that `np.save` would give it.
+    """Write an array row by row; the file has the same bytes as from `np.save`.
 
     Args:
         path: The new file.
-        n_rows: How many rows will be appended, all of the first ones' dtype and shape.
+        n_rows: Number of rows that will be appended, all of one dtype and shape.
     """
     with path.open("wb") as file:
 
@@ -38,33 +38,31 @@ def new_npy(path: Path, n_rows: int) -> Iterator[AppendRows]:
 
 
 def load_npy(path: Path) -> NDArray[Any]:
-    """An array of which only what is looked at is read; what is assigned to it stays in memory."""
+    """A memory-mapped array: read where it is indexed, while assignments stay in memory."""
     return np.asarray(np.load(path, mmap_mode="c"))
 
 
-def concatenate_on_disk(parts: Iterable[NDArray[Any]]) -> NDArray[Any]:
-    """As `np.concatenate`, but into a file, of which only what is looked at is in memory.
-
-    The file has no name and goes with the array.
+def concatenate_on_disk(arrays: Iterable[NDArray[Any]]) -> NDArray[Any]:
+    """`np.concatenate` into a memory-mapped temporary file, which disappears with the array.
 
     Args:
-        parts: At least one row together, all rows of one dtype and shape.
+        arrays: With at least one row in total, all rows of one dtype and shape.
 
     Raises:
-        UserError: The file cannot be written, say on a full disk.
+        UserError: The file cannot be written, for example on a full disk.
     """
     n_rows = 0
     with contextlib.ExitStack() as stack:
         with _writing_data():
             _DATA.mkdir(exist_ok=True)
             file = stack.enter_context(tempfile.TemporaryFile(dir=_DATA))
-        for part in parts:
+        for array in arrays:
             with _writing_data():
-                file.write(np.ascontiguousarray(part).data)
-            n_rows += len(part)
+                file.write(np.ascontiguousarray(array).data)
+            n_rows += len(array)
         with _writing_data():
             file.flush()
-        return np.asarray(np.memmap(file, part.dtype, "c", shape=(n_rows, *part.shape[1:])))
+        return np.asarray(np.memmap(file, array.dtype, "c", shape=(n_rows, *array.shape[1:])))
 
 
 @contextlib.contextmanager

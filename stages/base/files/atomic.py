@@ -1,7 +1,7 @@
-"""Writes results whole or not at all; the same content always gives the same bytes.
+"""Writes files and folders completely or not at all.
 
-What is new is on the disk before it takes the name of what is old: a power cut, like a killed run,
-leaves one or the other. Arrays may be larger than memory.
+New content is flushed to disk before it replaces the old. A power cut or a killed run leaves either
+the old version or the new one.
 """
 
 import contextlib
@@ -15,17 +15,17 @@ from pathlib import Path
 from stages.base.errors.memory import is_out_of_memory
 from stages.base.errors.user import UserError
 
-# Errors of a system call or a file system without the feature.
+# Error numbers of systems and file systems that lack a feature.
 _UNSUPPORTED = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP)
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # Linux
 
 
 @contextlib.contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
-    """A folder to write into that becomes `path` only once the block has succeeded.
+    """A new folder to write into, renamed to `path` when the block succeeds.
 
     Raises:
-        UserError: A file could not be written, say on a full disk; nothing is left behind.
+        UserError: A file could not be written, such as on a full disk; nothing is left behind.
     """
     with _partial(path) as partial:
         new = partial / "new"
@@ -38,15 +38,15 @@ def new_folder(path: Path) -> Iterator[Path]:
         else:
             new.rename(path)
         _flush(path.parent)
-        _remove(partial)  # with what was in `path`
+        _remove(partial)  # and with it the previous content of `path`
 
 
 @contextlib.contextmanager
 def new_file(path: Path) -> Iterator[Path]:
-    """A file name to write to that becomes `path` only once the block has succeeded.
+    """A new file to write to, renamed to `path` when the block succeeds.
 
     Raises:
-        UserError: The file could not be written, say on a full disk; nothing is left behind.
+        UserError: The file could not be written, such as on a full disk; nothing is left behind.
     """
     with _partial(path) as partial:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -63,7 +63,7 @@ def _partial(path: Path) -> Iterator[Path]:
         _remove(partial)
         yield partial
     except OSError as error:
-        if is_out_of_memory(error):  # what is written may be computed meanwhile
+        if is_out_of_memory(error):  # the block may compute, too
             raise
         raise UserError(_message(path, partial, error)) from error
     finally:
@@ -72,7 +72,7 @@ def _partial(path: Path) -> Iterator[Path]:
 
 
 def _message(path: Path, partial: Path, error: OSError) -> str:
-    """Names `path` if it could not be written, else the file that could not be read meanwhile."""
+    """Names `path` if writing failed, else the file that the block could not read."""
     reason = error.strerror or error
     culprit = Path(error.filename) if isinstance(error.filename, str) else partial
     if partial in (culprit, *culprit.parents) or culprit in (path, *path.parents):
@@ -84,19 +84,19 @@ def _message(path: Path, partial: Path, error: OSError) -> str:
 
 
 def _flush(path: Path) -> None:
-    """Wait until a file, or the list of files in a folder, is on the disk."""
+    """Wait until a file, or a folder's list of files, is on disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     except OSError as error:
-        if error.errno not in _UNSUPPORTED:  # some network file systems flush no folder
+        if error.errno not in _UNSUPPORTED:  # some network file systems cannot flush folders
             raise
     finally:
         os.close(descriptor)
 
 
 def _exchange(path: Path, new: Path) -> None:
-    """Swap two folders in one step; where the system cannot, rename one after the other."""
+    """Swap two folders in one step if the system can, else with two renames."""
     try:
         renameat2 = ctypes.CDLL(None, use_errno=True).renameat2
     except AttributeError:  # not Linux
@@ -122,5 +122,5 @@ def _remove(path: Path) -> None:
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)
-    except OSError as error:  # rmtree's names only the inner file
+    except OSError as error:  # the error of rmtree names only the file inside
         raise OSError(error.errno, error.strerror, str(path)) from error

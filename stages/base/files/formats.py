@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from stages.base.files.atomic import new_file
 
-if TYPE_CHECKING:  # most stages have no table, and need not wait for the import
+if TYPE_CHECKING:  # importing pandas is slow, and most stages write no table
     import pandas as pd
 
 
 def write_json(path: Path, content: Mapping[str, Any], *, sort_keys: bool = True) -> None:
-    """Write JSON, indented, its keys sorted or in the order given."""
+    """Write indented JSON, with keys sorted or in the given order."""
     text = json.dumps(content, indent=2, sort_keys=sort_keys, ensure_ascii=False, allow_nan=False)
     path.write_text(text + "\n", encoding="utf-8")
 
@@ -36,5 +36,5 @@ def write_table(path: Path, table: "pd.DataFrame") -> None:
         index=False,
         float_format="%.6g",
         lineterminator="\n",
-        errors="backslashreplace",  # names of files need not be UTF-8
+        errors="backslashreplace",  # file names need not be UTF-8
     )

@@ -1,4 +1,4 @@
-"""Reads YAML as DVC does, and refuses what no parameter file needs."""
+"""Reads YAML as DVC does, within limits of size and depth."""
 
 from itertools import chain
 from pathlib import Path
@@ -13,8 +13,7 @@ from stages.base.errors.user import UserError, shortened
 PARAMS_FILE = Path("params.yaml")
 
 MOST_CHARACTERS = 1_000_000
-
-DEEPEST = 50  # levels of nesting; YAML's own parser ends at a few hundred
+DEEPEST = 50  # levels of nesting; the parser itself fails at a few hundred
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -23,7 +22,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     (PyYAML follows YAML 1.1, where `1e-3` is a string.)
 
     Raises:
-        UserError: The file is missing, is not valid YAML or does not hold a mapping.
+        UserError: The file is missing, is not valid YAML or is not a mapping.
     """
     yaml = YAML(typ="safe", pure=True)
     try:
@@ -32,7 +31,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         content = yaml.constructor.construct_document(root) if root else None
     except FileNotFoundError:
         raise UserError(
-            f"{path}: no such file; git checkout -- {path} brings back that of the last commit"
+            f"{path}: no such file; git checkout -- {path} restores the committed version"
         ) from None
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}; fix its permissions") from None
@@ -48,7 +47,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         raise UserError(f"{path}: not valid YAML: {reason}; save it as UTF-8 text") from None
     except (UserError, MemoryError):
         raise
-    except Exception as error:  # what Python says of a value, such as month 13 or a tag's content
+    except Exception as error:  # raised by Python for a value: month 13, the content of a tag
         reason = shortened(str(error))
         raise UserError(f"{path}: not valid YAML: {reason}; fix that value") from None
     if not isinstance(content, dict):
@@ -57,7 +56,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def _require_small(root: Node | None, path: Path) -> None:
-    """Refuse aliases that unfold to far more than is written, and nesting without an end."""
+    """Reject aliases that expand to huge content, and deep or endless nesting."""
     left = MOST_CHARACTERS
     unseen = [(root, 1)] if root else []
     while unseen:
@@ -66,10 +65,10 @@ def _require_small(root: Node | None, path: Path) -> None:
         if left < 0 or depth > DEEPEST:
             raise UserError(
                 f"{path}, line {node.start_mark.line + 1}: nested too deeply, or far too long once "
-                "aliases (*name) are replaced by what they stand for; write it out"
+                "aliases (*name) are expanded; write the values out"
             )
         if not isinstance(node, ScalarNode):
-            parts = chain.from_iterable(
+            children = chain.from_iterable(
                 item if isinstance(item, tuple) else (item,) for item in node.value
             )
-            unseen += [(part, depth + 1) for part in parts]
+            unseen += [(child, depth + 1) for child in children]

@@ -9,7 +9,7 @@ from pydantic_core import ErrorDetails
 
 from stages.base.errors.user import shortened
 
-LONGEST_LINE = 2_000  # where the command that converts a pickle must fit
+LONGEST_LINE = 2_000  # characters; enough for the command that converts a pickle
 
 _MESSAGES = {
     "model_type": "must be a section of keys and values",
@@ -23,30 +23,22 @@ _MESSAGES = {
 
 
 def did_you_mean(name: str, known: Sequence[str]) -> str:
-    """The end of a message that suggests the closest known name; empty if none is close."""
+    """The end of a message, suggesting the closest known name; empty if none is close."""
     closest = difflib.get_close_matches(name, known, n=1)
     return f"; did you mean {closest[0]}?" if closest else ""
-
-
-def _got(value: Any) -> str:
-    """A value for a message."""
-    try:
-        return shortened(repr(value))
-    except ValueError:  # Python does not write whole numbers of thousands of digits
-        return "a huge number"
 
 
 def error_lines(error: ValidationError, model: type[BaseModel]) -> list[str]:
     """One line for each error: `  section.key: what is wrong (got …)`.
 
     Args:
-        error: What validation by `model` raised.
+        error: Raised by `model`.
         model: The model whose fields are the known keys.
     """
     lines = []
     for details in error.errors():
         where = ".".join(map(str, details["loc"]))
-        option_lines = details.get("ctx", {}).get("lines")  # options are checked by another model
+        option_lines = details.get("ctx", {}).get("lines")  # from the model that checks options
         if option_lines:
             lines += [f"  {where}.{line.strip()}" for line in option_lines]
         else:
@@ -61,14 +53,19 @@ def _message(details: ErrorDetails, model: type[BaseModel]) -> str:
         suggestion = did_you_mean(str(key), known)
         return f"unknown key{suggestion or '; known: ' + (', '.join(known) or 'none')}"
     if details["type"] == "missing":
-        return (
-            "missing; add it, or run git checkout --patch params.yaml, which asks for each edit "
-            "whether to undo it"
-        )
+        return "missing; add it, or run git checkout --patch params.yaml to undo edits one by one"
     message = _MESSAGES.get(details["type"], details["msg"].replace("Input should", "must"))
-    if "suggestion" in details.get("ctx", {}):  # the message already says what it got
+    if "suggestion" in details.get("ctx", {}):  # the message already contains the value
         return message
     return f"{message[0].lower()}{message[1:]} (got {_got(details['input'])})"
+
+
+def _got(value: Any) -> str:
+    """A value for a message."""
+    try:
+        return shortened(repr(value))
+    except ValueError:  # Python does not print integers of thousands of digits
+        return "a huge number"
 
 
 def _section_at(model: type[BaseModel], parents: Sequence[int | str]) -> type[BaseModel]:

@@ -10,7 +10,11 @@ from pydantic import AfterValidator, ConfigDict, ValidationError, ValidationInfo
 from pydantic_core import PydanticCustomError
 
 from stages.base.params.messages import did_you_mean, error_lines
-from stages.base.tracking.experiments import SEES, left_behind, workspace_of_experiment
+from stages.base.tracking.experiments import (
+    VISIBILITY,
+    missing_in_experiment,
+    workspace_of_experiment,
+)
 from stages.base.tracking.plugins import (
     failures_of_plugin,
     load_plugin,
@@ -24,8 +28,8 @@ def plugin_name(kind: str, noun: str, *others: str) -> AfterValidator:
 
     Args:
         kind: `datasets`, `architectures` or `explainers`.
-        noun: What such a file defines.
-        others: Names that are allowed besides.
+        noun: The word for what such a file defines.
+        others: Further allowed names, which are not files.
     """
 
     def check(name: str) -> str:
@@ -38,8 +42,8 @@ def plugin_name(kind: str, noun: str, *others: str) -> AfterValidator:
                 "known": ", ".join(known),
                 "suggestion": did_you_mean(name, known),
                 "kind": kind,
-                "reason": left_behind(file, "git add"),
-                "and_git": f" and git add it: {SEES}" if workspace_of_experiment() else "",
+                "reason": missing_in_experiment(file, "git add"),
+                "and_git": f" and git add it: {VISIBILITY}" if workspace_of_experiment() else "",
             }
             message = (
                 "unknown {noun} (got {name}): {reason}"
@@ -59,16 +63,17 @@ def plugin_options(kind: str, field: str, function: str) -> AfterValidator:
     Args:
         kind: `datasets` or `architectures`.
         field: The field that names the plug-in, declared before the options.
-        function: The plug-in's function that takes the options. They are its parameters that have
-            a default or are keyword-only; their annotations say which values are valid, with
-            pydantic's `Annotated[int, Field(ge=1)]` and `Literal[…]` where needed. If it passes
-            any others on (`**arguments`), the plug-in's `argument_errors(**options)` checks them.
+        function: The plug-in's function that takes the options: its parameters that have a
+            default or are keyword-only. Their annotations define which values are valid, with
+            pydantic's `Annotated[int, Field(ge=1)]` and `Literal[…]` where needed. If the function
+            accepts any others (`**arguments`), the plug-in's `argument_errors(**options)` checks
+            them.
     """
 
     def check(options: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
         _require_json(options)
         name = info.data.get(field)
-        if name is None:  # an unknown name has its own error
+        if name is None:  # its error is reported already
             return options
         if not options and not requires_options(kind, name, function):
             return options
@@ -85,12 +90,13 @@ def plugin_options(kind: str, field: str, function: str) -> AfterValidator:
 
 
 def _require_json(options: dict[str, Any]) -> None:
-    """Results hold the parameters as JSON, which knows no dates and no infinity, for example."""
+    """Reject dates, infinity and the like: parameters are stored as JSON."""
     try:
         json.dumps(options, allow_nan=False)
     except (TypeError, ValueError):
         raise PydanticCustomError(
-            "json", "must hold finite numbers, strings, true, false, null, and lists of them"
+            "json",
+            "must contain only finite numbers, strings, true, false, null, and lists of them",
         ) from None
 
 
@@ -98,7 +104,9 @@ def option_errors(function: Callable[..., Any], options: dict[str, Any]) -> list
     """One line for each option that `function` does not accept."""
     fields: dict[str, Any] = {}
     parameters = inspect.signature(function, eval_str=True).parameters
-    passes_on = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
+    accepts_others = any(
+        parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()
+    )
     for name, parameter in parameters.items():
         annotation = Any if parameter.annotation is parameter.empty else parameter.annotation
         if parameter.default is not parameter.empty:
@@ -106,7 +114,7 @@ def option_errors(function: Callable[..., Any], options: dict[str, Any]) -> list
         elif parameter.kind is parameter.KEYWORD_ONLY:
             fields[name] = (annotation, ...)
     config = ConfigDict(
-        extra="allow" if passes_on else "forbid", strict=True, arbitrary_types_allowed=True
+        extra="allow" if accepts_others else "forbid", strict=True, arbitrary_types_allowed=True
     )
     model = create_model("Options", __config__=config, **fields)
     try:

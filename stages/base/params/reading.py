@@ -1,4 +1,4 @@
-"""Reads `params.yaml` strictly, and reports all errors at once, a line each."""
+"""Reads `params.yaml` strictly, and reports all errors at once, one per line."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,7 +16,7 @@ Params = TypeVar("Params", bound=BaseModel)
 
 
 def load_params(model: type[Params], path: Path = PARAMS_FILE) -> Params:
-    """Read and check the parameters that `model` declares.
+    """The parameters that `model` declares, checked.
 
     Args:
         model: A `StageParams` with one field for each top-level key that the stage reads, or a
@@ -25,13 +25,13 @@ def load_params(model: type[Params], path: Path = PARAMS_FILE) -> Params:
 
     Raises:
         UserError: The file is missing or is not valid YAML, or keys are unknown, missing or of the
-            wrong type: lists them all, a line each.
+            wrong type; lists all of them, one per line.
     """
     return check_params(read_yaml(path), model, path)
 
 
 def check_params(content: Mapping[str, Any], model: type[Params], source: Path) -> Params:
-    """Check parameters that were read from `source`, as `load_params` does."""
+    """As `load_params`, for parameters that were already read from `source`."""
     try:
         return model.model_validate(content)
     except ValidationError as error:

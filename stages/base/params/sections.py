@@ -22,7 +22,7 @@ class StageParams(BaseModel):
 
 
 def matching(pattern: str, expected: str) -> AfterValidator:
-    """Require a string to match a pattern; `expected` says in words what is allowed."""
+    """Require a string to match a pattern; `expected` describes it in words."""
 
     def check(value: str) -> str:
         if not re.fullmatch(pattern, value):
@@ -33,7 +33,7 @@ def matching(pattern: str, expected: str) -> AfterValidator:
 
 
 def _on_this_machine(device: str) -> str:
-    """Require a device that this machine has, before any work rather than when it is needed."""
+    """Require a device of this machine, checked before any work."""
     if device in ("auto", "cpu"):
         return device
     known = ("auto", *available_devices())

@@ -1,12 +1,8 @@
-"""Where a long stage keeps finished work, so that a run that was cut off goes on from there.
+"""Where a long stage saves finished work, so that an interrupted run can be resumed.
 
-What is kept lies in `data/unfinished/<stage>/<key>`, which Git ignores and DVC does not know. The
-key is a digest of all that decides the results: another code, data, parameter or version has
-another folder, so nothing kept can end up in results that it does not belong to.
-
-Explain keeps shards, which any number of processes, on any number of hosts, take from that folder.
-No process waits for another: a shard is written whole or not at all, and what a slow or dead
-process leaves undone, the others do.
+The folder is `data/unfinished/<stage>/<key>`, ignored by Git and not tracked by DVC. The key is a
+digest of everything that determines the results. A change of code, data, parameters or library
+versions gives another folder, so saved work never ends up in results that it does not belong to.
 """
 
 import hashlib
@@ -27,14 +23,14 @@ _LIBRARIES = ("llvmlite", "numba", "numpy", "shap", "timm", "torch", "torchvisio
 
 
 def progress_folder(stage: str, params: BaseModel) -> Path:
-    """Make or find the folder of what a stage has finished; remove those of other keys.
+    """Find or create the folder of a stage's saved work; remove folders with other keys.
 
-    What is kept there must be written whole, as `new_file` does, and only after
-    `require_true_record`: the key is that of the code and the data at the start.
+    Files in it must be written atomically, as `new_file` does, and only after
+    `require_true_record`, since the key describes the code and the data at the start of the run.
 
     Args:
         stage: The stage's name in `dvc.yaml`.
-        params: All that it reads of `params.yaml`.
+        params: All parameters that the stage reads.
     """
     folder = _FOLDER / stage / _key(stage, params)
     folder.mkdir(parents=True, exist_ok=True)
@@ -45,31 +41,30 @@ def progress_folder(stage: str, params: BaseModel) -> Path:
     return folder
 
 
-def forget_progress(stage: str) -> None:
-    """Remove what a stage has kept; to be called once its results are written."""
+def remove_progress(stage: str) -> None:
+    """Remove a stage's saved work; call this once the results are written."""
     shutil.rmtree(_FOLDER / stage, ignore_errors=True)
 
 
-def left_by_interrupt(stage: str) -> str:
-    """What an interrupted stage has left, and what to do, said to the user."""
-    kept = (_FOLDER / stage).glob("*/*")
-    if any(path.suffix in {"", ".pt"} for path in kept):  # a shard's folder, or a training
-        return "what was finished is kept; run dvc repro to go on"
+def state_after_interrupt(stage: str) -> str:
+    """A message: what an interrupted stage has saved, and how to continue."""
+    saved = (_FOLDER / stage).glob("*/*")
+    if any(path.suffix in {"", ".pt"} for path in saved):  # a shard's folder, or a checkpoint
+        return "finished work was saved; run dvc repro to continue"
     return "unfinished results were removed; run dvc repro to start again"
 
 
 def _key(stage: str, params: BaseModel) -> str:
-    """Twenty digits that stand for everything the results depend on."""
+    """Twenty hexadecimal digits that identify everything the results depend on."""
     digest = hashlib.sha256(params.model_dump_json().encode())
     versions = [platform.python_version(), *map(_version, _LIBRARIES)]
-    # Their results differ in the last digits.
+    # Results of different kinds of device differ in the last digits.
     accelerators = sorted({"cuda", "mps"} & set(available_devices()))
     digest.update(repr([versions, accelerators]).encode())
     for file in _files(declared_deps(stage)):
         with file.open("rb") as content:
-            digest.update(
-                f"{file}\0{hashlib.file_digest(content, 'sha256').hexdigest()}\0".encode()
-            )
+            content_digest = hashlib.file_digest(content, "sha256").hexdigest()
+        digest.update(f"{file}\0{content_digest}\0".encode())
     return digest.hexdigest()[:20]
 
 
@@ -81,7 +76,9 @@ def _version(library: str) -> str:
 
 
 def _files(deps: set[Path]) -> Iterator[Path]:
-    """The files of these files and folders, in order, without what Python and numba compiled."""
+    """These files and the files in these folders, sorted, without those that Python compiled."""
     for dep in sorted(deps):
-        inside = sorted(dep.rglob("*")) if dep.is_dir() else [dep]
-        yield from (file for file in inside if file.is_file() and file.parent.name != "__pycache__")
+        candidates = sorted(dep.rglob("*")) if dep.is_dir() else [dep]
+        for file in candidates:
+            if file.is_file() and file.parent.name != "__pycache__":
+                yield file

@@ -1,4 +1,4 @@
-"""Which of several processes this is, as torchrun tells it."""
+"""Which rank this process is: one of several processes started by torchrun, or the only one."""
 
 import os
 
@@ -8,8 +8,13 @@ def is_rank() -> bool:
     return "TORCHELASTIC_RUN_ID" in os.environ
 
 
+def wants_ranks() -> bool:
+    """Whether LAUNCH asks for ranks that have yet to be started."""
+    return bool(os.environ.get("LAUNCH", "").strip()) and not is_rank()
+
+
 def rank() -> int:
-    """Number of this process among all ranks of all hosts; 0 if it is the only one."""
+    """Index of this process among all ranks of all hosts; 0 without torchrun."""
     return int(os.environ["RANK"]) if is_rank() else 0
 
 
@@ -19,10 +24,5 @@ def n_ranks() -> int:
 
 
 def local_rank() -> int:
-    """Number of this process among the ranks of this host."""
+    """Index of this process among the ranks of this host; 0 without torchrun."""
     return int(os.environ["LOCAL_RANK"]) if is_rank() else 0
-
-
-def wants_ranks() -> bool:
-    """Whether LAUNCH asks for ranks, and this process is not one of them."""
-    return bool(os.environ.get("LAUNCH", "").strip()) and not is_rank()

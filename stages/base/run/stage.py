@@ -15,32 +15,30 @@ from pydantic import BaseModel
 from stages.base.errors.interrupts import exit_interrupted, was_interrupted
 from stages.base.errors.memory import is_out_of_memory, out_of_memory_message
 from stages.base.errors.user import UserError, unusable_file_message
+from stages.base.files.root import ROOT
 from stages.base.files.yaml import PARAMS_FILE
 from stages.base.params.reading import load_params
-from stages.base.run.progress import forget_progress, left_by_interrupt
+from stages.base.run.progress import remove_progress, state_after_interrupt
 from stages.base.run.rank import is_rank, wants_ranks
 from stages.base.run.snapshot import CODE_AT_START, code_digests
 from stages.base.tracking.dependencies import loaded_files, require_declared
 
 Params = TypeVar("Params", bound=BaseModel)
 
+_running: BaseModel | None = None  # parameters of the stage that this process runs
+
 
 class Launcher(Protocol):
     """Runs a stage in several processes, called ranks; `stages.ranks.launch` is one."""
 
     def launch(self, stage: str) -> bool:
-        """Run the stage in ranks and wait for them; whether rank 0 was among those of this host."""
+        """Run the stage in ranks and wait for them; return whether rank 0 ran on this host."""
 
-    def start_rank(self) -> None:
+    def prepare_rank_process(self) -> None:
         """Prepare this process, which is a rank."""
 
     def fail_rank(self, message: str) -> NoReturn:
         """End this rank with a message that the launcher prints, once for all ranks."""
-
-
-_ROOT = Path(__file__).resolve().parents[3]
-
-_running: BaseModel | None = None  # parameters of the stage that this process runs
 
 
 def run_stage(
@@ -51,37 +49,31 @@ def run_stage(
 ) -> None:
     """Run a stage's `main` on its checked parameters; print a user's error and exit with 1.
 
-    DVC hashes parameters and code after a stage has ended. What was edited during the run would be
-    recorded as the origin of results that it did not make, so such a run fails.
+    Parameters or code edited during the run make it fail: see `require_true_record`.
 
     Args:
         main: The stage.
         model: The parameters that it reads.
         needs_less: What to use where memory is short, and the parameters that set it.
-        ranks: Starts several processes that share the work, where LAUNCH asks for them; None for a
-            stage that is one process.
+        ranks: Starts several processes that share the work if LAUNCH asks for them; None if the
+            stage always runs in one process.
     """
     global _running
-    gc.freeze()  # what the imports left; they ran without collection, see `stages`
-    gc.set_threshold(100_000)  # what is loaded later leaves as little
-    gc.enable()
-    atexit.register(gc.freeze)  # to collect what PyTorch's modules hold would take a second
-    if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(line_buffering=True)  # so that logs show each line at once
+    _configure_process()
     if ranks is not None and is_rank():
-        ranks.start_rank()
+        ranks.prepare_rank_process()
     stage = Path(sys.argv[0]).stem
     try:
         _require_root()
         _running = load_params(model)
         if ranks is not None and wants_ranks():
-            has_ended = ranks.launch(stage)  # false on other hosts: rank 0 may need what was kept
+            complete = ranks.launch(stage)  # False on other hosts: rank 0 may still need progress
         else:
             main(_running)
             require_true_record()
-            has_ended = not is_rank()
-        if has_ended:
-            forget_progress(stage)
+            complete = not is_rank()
+        if complete:
+            remove_progress(stage)
     except BaseException as error:
         if (message := _message(error, needs_less)) is not None:
             if ranks is not None and is_rank():
@@ -89,23 +81,56 @@ def run_stage(
             sys.exit(f"error: {message}")
         if not was_interrupted(error):
             raise
-        if is_rank():  # its launcher says it
+        if is_rank():  # the launcher prints the message
             os._exit(1)
-        exit_interrupted(left_by_interrupt(stage))
-    if main.__module__ == "__main__" and not is_rank():  # not where a test has imported the stage
-        _end_at_once()
+        exit_interrupted(state_after_interrupt(stage))
+    if main.__module__ == "__main__" and not is_rank():  # a test imports the stage instead
+        _exit_at_once()
 
 
-def _end_at_once() -> NoReturn:
-    """End this process, whose results are written; to take PyTorch down would take 0.2 s more."""
-    with contextlib.suppress(OSError):  # nobody listens
-        sys.stdout.flush()
-        sys.stderr.flush()
-    os._exit(0)
+def require_true_record() -> None:
+    """Raise if DVC would record wrong origins for the results of the running stage.
+
+    DVC hashes parameters and code after the stage has ended, so edits during the run would be
+    recorded as the origin of results that they did not produce. Long stages call this now and
+    then; `run_stage` calls it at the end. It does nothing where no stage runs, as in a test that
+    calls `main`.
+
+    Raises:
+        UserError: Parameters or code changed since the start, or the stage loaded code that DVC
+            does not track; names the file.
+    """
+    if _running is None:
+        return
+    require_declared()
+    if load_params(type(_running)) != _running:
+        raise UserError(_edited_message(PARAMS_FILE))
+    now = code_digests()
+    loaded = {ROOT / file for file in loaded_files()}
+    # The template, style and scripts of a page are in the folder `page` next to their module.
+    page_folders = {path.parent / "page" for path in loaded}
+    for path in CODE_AT_START.keys() | now.keys():
+        used = path in loaded or path.parent in page_folders
+        if used and CODE_AT_START.get(path) != now.get(path):
+            raise UserError(_edited_message(path.relative_to(ROOT)))
+
+
+def _edited_message(path: Path) -> str:
+    return (
+        f"{path}: edited while the stage ran, so the results are not those of the new version; "
+        "run dvc repro again"
+    )
+
+
+def _require_root() -> None:
+    if Path.cwd().resolve() != ROOT:
+        raise UserError(
+            f"stages run in the root of the repository, {ROOT} (got {Path.cwd()}); cd there first"
+        )
 
 
 def _message(error: BaseException, needs_less: str) -> str | None:
-    """What to say of an error that a user can do something about; None for others."""
+    """The message for an error that a user can fix; None for others."""
     if isinstance(error, UserError):
         return str(error)
     if isinstance(error, FileNotFoundError) and str(error.filename).startswith("data/"):
@@ -118,40 +143,19 @@ def _message(error: BaseException, needs_less: str) -> str | None:
     return None if was_interrupted(error) else unusable_file_message(error)
 
 
-def _require_root() -> None:
-    if Path.cwd().resolve() != _ROOT:
-        raise UserError(
-            f"stages run in the root of the repository, {_ROOT} (got {Path.cwd()}); cd there first"
-        )
+def _configure_process() -> None:
+    """Print line by line, and spend less time on garbage collection."""
+    gc.freeze()  # objects from the imports, during which collection was off: see snapshot.py
+    gc.set_threshold(100_000)  # later imports leave as little to collect
+    gc.enable()
+    atexit.register(gc.freeze)  # collecting PyTorch's modules at exit would take a second
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)  # so that logs show each line at once
 
 
-def require_true_record() -> None:
-    """Stop a stage if DVC would record for its results what did not make them.
-
-    Long stages call it now and then; `run_stage` does at the end. Without a running stage, as in a
-    test that calls `main`, it does nothing.
-
-    Raises:
-        UserError: Parameters or code changed since the start, or code is loaded that DVC does not
-            watch; names the file.
-    """
-    if _running is None:
-        return
-    require_declared()
-    if load_params(type(_running)) != _running:
-        raise UserError(_edited_message(PARAMS_FILE))
-    now = code_digests()
-    loaded = {_ROOT / file for file in loaded_files()}
-    # The template, style and scripts of a page are in the folder `page` next to their module.
-    folders = {path.parent / "page" for path in loaded}
-    for path in CODE_AT_START.keys() | now.keys():
-        used = path in loaded or path.parent in folders
-        if used and CODE_AT_START.get(path) != now.get(path):
-            raise UserError(_edited_message(path.relative_to(_ROOT)))
-
-
-def _edited_message(path: Path) -> str:
-    return (
-        f"{path}: edited while the stage ran, so the results are not those of the new version; "
-        "run dvc repro again"
-    )
+def _exit_at_once() -> NoReturn:
+    """Exit with 0 once results are written; unloading PyTorch would take another 0.2 s."""
+    with contextlib.suppress(OSError):  # the reader of the output may be gone
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(0)

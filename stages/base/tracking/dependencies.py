@@ -1,4 +1,4 @@
-"""Whether DVC watches all local code that a stage runs; without that, results could be stale."""
+"""Checks that DVC tracks all local code that a stage runs; otherwise results could be stale."""
 
 import ast
 import os
@@ -11,33 +11,32 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from stages.base.errors.user import UserError
+from stages.base.files.root import ROOT
 from stages.base.files.yaml import PARAMS_FILE, read_yaml
-
-_ROOT = Path(__file__).resolve().parents[3]
 
 
 def require_declared(plugin: str | None = None) -> None:
-    """Refuse local code that is loaded but stands in no `deps` of the running stage in `dvc.yaml`.
+    """Reject loaded local code that is missing from the running stage's `deps` in `dvc.yaml`.
 
     Args:
-        plugin: File that loaded it, from the root of the repository; None for the stage itself.
+        plugin: The file that imported it, relative to the root; None for the stage itself.
 
     Raises:
-        UserError: Names the file, and the stages that need it.
+        UserError: DVC does not track a file; names it, and the stages that need it.
     """
     script = Path(sys.argv[0]).resolve()
-    if script.parent != _ROOT / "stages":  # a command or a test, which records no results
+    if script.parent != ROOT / "stages":  # a command or a test, which records no results
         return
-    watched = _deps().get(script.stem)
-    if watched is None:
+    tracked = _deps().get(script.stem)
+    if tracked is None:
         return
     for file in sorted(loaded_files()):
-        if not _watches(watched, file) and _does_anything(_ROOT / file):
+        if not _includes(tracked, file) and _contains_code(ROOT / file):
             raise UserError(_message(file, plugin, script.stem))
 
 
 def declared_deps(stage: str) -> set[Path]:
-    """Files and folders that a stage depends on, from the root of the repository."""
+    """Files and folders that a stage depends on, relative to the root of the repository."""
     return _deps()[stage]
 
 
@@ -48,7 +47,7 @@ def _message(file: Path, plugin: str | None, stage: str) -> str:
         stages = [
             name
             for name, deps in _deps().items()
-            if name == stage or (_watches(deps, Path(plugin)) and not _watches(deps, file))
+            if name == stage or (_includes(deps, Path(plugin)) and not _includes(deps, file))
         ]
         base = f"move it to {Path(plugin).parent}/base, or "
     return (
@@ -57,14 +56,14 @@ def _message(file: Path, plugin: str | None, stage: str) -> str:
     )
 
 
-def _watches(deps: set[Path], file: Path) -> bool:
-    """Whether a file, or a folder that it lies in, is among these."""
+def _includes(deps: set[Path], file: Path) -> bool:
+    """Whether the dependencies include a file, or a folder that contains it."""
     return not deps.isdisjoint({file, *file.parents})
 
 
-@cache  # asked after each epoch; parameters that change meanwhile stop the stage
+@cache  # needed after each epoch; the stage stops if parameters change meanwhile
 def _deps() -> dict[str, set[Path]]:
-    """Files and folders that each stage depends on, with the parameters' values filled in."""
+    """Files and folders that each stage depends on, with the values of parameters filled in."""
     params = read_yaml(PARAMS_FILE)
 
     def value(match: re.Match[str]) -> str:
@@ -73,7 +72,7 @@ def _deps() -> dict[str, set[Path]]:
             found = found.get(key) if isinstance(found, dict) else None
         return str(found)
 
-    stages = YAML(typ="safe").load(_ROOT / "dvc.yaml")["stages"]
+    stages = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]
     return {
         name: {Path(re.sub(r"\$\{(.+?)\}", value, dep)) for dep in stage.get("deps", [])}
         for name, stage in stages.items()
@@ -81,19 +80,19 @@ def _deps() -> dict[str, set[Path]]:
 
 
 def loaded_files() -> set[Path]:
-    """Source files that were imported, from the root of the repository; no installed packages."""
-    ours, installed = f"{_ROOT}{os.sep}", f"{sys.prefix}{os.sep}"
-    # Listed first, since asking a module that loads lazily for `__file__` may import others.
+    """Imported source files, relative to the root of the repository; no installed packages."""
+    ours, installed = f"{ROOT}{os.sep}", f"{sys.prefix}{os.sep}"
+    # A list, since reading `__file__` of a lazy module may import other modules.
     names = [getattr(module, "__file__", None) or "" for module in list(sys.modules.values())]
     return {
-        Path(name).relative_to(_ROOT)
+        Path(name).relative_to(ROOT)
         for name in names
         if name.startswith(ours) and not name.startswith(installed)
     }
 
 
-def _does_anything(file: Path) -> bool:
-    """Whether a module holds more than its docstring."""
+def _contains_code(file: Path) -> bool:
+    """Whether a file is more than a module with a docstring."""
     if file.suffix != ".py":
         return True
     body = ast.parse(file.read_bytes()).body

@@ -1,40 +1,40 @@
-"""Experiments that DVC runs beside the workspace, in a copy of what Git and DVC know."""
+"""DVC experiments, which run in a copy of the files that Git and DVC track."""
 
 import os
 from pathlib import Path
 
-SEES = "experiments see only what Git and DVC know"
+VISIBILITY = "experiments see only files that Git or DVC tracks"
 
 
 def workspace_of_experiment() -> Path | None:
-    """The workspace that this copy was made from; None where this is the workspace itself."""
+    """The workspace that this experiment was copied from; None in the workspace itself."""
     root = os.environ.get("DVC_ROOT")  # DVC sets it for each stage
     if root is None or Path(root).resolve() == Path.cwd().resolve():
         return None
     return Path(root)
 
 
-def left_behind(path: Path, command: str) -> str:
-    """Why a file is missing here, and how to include it; empty if the workspace lacks it too.
+def missing_in_experiment(path: Path, command: str) -> str:
+    """Why an experiment lacks a file, and how to include it; empty if the workspace lacks it too.
 
     Args:
-        path: The file or folder, from the root of the repository.
-        command: What makes it known: `git add` or `dvc add`.
+        path: The file or folder, relative to the root of the repository.
+        command: The command that tracks it: `git add` or `dvc add`.
     """
     workspace = workspace_of_experiment()
     if workspace is None or not _exists(workspace / path):
         return ""
-    return f"{path} lies in the workspace, but {SEES}: run {command} {path}, then try again"
+    return f"{path} is in the workspace, but {VISIBILITY}: run {command} {path}, then try again"
 
 
-def will_be_there(path: Path) -> bool:
-    """Whether a file or folder exists, or DVC puts it there before the stage that depends on it."""
-    within = [path, *path.parents]
-    return any(map(_exists, (path, *(Path(f"{part}.dvc") for part in within if part.name))))
+def exists_or_tracked(path: Path) -> bool:
+    """Whether a file or folder exists, or DVC restores it before a stage that depends on it."""
+    tracked = [Path(f"{folder}.dvc") for folder in (path, *path.parents) if folder.name]
+    return any(map(_exists, (path, *tracked)))
 
 
 def _exists(path: Path) -> bool:
     try:
         return path.exists()
-    except OSError:  # a name that is too long, or a folder that may not be read
+    except OSError:  # the name is too long, or a folder is not readable
         return False

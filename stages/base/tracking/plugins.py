@@ -1,17 +1,17 @@
-"""Plug-ins are files: a parameter names the file, DVC depends on it, nothing is registered."""
+"""Loads plug-ins: files that a parameter names and DVC tracks, without any registration."""
 
 import ast
 import contextlib
 import importlib
 from collections.abc import Iterator
-from pathlib import Path
 from types import ModuleType
 
 from stages.base.errors.memory import is_out_of_memory
 from stages.base.errors.user import UserError
+from stages.base.files.root import ROOT
 from stages.base.tracking.dependencies import require_declared
 
-_STAGES = Path(__file__).resolve().parents[2]
+_STAGES = ROOT / "stages"
 
 
 def plugin_names(kind: str) -> list[str]:
@@ -29,13 +29,13 @@ def load_plugin(kind: str, name: str, functions: tuple[str, ...]) -> ModuleType:
     """Import `stages/<kind>/<name>.py`.
 
     Args:
-        kind: `datasets`, `architectures` or `explainers`.
+        kind: A folder of plug-ins, such as `datasets`, `architectures` or `explainers`.
         name: One of `plugin_names(kind)`.
-        functions: What the file must define.
+        functions: Functions that the file must define.
 
     Raises:
         UserError: The file cannot be imported, lacks one of the functions, or imports a local file
-            that DVC does not watch; or its own, if it needs what the user does not have.
+            that DVC does not track. Plug-ins may raise their own, such as for a missing package.
     """
     file = f"stages/{kind}/{name}.py"
     with failures_of_plugin(kind, name, "cannot be imported"):
@@ -56,7 +56,7 @@ def failures_of_plugin(kind: str, name: str, what: str) -> Iterator[None]:
         yield
     except UserError:
         raise
-    except Exception as error:  # a plug-in is a user's code: it may fail in any way
+    except Exception as error:  # plug-ins are user code: any exception is possible
         if is_out_of_memory(error):
             raise
         raise UserError(
@@ -67,7 +67,7 @@ def failures_of_plugin(kind: str, name: str, what: str) -> Iterator[None]:
 def requires_options(kind: str, name: str, function: str) -> bool:
     """Whether `stages/<kind>/<name>.py` has options without a default.
 
-    Reads the source: importing the file may take seconds, since most import torch.
+    Reads the source, since importing the file, and torch with it, may take seconds.
     """
     source = (_STAGES / kind / f"{name}.py").read_text(encoding="utf-8")
     try:

@@ -1,4 +1,4 @@
-"""What a user is told who runs out of memory."""
+"""Messages when memory runs out."""
 
 import importlib
 import subprocess
@@ -19,13 +19,13 @@ from tests.conftest import Project, assert_refused, environment, unfinished
 
 
 @pytest.mark.parametrize("allocate", [np.ones, torch.ones])
-def test_real_libraries_out_of_memory(allocate: object) -> None:
+def test_out_of_memory_errors_of_libraries_are_recognised(allocate: object) -> None:
     with pytest.raises((MemoryError, RuntimeError)) as caught:
         allocate(1 << 55)  # type: ignore[operator]  # more than any address space
     assert is_out_of_memory(caught.value)
 
 
-def test_an_error_that_another_hides() -> None:
+def test_a_wrapped_out_of_memory_error_is_recognised() -> None:
     def wrapped() -> None:
         try:
             torch.ones(1 << 55)
@@ -39,22 +39,22 @@ def test_an_error_that_another_hides() -> None:
 
 
 @pytest.mark.parametrize(
-    ("stage", "told", "not_told"),
+    ("stage", "named", "not_named"),
     [
         ("train", "train.batch_size", "explain."),
         ("explain", "explain.n_background", "train."),
         ("preprocess", "preprocess.image_size", "train."),
     ],
 )
-def test_the_advice_fits_the_stage(stage: str, told: str, not_told: str) -> None:
+def test_the_advice_names_parameters_of_the_stage(stage: str, named: str, not_named: str) -> None:
     message = out_of_memory_message(
         MemoryError(), importlib.import_module(f"stages.{stage}").NEEDS_LESS
     )
-    assert told in message
-    assert not_told not in message
+    assert named in message
+    assert not_named not in message
 
 
-# Runs a stage that gets few more bytes than its libraries have taken.
+# Runs a stage with little more memory than its libraries use.
 LIMITED = """
 import resource, sys
 from pathlib import Path
@@ -69,7 +69,7 @@ run_stage({stage}.main, {stage}.Params, {stage}.NEEDS_LESS)
 
 
 @pytest.mark.parametrize(
-    ("stage", "told"),
+    ("stage", "named"),
     [
         pytest.param("download", "data.source", marks=pytest.mark.slow),
         pytest.param("preprocess", "preprocess.limit", marks=pytest.mark.slow),
@@ -78,10 +78,10 @@ run_stage({stage}.main, {stage}.Params, {stage}.NEEDS_LESS)
         pytest.param("evaluate", "preprocess.image_size", marks=pytest.mark.slow),
         ("explain", "explain.n_background"),
         pytest.param("quality", "explain.n_images", marks=pytest.mark.slow),
-        # Not report: for so few images it needs so little that OpenBLAS fails first, and exits.
+        # Not report: for so few images it needs so little that OpenBLAS fails first and exits.
     ],
 )
-def test_a_stage_that_finds_no_memory(project: Project, stage: str, told: str) -> None:
+def test_a_stage_that_runs_out_of_memory(project: Project, stage: str, named: str) -> None:
     code = LIMITED.format(stage=stage)
     result = subprocess.run(
         ["python", "-c", code],
@@ -90,18 +90,18 @@ def test_a_stage_that_finds_no_memory(project: Project, stage: str, told: str) -
         capture_output=True,
         text=True,
     )
-    assert_refused(result, rf"error: not enough memory .*{told}")
+    assert_refused(result, rf"error: not enough memory .*{named}")
     assert unfinished(project) == []
 
 
 @pytest.mark.parametrize("mb", [60, 300, 1000])
-def test_libraries_that_find_no_memory_to_load(project: Project, mb: int) -> None:
-    """Each fails in words of its own, and pandas hides the failure of another."""
+def test_too_little_memory_to_load_the_libraries(project: Project, mb: int) -> None:
+    """Each library fails with another message, and pandas hides the error of another library."""
     result = project.run("sh", "-c", f"ulimit -v {mb}000; exec python -m stages.train")
     assert_refused(result, r"^error: not enough memory to load the libraries; free some$")
 
 
-def test_images_that_memory_cannot_hold_are_refused_beforehand(project: Project) -> None:
+def test_images_larger_than_memory_are_rejected_first(project: Project) -> None:
     project.set({"preprocess.image_size": 5000})
     result = project.stage("preprocess")
     assert_refused(
@@ -111,25 +111,25 @@ def test_images_that_memory_cannot_hold_are_refused_beforehand(project: Project)
     )
 
 
-def test_what_is_free_suffices_and_more_does_not() -> None:
+def test_more_than_the_free_memory_is_rejected() -> None:
     free = free_memory()
     if free is None:
-        pytest.skip("this system does not say how much memory is free")
+        pytest.skip("this system does not report its free memory")
     require_free_memory(free // 2, "some images")
     with pytest.raises(MemoryError, match=r"some images need .* GiB, and .* GiB are free"):
         require_free_memory(2 * free, "some images")
 
 
-def test_the_first_line_of_the_error_is_told() -> None:
+def test_the_message_quotes_the_first_line_of_the_error() -> None:
     error = MemoryError("no room for 3 GiB\nat address 0")
     assert "not enough memory (no room for 3 GiB); use" in out_of_memory_message(error, "train")
     assert "not enough memory (no details)" in out_of_memory_message(MemoryError(), "train")
 
 
-def test_in_a_container_what_is_used_is_not_free(
+def test_free_memory_respects_the_limit_of_a_container(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """But for copies of files, which fill a container once it has read enough of them."""
+    """Cached files do not count; they fill a container once it has read enough files."""
     monkeypatch.setattr(memory, "_CONTAINER", tmp_path)
     assert free_memory() != 300
     (tmp_path / "memory.max").write_text("max\n")

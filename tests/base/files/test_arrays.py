@@ -1,4 +1,4 @@
-"""Arrays on disk: the bytes of NumPy's own, and nothing left behind."""
+"""Arrays on disk: the same bytes as NumPy writes, and no files left behind."""
 
 import errno
 from collections.abc import Iterator
@@ -20,16 +20,16 @@ ARRAYS = {
 
 
 @pytest.mark.parametrize("name", ARRAYS)
-def test_rows_give_the_bytes_that_numpy_writes(name: str, tmp_path: Path) -> None:
+def test_appended_rows_give_the_same_bytes_as_numpy_save(name: str, tmp_path: Path) -> None:
     array = ARRAYS[name]
     np.save(tmp_path / "whole.npy", array)
-    with new_npy(tmp_path / "parts.npy", len(array)) as append:
-        for part in np.array_split(array, 3):
-            append(part)
-    assert (tmp_path / "parts.npy").read_bytes() == (tmp_path / "whole.npy").read_bytes()
+    with new_npy(tmp_path / "appended.npy", len(array)) as append:
+        for rows in np.array_split(array, 3):
+            append(rows)
+    assert (tmp_path / "appended.npy").read_bytes() == (tmp_path / "whole.npy").read_bytes()
 
 
-def test_what_is_loaded_is_mapped_and_may_be_changed(tmp_path: Path) -> None:
+def test_loaded_arrays_are_mapped_and_writable(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", ARRAYS["bytes"])
     loaded = load_npy(tmp_path / "a.npy")
     assert isinstance(loaded.base, np.memmap)
@@ -38,7 +38,7 @@ def test_what_is_loaded_is_mapped_and_may_be_changed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ARRAYS)
-def test_parts_are_joined_in_a_file_without_a_name(name: str, here: Path) -> None:
+def test_arrays_are_concatenated_in_an_unnamed_file(name: str, here: Path) -> None:
     array = ARRAYS[name]
     joined = concatenate_on_disk(iter(np.array_split(array, 3)))
     np.testing.assert_array_equal(joined, array)
@@ -46,22 +46,22 @@ def test_parts_are_joined_in_a_file_without_a_name(name: str, here: Path) -> Non
     assert list((here / "data").iterdir()) == []
 
 
-def test_a_full_disk_is_said(here: Path) -> None:
-    (here / "data").symlink_to("/proc/self")  # where nothing can be created
+def test_a_full_disk_is_reported(here: Path) -> None:
+    (here / "data").symlink_to("/proc/self")  # no files can be created there
     with pytest.raises(UserError, match=r"data: cannot be written: .*; free some space"):
         concatenate_on_disk([np.zeros(3)])
 
 
-def test_what_fails_while_parts_are_computed_is_no_full_disk(here: Path) -> None:
-    def parts() -> Iterator[NDArray[np.float64]]:
+def test_computation_errors_are_not_reported_as_a_full_disk(here: Path) -> None:
+    def arrays() -> Iterator[NDArray[np.float64]]:
         yield np.zeros(3)
         raise FileNotFoundError(errno.ENOENT, "no such file", "data/prepared/images.npy")
 
     with pytest.raises(FileNotFoundError):
-        concatenate_on_disk(parts())
+        concatenate_on_disk(arrays())
 
 
-def test_no_memory_while_a_file_is_computed_is_no_full_disk(here: Path) -> None:
+def test_out_of_memory_is_not_reported_as_a_full_disk(here: Path) -> None:
     with pytest.raises(OSError, match="Cannot allocate memory"), new_file(here / "new"):
         raise OSError(errno.ENOMEM, "Cannot allocate memory")
     assert not list(here.glob("new*"))

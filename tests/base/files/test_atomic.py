@@ -1,4 +1,4 @@
-"""Results are whole or not there."""
+"""Results are written completely or not at all."""
 
 import os
 import shutil
@@ -17,7 +17,7 @@ from stages.base.files.formats import read_json, write_csv, write_json
 from tests.conftest import ROOT, environment
 
 
-def test_a_folder_appears_whole_and_replaces_the_old_one(tmp_path: Path) -> None:
+def test_a_folder_is_replaced_in_one_step(tmp_path: Path) -> None:
     path = tmp_path / "out"
     path.mkdir()
     (path / "old").touch()
@@ -28,21 +28,21 @@ def test_a_folder_appears_whole_and_replaces_the_old_one(tmp_path: Path) -> None
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
 
 
-def test_what_is_new_is_on_the_disk_before_it_takes_its_name(
+def test_new_content_is_flushed_before_it_is_renamed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path, fsync = tmp_path / "out", os.fsync
     flushed: list[tuple[int, bool]] = []
 
-    def noting(descriptor: int) -> None:
+    def recording(descriptor: int) -> None:
         flushed.append((os.fstat(descriptor).st_ino, path.exists()))
         fsync(descriptor)
 
-    monkeypatch.setattr("os.fsync", noting)
+    monkeypatch.setattr("os.fsync", recording)
     for write in (write_folder, write_file):
         write(path)
         new = {file.stat().st_ino for file in (path, *path.rglob("*"))}
-        assert {number for number, in_place in flushed if not in_place} == new
+        assert {inode for inode, renamed in flushed if not renamed} == new
         assert flushed[-1] == (tmp_path.stat().st_ino, True)
         flushed.clear()
         shutil.rmtree(path) if path.is_dir() else path.unlink()
@@ -74,7 +74,7 @@ def write_half_a_file(path: Path, error: type[BaseException]) -> None:
 
 @pytest.mark.parametrize("write", [write_half, write_half_a_file])
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError, UserError])
-def test_nothing_is_left_of_a_write_that_stopped(
+def test_a_failed_write_leaves_nothing_behind(
     tmp_path: Path,
     write: Callable[[Path, type[BaseException]], None],
     error: type[BaseException],
@@ -84,7 +84,7 @@ def test_nothing_is_left_of_a_write_that_stopped(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_a_killed_run_left_is_cleared_away(tmp_path: Path) -> None:
+def test_leftovers_of_a_killed_run_are_removed(tmp_path: Path) -> None:
     (tmp_path / "out.partial").mkdir()
     (tmp_path / "out.partial/half").touch()
     with new_folder(tmp_path / "out") as folder:
@@ -92,7 +92,7 @@ def test_what_a_killed_run_left_is_cleared_away(tmp_path: Path) -> None:
     assert [p.name for p in (tmp_path / "out").iterdir()] == ["new"]
 
 
-def test_an_interrupt_while_a_folder_is_replaced_leaves_one_whole(
+def test_an_interrupt_during_replacement_leaves_a_complete_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "out"
@@ -123,7 +123,7 @@ def test_a_folder_that_cannot_be_written_to(tmp_path: Path) -> None:
         write()
 
 
-def test_what_cannot_be_read_is_not_called_a_full_disk(tmp_path: Path) -> None:
+def test_an_unreadable_file_is_not_reported_as_a_full_disk(tmp_path: Path) -> None:
     def write() -> None:
         with new_folder(tmp_path / "out"):
             (tmp_path / "missing").read_bytes()
@@ -178,12 +178,12 @@ def test_the_same_content_gives_the_same_bytes(tmp_path: Path) -> None:
     assert read_json(tmp_path / "a") == {"x": 1, "y": 0.1}
 
 
-def test_numbers_that_json_has_no_word_for_are_refused(tmp_path: Path) -> None:
+def test_numbers_that_json_cannot_represent_are_rejected(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
         write_json(tmp_path / "a", {"x": float("nan")})
 
 
-def test_tables_are_read_back_as_they_were(tmp_path: Path) -> None:
+def test_tables_survive_a_round_trip(tmp_path: Path) -> None:
     table = pd.DataFrame({"name": ["a, b", 'c "d"'], "value": np.array([0.5, 1e-9])})
     write_csv(tmp_path / "t.csv", table)
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "t.csv"), table)

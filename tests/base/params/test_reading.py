@@ -1,4 +1,4 @@
-"""Every error in params.yaml: named, all at once, with a way out."""
+"""Errors in params.yaml are reported all at once, each with a way to fix it."""
 
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ def check(tmp_path: Path, changes: dict[str, Any], drop: str | None = None) -> P
     return load_params(Params, path)
 
 
-def test_the_defaults_are_in_order() -> None:
+def test_the_defaults_are_valid() -> None:
     load_params(Params, ROOT / "params.yaml")
 
 
@@ -70,7 +70,7 @@ def test_the_defaults_are_in_order() -> None:
         ({"explain.images": "cats/1.jpg"}, r"explain\.images: must be .*of names such as \[cats/1"),
         (
             {"explain.images": ["cats/1.jpg", "mistake"]},
-            r"explain\.images: 'mistake' is no choice; did you mean mistakes\? An image",
+            r"explain\.images: 'mistake' is not a choice; did you mean mistakes\? Choose an image",
         ),
         ({"explain.images": [True]}, r"explain\.images: must be first, .*\(got \[True\]\)"),
         ({"explain.images": [-1]}, r"explain\.images: .*positions, 0 or more \(got \[-1\]\)"),
@@ -130,12 +130,14 @@ def test_an_error_is_named(tmp_path: Path, changes: dict[str, Any], message: str
         ("model.standardize", {"mean": [0], "std": [0.5]}, {"mean": [0], "std": [0.5]}),
     ],
 )
-def test_what_may_take_several_forms(tmp_path: Path, key: str, value: Any, read: Any) -> None:
+def test_values_that_can_take_several_forms(
+    tmp_path: Path, key: str, value: Any, read: Any
+) -> None:
     section, _, name = key.partition(".")
     assert getattr(getattr(check(tmp_path, {key: value}), section), name) == read
 
 
-def test_what_was_got_is_told_once(tmp_path: Path) -> None:
+def test_the_invalid_value_is_quoted_once(tmp_path: Path) -> None:
     with pytest.raises(UserError) as caught:
         check(tmp_path, {"model.architecture": "lenett"})
     assert str(caught.value).count("(got ") == 1
@@ -182,13 +184,13 @@ def test_scalars_are_read_as_dvc_reads_them(tmp_path: Path, scalar: str) -> None
         ("a: 1\na: 2\n", r"found duplicate key"),
     ],
 )
-def test_a_file_that_is_no_mapping(tmp_path: Path, text: str, message: str) -> None:
+def test_a_file_that_is_not_a_mapping_is_rejected(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "params.yaml"
     path.write_text(text)
     with pytest.raises(UserError, match=message):
         read_yaml(path)
 
 
-def test_no_file(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"no such file; git checkout -- .* last commit"):
+def test_a_missing_file_is_reported(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"no such file; git checkout -- .* restores the committed"):
         read_yaml(tmp_path / "params.yaml")

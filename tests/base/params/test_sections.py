@@ -1,4 +1,4 @@
-"""Options of a plug-in: what its function takes, and nothing else."""
+"""Options of a plug-in: what its function accepts, and nothing else."""
 
 from typing import Annotated, Any
 
@@ -18,10 +18,10 @@ class Chosen(Section):
 def build_with_options(
     channels: int, image_size: int, n_classes: int, width: int = 3, *, names: list[str], rate: float
 ) -> None:
-    """Options are what has a default or goes by keyword alone."""
+    """Options are parameters with a default, and keyword-only parameters."""
 
 
-def test_every_wrong_option_is_named() -> None:
+def test_every_wrong_option_is_reported() -> None:
     given = {"widht": 1, "width": "3", "rate": 1, "channels": 1}
     found = option_errors(build_with_options, given)
     assert [line.split(":")[0].strip() for line in found] == ["width", "names", "widht", "channels"]
@@ -33,10 +33,10 @@ def test_every_wrong_option_is_named() -> None:
 
 
 def unreadable(channels: int, *, width: "Unknown" = 3) -> None:  # noqa: F821
-    """An annotation that names nothing."""
+    """Has an annotation with an unknown name."""
 
 
-def test_a_signature_that_cannot_be_read_is_that_of_the_plugin_s_file(
+def test_an_unreadable_signature_is_reported_with_its_file(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(lenet, "build", unreadable)

@@ -1,4 +1,4 @@
-"""Where a stage keeps finished work: what gives it another folder, and what becomes of old ones."""
+"""Saved progress of a stage: what changes its folder, and when old folders are removed."""
 
 import subprocess
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 from pydantic import BaseModel
 
 from stages.base.run import progress
-from stages.base.run.progress import forget_progress, left_by_interrupt, progress_folder
+from stages.base.run.progress import progress_folder, remove_progress, state_after_interrupt
 from tests.conftest import ROOT
 
 
@@ -25,7 +25,7 @@ def here(here: Path) -> Path:
     return here
 
 
-def test_the_same_inputs_find_what_was_kept(here: Path) -> None:
+def test_the_same_inputs_find_saved_progress(here: Path) -> None:
     folder = progress_folder("train", Params())
     (folder / "epoch").touch()
     assert progress_folder("train", Params()) == folder
@@ -41,10 +41,10 @@ def test_the_same_inputs_find_what_was_kept(here: Path) -> None:
         "data/prepared/train_images.npy",
         "data/prepared/more.npy",
         "stages/training/fitting.py",
-        "stages/architectures/own.py",  # the chosen one
+        "stages/architectures/own.py",  # chosen in params.yaml
     ],
 )
-def test_another_input_starts_anew_and_removes_what_was_kept(here: Path, file: str) -> None:
+def test_another_input_starts_again_and_removes_saved_progress(here: Path, file: str) -> None:
     folder = progress_folder("train", Params())
     (here / file).parent.mkdir(exist_ok=True)
     (here / file).write_text("changed")
@@ -53,7 +53,7 @@ def test_another_input_starts_anew_and_removes_what_was_kept(here: Path, file: s
 
 
 @pytest.mark.parametrize("name", ["fitting.cpython-311.pyc", "fitting.loop.nbi", "fitting.1.nbc"])
-def test_what_was_compiled_meanwhile_starts_nothing_anew(here: Path, name: str) -> None:
+def test_compiled_files_do_not_change_the_folder(here: Path, name: str) -> None:
     folder = progress_folder("train", Params())
     compiled = here / "stages/training/__pycache__" / name
     compiled.parent.mkdir()
@@ -62,13 +62,15 @@ def test_what_was_compiled_meanwhile_starts_nothing_anew(here: Path, name: str) 
 
 
 @pytest.mark.usefixtures("here")
-def test_another_parameter_starts_anew() -> None:
+def test_another_parameter_starts_again() -> None:
     assert progress_folder("train", Params()) != progress_folder("train", Params(epochs=4))
 
 
 @pytest.mark.usefixtures("here")
 @pytest.mark.parametrize("library", ["torch", "numpy", "timm"])
-def test_another_version_starts_anew(library: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_library_version_starts_again(
+    library: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before, version = progress_folder("train", Params()), progress._version
     monkeypatch.setattr(
         progress, "_version", lambda name: "0.0" if name == library else version(name)
@@ -77,7 +79,7 @@ def test_another_version_starts_anew(library: str, monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.usefixtures("here")
-def test_another_kind_of_processor_starts_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_kind_of_device_starts_again(monkeypatch: pytest.MonkeyPatch) -> None:
     before = progress_folder("train", Params())
     monkeypatch.setattr(progress, "available_devices", lambda: ["cpu", "cuda", "cuda:0"])
     one = progress_folder("train", Params())
@@ -87,7 +89,7 @@ def test_another_kind_of_processor_starts_anew(monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.parametrize("file", ["stages/report.py", "stages/architectures/lenet.py", "notes"])
-def test_what_the_stage_does_not_read_changes_nothing(here: Path, file: str) -> None:
+def test_files_that_are_not_inputs_change_nothing(here: Path, file: str) -> None:
     folder = progress_folder("train", Params())
     (here / file).parent.mkdir(exist_ok=True)
     (here / file).write_text("changed")
@@ -95,32 +97,32 @@ def test_what_the_stage_does_not_read_changes_nothing(here: Path, file: str) -> 
 
 
 @pytest.mark.usefixtures("here")
-def test_stages_keep_apart_and_forget_their_own() -> None:
+def test_stages_have_separate_progress() -> None:
     train_folder, explain_folder = (
         progress_folder(name, Params()) for name in ("train", "explain")
     )
     assert train_folder.exists()
-    forget_progress("train")
-    forget_progress("train")
+    remove_progress("train")
+    remove_progress("train")
     assert not train_folder.exists()
     assert explain_folder.exists()
 
 
 @pytest.mark.usefixtures("here")
-def test_an_interrupt_says_what_a_later_run_does() -> None:
-    assert left_by_interrupt("train").endswith("run dvc repro to start again")
+def test_an_interrupt_reports_what_was_saved() -> None:
+    assert state_after_interrupt("train").endswith("run dvc repro to start again")
     folder = progress_folder("train", Params())
     (folder / "epoch.pt.partial").touch()
     (folder / "000000000.claim").touch()
     (folder / "000000000.0123456789abcdef.partial/new").mkdir(parents=True)
-    assert left_by_interrupt("train").endswith("run dvc repro to start again")
+    assert state_after_interrupt("train").endswith("run dvc repro to start again")
     (folder / "epoch.pt").touch()
-    assert left_by_interrupt("train").endswith("run dvc repro to go on")
+    assert state_after_interrupt("train").endswith("run dvc repro to continue")
     (folder / "epoch.pt").rename(folder / "000000000")  # a shard
-    assert left_by_interrupt("train").endswith("run dvc repro to go on")
+    assert state_after_interrupt("train").endswith("run dvc repro to continue")
 
 
-def test_make_clean_removes_what_was_kept_and_no_result(here: Path) -> None:
+def test_make_clean_removes_progress_but_no_results(here: Path) -> None:
     (progress_folder("train", Params()) / "epoch").touch()
     (here / "data/model.partial").mkdir()
     (here / "data/model.partial/weights").touch()

@@ -1,4 +1,4 @@
-"""How a stage ends: with its results, or with one message and exit code 1."""
+"""A stage ends with its results, or with one message and exit code 1."""
 
 import sys
 from pathlib import Path
@@ -26,28 +26,28 @@ def in_the_root(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def ended_by(error: BaseException) -> str:
-    """The message that a stage ends with whose `main` raises this."""
+    """The message of a stage whose `main` raises this error."""
 
     def main(_: Params) -> NoReturn:
         raise error
 
     with pytest.raises(SystemExit) as caught:
         stage.run_stage(main, Params, "a smaller train.batch_size")
-    assert isinstance(caught.value.code, str)  # printed, and the exit code is 1
+    assert isinstance(caught.value.code, str)  # Python prints it, and exits with 1
     return caught.value.code
 
 
-def test_the_stage_gets_its_parameters() -> None:
+def test_a_stage_gets_its_parameters() -> None:
     given: list[Params] = []
     stage.run_stage(given.append, Params, "")
     assert given == [Params(seed=0)]
 
 
-def test_a_user_s_error_is_its_message_alone() -> None:
+def test_a_user_error_prints_only_its_message() -> None:
     assert ended_by(UserError("data: no images")) == "error: data: no images"
 
 
-def test_what_an_earlier_stage_should_have_written_is_named() -> None:
+def test_missing_output_of_an_earlier_stage_is_named() -> None:
     message = ended_by(FileNotFoundError(2, "No such file", "data/model/network.json"))
     assert message.startswith("error: data/model/network.json: no such file; an earlier stage")
 
@@ -55,7 +55,7 @@ def test_what_an_earlier_stage_should_have_written_is_named() -> None:
 @pytest.mark.parametrize(
     "error", [FileNotFoundError(2, "No such file", "own.txt"), ValueError("ours"), OSError(28, "")]
 )
-def test_an_error_of_ours_keeps_its_traceback(error: Exception) -> None:
+def test_other_errors_keep_their_traceback(error: Exception) -> None:
     def main(_: Params) -> NoReturn:
         raise error
 
@@ -64,11 +64,11 @@ def test_an_error_of_ours_keeps_its_traceback(error: Exception) -> None:
     assert caught.value is error
 
 
-def test_too_little_memory_says_what_this_stage_needs_less_of() -> None:
+def test_out_of_memory_names_the_parameters_of_the_stage() -> None:
     assert "use a smaller train.batch_size" in ended_by(MemoryError("no room"))
 
 
-def test_ctrl_c_ends_calmly_also_where_a_library_wraps_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_exits_quietly_even_if_a_library_wraps_it(monkeypatch: pytest.MonkeyPatch) -> None:
     def ended(state: str) -> NoReturn:
         raise SystemExit(f"ended: {state}")
 
@@ -80,7 +80,9 @@ def test_ctrl_c_ends_calmly_also_where_a_library_wraps_it(monkeypatch: pytest.Mo
         assert ended_by(error) == f"ended: {again}"
 
 
-def test_a_stage_elsewhere_names_the_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stage_in_another_folder_names_the_root(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     message = ended_by(AssertionError("never reached"))
     assert message == (
@@ -88,7 +90,7 @@ def test_a_stage_elsewhere_names_the_root(tmp_path: Path, monkeypatch: pytest.Mo
     )
 
 
-def test_parameters_edited_meanwhile_stop_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_editing_parameters_during_a_run_stops_it(monkeypatch: pytest.MonkeyPatch) -> None:
     def main(_: Params) -> None:
         monkeypatch.setattr(stage, "load_params", lambda model: Params(seed=1))
 
@@ -98,10 +100,10 @@ def test_parameters_edited_meanwhile_stop_it(monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.mark.parametrize("name", ["base/files/atomic.py", "explorer/page/explorer.css"])
 @pytest.mark.parametrize("change", ["edited", "new", "gone"])
-def test_code_edited_meanwhile_stops_it(
+def test_editing_code_during_a_run_stops_it(
     monkeypatch: pytest.MonkeyPatch, change: str, name: str
 ) -> None:
-    """Only code that is loaded counts, and what lies in the folder `page` beside it."""
+    """Only loaded code counts, and files in a folder `page` next to it."""
     loaded, unloaded = ROOT / "stages" / name, ROOT / "stages/README.md"
 
     def main(_: Params) -> None:

@@ -1,4 +1,4 @@
-"""Which local code of a stage DVC does not watch; the real stages are in test_told_early."""
+"""Local code of a stage that DVC does not track; for the real stages, see test_early_errors."""
 
 import sys
 from pathlib import Path
@@ -24,19 +24,19 @@ stages:
 
 @pytest.fixture
 def root(here: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A repository, in whose stage train this process seems to be."""
+    """A repository in which this process seems to run stage train."""
     (here / "dvc.yaml").write_text(DVC)
     (here / "params.yaml").write_text("model: {architecture: lenet}")
     for folder in ("stages/base", "stages/architectures"):
         (here / folder).mkdir(parents=True)
-    monkeypatch.setattr(dependencies, "_ROOT", here)
+    monkeypatch.setattr(dependencies, "ROOT", here)
     monkeypatch.setattr(sys, "argv", [str(here / "stages/train.py")])
     yield here
     dependencies._deps.cache_clear()
 
 
 def load(root: Path, monkeypatch: pytest.MonkeyPatch, name: str, content: str = "x = 1") -> None:
-    """Have a file of the repository loaded."""
+    """Pretend that a file of the repository was imported."""
     file = root / name
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(content)
@@ -48,12 +48,12 @@ def load(root: Path, monkeypatch: pytest.MonkeyPatch, name: str, content: str = 
 @pytest.mark.parametrize(
     ("name", "content"),
     [
-        ("stages/base/files/atomic.py", "x = 1"),  # in a folder that is watched
-        ("stages/architectures/lenet.py", "x = 1"),  # by the parameter that names it
-        ("stages/architectures/__init__.py", '"""A docstring alone."""'),
+        ("stages/base/files/atomic.py", "x = 1"),  # in a tracked folder
+        ("stages/architectures/lenet.py", "x = 1"),  # named by a parameter
+        ("stages/architectures/__init__.py", '"""Only a docstring."""'),
     ],
 )
-def test_code_that_dvc_watches_passes(
+def test_code_that_dvc_tracks_passes(
     root: Path, monkeypatch: pytest.MonkeyPatch, name: str, content: str
 ) -> None:
     monkeypatch.setitem(sys.modules, "outside", ModuleType("outside"))
@@ -66,11 +66,11 @@ def test_code_that_dvc_watches_passes(
     [
         ("stages/own.py", "x = 1"),
         ("stages/own.py", '"""With a docstring."""\nx = 1'),
-        ("stages/architectures/convnet.py", "print()"),  # the parameter names another
+        ("stages/architectures/convnet.py", "print()"),  # the parameter names another file
         ("own.so", '"compiled"'),
     ],
 )
-def test_code_that_dvc_does_not_watch_is_named(
+def test_code_that_dvc_does_not_track_is_named(
     root: Path, monkeypatch: pytest.MonkeyPatch, name: str, content: str
 ) -> None:
     load(root, monkeypatch, name, content)
@@ -79,7 +79,7 @@ def test_code_that_dvc_does_not_watch_is_named(
         dependencies.require_declared()
 
 
-def test_a_plugin_s_import_is_named_with_every_stage_that_needs_it(
+def test_imports_of_a_plugin_are_named_with_all_stages_that_need_them(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     load(root, monkeypatch, "stages/own.py")
@@ -92,7 +92,7 @@ def test_a_plugin_s_import_is_named_with_every_stage_that_needs_it(
 
 
 @pytest.mark.parametrize("script", ["stages/other.py", "tools/train.py", "-m"])
-def test_what_records_no_results_may_load_anything(
+def test_commands_that_are_not_stages_may_load_anything(
     root: Path, monkeypatch: pytest.MonkeyPatch, script: str
 ) -> None:
     load(root, monkeypatch, "stages/own.py")
@@ -100,14 +100,16 @@ def test_what_records_no_results_may_load_anything(
     dependencies.require_declared()
 
 
-def test_a_stage_without_deps_may_load_nothing(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stage_without_deps_may_load_no_local_code(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     load(root, monkeypatch, "stages/base/files/atomic.py")
     monkeypatch.setattr(sys, "argv", [str(root / "stages/report.py")])
     with pytest.raises(UserError, match="stage report imports it"):
         dependencies.require_declared()
 
 
-def test_installed_packages_inside_the_repository_are_no_local_code(
+def test_installed_packages_inside_the_repository_are_not_local_code(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     load(root, monkeypatch, ".venv/lib/own.py")

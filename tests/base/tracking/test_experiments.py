@@ -1,45 +1,49 @@
-"""What an experiment beside the workspace lacks, and how it gets there."""
+"""Files that an experiment lacks, and how to include them."""
 
 from pathlib import Path
 
 import pytest
 
 from stages.base.errors.user import UserError
-from stages.base.tracking.experiments import left_behind, will_be_there, workspace_of_experiment
+from stages.base.tracking.experiments import (
+    exists_or_tracked,
+    missing_in_experiment,
+    workspace_of_experiment,
+)
 from tests.conftest import run_stages
 
 
 @pytest.fixture
 def workspace(here: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A workspace that `here` would be a copy of."""
+    """A workspace of which `here` is a copy."""
     return tmp_path_factory.mktemp("workspace")
 
 
-def test_only_a_copy_has_a_workspace(
+def test_only_an_experiment_has_a_workspace(
     here: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("DVC_ROOT", raising=False)
     assert workspace_of_experiment() is None
-    assert left_behind(Path("own"), "git add") == ""
+    assert missing_in_experiment(Path("own"), "git add") == ""
     monkeypatch.setenv("DVC_ROOT", str(here))  # as for a stage in the workspace itself
     assert workspace_of_experiment() is None
     monkeypatch.setenv("DVC_ROOT", str(workspace))
     assert workspace_of_experiment() == workspace
 
 
-def test_a_file_of_the_workspace_alone_is_named_with_its_command(
+def test_a_file_only_in_the_workspace_is_named_with_the_command_to_add_it(
     workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DVC_ROOT", str(workspace))
-    assert left_behind(Path("weights/own.safetensors"), "dvc add") == ""
+    assert missing_in_experiment(Path("weights/own.safetensors"), "dvc add") == ""
     (workspace / "weights").mkdir()
     (workspace / "weights/own.safetensors").touch()
-    told = left_behind(Path("weights/own.safetensors"), "dvc add")
-    assert told.startswith("weights/own.safetensors lies in the workspace, but ")
-    assert "run dvc add weights/own.safetensors," in told
+    message = missing_in_experiment(Path("weights/own.safetensors"), "dvc add")
+    assert message.startswith("weights/own.safetensors is in the workspace, but ")
+    assert "run dvc add weights/own.safetensors," in message
 
 
-def test_a_plugin_of_the_workspace_alone_is_to_be_added(
+def test_a_plugin_only_in_the_workspace_must_be_added(
     workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DVC_ROOT", str(workspace))
@@ -50,18 +54,18 @@ def test_a_plugin_of_the_workspace_alone_is_to_be_added(
     (workspace / "stages/architectures").mkdir(parents=True)
     (workspace / "stages/architectures/own.py").touch()
     with pytest.raises(
-        UserError, match=r"unknown network \(got 'own'\): stages/arch.*own\.py lies"
+        UserError, match=r"unknown network \(got 'own'\): stages/arch.*own\.py is in"
     ):
         run_stages({"data": {"source": "."}, "model": {"architecture": "own"}}, ())
 
 
-def test_dvc_puts_there_what_it_or_a_folder_above_it_is_known_by(here: Path) -> None:
-    assert not will_be_there(Path("weights/own.safetensors"))
+def test_a_dvc_file_for_a_path_or_its_parent_counts_as_tracked(here: Path) -> None:
+    assert not exists_or_tracked(Path("weights/own.safetensors"))
     (here / "weights.dvc").touch()
-    assert will_be_there(Path("weights/own.safetensors"))
-    assert not will_be_there(Path("other/own.safetensors"))
+    assert exists_or_tracked(Path("weights/own.safetensors"))
+    assert not exists_or_tracked(Path("other/own.safetensors"))
     (here / "other").mkdir()
     (here / "other/own.safetensors.dvc").touch()
-    assert will_be_there(Path("other/own.safetensors"))
+    assert exists_or_tracked(Path("other/own.safetensors"))
     (here / "there").touch()
-    assert will_be_there(Path("there"))
+    assert exists_or_tracked(Path("there"))

@@ -1,4 +1,4 @@
-"""What a whole run of a stage has loaded: libraries that take a second only where they serve."""
+"""Stages load slow libraries only where they need them."""
 
 import pytest
 
@@ -9,12 +9,12 @@ from tests.conftest import Project
     ("stage", "slow"),
     [
         ("evaluate", {"matplotlib", "scipy", "shap", "sklearn", "torch._dynamo", "torchvision"}),
-        # Where numba compiles, it loads scipy.
+        # No scipy here: numba loads it when it compiles.
         ("explain", {"matplotlib", "pandas", "shap", "sklearn", "torchvision"}),
         ("report", {"matplotlib.figure", "scipy", "shap", "sklearn", "torch", "torchvision"}),
     ],
 )
-def test_a_stage_loads_no_slow_library_that_it_can_do_without(
+def test_stages_load_no_slow_library_without_need(
     project: Project, stage: str, slow: set[str]
 ) -> None:
     result = project.run("python", "-X", "importtime", "-m", f"stages.{stage}")

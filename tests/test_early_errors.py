@@ -1,4 +1,4 @@
-"""What is refused before it costs an hour: by the real DVC, on networks of a user."""
+"""Errors that are reported before expensive work starts: the real DVC, a user's networks."""
 
 import re
 import shutil
@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from stages.artifacts.splits import DatasetInfo
-from stages.networks.build import build_network, place_in_file
+from stages.networks.build import build_network, source_location
 from tests.conftest import Project, assert_refused, commit, outcomes
 from tests.test_interrupted import finish, training
 
@@ -47,7 +47,7 @@ def build(channels, image_size, n_classes):
         ("x if x.sum() > 0 else -x", "probabilities", r"forward: torch\.export cannot trace it"),
     ],
 )
-def test_what_cannot_be_explained_is_not_trained(
+def test_networks_that_cannot_be_explained_are_not_trained(
     project: Project, body: str, output: str, message: str
 ) -> None:
     (project.root / "stages/architectures/attn.py").write_text(ATTENTION.format(body=body))
@@ -57,33 +57,33 @@ def test_what_cannot_be_explained_is_not_trained(
     where = r"stages/architectures/attn\.py: encoder\.attention \(Attention\): "
     assert_refused(project.run("python", "-m", "stages.preflight"), where + message)
     assert "encoder.attention (Attention): " in result.stderr
-    assert "epoch" not in result.stdout
-    assert outcomes(result.stdout)["train"] == "ran"  # its first command
+    assert outcomes(result.stdout)["preflight"] == "ran"
+    assert "train" not in outcomes(result.stdout)
 
-    project.set({"explain.method": "shap_gradient"})  # which takes any network
+    project.set({"explain.method": "shap_gradient"})  # it accepts any network
     project.succeed("dvc", "repro", "train")
 
 
-def test_what_training_does_not_need_trains_nothing_anew(project: Project) -> None:
+def test_another_method_and_engine_rerun_preflight_but_not_train(project: Project) -> None:
     project.set({"explain.method": "integrated_gradients", "explain.tolerance": 1})
     with (project.root / "stages/preflight.py").open("a") as source:
         source.write("# a comment\n")
     with (project.root / "engine/src/deepshap/engine.py").open("a") as source:
         source.write("# a comment\n")
     ran = {stage for stage, outcome in project.repro().items() if outcome == "ran"}
-    assert ran == {"check", "explain", "quality", "report"}
+    assert ran == {"check", "preflight", "explain", "quality", "report"}
 
 
-def test_places_of_library_networks_are_the_authors_own() -> None:
+def test_module_paths_of_library_networks_are_the_authors_own() -> None:
     info = DatasetInfo("own", ("a", "b"), 1, (64, 64), (0.5,), (0.5,), {})
     network = build_network("torchvision", info, {"name": "resnet18"})
     file = "stages/architectures/torchvision.py"
-    assert place_in_file(network, "1.1.layer1.0 (Block)") == f"{file}: layer1.0 (Block)"
-    assert place_in_file(network, "1.1 (ResNet)") == f"{file}: ResNet.forward"
-    assert place_in_file(network, "Classifier") == f"{file}: ResNet.forward"
+    assert source_location(network, "1.1.layer1.0 (Block)") == f"{file}: layer1.0 (Block)"
+    assert source_location(network, "1.1 (ResNet)") == f"{file}: ResNet.forward"
+    assert source_location(network, "Classifier") == f"{file}: ResNet.forward"
 
 
-def test_parameters_edited_in_training_stop_it_after_the_epoch(project: Project) -> None:
+def test_editing_parameters_during_training_stops_it_after_the_epoch(project: Project) -> None:
     with training(project) as process:
         project.set({"train.epochs": 21})
         result = finish(process)
@@ -91,7 +91,7 @@ def test_parameters_edited_in_training_stop_it_after_the_epoch(project: Project)
     assert result.stdout.count("epoch ") < 10  # of 20
 
 
-def test_code_edited_in_training_stops_it_after_the_epoch(project: Project) -> None:
+def test_editing_code_during_training_stops_it_after_the_epoch(project: Project) -> None:
     with training(project) as process:
         with (project.root / "stages/training/fitting.py").open("a") as source:
             source.write("# a comment\n")
@@ -101,8 +101,8 @@ def test_code_edited_in_training_stops_it_after_the_epoch(project: Project) -> N
 
 
 @pytest.mark.parametrize("where", ["at the top", "late"])
-def test_code_that_dvc_does_not_watch(project: Project, where: str) -> None:
-    """A plug-in that imports a file beside it: results would be stale after an edit there."""
+def test_imports_that_dvc_does_not_track_are_rejected(project: Project, where: str) -> None:
+    """A plug-in imports a neighbouring file; after an edit of it, results would be stale."""
     folder = project.root / "stages/architectures"
     (folder / "helper.py").write_text("WIDTH = 3\n")
     source = (folder / "lenet.py").read_text()
@@ -111,7 +111,7 @@ def test_code_that_dvc_does_not_watch(project: Project, where: str) -> None:
         source = source.replace("from torch import nn\n", f"{line}from torch import nn\n")
         importer, stages = (
             r"stages/architectures/own\.py imports it",
-            "train, evaluate, explain, quality there",
+            "preflight, train, evaluate, explain, quality there",
         )
     else:
         source += (
@@ -123,7 +123,7 @@ def test_code_that_dvc_does_not_watch(project: Project, where: str) -> None:
     message = rf"stages/architectures/helper\.py: {importer}.*add it to the deps of {stages}"
     assert_refused(project.stage("train"), message)
 
-    # Both cures that the message names.
+    # Both fixes that the message names.
     declared = (project.root / "dvc.yaml").read_text()
     dep = "- stages/architectures/${model.architecture}.py\n"
     (project.root / "dvc.yaml").write_text(
@@ -137,8 +137,8 @@ def test_code_that_dvc_does_not_watch(project: Project, where: str) -> None:
     assert project.stage("train").returncode == 0
 
 
-def test_the_deps_that_the_message_asks_for_are_enough(project: Project) -> None:
-    """Check depends on the folder of networks, not on the file of one, and builds it first."""
+def test_adding_the_deps_that_the_message_names_is_enough(project: Project) -> None:
+    """Stage check loads the network, but depends on the whole folder of networks."""
     (project.root / "stages/helper.py").write_text("DEPTH = 3\n")
     (project.root / "stages/architectures/own.py").write_text(
         "from torch import nn\n"
@@ -149,17 +149,17 @@ def test_the_deps_that_the_message_asks_for_are_enough(project: Project) -> None
     project.set({"model.architecture": "own", "model.options": {"width": 2}})
     refused = project.stage("check")
     assert_refused(refused, r"stages/helper\.py: stages/architectures/own\.py imports it")
-    asked = re.search(r"deps of (.+) there", refused.stderr)
-    assert asked is not None
+    named = re.search(r"deps of (.+) there", refused.stderr)
+    assert named is not None
     file = project.root / "dvc.yaml"
-    for name in asked[1].split(", "):
+    for name in named[1].split(", "):
         deps = rf"(\n  {name}:\n(?:    .*\n|\n)*?    deps:\n)"
         added = r"\1      - stages/helper.py\n"
         file.write_text(re.sub(deps, added, file.read_text()))
     assert project.stage("check").returncode == 0
 
 
-def test_an_experiment_names_what_git_does_not_know(project: Project) -> None:
+def test_an_experiment_names_a_plugin_that_git_does_not_track(project: Project) -> None:
     shutil.copy(
         project.root / "stages/architectures/lenet.py", project.root / "stages/architectures/own.py"
     )
@@ -167,26 +167,26 @@ def test_an_experiment_names_what_git_does_not_know(project: Project) -> None:
     result = project.run(*command)
     assert result.returncode != 0
     assert (
-        "unknown network (got 'own'): stages/architectures/own.py lies in the workspace, but "
-        "experiments see only what Git and DVC know: run git add stages/architectures/own.py"
+        "unknown network (got 'own'): stages/architectures/own.py is in the workspace, but "
+        "experiments see only files that Git or DVC tracks: run git add stages/architectures/own.py"
     ) in result.stderr
     project.succeed("git", "add", "stages/architectures/own.py")
     project.succeed(*command)
 
 
-def test_an_experiment_with_a_name_that_is_nowhere(project: Project) -> None:
+def test_an_experiment_with_an_unknown_network_name(project: Project) -> None:
     result = project.run("dvc", "exp", "run", "--temp", "-S", "model.architecture=lenett")
     assert "did you mean lenet?, or add stages/architectures/<name>.py and git add it" in (
         result.stderr
     )
 
 
-def test_data_in_the_folder_of_data(project: Project) -> None:
-    """`dvc add data/pets`, as for any data of one's own; Git takes the file that DVC writes."""
+def test_own_data_can_be_added_inside_the_data_folder(project: Project) -> None:
+    """After `dvc add data/pets`, Git tracks only the file that DVC writes."""
     shutil.copytree(project.root / "data/embedded/mnist", project.root / "data/pets/mnist")
     project.succeed("dvc", "add", "data/pets")
     project.succeed("git", "add", "data/pets.dvc", "data/.gitignore")
-    commit(project, "Data of my own")
+    commit(project, "Add my data")
     listed = project.succeed("git", "ls-files", "data").split()
     assert "data/pets.dvc" in listed
     assert not any(name.startswith("data/pets/") for name in listed)
@@ -195,12 +195,12 @@ def test_data_in_the_folder_of_data(project: Project) -> None:
     )
 
 
-def test_weights_of_ones_own_in_an_experiment(project: Project) -> None:
+def test_an_experiment_names_weights_that_dvc_does_not_track(project: Project) -> None:
     weights = project.root / "weights/own.safetensors"
     shutil.copy(project.root / "data/model/weights.safetensors", weights)
     command = ["dvc", "exp", "run", "--temp", "-S", "model.weights=own.safetensors", "train"]
     result = project.run(*command)
-    assert "weights/own.safetensors lies in the workspace, but experiments see only" in (
+    assert "weights/own.safetensors is in the workspace, but experiments see only" in (
         result.stderr
     )
     project.succeed("dvc", "add", "weights/own.safetensors")
