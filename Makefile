@@ -54,7 +54,7 @@ check: $(DEVELOP)
 	lint-imports --no-logo
 	oxlint --deny-warnings stages
 	deptry .
-	deptry . --extend-exclude 'engine|tests|benchmarks' --optional-dependencies-dev-groups dev
+	deptry . --extend-exclude 'engine|tests|benchmarks|tools/p(ictures|arams_reference)' --optional-dependencies-dev-groups dev
 	codespell
 	actionlint
 
