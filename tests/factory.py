@@ -1,12 +1,9 @@
-"""Makes objects that many tests need, each with only what a test cares about."""
+"""Makes the description of a data set, with only what a test cares about."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from torch import nn
-
 from stages.artifacts.splits import DatasetInfo
-from stages.networks.checkpoint import Checkpoint
 
 
 def dataset_info(
@@ -23,14 +20,3 @@ def dataset_info(
         (value,) * channels if isinstance(value, float) else tuple(value) for value in (mean, std)
     )
     return DatasetInfo(name, tuple(classes), channels, size, means, deviations, parameters or {})
-
-
-def checkpoint(
-    network: nn.Module,
-    info: DatasetInfo,
-    architecture: str = "own",
-    options: Mapping[str, Any] | None = None,
-    parameters: Mapping[str, Any] | None = None,
-) -> Checkpoint:
-    """A trained network with its origin."""
-    return Checkpoint(network, architecture, options or {}, info, parameters or {})  # type: ignore[arg-type]

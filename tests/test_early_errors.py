@@ -5,9 +5,9 @@ import shutil
 
 import pytest
 
-from stages.artifacts.splits import DatasetInfo
 from stages.networks.build import build_network, source_location
 from tests.conftest import Project, assert_refused, commit, outcomes
+from tests.factory import dataset_info
 from tests.test_interrupted import finish, training
 
 ATTENTION = """
@@ -75,7 +75,7 @@ def test_another_method_and_engine_rerun_preflight_but_not_train(project: Projec
 
 
 def test_module_paths_of_library_networks_are_the_authors_own() -> None:
-    info = DatasetInfo("own", ("a", "b"), 1, (64, 64), (0.5,), (0.5,), {})
+    info = dataset_info("ab", (64, 64))
     network = build_network("torchvision", info, {"name": "resnet18"})
     file = "stages/architectures/torchvision.py"
     assert source_location(network, "1.1.layer1.0 (Block)") == f"{file}: layer1.0 (Block)"

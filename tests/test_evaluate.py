@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 from stages import evaluate
 from stages.artifacts.predictions import Predictions
-from stages.artifacts.splits import DatasetInfo, Split, save_splits
+from stages.artifacts.splits import Split, save_splits
 from stages.base.errors.user import UserError
 from stages.networks.build import build_network
 from stages.networks.checkpoint import Checkpoint, save_checkpoint
 from tests.conftest import Project
+from tests.factory import dataset_info
 
 
 def test_metrics_follow_from_the_predictions(ran_project: Project) -> None:
@@ -37,7 +38,7 @@ def evaluated(here: Path) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     labels = rng.integers(0, 3, 30)
     test = Split(rng.integers(0, 256, (30, 1, 8, 8), np.uint8), labels)
     names = np.array([f"{number}.png" for number in range(30)])
-    info = DatasetInfo("Own", ("a", "b", "c"), 1, (8, 8), (0.5,), (0.3,), {})
+    info = dataset_info("abc", (8, 8), mean=0.5)
     save_splits(info, {"test": test}, {"test": names})
     torch.manual_seed(0)
     network = build_network("single_conv", info, {})
@@ -109,7 +110,7 @@ def test_tables_of_the_test_split(
 @pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
 def test_outputs_that_are_not_finite_are_counted_by_image(wrong: float) -> None:
     logits = torch.zeros(5, 3)
-    info = DatasetInfo("Own", ("a", "b", "c"), 1, (1, 1), (0.5,), (0.3,), {})
+    info = dataset_info("abc", (1, 1))
     checkpoint = Checkpoint(torch.nn.Identity(), "own", {}, info, {})
     (found,) = evaluate.predict_probabilities(checkpoint, logits, torch.device("cpu"))
     np.testing.assert_allclose(found, np.full((5, 3), 1 / 3))

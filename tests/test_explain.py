@@ -14,7 +14,7 @@ from torch import nn
 from stages import evaluate, explain
 from stages.artifacts.explanation import ExplainedImages, Explanation
 from stages.artifacts.portable import PortableNetwork
-from stages.artifacts.splits import DatasetInfo, Split, SplitName, load_split, save_splits
+from stages.artifacts.splits import Split, SplitName, load_split, save_splits
 from stages.attribution import portable
 from stages.base.errors.user import UserError
 from stages.base.files.yaml import read_yaml
@@ -25,6 +25,7 @@ from stages.networks.checkpoint import Checkpoint, load_checkpoint, save_checkpo
 from stages.params.explain import Explain
 from stages.sampling.background import choose_background
 from tests.conftest import Project, run_stages
+from tests.factory import dataset_info
 
 
 def rebuilt(project: Project, output: str) -> nn.Module:
@@ -168,7 +169,7 @@ def explain_small(here: Path) -> Callable[..., Explanation]:
         for name, n in sizes.items()
     }
     names = {name: np.array([f"{name}/{i}.png" for i in range(n)]) for name, n in sizes.items()}
-    info = DatasetInfo("Own", ("a", "b", "c"), 1, (8, 9), (0.5,), (0.3,), PARAMETERS)
+    info = dataset_info("abc", (8, 9), mean=0.5, parameters=PARAMETERS)
     save_splits(info, splits, names)
     torch.manual_seed(0)
     network = build_network("single_conv", info, {})

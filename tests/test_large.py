@@ -10,11 +10,12 @@ import pytest
 import torch
 import yaml
 
-from stages.artifacts.splits import DatasetInfo, Split, SplitName, save_splits
+from stages.artifacts.splits import Split, SplitName, save_splits
 from stages.base.files.yaml import read_yaml
 from stages.networks.build import build_network
 from stages.networks.checkpoint import Checkpoint, save_checkpoint
 from tests.conftest import ROOT, environment
+from tests.factory import dataset_info
 from tools.recipes import merged
 
 SIDE = 48  # pixels; an image takes 7 kB, in float32 27 kB
@@ -37,7 +38,7 @@ def prepare(folder: Path, n_test: int) -> None:
         name: Split(rng.integers(0, 256, (n, *shape), np.uint8), np.arange(n) % 3)
         for name, n in sizes.items()
     }
-    info = DatasetInfo("Noise", ("a", "b", "c"), 3, (SIDE, SIDE), (0.5,) * 3, (0.3,) * 3, {})
+    info = dataset_info("abc", (SIDE, SIDE), 3, mean=0.5)
     save_splits(info, splits, {name: np.arange(n) for name, n in sizes.items()})
     torch.manual_seed(0)
     network = build_network("single_conv", info, {})

@@ -15,8 +15,9 @@ from stages.artifacts.splits import DatasetInfo, Split, SplitName, save_splits
 from stages.networks.build import build_network
 from stages.training import learning
 from tests.conftest import run_stages
+from tests.factory import dataset_info
 
-INFO = DatasetInfo("Own", ("a", "b"), 1, (8, 9), (0.25,), (0.5,), {"data": {"dataset": "own"}})
+INFO = dataset_info("ab", (8, 9), mean=0.25, std=0.5, parameters={"data": {"dataset": "own"}})
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from stages.networks import build as build_module
 from stages.networks.build import build_network
 from stages.networks.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from stages.networks.predict import predict
+from tests.factory import dataset_info
 
 ARCHITECTURES = plugin_names("architectures")
 # By hand: two 3×3 convolutions with halvings need ((10 - 2) / 2 - 2) / 2 = 1, two of 5×5 need
@@ -34,7 +35,7 @@ EXPLAINED += [(name, shap_deep) for name in ARCHITECTURES if name not in NOT_BY_
 
 def info(channels: int, size: tuple[int, int], n_classes: int) -> DatasetInfo:
     names = tuple(f"class {label}" for label in range(n_classes))
-    return DatasetInfo("some", names, channels, size, (0.5,) * channels, (0.2,) * channels, {})
+    return dataset_info(names, size, channels, mean=0.5, std=0.2)
 
 
 @pytest.mark.parametrize("n_classes", [2, 200])

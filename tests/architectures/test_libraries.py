@@ -17,6 +17,7 @@ from stages.base.params.sections import StageParams
 from stages.networks.build import build_network
 from stages.params.model import Model
 from tests.conftest import ROOT
+from tests.factory import dataset_info
 
 CLASSES = tuple("abcd")
 FRESH = {"weights": None, "skip_weights": [], "standardize": "training"}
@@ -33,7 +34,7 @@ def check(architecture: str, options: dict[str, Any]) -> None:
 
 
 def info(channels: int, size: tuple[int, int]) -> DatasetInfo:
-    return DatasetInfo("some", CLASSES, channels, size, (0.5,) * channels, (0.2,) * channels, {})
+    return dataset_info(CLASSES, size, channels, mean=0.5, std=0.2)
 
 
 @pytest.mark.parametrize(

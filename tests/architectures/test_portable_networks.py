@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from deepshap import UnsupportedOperation, portable_operations
-from stages.artifacts.splits import DatasetInfo
 from stages.networks.build import build_network
+from tests.factory import dataset_info
 
-INFO = DatasetInfo("some", tuple("0123456789"), 1, (20, 24), (0.2,), (0.3,), {})
+INFO = dataset_info(size=(20, 24), mean=0.2)
 IMAGE = torch.zeros(1, 1, 20, 24)
 
 

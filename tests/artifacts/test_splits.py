@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from stages.artifacts.splits import (
-    DatasetInfo,
     Split,
     SplitName,
     load_info,
@@ -17,6 +16,7 @@ from stages.artifacts.splits import (
     save_splits,
 )
 from tests.conftest import Project
+from tests.factory import dataset_info
 
 HALVES: tuple[SplitName, ...] = ("train", "validation")
 
@@ -63,7 +63,15 @@ def test_numpy_and_json_read_the_files(tmp_path: Path) -> None:
     }
     names = {name: np.array([f"{name}/{i}.png" for i in range(n)]) for name, n in shapes.items()}
     parameters = {"seed": 0, "preprocess": {"image_size": None}}
-    info = DatasetInfo("Öwn", ("a", "b"), 3, (8, 9), (0.1, 0.2, 0.3), (1.0, 2.0, 3.0), parameters)
+    info = dataset_info(
+        "ab",
+        (8, 9),
+        3,
+        mean=(0.1, 0.2, 0.3),
+        std=(1.0, 2.0, 3.0),
+        name="Öwn",
+        parameters=parameters,
+    )
     folder = tmp_path / "prepared"
     save_splits(info, splits, names, folder)
     kinds = ("images", "labels", "names")

@@ -13,17 +13,17 @@ from hypothesis import strategies as st
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from stages.artifacts.splits import DatasetInfo
 from stages.base.errors.user import UserError
 from stages.networks.build import build_network
 from stages.networks.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from stages.training.start import load_weights
+from tests.factory import dataset_info
 
 from .cases import damaged, refusal_or
 
 pytestmark = pytest.mark.fuzz
 
-INFO = DatasetInfo("own", ("a", "b", "c"), 1, (8, 8), (0.2,), (0.3,), {})
+INFO = dataset_info("abc", (8, 8), mean=0.2)
 OPTIONS = {"widths": [2], "blocks": 1}
 FOLDER = Path("model")
 DTYPES = [torch.float64, torch.float16, torch.bfloat16, torch.int8, torch.bool, torch.complex64]

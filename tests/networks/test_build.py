@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from stages.artifacts.splits import DatasetInfo
 from stages.networks.build import build_network
+from tests.factory import dataset_info
 
-INFO = DatasetInfo("mnist", tuple("0123456789"), 1, (28, 28), (0.1307,), (0.3081,), {})
+INFO = dataset_info(mean=0.1307, std=0.3081)
 
 
 @pytest.mark.parametrize(("name", "count"), [("convnet", 34_826), ("lenet", 21_840)])

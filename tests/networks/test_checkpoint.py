@@ -11,6 +11,7 @@ from stages.artifacts.splits import DatasetInfo, load_info, load_split
 from stages.networks.build import build_network
 from stages.networks.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from tests.conftest import Project
+from tests.factory import dataset_info
 
 
 def test_the_checkpoint_rebuilds_the_network(ran_project: Project) -> None:
@@ -30,7 +31,7 @@ def test_the_checkpoint_rebuilds_the_network(ran_project: Project) -> None:
 
 
 def test_the_files_are_plain_safetensors_and_json(tmp_path: Path) -> None:
-    info = DatasetInfo("Own", ("a", "b", "c"), 3, (8, 9), (0.1, 0.2, 0.3), (1.0, 2.0, 3.0), {})
+    info = dataset_info("abc", (8, 9), 3, mean=(0.1, 0.2, 0.3), std=(1.0, 2.0, 3.0))
     torch.manual_seed(0)
     network = build_network("vit", info, {"depth": 1}).to(memory_format=torch.channels_last)
     folder, parameters = tmp_path / "model", {"seed": 0, "train": {"epochs": 2}}

@@ -11,11 +11,11 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from stages.artifacts.splits import DatasetInfo
 from stages.base.run.rank import rank
 from stages.networks.build import build_network
 from stages.ranks.gradients import connected_ranks
 from stages.training.fitting import DeviceSplit, Training, fit
+from tests.factory import dataset_info
 from tests.training.options import options
 
 
@@ -32,7 +32,7 @@ def small(n_images: int, channels: int = 1, side: int = 28) -> DeviceSplit:
 def fresh(case: dict) -> Training:
     """A new training for a case, the same in every process."""
     side, dtype = case.get("side", 28), getattr(torch, case.get("dtype", "float32"))
-    info = DatasetInfo("own", ("dark", "bright"), 1, (side, side), (0.3,), (0.3,), {})
+    info = dataset_info(("dark", "bright"), (side, side))
     torch.manual_seed(case.get("seed", 0))
     network = build_network(case["architecture"], info, case.get("options", {})).to(dtype)
     for module in network.modules():

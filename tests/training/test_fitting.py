@@ -9,15 +9,16 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from stages.artifacts.splits import DatasetInfo, Split
+from stages.artifacts.splits import Split
 from stages.base.errors.user import UserError
 from stages.networks.build import build_network
 from stages.params.train import Train
 from stages.training.fitting import DeviceSplit, Training, fit, score, to_device
+from tests.factory import dataset_info
 
 from .options import options
 
-INFO = DatasetInfo("mnist", tuple("0123456789"), 1, (28, 28), (0.1307,), (0.3081,), {})
+INFO = dataset_info(mean=0.1307, std=0.3081)
 
 
 @pytest.fixture

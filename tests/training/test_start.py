@@ -21,6 +21,7 @@ from stages.networks.build import build_network
 from stages.params.model import Model, Standardization
 from stages.params.train import TrainOrWeights
 from stages.training.start import first_layer, load_weights
+from tests.factory import dataset_info
 
 from .options import DEFAULTS
 
@@ -29,7 +30,7 @@ FILE = Path("weights/own.safetensors")
 
 def info(channels: int = 3, n_classes: int = 4) -> DatasetInfo:
     names = tuple(str(number) for number in range(n_classes))
-    return DatasetInfo("own", names, channels, (32, 32), (0.2,) * channels, (0.3,) * channels, {})
+    return dataset_info(names, (32, 32), channels, mean=0.2)
 
 
 def resnet18(channels: int = 3, n_classes: int = 4) -> nn.Module:

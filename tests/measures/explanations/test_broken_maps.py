@@ -10,7 +10,6 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from stages.artifacts.splits import DatasetInfo
 from stages.explainers.base.contract import build_explainer
 from stages.measures.explanations.base.baselines import edges, noise
 from stages.measures.explanations.base.maps import Maps, maps_of_baseline
@@ -21,6 +20,7 @@ from stages.measures.explanations.contrast_shift import contrast_shift
 from stages.measures.explanations.removal_gain import removal_gain
 from stages.measures.explanations.tiles_error import tiles_error
 from stages.networks.build import build_network
+from tests.factory import dataset_info
 from tests.measures.subjects import shipped_test_split, subject
 
 N_TRAIN = 3000
@@ -66,7 +66,7 @@ def trained(images: NDArray[np.uint8], labels: NDArray[np.int64]) -> nn.Module:
     torch.manual_seed(0)
     names = tuple(str(number) for number in range(10))
     mean, std = float(images.mean() / 255), float(images.std() / 255)
-    network = build_network("lenet", DatasetInfo("", names, 1, (28, 28), (mean,), (std,), {}), {})
+    network = build_network("lenet", dataset_info(names, mean=mean, std=std), {})
     optimizer = torch.optim.Adam(network.parameters(), lr=3e-3)
     inputs, targets = torch.from_numpy(images).float(), torch.from_numpy(labels)
     for _ in range(4):
