@@ -90,7 +90,7 @@ def _new_page() -> Iterator[Page]:
 
 def _explorer(page: Page, path: Path) -> None:
     page.goto(Path("plots/explorer.html").resolve().as_uri())
-    page.get_by_role("option").first.wait_for()
+    page.get_by_role("option").filter(has=page.locator("canvas")).first.wait_for()
     page.screenshot(path=path)
 
 
@@ -118,10 +118,10 @@ def _comparison(page: Page, path: Path) -> None:
 
 
 def _plots(page: Page, source: Path, path: Path) -> None:
-    """The loss curves and the class means of both versions."""
+    """The curves of loss and accuracy of both versions."""
     page.goto(source.resolve().as_uri())
     page.locator(".vega-embed").first.wait_for()
-    page.screenshot(path=path)
+    page.screenshot(path=path, clip={"x": 0, "y": 20, "width": 1120, "height": 385})
 
 
 if __name__ == "__main__":
