@@ -169,7 +169,7 @@ def explain_small(here: Path) -> Callable[..., Explanation]:
         for name, n in sizes.items()
     }
     names = {name: np.array([f"{name}/{i}.png" for i in range(n)]) for name, n in sizes.items()}
-    info = dataset_info("abc", (8, 9), mean=0.5, parameters=PARAMETERS)
+    info = dataset_info("abc", (8, 9), mean=0.5, name="Own", parameters=PARAMETERS)
     save_splits(info, splits, names)
     torch.manual_seed(0)
     network = build_network("single_conv", info, {})

@@ -60,8 +60,8 @@ def page(browser: Browser, site: str) -> Iterator[Page]:
 def pages_of_navigation() -> set[str]:
     """Addresses of all pages in mkdocs.yml, relative to the site."""
     nav = yaml.safe_load((ROOT / "mkdocs.yml").read_text())["nav"]
-    sections = [[entry] if isinstance(entry, str) else next(iter(entry.values())) for entry in nav]
-    files = [file for section in sections for file in section]
+    entries = [next(iter(entry.values())) for entry in nav]  # a page, or a section's pages
+    files = [file for entry in entries for file in ([entry] if isinstance(entry, str) else entry)]
     return {file.replace(".md", ".html") for file in files}
 
 
