@@ -18,11 +18,19 @@ PYTHON ?= python3
 # DVC runs whatever `python` is first on PATH, so that must be the environment's.
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 
-# Two sets of packages: those of the pipeline, and those that only its development needs.
+# Three sets of packages: those of the pipeline, those of some commands, those of development.
 USE := $(VENV)/.ready
+EXTRAS := $(VENV)/.ready-extras
 DEVELOP := $(VENV)/.ready-to-develop
 INSTALL = uv pip install --python $(VENV) --constraint constraints.txt --editable './engine[fast]'
 SOURCES := pyproject.toml engine/pyproject.toml constraints.txt tools/plots_page.py
+define REQUIRE_PYTHON
+import sys
+if sys.version_info < (3, 11):
+    got = sys.version.split()[0]
+    sys.exit(f"error: Python 3.11 or later is needed (got {got}); run make PYTHON=python3.11")
+endef
+export REQUIRE_PYTHON
 WORKERS = --numprocesses logical --maxprocesses 4 --dist worksteal
 
 .PHONY: repro test test-slow check bench plots compare export explain experiments recipe recipes setup clean verify mutants docs pictures
@@ -73,7 +81,7 @@ bench: $(DEVELOP)
 plots: $(USE)
 	dvc plots show --open
 
-export: $(USE)
+export: $(EXTRAS)
 	python -m tools.export
 
 explain: $(USE)
@@ -88,10 +96,10 @@ verify: $(USE)
 experiments: $(USE)
 	python -m tools.experiments
 
-recipe: $(USE)
+recipe: $(EXTRAS)
 	python -m tools.recipes $(NAME)
 
-recipes: $(USE)
+recipes: $(EXTRAS)
 	python -m tools.recipes --all
 
 clean:
@@ -100,16 +108,19 @@ clean:
 
 setup: $(USE)
 
-# uv comes last, so an environment without it is unfinished and is made again.
-$(VENV)/bin/uv:
-	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else \
-	    f"error: Python 3.11 or later is needed (got {sys.version.split()[0]}); run make PYTHON=python3.11")'
-	$(PYTHON) -m venv --clear $(VENV)
-	$(VENV)/bin/python -m pip install --quiet --constraint constraints.txt uv
-
-$(USE): $(SOURCES) | $(VENV)/bin/uv
+# An environment without pip, as an interrupted set-up leaves it, is made again.
+$(USE): $(SOURCES)
+	@$(VENV)/bin/python -m pip --version >/dev/null 2>&1 || \
+	    { $(PYTHON) -c "$$REQUIRE_PYTHON" && $(PYTHON) -m venv --clear $(VENV); }
+	test -x $(VENV)/bin/uv || \
+	    $(VENV)/bin/python -m pip install --quiet --constraint constraints.txt uv
 	$(INSTALL) --editable .
 	python -m tools.plots_page
+	touch $@
+
+# What only export and the recipe of timm need.
+$(EXTRAS): $(USE)
+	$(INSTALL) --editable '.[onnx,timm]'
 	touch $@
 
 $(DEVELOP): $(USE)

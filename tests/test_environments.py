@@ -21,7 +21,7 @@ IN_2100, IN_1971 = 4102444800, 31536000
 
 def make(project: Project, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run `make` with this environment as it is: setting up would install packages."""
-    ready = [f"{sys.prefix}/{name}" for name in (".ready", ".ready-to-develop", "bin/uv")]
+    ready = [f"{sys.prefix}/{name}" for name in (".ready", ".ready-extras", ".ready-to-develop")]
     old = [word for file in ready for word in ("-o", file)]
     command = (*old, f"VENV={sys.prefix}", *arguments)
     assert "pip install" not in project.succeed("make", "--dry-run", *command)

@@ -24,7 +24,7 @@ BANNED = {
     r"\bwhat it takes to\b": "everything needed to",
     r"\bno characters of Unicode\b": "invalid Unicode",
 }
-SUFFIXES = {".py", ".md", ".yaml", ".yml", ".toml", ".js", ".html"}
+SUFFIXES = {".py", ".md", ".yaml", ".yml", ".toml", ".js", ".html", ".jinja", ".ipynb"}
 HERE = Path(__file__).relative_to(ROOT)
 
 

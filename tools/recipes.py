@@ -34,7 +34,7 @@ def main(arguments: Sequence[str]) -> None:
     options = parser.parse_args(arguments)
     names = known_recipes() if options.all else options.names
     overrides = {name: recipe_overrides(name) for name in require_known(names)}
-    require_versioned({"stages", *(path for name in names for path in inputs(name))})
+    require_versioned({"stages", "engine/src", *(path for name in names for path in inputs(name))})
     with previous_set_aside(names):
         where = "--queue" if options.all else "--temp"
         for name in names:

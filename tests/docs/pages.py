@@ -22,12 +22,16 @@ class Block(NamedTuple):
         return [re.sub(r"\s{2,}#.*", "", line[2:]) for line in lines]
 
 
+LANGUAGES = {"console", "sh", "yaml", "python", "text"}
+
+
 def blocks(*languages: str) -> list[Block]:
     """All fenced blocks in these languages; indented ones, as in lists, without the indent."""
     found = []
     for page in PAGES:
         pattern = r"^( *)```(\w+)\n(.*?)^ *```$"
         for indent, language, text in re.findall(pattern, page.read_text(), re.M | re.S):
+            assert language in LANGUAGES, f"{page}: {language}: tests know no such blocks"
             if language in languages:
                 plain = re.sub(rf"^{indent}", "", text, flags=re.M)
                 found.append(Block(str(page.relative_to(ROOT)), language, plain))

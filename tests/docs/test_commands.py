@@ -85,7 +85,8 @@ def ready(tmp_path: Path) -> dict[str, str]:
     for name in ("bin", "lib", "pyvenv.cfg"):  # whatever else Python finds its packages by
         (folder / name).symlink_to(Path(sys.prefix) / name)
     (folder / ".ready").touch()
-    old = f"-o {folder}/.ready -o {folder}/bin/uv"
+    (folder / ".ready-extras").touch()
+    old = f"-o {folder}/.ready -o {folder}/.ready-extras"
     return {"MAKEFLAGS": f"VENV={folder} {old}", "BROWSER": "true %s"}
 
 

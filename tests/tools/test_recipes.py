@@ -141,6 +141,11 @@ def test_untracked_files_are_refused(here: Path) -> None:
     subprocess.run(["git", "add", "my images"], check=True)
     with pytest.raises(UserError, match=r"untracked: stages/; "):
         recipes.main(["own"])
+    subprocess.run(["git", "add", "stages"], check=True)
+    (here / "engine/src/deepshap").mkdir(parents=True)
+    (here / "engine/src/deepshap/own.py").touch()
+    with pytest.raises(UserError, match=r"untracked: engine/; "):
+        recipes.main(["own"])
 
 
 def test_untracked_weights_are_refused(here: Path) -> None:

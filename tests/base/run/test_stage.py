@@ -98,13 +98,20 @@ def test_editing_parameters_during_a_run_stops_it(monkeypatch: pytest.MonkeyPatc
         stage.run_stage(main, Params, "a smaller train.batch_size")
 
 
-@pytest.mark.parametrize("name", ["base/files/atomic.py", "explorer/page/explorer.css"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "stages/base/files/atomic.py",
+        "stages/explorer/page/explorer.css",
+        "engine/src/deepshap/engine.py",
+    ],
+)
 @pytest.mark.parametrize("change", ["edited", "new", "gone"])
 def test_editing_code_during_a_run_stops_it(
     monkeypatch: pytest.MonkeyPatch, change: str, name: str
 ) -> None:
     """Only loaded code counts, and files in a folder `page` next to it."""
-    loaded, unloaded = ROOT / "stages" / name, ROOT / "stages/README.md"
+    loaded, unloaded = ROOT / name, ROOT / "stages/README.md"
 
     def main(_: Params) -> None:
         for file in (unloaded, loaded):
@@ -119,5 +126,5 @@ def test_editing_code_during_a_run_stops_it(
             if file == unloaded:
                 stage.require_true_record()
 
-    with pytest.raises(SystemExit, match=rf"^error: stages/{name}: edited while the stage r"):
+    with pytest.raises(SystemExit, match=rf"^error: {name}: edited while the stage r"):
         stage.run_stage(main, Params, "a smaller train.batch_size")

@@ -16,6 +16,7 @@ from stages.measures.attributions.additivity import (
 )
 from stages.measures.attributions.headlines import headline_numbers
 from stages.measures.attributions.summary import summarise
+from stages.measures.explanations.base.all_measures import load_measures
 from tests.measures.attributions.conftest import most_probable
 
 
@@ -30,6 +31,13 @@ def test_top_class_agreement_is_a_share_of_the_images(digits: Run) -> None:
     agreement = explanation.sums.argmax(axis=1) == predictions
     assert numbers["top_class_agreement"] == pytest.approx(agreement.mean())
     assert json.loads(json.dumps(numbers, allow_nan=False)) == numbers
+
+
+def test_at_most_eight_numbers_are_headlines() -> None:
+    """Two of the sums, and the measures with a `HEADLINE`."""
+    ranks = [module.HEADLINE for module in load_measures().values() if hasattr(module, "HEADLINE")]
+    assert 2 + len(ranks) <= 8
+    assert len(set(ranks)) == len(ranks)
 
 
 def test_the_additivity_error_is_the_one_put_in(digits: Run) -> None:
