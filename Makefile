@@ -3,15 +3,15 @@
 # make explain IMAGE=photo.png   explain a picture of your own
 # make compare REV=HEAD~1        compare the explanations with those of a revision or experiment
 # make verify        check results against dvc.lock, and arrays against each other
-# make experiments   list what experiments changed and reached, in 100 columns
+# make experiments   list the changes and results of experiments, in lines of 100 characters
 # make recipe NAME=digits_lenet  run a recipe as an experiment of that name; make recipes: all
 # make export        write the network for other programs
 # make check         lint, types, imports, dependencies, spelling
 # make docs          build the documentation into site/; make pictures: draw its pictures from the last run
 # make bench         time training and explaining
 # make setup         set up only
-# make clean         remove what interrupted runs have kept to resume from
-# make mutants ONLY='stages.sampling.*'   change the code bit by bit: does a test fail each time?
+# make clean         remove the saved work of interrupted runs
+# make mutants ONLY='stages.sampling.*'   make one small change to the code at a time: does a test fail?
 VENV ?= .venv
 PYTHON ?= python3
 

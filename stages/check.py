@@ -1,6 +1,6 @@
 """Check all of `params.yaml` before any stage runs: `python -m stages.check`.
 
-A misspelt key for the last stage is reported within a second, and not after training.
+A misspelt key for the last stage is reported within a second, not only after training.
 """
 
 from pathlib import Path

@@ -221,7 +221,7 @@ def ran_project(fresh_project: Project, shared_folder: Path) -> Project:
 
 @pytest.fixture(scope="session")
 def two_versions(ran_project: Project, shared_folder: Path) -> Project:
-    """`ran_project`, then a commit that trains for one epoch more. Not to be changed."""
+    """`ran_project`, then a commit that trains for one more epoch. Not to be changed."""
 
     def make(root: Path) -> None:
         project = copy(ran_project, root)

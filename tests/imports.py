@@ -87,9 +87,9 @@ def code_of_stage(stage: str) -> tuple[set[str], set[str]]:
     """What a stage runs, whichever plug-ins are chosen.
 
     Returns:
-        Fixed files, and the kinds of plug-ins of which one file each is loaded. All of `base`
+        Fixed files, and the kinds of plug-ins, one file of which is loaded. All of `base`
         beside plug-ins belongs to these files: a plug-in that a user adds may import any of it. So
-        does all of `stages/base`: what every stage stands on is declared as one.
+        does all of `stages/base`, which is declared as one folder.
     """
     files = closure(f"stages/{stage}.py")
     kinds = {kind for loader, kind in LOADERS.items() if loader in files}

@@ -99,7 +99,7 @@ OUTPUTS = [
 
 
 def text_constants(file: Path) -> set[str]:
-    """Texts in a module's code; docstrings do not count, since they hold spaces."""
+    """Texts in a module's code; docstrings do not count, since they contain spaces."""
     nodes = ast.walk(ast.parse(file.read_text(encoding="utf-8")))
     return {n.value for n in nodes if isinstance(n, ast.Constant) and isinstance(n.value, str)}
 

@@ -31,7 +31,7 @@ def test_metrics_of_a_fresh_clone_fit_on_a_screen(ran_project: Project, tmp_path
     diff = clone.succeed("dvc", "metrics", "diff", "--all", "HEAD~1", "HEAD").splitlines()
     assert max(map(len, diff)) <= 100
     assert len(diff) <= 1 + len(FILES) * MOST
-    shown = clone.succeed("dvc", "metrics", "show").splitlines()  # one wide row a file
+    shown = clone.succeed("dvc", "metrics", "show").splitlines()  # one wide row per file
     for file, line in zip(FILES, shown[1:], strict=True):
         assert line.startswith(file)
     metrics = {

@@ -1,4 +1,4 @@
-"""Plain English, as far as a test can hold it; `make check` also runs codespell."""
+"""Plain English, as far as a test can check it; `make check` also runs codespell."""
 
 import re
 import subprocess
@@ -29,7 +29,7 @@ HERE = Path(__file__).relative_to(ROOT)
 
 
 def texts() -> Iterator[tuple[Path, str]]:
-    """Every file with prose that Git has, but for this one."""
+    """Every file with prose in Git, except this one."""
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     for name in map(Path, listed.splitlines()):

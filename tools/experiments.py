@@ -1,6 +1,6 @@
-"""List experiments in 100 columns: `python -m tools.experiments [dvc exp show's options]`.
+"""List experiments compactly: `python -m tools.experiments [dvc exp show's options]`.
 
-`dvc exp show` prints about sixty columns, one for each number and setting. This table has three
+`dvc exp show` prints a column for each number and setting, about sixty. This table has three
 headline numbers (test accuracy, log loss, `top_class_agreement`) and the parameters that each
 experiment changes from the commit it started from.
 """

@@ -137,13 +137,13 @@ def files_of(name: str) -> list[str]:
     """The visible files of a folder, sorted, or the name itself.
 
     Raises:
-        UserError: The folder holds none.
+        UserError: The folder has no files.
     """
     if not Path(name).is_dir():
         return [name]
     files = [str(f) for f in sorted(Path(name).iterdir()) if f.is_file() and f.name[0] != "."]
     if not files:
-        raise UserError(f"{name}: a folder without files; name one that holds images")
+        raise UserError(f"{name}: the folder has no files; name one that contains images")
     return files
 
 

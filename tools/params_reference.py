@@ -17,7 +17,7 @@ from stages.params.whole import AllParams
 from tools.command import run_command
 
 PAGE = Path("docs/reference/params.md")
-_ESCAPED = str.maketrans({"<": r"\<", "*": r"\*"})  # which Markdown would take for its own
+_ESCAPED = str.maketrans({"<": r"\<", "*": r"\*"})  # that Markdown would interpret
 _HEAD = """# Parameters
 
 Every setting of `params.yaml`. All keys are required; a misspelt, missing or mistyped
@@ -26,7 +26,7 @@ one is reported within a second, before any work. `make docs` writes this page.
 
 
 def main(_: Sequence[str]) -> None:
-    """Write the page."""
+    """Write the reference of the parameters."""
     with new_file(PAGE) as file:
         file.write_text(page(PARAMS_FILE.read_text(encoding="utf-8")), encoding="utf-8")
 
@@ -89,7 +89,7 @@ def _facts(schema: Mapping[str, Any], default: Any) -> str:
 
 
 def _allowed(schema: Mapping[str, Any]) -> Iterator[str]:
-    """What a JSON schema allows, in words; nothing where the comment alone can tell."""
+    """What a JSON schema allows, in words; nothing if only the comment describes it."""
     if "anyOf" in schema:
         for option in schema["anyOf"]:
             yield from _allowed(option)
@@ -97,7 +97,7 @@ def _allowed(schema: Mapping[str, Any]) -> Iterator[str]:
         yield ", ".join(f"`{value}`" for value in schema["enum"])
     elif schema.get("type") == "array":
         items = ", ".join(_allowed(schema["items"]))
-        yield f"a list of {items}"
+        yield f"a list of {'strings' if items == 'a string' else items}"
     elif "type" in schema:
         words = {
             "integer": "a whole number",
@@ -107,7 +107,7 @@ def _allowed(schema: Mapping[str, Any]) -> Iterator[str]:
             "object": "keys and values",
             "null": "`null`",
         }
-        yield " ".join([words[schema["type"]], *_bounds(schema)])
+        yield f"{words[schema['type']]} {' and '.join(_bounds(schema))}".strip()
 
 
 def _bounds(schema: Mapping[str, Any]) -> Iterator[str]:

@@ -32,7 +32,7 @@ SEVEN = ((0.3, 0.25), (0.7, 0.3), (0.4, 0.8))  # corners of a stroke, as shares 
 
 
 def main(_: Sequence[str]) -> None:
-    """Draw each picture."""
+    """Draw all pictures of the documentation."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     draw_excerpt(FOLDER / "sheet.png")
     _run_shorter_training()
@@ -101,7 +101,7 @@ def _own_digit(page: Page, path: Path) -> None:
     canvas.scroll_into_view_if_needed()
     box = canvas.bounding_box()
     if box is None:
-        raise UserError("pictures: the explorer has no canvas: its panel holds no network")
+        raise UserError("pictures: the explorer has no canvas, because its page has no network")
     points = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in SEVEN]
     page.mouse.move(*points[0])
     page.mouse.down()

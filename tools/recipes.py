@@ -77,7 +77,7 @@ def recipe_overrides(name: str) -> list[str]:
     """Options of `dvc exp run` that set a recipe's parameters.
 
     Raises:
-        UserError: The recipe makes `params.yaml` invalid; lists all errors, a line each.
+        UserError: The recipe makes `params.yaml` invalid; lists all errors, one per line.
     """
     file = FOLDER / f"{name}.yaml"
     recipe = read_yaml(file)
@@ -97,7 +97,7 @@ def require_versioned(paths: Collection[str]) -> None:
     """Reject files that the temporary copy of the workspace would lack.
 
     Raises:
-        UserError: One of the paths holds files that neither Git nor DVC tracks.
+        UserError: One of the paths has files that neither Git nor DVC tracks.
     """
     inside = [path for path in paths if Path(path).resolve().is_relative_to(Path.cwd())]
     options = ["--others", "--exclude-standard", "--directory", "--no-empty-directory", "-z"]

@@ -1,4 +1,4 @@
-"""The values equal those of shap.DeepExplainer wherever shap is additive; tests show where not."""
+"""The values equal shap.DeepExplainer's wherever it is additive; tests show where it is not."""
 
 import copy
 import warnings

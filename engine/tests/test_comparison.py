@@ -1,4 +1,4 @@
-"""The README's table of what deepshap, shap and captum explain additively."""
+"""The README's table of the networks that deepshap, shap and captum explain additively."""
 
 from __future__ import annotations
 

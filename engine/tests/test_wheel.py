@@ -1,4 +1,4 @@
-"""The wheel works in an environment that has PyTorch and nothing of this repository."""
+"""The wheel works in an environment that has PyTorch and nothing else of this repository."""
 
 from __future__ import annotations
 

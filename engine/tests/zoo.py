@@ -34,7 +34,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Sums:
-    """Sums of attributions for each image and output, (n, k), with what additivity expects.
+    """Sums of attributions for each image and output, (n, k), with the change to explain.
 
     Attributes:
         attributed: Σφ.

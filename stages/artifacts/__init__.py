@@ -1,4 +1,4 @@
-"""Results that stages pass to each other: one artifact a module, with its class and its folder.
+"""Results that stages pass to each other: one module per artifact, with its class and folder.
 
-Any higher room may import it. The checkpoint is in `networks`, since loading it builds a network.
+Higher packages may import it. The checkpoint is in `networks`, since loading it builds a network.
 """

@@ -59,7 +59,7 @@ class Measurements:
 
     @classmethod
     def load(cls, folder: Path = FOLDER) -> Self:
-        """Load a saved folder."""
+        """Load the measures from a folder that `save` wrote."""
         about = read_json(folder / _ABOUT)
         descriptions = {
             measure.pop("name"): Description(**measure) for measure in about["measures"]

@@ -1,6 +1,6 @@
 """The network as plain operations in `data/portable`: explain writes it for the explorer page.
 
-Thanks to it report needs no PyTorch, and an unchanged network is traced only once.
+Because of it, report needs no PyTorch, and an unchanged network is traced only once.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ _DESCRIPTION, _ARRAYS = "network.json", "arrays.safetensors"
 
 @dataclass(frozen=True)
 class PortableNetwork:
-    """The explained network as a list of operations, or the reason why it cannot be written so.
+    """The explained network as a list of operations, or the reason why there is no such list.
 
     Attributes:
         operations: Operations in execution order, each with `kind`, `inputs`, `shape` and
@@ -44,7 +44,7 @@ class PortableNetwork:
 
     @classmethod
     def load(cls, folder: Path = FOLDER) -> Self:
-        """Load a saved folder."""
+        """Load the network from a folder that `save` wrote."""
         content = read_json(folder / _DESCRIPTION)
         return cls(
             tuple(content["operations"]), load((folder / _ARRAYS).read_bytes()), content["reason"]

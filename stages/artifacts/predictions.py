@@ -61,7 +61,7 @@ class Predictions:
 
     @classmethod
     def load(cls, folder: Path = FOLDER) -> "Predictions":
-        """Load a saved folder; arrays are memory-mapped."""
+        """Load predictions from a folder that `save` wrote; arrays are memory-mapped."""
         about: dict[str, Any] = read_json(folder / "predictions.json")
         arrays = {
             name: load_npy(folder / f"{name}.npy") for name in ("probabilities", "labels", "names")

@@ -1,1 +1,1 @@
-"""Explains the chosen images shard by shard, with error bars. Only for explain."""
+"""Explains the chosen images shard by shard, with error bars. Imported by explain."""

@@ -1,5 +1,5 @@
 """A toolkit for pictures: boards with thumbnails and text, colour scales, sums over blocks.
 
-It works on arrays and strings and imports no artifacts. For `figures`, `measures`, `explorer` and
-`tools`.
+It works on arrays and strings and imports no artifacts. Imported by `figures`, `measures`,
+`explorer` and `tools`.
 """

@@ -1,4 +1,4 @@
-"""Plug-ins: one method a file; `explain.method` and `quality.methods` select files by name.
+"""Plug-ins: one method per file; `explain.method` and `quality.methods` name the files.
 
 Loaded by name through `base`: no module imports a plug-in, and plug-ins do not import each other.
 """

@@ -1,1 +1,1 @@
-"""The explorer page: its content, packed into few bytes, and its scripts. For report alone."""
+"""The explorer page: its content, packed into few bytes, and its scripts. Used by report."""

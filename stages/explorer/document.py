@@ -31,7 +31,7 @@ MEANINGS = {
     ),
     "explain.top_class_agreement": (
         "share of the images whose largest sum belongs to the predicted class; values below 1 are "
-        "no error: a class can win with a smaller sum if its base value is larger"
+        "not an error: a class can win with a smaller sum if its base value is larger"
     ),
 }
 
@@ -98,7 +98,7 @@ def _class_rows(run: Run) -> list[list[float | None]]:
 
 
 def _sentences(run: Run, packed: Packed) -> dict[str, str]:
-    """Notes on the images, the maps, their precision and the table of classes, by element id."""
+    """Notes on the images, the maps, their precision and the class table, by element id."""
     n_images, n_explained = packed.size["n"], len(run.explanation.labels)
     images = ""
     if n_images < n_explained:

@@ -1,1 +1,1 @@
-"""Pictures of a run, one kind a file, and their captions. For report, `explorer` and `tools`."""
+"""Pictures of a run and their captions. Imported by report, `explorer` and `tools`."""

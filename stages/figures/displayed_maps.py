@@ -1,4 +1,4 @@
-"""Chooses the maps to draw of an image that has too many to draw all."""
+"""Chooses which maps to draw of an image that has too many."""
 
 import numpy as np
 from numpy.typing import NDArray

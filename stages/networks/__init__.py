@@ -1,4 +1,4 @@
 """How a network is built, run, saved and loaded, and on which device.
 
-Imported by all stages and rooms that use a network.
+Imported by all stages and packages that use a network.
 """

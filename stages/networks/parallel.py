@@ -1,8 +1,8 @@
 """Runs batches in parallel, each on one CPU core, with the same results on any number of cores.
 
 PyTorch instead splits single operations among cores, and the last digits of a sum depend on where
-it is split. The engine's `chunks.py` has a copy, since the engine imports nothing of the project
-and an edit of it must not rerun training.
+it is split. The engine's `chunks.py` has a copy, since the engine imports nothing else of the
+project, and editing the engine must not rerun training.
 """
 
 from collections.abc import Callable, Iterator

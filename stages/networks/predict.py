@@ -30,7 +30,7 @@ def predict(network: nn.Module, images: Tensor, batch_size: int = BATCH_SIZE) ->
 def predict_batches(
     network: nn.Module, images: Tensor, device: torch.device, batch_size: int = BATCH_SIZE
 ) -> Iterator[Tensor]:
-    """As `predict`, one batch at a time, for images on any device."""
+    """Yield outputs as `predict` computes them, batch by batch, for images on any device."""
 
     @torch.no_grad()  # here, since the setting belongs to a thread
     def outputs(batch: Tensor) -> Tensor:

@@ -1,5 +1,5 @@
 """One module per section of `params.yaml`: the types, limits and messages of its keys.
 
-Stages and rooms import the sections that they use. Only check and tools import `whole`, since a
+Stages and packages import the sections that they use. Only check and tools import `whole`, since a
 stage that depends on all sections would rerun after every edit.
 """

@@ -1,1 +1,1 @@
-"""Turns raw images into splits: checks, divides, converts. Only for preprocess."""
+"""Turns raw images into splits: checks, divides, converts. Imported by preprocess."""

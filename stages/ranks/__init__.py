@@ -1,4 +1,4 @@
-"""Everything that only several processes or hosts need: torchrun, gradients, shared work.
+"""Code needed only for several processes or hosts: torchrun, gradients, shared work.
 
-Imported by train and explain and their rooms. Which rank a process is, is in `stages/base/run`.
+Imported by train, explain and their packages. `stages/base/run` has the rank of a process.
 """

@@ -90,7 +90,7 @@ def own_slice(n: int) -> slice:
 
 
 def sum_over_ranks(tensor: Tensor) -> Tensor:
-    """The sum over all ranks, on every rank the same to the last bit."""
+    """The sum over all ranks, identical on every rank to the last bit."""
     if n_ranks() > 1:
         tensor = tensor.clone()
         distributed.all_reduce(tensor)
@@ -98,7 +98,7 @@ def sum_over_ranks(tensor: Tensor) -> Tensor:
 
 
 def from_first_rank(make: Callable[[], T]) -> T:
-    """The value that the first rank makes, on every rank."""
+    """The first rank's value, on every rank."""
     if n_ranks() == 1:
         return make()
     made: list[Any] = [make() if rank() == 0 else None]
@@ -108,7 +108,7 @@ def from_first_rank(make: Callable[[], T]) -> T:
 
 
 def from_all_ranks(value: T) -> list[T]:
-    """The value of each rank, on every rank."""
+    """The values of all ranks, on every rank."""
     if n_ranks() == 1:
         return [value]
     values: list[Any] = [None] * n_ranks()

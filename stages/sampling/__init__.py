@@ -1,4 +1,4 @@
 """Chooses images and classes: stratified samples, the background, the images to explain.
 
-For `preparation`, `explainers`, `attribution`, `measures` and `tools`.
+Imported by `preparation`, `explainers`, `attribution`, `measures` and `tools`.
 """

@@ -40,7 +40,7 @@ def _no_such_image(name: str, names: Names, not_tested: Mapping[SplitName, Names
     for split, others in not_tested.items():
         if (others.astype(np.str_, copy=False) == name).any():
             return f"{name} is an image of the {split} split; only test images are explained"
-    # A similar number is no useful suggestion.
+    # A similar number would not be a useful suggestion.
     known = [] if np.issubdtype(names.dtype, np.integer) else names.tolist()
     same_file = [other for other in known if f"/{name}".endswith(f"/{other}")]
     same_file += [other for other in known if other.endswith(f"/{name}")]

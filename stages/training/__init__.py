@@ -1,1 +1,1 @@
-"""How a network is initialised and trained. Imported by the train stage only."""
+"""How a network is initialised and trained. Imported by train."""

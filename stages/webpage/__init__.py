@@ -1,1 +1,1 @@
-"""HTML pages in one file that request nothing, and their shared look. For explorer and tools."""
+"""HTML pages in one file that work offline, and their look. Imported by explorer and tools."""

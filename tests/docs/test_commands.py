@@ -20,7 +20,7 @@ from tests.conftest import ROOT, Project, commit, copy, environment
 from tests.docs.pages import Block, blocks
 from tools.recipes import merged
 
-# By their commands: the same block may stand on several pages.
+# By their commands: several pages may have the same block.
 CONSOLE = {"\n".join(block.commands): block for block in blocks("console")}
 
 RUN = {
@@ -93,7 +93,7 @@ def ready(tmp_path: Path) -> dict[str, str]:
 def run(
     project: Project, name: str, variables: dict[str, str], words: Mapping[str, str] = NO_WORDS
 ) -> list[str]:
-    """Run a block in one shell, word for word but for `words`; what each command printed."""
+    """Run a block in one shell, with `words` replaced; return what each command printed."""
     script = ["set -e"]
     for command in console(RUN[name]).commands:
         changed = functools.reduce(lambda text, word: text.replace(*word), words.items(), command)

@@ -1,4 +1,4 @@
-"""The reference pages say what there is."""
+"""The reference pages are complete and up to date."""
 
 import re
 

@@ -1,7 +1,7 @@
 """Runs a stage or a tool while calls fail: `python -m tests.faults.commands stages.train`.
 
-Runs in a project with results, and prints what is wrong, a line each. This module imports little
-and lies outside that project, since a stage accepts no module there that dvc.yaml does not name.
+Runs in a project with results, and prints each problem on a line. This module imports little
+and is outside that project, since a stage accepts no module there that dvc.yaml does not name.
 """
 
 import sys

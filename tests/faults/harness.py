@@ -54,7 +54,7 @@ def kinds(call: int) -> list[Fault]:
 
 
 def one_kind(call: int) -> list[Fault]:
-    """Each of these ways in turn."""
+    """These ways, one after the other."""
     ways = kinds(call)
     return [ways[call % len(ways)]]
 

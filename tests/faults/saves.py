@@ -1,6 +1,6 @@
 """Saves every kind of result while calls fail: `python -m tests.faults.saves [--every]`.
 
-Runs in a project with results, and prints what is wrong, a line each. With --every each call fails
+Runs in a project with results, and prints each problem on a line. With --every each call fails
 in all ways, else in one of them.
 """
 

@@ -1,4 +1,4 @@
-"""Whichever call to the system fails, results are the old or the new, with a message."""
+"""Whichever system call fails, the old or the new results are complete, with a message."""
 
 import re
 import resource
@@ -96,7 +96,7 @@ def test_each_call_of_a_command_fails(project: Project, shim: Path, command: str
 
 
 def run_where_files_stay_small(project: Project, stage: str) -> subprocess.CompletedProcess[str]:
-    """A stage in a process of its own that cannot write more than a kilobyte into a file."""
+    """A stage in a separate process that cannot write more than a kilobyte into a file."""
     return subprocess.run(
         ["python", "-m", f"stages.{stage}"],
         cwd=project.root,

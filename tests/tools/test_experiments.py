@@ -1,4 +1,4 @@
-"""The table of experiments in 100 columns, and the summary at the end of a run."""
+"""The table of experiments, 100 characters wide, and the summary at the end of a run."""
 
 import json
 import random

@@ -19,7 +19,7 @@ from tools import explain
 
 @pytest.fixture
 def last(ran_project: Project, monkeypatch: pytest.MonkeyPatch) -> Explanation:
-    """The explanation of three test images, in the folder of whose run the command is called."""
+    """The explanation of three test images; the command runs in the folder of their run."""
     monkeypatch.chdir(ran_project.root)
     return Explanation.load()
 
@@ -150,7 +150,7 @@ def test_all_files_that_are_not_images_are_listed(ran_project: Project, tmp_path
 
 @pytest.mark.usefixtures("last")
 def test_an_empty_folder(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="a folder without files; name one that holds images"):
+    with pytest.raises(UserError, match="the folder has no files; name one that contains images"):
         explain.main([str(tmp_path)])
 
 

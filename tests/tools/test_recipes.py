@@ -144,7 +144,7 @@ def test_untracked_files_are_refused(here: Path) -> None:
     subprocess.run(["git", "add", "stages"], check=True)
     (here / "engine/src/deepshap").mkdir(parents=True)
     (here / "engine/src/deepshap/own.py").touch()
-    with pytest.raises(UserError, match=r"untracked: engine/; "):
+    with pytest.raises(UserError, match=r"untracked: engine/src/; "):
         recipes.main(["own"])
 
 

@@ -114,7 +114,7 @@ class Comparison:
 
     @property
     def differences(self) -> list[str]:
-        """Differences between the versions, a line each."""
+        """Differences between the versions, one per line."""
         pairs, old, new = self.pairs, self.pairs.old.explanation, self.pairs.new.explanation
         changed = changed_parameters(pairs.old, pairs.new)
         found = [f"{key}: {before} → {after}" for key, (before, after) in changed.items()]

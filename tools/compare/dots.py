@@ -64,7 +64,7 @@ def draw_dots(rows: Mapping[str, Sequence[Dot]], anchors: Mapping[str, float]) -
 
 
 def _lowest(values: Sequence[float], anchors: Mapping[str, float]) -> float:
-    """The axis' left end: the lowest value; anchors of 0.5 or less may lie beyond it."""
+    """The axis' left end: the lowest value; anchors of 0.5 or less may be beyond it."""
     lowest = min([*values, *(anchor for anchor in anchors.values() if anchor > 0.5)])
     return min(0.9, float(np.floor(lowest * 20)) / 20)
 

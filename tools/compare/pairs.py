@@ -25,7 +25,7 @@ class Pairs:
     Attributes:
         old, new: The versions.
         old_images, new_images: Indices into the explained images (n,), in the old version's order.
-        without_map: Number of further images in both, of which a version lacks that class's map.
+        without_map: Number of further images in both for which a version has no map of that class.
     """
 
     old: Version

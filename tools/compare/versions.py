@@ -91,7 +91,7 @@ def _fetch(rev: str, scratch: Path) -> str:
     except RevError:
         raise UserError(
             f"{rev}: no such revision, branch, tag or experiment; git log --oneline and dvc exp "
-            "list --all show what there is"
+            "list --all list the existing ones"
         ) from None
     name = rev if commit.startswith(rev) else f"{rev} ({commit[:7]})"
     wanted = str(explanation.FOLDER)

@@ -67,7 +67,7 @@ def check_arrays(stages: Mapping[Path, str], stale: Set[str] = frozenset()) -> A
 
     Args:
         stages: The stage that wrote each folder; only folders that are to be checked.
-        stale: Stages whose results were made from other inputs than the present ones.
+        stale: Stages whose inputs changed since they ran.
     """
     damage, checked = [], []
 

@@ -27,7 +27,7 @@ def opened(path: Path, kinds: str, shape: Shape) -> Array:
         shape: The expected shape; None for an axis of any length.
 
     Raises:
-        Damage: The file cannot be opened, or the array has another type or shape.
+        Damage: The file cannot be opened, or the array has the wrong type or shape.
     """
     try:
         array: Array = np.load(path, mmap_mode="r", allow_pickle=False)

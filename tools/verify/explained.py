@@ -67,7 +67,7 @@ def open_explanation(folder: Path) -> Explanation:
     """Open all arrays; their shapes must agree with each other and with the parameters.
 
     Raises:
-        Damage: An array is missing or has another shape or type.
+        Damage: An array is missing or has the wrong shape or type.
     """
     about = described(folder / "about.json")
     n_classes, n_groups = len(about["class_names"]), about["n_groups"]

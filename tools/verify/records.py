@@ -71,13 +71,13 @@ def read_records(repo: Repo) -> list[Record]:
     for dep in _recorded(repo.index.deps):
         path = shown_path(Path(dep.fs_path))
         if path.parts[0] not in CODE and path not in records:
-            restore = f"git checkout -- {path} if it lies in Git, else your copy of it"
+            restore = f"git checkout -- {path} if Git has it, else restore it from your copy"
             records[path] = Record(path, *_digest(dep), dep.stage.addressing, restore)
     return list(records.values())
 
 
 def stale_stages(repo: Repo) -> set[str]:
-    """Stages that read other data than the stage before wrote, for example after a merge.
+    """Stages whose inputs are not what the stage before wrote, for example after a merge.
 
     Their results come from another run and cannot be compared with this one's.
     """
@@ -90,7 +90,7 @@ def stale_stages(repo: Repo) -> set[str]:
 
 
 def shown_path(path: Path) -> Path:
-    """The path relative to the current folder, if it lies inside."""
+    """The path, relative to the current folder if it is inside."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 

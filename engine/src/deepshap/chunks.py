@@ -37,7 +37,7 @@ class Piece:
 
 @dataclass(frozen=True)
 class Chunk:
-    """Consecutive pieces of the background that go back through the network together.
+    """Consecutive pieces of the background for which one backward pass is computed.
 
     Attributes:
         pieces: At least one, without gaps.
@@ -84,7 +84,7 @@ def cut(n_background: int, n_groups: int, largest: int) -> list[Chunk]:
 
 
 def _split(whole: range, count: int) -> list[range]:
-    """Consecutive ranges of equal length, the first ones longer by one if need be."""
+    """Consecutive ranges of equal length; the first ones may be longer by one."""
     size, larger = divmod(len(whole), count)
     ends = [at * size + min(at, larger) for at in range(count + 1)]
     return [whole[start:end] for start, end in itertools.pairwise(ends)]

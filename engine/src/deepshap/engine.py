@@ -195,7 +195,7 @@ class DeepShap:
     def _attributed(
         self, start: Tensor, node: fx.Node, images: Batch, chunk: Chunk
     ) -> list[Tensor]:
-        """Go back from a node for all pairs with a chunk: a sum (n, k, c, h, w) for each piece."""
+        """The backward pass from a node for all pairs: a sum (n, k, c, h, w) for each piece."""
         background = self._recall(chunk.images)
         n, b, k = len(images), len(background), start.shape[1]
         start = start if len(start) == 1 else start.repeat_interleave(b, 0)

@@ -86,7 +86,7 @@ class Multiplier:
         return replace(self, ratio=ratio if self.ratio is None else self.ratio * ratio)
 
     def pooled(self, ratio: Tensor, positions: Positions) -> Self:
-        """The multiplier of a max pool's input, from this one of its output."""
+        """The multiplier of a max pool's input, if this is the multiplier of its output."""
         return replace(self.scaled(ratio), positions=positions)
 
     def dense(self) -> Tensor:

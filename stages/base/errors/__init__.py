@@ -1,4 +1,4 @@
 """Which errors a user can fix (bad input, full memory, Ctrl-C), and their messages.
 
-The lowest room: anyone may import it, and it imports nothing else of the project.
+The lowest package: any other may import it, and it imports nothing else of the project.
 """

@@ -32,14 +32,14 @@ def out_of_memory_message(error: BaseException, needs_less: str) -> str:
 
 
 def require_free_memory(n_bytes: int, consumer: str) -> None:
-    """Raise before memory is full, when the system would kill the process.
+    """Raise an error before memory is full, because then the system would kill the process.
 
     Args:
         n_bytes: Memory that will be needed at once.
         consumer: What needs it, in the plural, for the message.
 
     Raises:
-        MemoryError: Less is free.
+        MemoryError: Less memory is free.
     """
     free = free_memory()
     if free is not None and n_bytes > free:

@@ -1,4 +1,4 @@
-"""Which devices this machine has."""
+"""Finds the devices of this machine."""
 
 
 def available_devices() -> list[str]:

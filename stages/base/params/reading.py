@@ -31,7 +31,7 @@ def load_params(model: type[Params], path: Path = PARAMS_FILE) -> Params:
 
 
 def check_params(content: Mapping[str, Any], model: type[Params], source: Path) -> Params:
-    """As `load_params`, for parameters that were already read from `source`."""
+    """Check parameters that were read from `source`; see `load_params`."""
     try:
         return model.model_validate(content)
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""The life of a stage's process: snapshot of the code, checks, saved progress, errors, exit.
+"""The process of a stage: snapshot of the code, checks, saved progress, errors, exit.
 
-Imported by stage scripts, and by rooms that save progress or need to know their rank.
+Imported by stage scripts, and by packages that save progress or need the process's rank.
 """

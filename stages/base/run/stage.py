@@ -92,9 +92,9 @@ def require_true_record() -> None:
     """Raise if DVC would record wrong origins for the results of the running stage.
 
     DVC hashes parameters and code after the stage has ended, so edits during the run would be
-    recorded as the origin of results that they did not produce. Long stages call this now and
-    then; `run_stage` calls it at the end. It does nothing where no stage runs, as in a test that
-    calls `main`.
+    recorded as the origin of results that they did not produce. Long stages call this from
+    time to time; `run_stage` calls it at the end. It does nothing if no stage runs, as in a test
+    that calls `main`.
 
     Raises:
         UserError: Parameters or code changed since the start, or the stage loaded code that DVC

@@ -1,4 +1,4 @@
 """The contract of data sets, and shared code to find, download, check and decode files.
 
-For data sets, `preparation`, download and preprocess.
+Imported by data sets, `preparation`, download and preprocess.
 """

@@ -1,4 +1,4 @@
-"""Stores a data set whose images have one shape: an `.npy` file a field, and the class names."""
+"""Stores a data set whose images have one shape: one `.npy` file per array, and class names."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from stages.datasets.base.contract import Dataset, RawImages
 
 
 def store(folder: Path, dataset: Dataset) -> None:
-    """Write a data set in memory that has a test split."""
+    """Write a data set that is in memory and has a test split."""
     for name, split in (("train", dataset.train), ("test", dataset.test)):
         if split is not None:
             for field, array in split._asdict().items():

@@ -1,1 +1,4 @@
-"""The contract of methods, slicing and the additivity check. For methods, explain, `measures`."""
+"""The contract of methods, slicing and the additivity check.
+
+Imported by methods, explain and `measures`.
+"""

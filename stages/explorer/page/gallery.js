@@ -82,7 +82,7 @@ export class Gallery {
     this.#fill();
   }
 
-  /** Select the image so many columns to the right and rows down in the list; focus follows within the gallery. */
+  /** Select the image this many columns to the right and rows down; focus follows within the gallery. */
   move([right, down]) {
     if (!this.#listed.length) return;
     const hadFocus = this.contains(document.activeElement);

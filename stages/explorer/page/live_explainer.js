@@ -1,4 +1,4 @@
-// Explains the newest picture of the panel "Try your own", in steps, and drops the one before.
+// Explains the newest picture of the panel "Try your own", in steps, and drops the previous one.
 
 import { Network, softmax } from "./live_network.js";
 
@@ -12,7 +12,7 @@ export class LiveExplainer {
   #background = null;
   #toProbabilities = null;
   #backgroundRuns = []; // the network's activations for each background image so far
-  #question = null; // that waits
+  #question = null; // the one that waits
   #isWorking = false;
 
   /** @param post Takes messages: probabilities, then maps, with the question's `id`; or an `error`. */

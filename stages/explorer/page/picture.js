@@ -5,7 +5,7 @@ const MOST_PIXELS = 40e6;
 
 /**
  * A file's colours (r, g, b of each pixel in turn, 0 to 255), resized.
- * @throws {Error} The file is no image or too large; the message continues the file's name.
+ * @throws {Error} The file is not an image or too large; the message is written to follow the file's name.
  */
 export async function readPicture(file, nChannels, width, height) {
   const bitmap = await opened(file);

@@ -1,4 +1,4 @@
-// What the page shows: an image, and its map for one class or against another. Views listen to
+// The selection that the page shows: an image, and its map for one class, or for one class against another. Views listen to
 // changes; whatever changes the selection calls `select`.
 
 import { largest } from "./numbers.js";

@@ -17,7 +17,7 @@ from stages.measures.predictions.base.class_scores import class_scores
 def class_table(
     predictions: Predictions, explanation: Explanation, summary: Summary
 ) -> pd.DataFrame:
-    """How well each class is predicted and explained, a row each.
+    """How well each class is predicted and explained, one row per class.
 
     Columns: class; images, their number in the test split; precision, recall and f1 on the test
     split, 0 for a class without images or predictions; top_class_agreement, share of the explained
@@ -40,7 +40,7 @@ def class_table(
 
 
 def write_attribution_table(path: Path, explanation: Explanation, summary: Summary) -> None:
-    """Write one CSV row an image: its prediction, and the summed attributions of its maps.
+    """Write a CSV row for each image: its prediction and the summed attributions of its maps.
 
     Columns: index (in the test split), name, true, predicted; the three most probable classes, each
     with its probability (fewer for two classes); then, for each class that is explained for any

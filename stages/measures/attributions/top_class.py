@@ -1,7 +1,7 @@
 """Top-class agreement: does the predicted class have an image's largest summed attribution?
 
 Among a subset of the classes the predicted one wins too easily, so all must be explained. Less than
-full agreement is no error: a class can win with a smaller sum because its base value is larger.
+full agreement is not an error: a class can win with a smaller sum if its base value is larger.
 """
 
 import numpy as np

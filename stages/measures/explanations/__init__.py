@@ -1,4 +1,4 @@
-"""Plug-ins: a measure of explanations a file, found by name. For quality alone.
+"""Plug-ins: one measure of explanations per file, found by name. Imported by quality.
 
 A file defines `measure(measured)`, `DESCRIPTION` and `BETTER`, as in `base/contract.py`. Shared
 code is in `base`.

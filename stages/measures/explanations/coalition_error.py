@@ -19,7 +19,7 @@ HEADLINE = 4
 
 
 def measure(measured: Measured) -> NDArray[np.float64]:
-    """Coalition error of the images that are played (t,)."""
+    """Coalition error of the images in the tile game (t,)."""
     return coalition_error(measured.tile_sums, measured.coalition_values)
 
 

@@ -15,7 +15,7 @@ HEADLINE = 3
 
 
 def measure(measured: Measured) -> NDArray[np.float64]:
-    """Tiles error of the images that are played (t,)."""
+    """Tiles error of the images in the tile game (t,)."""
     return tiles_error(measured.tile_sums, measured.coalition_values)
 
 

@@ -1,4 +1,4 @@
-"""Plug-ins: a measure of predictions a file, found by name. For evaluate alone.
+"""Plug-ins: one measure of predictions per file, found by name. Imported by evaluate.
 
 A file defines `measure(probabilities, labels)`: a number from probabilities (n, k), float64, rows
 sum to 1, and true classes (n,). Its name is the key in `metrics/evaluate.json`. Shared code is in

@@ -24,7 +24,7 @@ from tests.factory import dataset_info
 from tests.measures.subjects import shipped_test_split, subject
 
 N_TRAIN = 3000
-N_IMAGES = N_BACKGROUND = 10  # at most what the tile game plays, so all maps serve in it
+N_IMAGES = N_BACKGROUND = 10  # no more than the tile game uses, so that it uses all maps
 BROKEN = ["random", "next class", "shifted", "absolute", "random network"]
 
 

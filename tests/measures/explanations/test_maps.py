@@ -113,7 +113,7 @@ def test_the_run_s_maps_are_the_stored_ones_and_nan_where_missing(
 def test_the_time_an_image_leaves_out_the_first_call(
     monkeypatch: pytest.MonkeyPatch, n_images: int, measured_images: int
 ) -> None:
-    """The clock advances only while the method explains: ten seconds an image."""
+    """The clock advances only while the method explains: ten seconds per image."""
     now = [0.0]
     seen = []
 

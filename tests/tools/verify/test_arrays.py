@@ -187,7 +187,7 @@ FORGED: dict[str, tuple[Callable[[], None], str]] = {
         lambda: Path(WEIGHTS).write_bytes(Path(WEIGHTS).read_bytes()[:-1]) and None,
         r"weights\.safetensors: .*",
     ),
-    "portable network, an array less": (
+    "portable network, an array missing": (
         edit_weights(ARRAYS, lambda arrays: arrays.pop(largest(arrays))),
         r"arrays\.safetensors: \d+_weight is not in both, expected what network\.json names",
     ),

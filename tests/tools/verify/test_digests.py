@@ -79,7 +79,7 @@ def test_a_flipped_bit_in_any_result_is_reported(there: Project) -> None:
 
 
 def test_a_single_flipped_bit_is_reported_alone(there: Project) -> None:
-    """One file of each kind in turn, each at another bit: only that file is reported."""
+    """One file of each kind is damaged, each at a different bit: only that file is reported."""
     for bit, file in enumerate(
         (
             "data/raw/dataset.json",

@@ -1,4 +1,4 @@
-"""Operations written out in simpler ones, which have rules.
+"""Operations in terms of simpler ones that have rules.
 
 The rules of the simpler operations compose to the closed form of the whole. A norm, for example, is
 v a with the deviations a and v = (mean a² + ε)^(-1/2). It changes by v̄ Δa + ā Δv, where
@@ -245,4 +245,4 @@ DECOMPOSITIONS: dict[Any, Callable[..., Any]] = {
     _aten.type_as.default: _converted,
     _aten.unfold.default: _unfolded,
 }
-"""The replacement of each operation that `torch.export` writes out."""
+"""The replacement of each operation that `torch.export` decomposes."""

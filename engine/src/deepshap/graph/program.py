@@ -1,4 +1,4 @@
-"""Turns a network into steps that all have rules, or refuses it with what to change."""
+"""Turns a network into steps that all have rules, or refuses it and says what to change."""
 
 from dataclasses import dataclass
 

@@ -33,7 +33,7 @@ def sample(network: nn.Module, background: Tensor) -> Sample:
         UnsupportedOperation: The network fails on several images, or does not return a tensor.
         ValueError: Its output does not have the shape (n, k).
     """
-    # Flipped images stand in where the background has fewer than three.
+    # If the background has fewer than three images, flipped copies replace the missing ones.
     images = torch.cat([background[:3], background[:1].flip(-1), background[:1].flip(-2)])[:3]
     alone = torch.cat([_outputs(network, image[None]) for image in images])
     return Sample(images, alone, (_outputs(network, images[:2]), _outputs(network, images)))

@@ -117,7 +117,7 @@ def transposed(
         window: Height and width of the pool's window; (1, 1) for no pool.
         plane: Height and width of the convolution's output.
         weight: The panels, as above, each with 16 * vectors channels.
-        stride, padding: Those of the convolution, vertical and horizontal.
+        stride, padding: Stride and padding of the convolution, vertical and horizontal.
         k: The number of outputs.
         pairs: The first pair, and the one after the last.
         change: x (n, height, width, channels), b (b, height, width, channels), both flat, and the
@@ -164,7 +164,7 @@ def transposed(
 
 @compiled
 def _readers(size: int, padding: int, taps: int, stride: int, outputs: int) -> Any:
-    """For each input position along an axis, the first output that reads it, and one past the last.
+    """The first output that reads each input position along an axis, and one past the last.
 
     Both are the same where no output reads it.
     """

@@ -44,7 +44,7 @@ def transposed(
     reach = stride[1] * factors.plane[1] + size[1] + padding[1]
     if not factors.fits_32_bits or panels[0].size // panels.shape[3] * reach >= layout.OFFSET_LIMIT:
         return None
-    require(panels.shape[4] == factors.ratio.shape[3], "the weight reads other channels")
+    require(panels.shape[4] == factors.ratio.shape[3], "the weight reads the wrong channels")
     require(min(stride) >= 1 and min(padding) >= 0, "a stride is below 1 or a padding below 0")
     out = np.empty((factors.n_pairs, *size, factors.k, len(panels) * panels.shape[5]), np.float32)
     convolution = factors.window, factors.plane, panels, stride, padding
@@ -87,11 +87,11 @@ def contracted(
     n, (b, h, w, channels, *patch) = len(images), background.shape
     require(factors.n_pairs in {1, n * b}, f"{factors.n_pairs} pairs of {n} images and {b} others")
     n_window, channels_read = factors.window_size, factors.ratio.shape[3]
-    require(panels.shape[1:5] == (1, 1, n_window, channels_read), "the weight has another shape")
+    require(panels.shape[1:5] == (1, 1, n_window, channels_read), "the weight has the wrong shape")
     require(int(factors.offset.max(initial=0)) < n_window, "an offset is outside its window")
     require(images.shape[1:] == background.shape[1:], "images and background differ in shape")
     require((h, w) == factors.ratio.shape[1:3], "the patches are at other positions")
-    require(weight.shape[1] == channels * math.prod(patch), "the patches have another size")
+    require(weight.shape[1] == channels * math.prod(patch), "the patches have the wrong size")
     _check_patches((h, w), step, patch, plane)
     columns = panels[0].size // n_window * (n_window + w)
     if not factors.fits_32_bits or columns >= layout.OFFSET_LIMIT:
@@ -193,7 +193,7 @@ def _check_pool(sides: list[list[Tensor]]) -> None:
     require(dtypes == {torch.float64}, "inputs or outputs are not float64")
     for _, position, within in (outputs, outputs_b):
         dtypes_fit = (position.dtype, within.dtype) == (torch.int64, torch.uint8)
-        require(dtypes_fit, "positions or offsets have another dtype")
+        require(dtypes_fit, "positions or offsets have the wrong dtype")
         inside = position.numel() == 0 or (position.min() >= 0 and position.max() < x.shape[1])
         require(bool(inside), "a position is outside its plane")
     require(

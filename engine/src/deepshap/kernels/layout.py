@@ -44,7 +44,7 @@ class Weight:
             zeros; and two tuples. Their lengths are the number of outputs that are computed
             together and the number of vectors in a panel.
         """
-        require(self._weight.dtype == torch.float32, "the weight has another dtype")
+        require(self._weight.dtype == torch.float32, "the weight is not float32")
         read, written, *kernel = self.shape
         total_vectors = -(-written // LANES)
         n_vectors, n_outputs = min(_sizes(k), key=lambda sizes: _cost(total_vectors, k, *sizes))
@@ -118,7 +118,7 @@ class Factors:
         self.fits_32_bits = span < 2 * OFFSET_LIMIT  # these offsets are unsigned
         require(
             (one.dtype, index.dtype) == (torch.float32, torch.uint8),
-            "ratios or offsets have another dtype",
+            "ratios or offsets have the wrong dtype",
         )
         require(one.shape[1] == index.shape[1] == 1, "ratios or offsets differ between outputs")
         require(0 not in pairs, "the multiplier is empty")

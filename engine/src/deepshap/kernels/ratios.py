@@ -19,7 +19,7 @@ def pool_ratios(
 
     Args:
         x: The pool's inputs, float64.
-        y, x_at, x_offset: Its outputs, their positions among the inputs and in their windows.
+        y, x_at, x_offset: The outputs, their positions among the inputs and in their windows.
         b, y_b, b_at, b_offset: The same arrays for the background.
         ratio, offset: Results, (n, b, outputs).
     """

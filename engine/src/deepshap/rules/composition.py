@@ -63,7 +63,7 @@ def composed(rules: Sequence[Rule]) -> tuple[Composed, int] | None:
             linear layer's.
 
     Returns:
-        The merged rule and how many of the last rules it replaces; None if it would replace one.
+        The merged rule and how many of the last rules it replaces; None if only the layer's.
     """
     *before, dense = rules
     assert isinstance(dense, Dense)

@@ -55,7 +55,7 @@ def measure_all(measures: Mapping[str, Measure], methods: Mapping[str, Measured]
         image's position among the explained ones.
 
     Raises:
-        UserError: A measure fails, or does not give a number an image.
+        UserError: A measure fails, or does not return one number per image.
     """
     tables = {
         method: pd.DataFrame(
@@ -76,6 +76,6 @@ def _values(name: str, measure: Measure, measured: Measured) -> NDArray[np.float
     if values.ndim != 1 or len(values) > n_images:
         raise UserError(
             f"stages/{_KIND}/{name}.py: measure() returned an array of shape {values.shape}, "
-            f"expected at most {n_images} numbers, one an image; fix that file"
+            f"expected at most {n_images} numbers, one per image; fix that file"
         )
     return values

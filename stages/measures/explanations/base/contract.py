@@ -16,7 +16,7 @@ from stages.measures.explanations.base.subject import Subject
 class Measured:
     """One method's maps, with everything that measures share about them.
 
-    n images, of which the first t play the tile game.
+    n images, the first t of which are used in the tile game.
 
     Attributes:
         subject: The explained network and images.
@@ -51,7 +51,7 @@ class Measure(Protocol):
     BETTER: Literal["higher", "lower", "neither"]
 
     def measure(self, measured: Measured) -> NDArray[np.floating]:
-        """A number for each image (n,), or each of the first images; NaN where it has none.
+        """A number for each image (n,), or for the first images; NaN if it is undefined.
 
-        Maps of an image may be NaN, and all of them are for the exact Shapley values of tiles.
+        The map of an image may be NaN. All maps are NaN for the exact Shapley values of tiles.
         """

@@ -38,7 +38,7 @@ class Maps:
 
 
 def maps_of_run(explanation: Explanation, subject: Subject, game: Subject) -> Maps:
-    """The run's stored maps, where it has them; those of the game are computed."""
+    """The run's stored maps, NaN where it has none; the maps of the tile game are computed."""
     map_indices, runner_up_indices = map(
         explanation.map_indices, (subject.predicted, subject.runner_up)
     )
@@ -116,7 +116,7 @@ def missing_maps(n_images: int, size: tuple[int, int]) -> Maps:
 
 
 def seconds_an_image(name: str, subject: Subject) -> float:
-    """Time that a method takes for two classes of an image, without its one-off preparation.
+    """Time that a method needs for two classes of an image, without its one-off preparation.
 
     Measured over at most eight images.
     """

@@ -1,4 +1,4 @@
-"""Outputs for an image of which some pixels are kept and the background replaces the others."""
+"""Outputs for an image in which background pixels replace all pixels that are not kept."""
 
 from collections.abc import Callable
 
@@ -26,7 +26,7 @@ def masked_outputs(
         (s, k), float64.
     """
 
-    @torch.no_grad()  # here, since it holds for a thread
+    @torch.no_grad()  # here, since the setting belongs to a thread
     def means(masks: Tensor) -> Tensor:
         images = torch.where(masks, image, background).flatten(0, 1)  # s × b images
         images = images.to(memory_format=torch.channels_last)  # as in training: twice as fast

@@ -84,7 +84,7 @@ def _report_missing(own: Maps) -> None:
 
 
 def seconds_by_method(methods: Mapping[str, Measured]) -> dict[str, float]:
-    """Seconds an image by method; empty unless methods are compared, since no time repeats."""
+    """Seconds per image by method; empty unless methods are compared, since times never repeat."""
     names = [name for name in methods if name not in BASELINES]
     if len(names) < 2:
         return {}

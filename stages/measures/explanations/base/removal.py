@@ -49,7 +49,7 @@ def removal_curves(subject: Subject, maps: NDArray[np.floating]) -> NDArray[np.f
 
 
 def _kept(attributions: NDArray[np.floating]) -> NDArray[np.bool_]:
-    """Pixels not yet removed (2, 29, h, w), by order and step; equal ones go in order."""
+    """Pixels not yet removed (2, 29, h, w), by order and step; of equals, the first go first."""
     n_pixels = attributions.size
     ranks = np.empty((len(ORDERS), n_pixels), np.int64)
     for rank, values in zip(ranks, (-attributions, attributions), strict=True):

@@ -24,7 +24,7 @@ N_IMAGES = 20
 N_REFERENCES = 10
 ROUNDING = 1e-6  # float32 rounding of an unchanged output, as a share of the output
 
-# Whether coalition s contains tile t (512, 9): the empty one comes first, that of all tiles last.
+# Whether coalition s contains tile t (512, 9): the empty one comes first, the full one last.
 COALITIONS = np.arange(2**N_TILES)[:, None] >> np.arange(N_TILES) & 1 == 1
 
 
@@ -41,7 +41,7 @@ def tile_sums(maps: NDArray[np.floating]) -> NDArray[np.float64]:
 
 
 def game_of_tiles(subject: Subject) -> Subject:
-    """The subset that is played: at most 20 images and 10 background images."""
+    """The images of the game, at most 20, with at most 10 background images."""
     return subject.subset(N_IMAGES, N_REFERENCES)
 
 
