@@ -1,10 +1,15 @@
 # make repro         set up, then run the pipeline        make test        set up, then run the tests
 # make plots         open its plots in a browser          make test-slow   run the tests that take minutes
-# make explain IMAGE=photo.png   explain a picture of your own
+# make explain IMAGE=photo.png   explain a picture of your own (AS_IS=1: only resize it)
 # make compare REV=HEAD~1        compare the explanations with those of a revision or experiment
+# make plan          estimate the time, memory and disk that a run would take, without running it
 # make verify        check results against dvc.lock, and arrays against each other
+# make verdict REV=HEAD~1        judge on one page whether the results hold, for a reviewer
 # make experiments   list the changes and results of experiments, in lines of 100 characters
 # make recipe NAME=digits_lenet  run a recipe as an experiment of that name; make recipes: all
+# make recipe NAME=photographs SET=data.source=data/pets   the same, with another value for a parameter
+# make adopt FROM=microsoft/resnet-50   make a recipe of a pretrained network; or FROM=<folder>,
+#                                timm:resnet18.a1_in1k, torchvision:resnet18
 # make export        write the network for other programs
 # make check         lint, types, imports, dependencies, spelling
 # make docs          build the documentation into site/; make pictures: draw its pictures from the last run
@@ -17,6 +22,8 @@ PYTHON ?= python3
 
 # DVC runs whatever `python` is first on PATH, so that must be the environment's.
 export PATH := $(abspath $(VENV))/bin:$(PATH)
+# Containers often set this; without saved bytecode every process of a run would compile PyTorch anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 # Three sets of packages: those of the pipeline, those of some commands, those of development.
 USE := $(VENV)/.ready
@@ -31,11 +38,12 @@ if sys.version_info < (3, 11):
     sys.exit(f"error: Python 3.11 or later is needed (got {got}); run make PYTHON=python3.11")
 endef
 export REQUIRE_PYTHON
+export NO_REPOSITORY := error: this folder is no Git repository, which DVC needs; run git init, then make repro
 WORKERS = --numprocesses logical --maxprocesses 4 --dist worksteal
 
-.PHONY: repro test test-slow check bench plots compare export explain experiments recipe recipes setup clean verify mutants docs pictures
+.PHONY: repro test test-slow check bench plots compare export explain experiments adopt recipe recipes setup plan clean verify verdict mutants docs pictures
 
-repro: $(USE)
+repro: repository $(USE)
 	python -m stages.check
 	dvc repro
 	python -m tools.next_steps
@@ -62,7 +70,7 @@ check: $(DEVELOP)
 	lint-imports --no-logo
 	oxlint --deny-warnings stages
 	deptry .
-	deptry . --extend-exclude 'engine|tests|benchmarks|tools/p(ictures|arams_reference)' --optional-dependencies-dev-groups dev
+	deptry . --extend-exclude 'engine|tests|benchmarks|tools/p(ictures|hotographs|arams_reference)' --optional-dependencies-dev-groups dev
 	codespell
 	actionlint
 
@@ -72,32 +80,43 @@ docs: $(DEVELOP)
 
 pictures: $(DEVELOP)
 	python -m tools.pictures
+	python -m tools.photographs
 
 bench: $(DEVELOP)
 	python -m benchmarks.train
 	python -m benchmarks.deepshap
 	python -m benchmarks.deepshap_deep
 
-plots: $(USE)
-	dvc plots show --open
+plots: repository $(USE)
+	python -m tools.plots
 
 export: $(EXTRAS)
 	python -m tools.export
 
 explain: $(USE)
-	python -m tools.explain $(if $(IMAGE),"$(IMAGE)")
+	python -m tools.explain $(if $(IMAGE),"$(IMAGE)") $(if $(AS_IS),--as-is)
 
 compare: $(USE)
 	python -m tools.compare $(REV) $(REV2)
 
+plan: $(USE)
+	python -m tools.plan
+
 verify: $(USE)
 	python -m tools.verify
+
+# Make itself exits with 2 whatever the command's status, which it prints.
+verdict: $(USE)
+	python -m tools.verdict $(REV)
 
 experiments: $(USE)
 	python -m tools.experiments
 
+adopt: $(EXTRAS)
+	python -m tools.adopt "$(FROM)" $(if $(NAME),--name "$(NAME)")
+
 recipe: $(EXTRAS)
-	python -m tools.recipes $(NAME)
+	python -m tools.recipes $(NAME) $(if $(SET),--set '$(SET)')
 
 recipes: $(EXTRAS)
 	python -m tools.recipes --all
@@ -108,19 +127,26 @@ clean:
 
 setup: $(USE)
 
-# An environment without pip, as an interrupted set-up leaves it, is made again.
+# No command, but a check before minutes of set-up: a downloaded archive has no .git, which DVC needs.
+.PHONY: repository
+repository:
+	@test -e .git || { echo "$$NO_REPOSITORY" >&2; exit 1; }
+
+# An environment without pip, as an interrupted set-up leaves it, or of an older Python is made
+# again. It is removed first, since its Python is the first on PATH.
 $(USE): $(SOURCES)
-	@$(VENV)/bin/python -m pip --version >/dev/null 2>&1 || \
-	    { $(PYTHON) -c "$$REQUIRE_PYTHON" && $(PYTHON) -m venv --clear $(VENV); }
+	@{ $(VENV)/bin/python -c "$$REQUIRE_PYTHON" && $(VENV)/bin/python -m pip --version; } >/dev/null 2>&1 || \
+	    { { test ! -f $(VENV)/pyvenv.cfg || rm -rf $(VENV); } && \
+	    $(PYTHON) -c "$$REQUIRE_PYTHON" && $(PYTHON) -m venv --clear $(VENV); }
 	test -x $(VENV)/bin/uv || \
 	    $(VENV)/bin/python -m pip install --quiet --constraint constraints.txt uv
 	$(INSTALL) --editable .
 	python -m tools.plots_page
 	touch $@
 
-# What only export and the recipe of timm need.
+# What only export, and networks of these libraries need.
 $(EXTRAS): $(USE)
-	$(INSTALL) --editable '.[onnx,timm]'
+	$(INSTALL) --editable '.[keras,onnx,timm,transformers]'
 	touch $@
 
 $(DEVELOP): $(USE)

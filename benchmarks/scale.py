@@ -27,6 +27,7 @@ ASKED = (1_000_000, 10_000_000)
 STAGES = {  # with the folders that they write
     "explain": ("data/shap", "data/portable"),
     "quality": ("data/quality",),
+    "shortcuts": ("data/shortcuts",),
     "report": ("plots",),
 }
 NEEDED = ("data/prepared", "data/model", "data/predictions")
@@ -66,6 +67,7 @@ def measured(root: Path, n_images: int, stage: str) -> Cost:
     """The cost of one stage with n images to explain."""
     params = read_yaml(PARAMS_FILE)
     params["explain"] |= {"images": "first", "n_images": n_images, "outputs": "predicted"}
+    params["shortcuts"] |= {"n_images": n_images}
     (root / PARAMS_FILE).write_text(yaml.safe_dump(params), encoding="utf-8")
     print(f"{stage}, {n_images:,} images", file=sys.stderr, flush=True)
     start, peak = time.perf_counter(), 0

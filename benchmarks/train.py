@@ -30,8 +30,7 @@ from stages.datasets.base.contract import Origin
 from stages.networks.build import build_network
 from stages.networks.device import choose_device, configure_process_for
 from stages.params.train import Train
-from stages.training.fitting import shuffled_batches, to_device, train_epoch
-from stages.training.optimizers import build_optimizer
+from stages.training.fitting import Training, shuffled_batches, to_device, train_epoch
 
 MEAN, STD = 0.1307, 0.3081
 INFO = DatasetInfo("mnist", tuple("0123456789"), 1, (28, 28), (MEAN,), (STD,), parameters={})
@@ -74,14 +73,23 @@ def our_loop(root: Path, architecture: str, precision: str) -> Callable[[int], N
     images, labels, *_ = mnist.read(root / "MNIST/raw").train
     train = to_device(Split(np.array(images), labels), device)
     network = build_network(architecture, INFO, {}).to(memory_format=torch.channels_last)
-    chosen = Train.model_construct(optimizer="adam", learning_rate=1e-3, weight_decay=0.0)
-    optimizer = build_optimizer(network, chosen)
-    schedule = torch.optim.lr_scheduler.ConstantLR(optimizer, factor=1, total_iters=0)
-    generator = torch.Generator().manual_seed(0)
+    chosen = Train.model_construct(
+        epochs=1,
+        batch_size=BATCH_SIZE,
+        optimizer="adam",
+        learning_rate=1e-3,
+        head_learning_rate=None,
+        weight_decay=0.0,
+        schedule="constant",
+        precision=precision,
+        freeze=[],
+    )
+    training = Training(network, chosen, len(labels), seed=0)
+    network.train()
 
     def run(n_steps: int) -> None:
-        batches = itertools.islice(shuffled_batches(train, BATCH_SIZE, [], generator), n_steps)
-        train_epoch(network, batches, optimizer, schedule, precision)
+        batches = shuffled_batches(train, BATCH_SIZE, [], training.generator)
+        train_epoch(network, itertools.islice(batches, n_steps), training)
 
     return run
 

@@ -3,6 +3,7 @@
 A misspelt key for the last stage is reported within a second, not only after training.
 """
 
+import sys
 from pathlib import Path
 
 from stages.base.files.atomic import new_file
@@ -13,8 +14,16 @@ NEEDS_LESS = "fewer or smaller images (preprocess.limit, preprocess.image_size)"
 MARKER = Path("data/checked")
 
 
-def main(_: Params) -> None:
+def main(params: Params) -> None:
     """Write the marker that download depends on; loading the parameters is the check."""
+    source = Path(params.data.source)
+    if source.is_absolute():
+        print(
+            f"warning: data.source: {source} is a path of this machine, and dvc.lock records it, "
+            "so the run cannot be repeated elsewhere; put the data into the repository, such as "
+            f"data/{source.name}, run dvc add data/{source.name}, and set data.source to it",
+            file=sys.stderr,
+        )
     with new_file(MARKER) as file:
         file.write_text("params.yaml is in order\n", encoding="utf-8")
 

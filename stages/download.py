@@ -20,7 +20,8 @@ class Params(StageParams):
 def main(params: Params) -> None:
     """Fetch the files of the data set, check and write them."""
     data = params.data
-    origin = Origin(Path(data.source), data.mirrors, data.skip_damaged)
+    multiple = data.labels == "multiple"
+    origin = Origin(Path(data.source), data.mirrors, data.skip_damaged, multiple)
     fetch_dataset(data.dataset, origin, data.options)
 
 

@@ -1,16 +1,17 @@
 """Turn raw files into training, validation and test arrays: `python -m stages.preprocess`."""
 
-import math
+import sys
 
 import numpy as np
 
-from stages.artifacts.splits import DatasetInfo, Split, save_splits
-from stages.base.errors.memory import require_free_memory
+from stages.artifacts.splits import DatasetInfo, Split, is_multiple, save_splits
 from stages.base.params.sections import Seed, StageParams
 from stages.base.run.stage import run_stage
 from stages.datasets.base.raw import RawInfo, read_dataset
 from stages.params.preprocess import Preprocess
-from stages.preparation.arrays import shape_of_first, to_arrays
+from stages.preparation.arrays import require_memory, shape_of_first, to_arrays
+from stages.preparation.duplicates import leak_warning, require_different
+from stages.preparation.pixels import chosen_range
 from stages.preparation.soundness import require_sound
 from stages.preparation.splitting import split_dataset
 
@@ -27,27 +28,32 @@ class Params(StageParams):
 def main(params: Params) -> None:
     """Read, check, split and convert the images; write them with their statistics."""
     raw, dataset = read_dataset()
-    require_sound(dataset)
+    require_sound(dataset, is_multiple(raw.parameters))
     selections = split_dataset(dataset, params.preprocess, params.seed)
-    shape = shape_of_first(selections["train"], params.preprocess)
-    n_images = {name: len(selection.indices) for name, selection in selections.items()}
-    # One byte per pixel, and eight more per training pixel to compute the standard deviation.
-    n_bytes = math.prod(shape) * (sum(n_images.values()) + 8 * n_images["train"])
-    require_free_memory(
-        n_bytes, f"{sum(n_images.values()):,} images of {shape[1]}×{shape[2]} pixels"
-    )
+    train = selections["train"]
+    pixel_range = chosen_range(train.ranges, train.windows, params.preprocess.pixel_range)
+    shape = shape_of_first(train, params.preprocess, pixel_range)
+    require_memory(selections, shape)
     splits = {
-        name: to_arrays(selection, params.preprocess, shape)
+        name: to_arrays(selection, params.preprocess, shape, pixel_range)
         for name, selection in selections.items()
     }
-    info = describe(raw, splits["train"], dataset.class_names, params)
-    save_splits(info, splits, {name: selection.names for name, selection in selections.items()})
+    require_different(splits["train"].images)
+    names = {name: selection.names for name, selection in selections.items()}
+    if warning := leak_warning(splits, names):
+        print(warning, file=sys.stderr)
+    info = describe(raw, splits["train"], dataset.class_names, params, pixel_range)
+    save_splits(info, splits, names)
     for name, split in splits.items():
         print(f"{name}: {len(split.labels):,} images")
 
 
 def describe(
-    raw: RawInfo, train: Split, class_names: tuple[str, ...], params: Params
+    raw: RawInfo,
+    train: Split,
+    class_names: tuple[str, ...],
+    params: Params,
+    pixel_range: tuple[float, float] | None = None,
 ) -> DatasetInfo:
     """The description of the data set, with the pixel statistics of the training split.
 
@@ -64,6 +70,7 @@ def describe(
         mean=tuple(mean.tolist()),
         std=tuple(np.where(std > 0, std, 1).tolist()),
         parameters={**raw.parameters, **params.model_dump()},
+        pixel_range=pixel_range,
     )
 
 

@@ -6,8 +6,9 @@ import numpy as np
 
 from stages.artifacts.explanation import Explanation
 from stages.artifacts.measurements import Measurements
-from stages.base.files.formats import write_csv
+from stages.base.files.tables import write_csv
 from stages.base.params.sections import DeviceName, StageParams
+from stages.base.run.progress import progress_folder
 from stages.base.run.stage import run_stage
 from stages.measures.attributions.additivity import additivity_l1_log10
 from stages.measures.explanations.base.all_measures import describe, load_measures, measure_all
@@ -17,6 +18,7 @@ from stages.measures.explanations.base.methods import (
     methods_to_measure,
     seconds_by_method,
 )
+from stages.measures.explanations.base.plan import plan_for
 from stages.measures.explanations.base.subject import subject_of
 from stages.measures.explanations.base.tables import removal_table, tile_table
 from stages.networks.checkpoint import load_checkpoint
@@ -45,16 +47,21 @@ def main(params: Params) -> None:
     configure_process_for(device)
     explanation = Explanation.load()
     network = load_checkpoint(device).network.requires_grad_(False)
-    subject = subject_of(explanation, network, device)
+    plan = plan_for(explanation, network, device, params.quality)
+    print(f"quality: {plan.describe(len(explanation.images))}")
+    saved = progress_folder("quality", params)
+    if any(saved.iterdir()):
+        print("quality: resuming an interrupted run")
+    subject = subject_of(explanation, network, device, plan, saved)
     methods = methods_to_measure(explanation, subject, params.quality.methods)
-    exact = exact_values(methods[explanation.about["method"]])
-    table = measure_all(measures, {**methods, EXACT: exact})
+    exact = {} if plan.sampled else {EXACT: exact_values(methods[explanation.about["method"]])}
+    table = measure_all(measures, {**methods, **exact})
     images = table["index"].to_numpy()
     table["index"] = explanation.indices[images]
     table.insert(2, "name", explanation.names[images])
-    additivity = additivity_l1_log10(explanation)
+    additivity = np.nan if explanation.nothing_to_explain else additivity_l1_log10(explanation)
     measurements = Measurements(
-        table, describe(measures), additivity if np.isfinite(additivity) else None
+        table, describe(measures), additivity if np.isfinite(additivity) else None, plan._asdict()
     )
     measurements.save()
     means = measurements.by_method

@@ -7,17 +7,18 @@ from stages.base.params.sections import DeviceName, Seed, StageParams
 from stages.base.run.progress import progress_folder
 from stages.base.run.rank import rank
 from stages.base.run.stage import run_stage
-from stages.networks.build import build_network
 from stages.networks.checkpoint import Checkpoint, save_checkpoint
 from stages.networks.device import choose_device, configure_process_for
-from stages.params.model import WEIGHTS, Model
+from stages.params.model import Model
 from stages.params.train import TrainOrWeights
 from stages.ranks import launch
 from stages.ranks.gradients import connected_ranks
 from stages.training.failures import failures_in_training
 from stages.training.fitting import Training, to_device
+from stages.training.freezing import find_head, require_trainable
+from stages.training.initial.network import initial_network
 from stages.training.learning import learn, write_empty_curves
-from stages.training.start import first_layer, load_weights
+from stages.training.outcome import report_emulation, report_few_steps, report_outcome
 
 NEEDS_LESS = (
     "a smaller train.batch_size, or fewer or smaller images (preprocess.limit, "
@@ -41,22 +42,23 @@ def main(params: Params) -> None:
     info = load_info()
     train, validation = (to_device(load_split(name), device) for name in ("train", "validation"))
     torch.manual_seed(params.seed)
-    model = params.model
-    statistics = first_layer(model.standardize, info)
-    network = build_network(model.architecture, info, model.options, statistics)
-    if model.weights is not None:
-        load_weights(network, WEIGHTS / model.weights, model.skip_weights)
-    network = network.to(device).to(memory_format=torch.channels_last)
+    model, options = params.model, params.train
+    network = initial_network(model, info).to(device).to(memory_format=torch.channels_last)
     n_parameters = sum(parameter.numel() for parameter in network.parameters())
     print(f"{model.architecture}: {n_parameters:,} parameters on {device}")
     n_images = len(train.labels)
-    failures = failures_in_training(model.architecture, n_images, params.train.batch_size)
+    failures = failures_in_training(model.architecture, n_images, options.batch_size)
     with failures, connected_ranks(device):
-        if params.train.epochs == 0:
+        if options.epochs == 0:
             write_empty_curves()
         else:
-            training = Training(network, params.train, n_images, params.seed)
+            require_trainable(network)
+            report_few_steps(options, n_images)
+            report_emulation(options, device)
+            head = find_head(network, info, options)
+            training = Training(network, options, n_images, params.seed, head)
             learn(training, train, validation, progress_folder("train", params))
+            report_outcome(training, validation, info.class_names)
     if rank() == 0:
         parameters = {**info.parameters, **params.model_dump()}
         save_checkpoint(Checkpoint(network, model.architecture, model.options, info, parameters))

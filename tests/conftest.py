@@ -17,7 +17,17 @@ import yaml
 from hypothesis import HealthCheck, Phase, settings
 from playwright.sync_api import Browser, Error, sync_playwright
 
-from stages import download, evaluate, explain, preflight, preprocess, quality, report, train
+from stages import (
+    download,
+    evaluate,
+    explain,
+    preflight,
+    preprocess,
+    quality,
+    report,
+    shortcuts,
+    train,
+)
 from stages.base.files.yaml import read_yaml
 from stages.base.params.reading import check_params
 from stages.base.tracking import dependencies
@@ -42,10 +52,12 @@ settings.register_profile(
 settings.register_profile("many", settings.get_profile("few"), max_examples=2000, derandomize=False)
 settings.load_profile("few")
 
+NO_SEARCH = {"shortcuts": {"n_images": 0}}
 SMALL = {
     "preprocess": {"limit": 600},
     "train": {"epochs": 2},
     "explain": {"n_background": 10, "images": "first", "n_images": 3},
+    **NO_SEARCH,
 }
 
 
@@ -161,12 +173,15 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-STAGES = (download, preprocess, preflight, train, evaluate, explain, quality, report)
+STAGES = (download, preprocess, preflight, train, evaluate, explain, quality, shortcuts, report)
 
 
 def run_stages(changes: Mapping[str, Any], stages: Sequence[ModuleType] = STAGES) -> None:
-    """Run stages, by default all, in this process and folder, with changes to the defaults."""
-    params = merged(read_yaml(ROOT / "params.yaml"), changes)
+    """Run stages, by default all, in this process and folder, with changes to the defaults.
+
+    Nothing is searched for shortcuts unless the changes say so.
+    """
+    params = merged(merged(read_yaml(ROOT / "params.yaml"), NO_SEARCH), changes)
     check_params(params, AllParams, Path("params.yaml"))
     Path("params.yaml").write_text(yaml.safe_dump(params))
     for stage in stages:

@@ -19,8 +19,9 @@ LOADERS = {
 
 # A stage that loads all files of a folder depends on each of them.
 LOADERS_OF_ALL = {
-    f"stages/measures/{kind}/base/all_measures.py": f"measures/{kind}"
-    for kind in ("predictions", "explanations")
+    "measures/predictions": "stages/measures/predictions/base/all_measures.py",
+    "measures/predictions/multiple": "stages/measures/predictions/base/all_measures.py",
+    "measures/explanations": "stages/measures/explanations/base/all_measures.py",
 }
 
 
@@ -95,7 +96,7 @@ def code_of_stage(stage: str) -> tuple[set[str], set[str]]:
     kinds = {kind for loader, kind in LOADERS.items() if loader in files}
     for kind in kinds:
         files |= closure(*plugin_files(kind), *base_files(kind)) - plugin_files(kind)
-    for loader, kind in LOADERS_OF_ALL.items():
+    for kind, loader in LOADERS_OF_ALL.items():
         if loader in files:
             files |= closure(*plugin_files(kind), *base_files(kind))
     return files | files_in("stages/base"), kinds

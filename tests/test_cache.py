@@ -10,7 +10,8 @@ import yaml
 from tests.conftest import ROOT, Project, copy
 
 FROM_SHAP = {"explain", "quality", "report"}
-FROM_WEIGHTS = {"train", "evaluate", *FROM_SHAP}
+SEARCH = {"shortcuts", "report"}
+FROM_WEIGHTS = {"train", "evaluate", *FROM_SHAP, *SEARCH}
 FROM_NETWORK = {"preflight", *FROM_WEIGHTS}
 FROM_SPLITS = {"preprocess", *FROM_NETWORK}
 EVERYTHING = {"download", *FROM_SPLITS}
@@ -24,12 +25,15 @@ RERUNS: dict[str, tuple[Any, set[str]]] = {
     "data.dataset": ("fashion_mnist", EVERYTHING),
     "data.source": ("elsewhere", EVERYTHING),
     "data.mirrors": (["https://mirror.example/"], EVERYTHING),
+    "data.labels": ("multiple", EVERYTHING),
     "data.skip_damaged": (True, EVERYTHING),
     "data.options": ({"split": "letters"}, EVERYTHING),
     "preprocess.validation_fraction": (0.2, FROM_SPLITS),
     "preprocess.test_fraction": (0.3, FROM_SPLITS),
     "preprocess.image_size": (20, FROM_SPLITS),
     "preprocess.color": ("rgb", FROM_SPLITS),
+    "preprocess.pixel_range": ("data", FROM_SPLITS),
+    "preprocess.group": ("folder", FROM_SPLITS),
     "preprocess.limit": (500, FROM_SPLITS),
     "model.architecture": ("lenet", FROM_NETWORK),
     "model.options": ({"blocks": 1}, FROM_NETWORK),
@@ -40,22 +44,28 @@ RERUNS: dict[str, tuple[Any, set[str]]] = {
     "train.batch_size": (64, FROM_WEIGHTS),
     "train.optimizer": ("sgd", FROM_WEIGHTS),
     "train.learning_rate": (1e-3, FROM_WEIGHTS),
+    "train.head_learning_rate": (1e-2, FROM_WEIGHTS),
     "train.momentum": (0.5, FROM_WEIGHTS),
     "train.weight_decay": (1e-4, FROM_WEIGHTS),
     "train.schedule": ("constant", FROM_WEIGHTS),
     "train.precision": ("bfloat16", FROM_WEIGHTS),
     "train.keep": ("last", FROM_WEIGHTS),
     "train.augment": (["shift"], FROM_WEIGHTS),
-    "explain.method": ("shap_gradient", {"preflight", *FROM_SHAP}),
+    "train.class_weights": ("balanced", FROM_WEIGHTS),
+    "train.freeze": ("all_but_head", FROM_WEIGHTS),
+    "explain.method": ("shap_gradient", {"preflight", *FROM_SHAP, *SEARCH}),
     "explain.output": ("probabilities", {"preflight", *FROM_SHAP}),
-    "explain.outputs": ("predicted", FROM_SHAP),
-    "explain.n_background": (12, FROM_SHAP),
-    "explain.background": ("random", FROM_SHAP),
-    "explain.images": ("random", FROM_SHAP),
+    "explain.outputs": ("predicted", {"preflight", *FROM_SHAP}),
+    "explain.n_background": (12, {"preflight", *FROM_SHAP, *SEARCH}),
+    "explain.background": ("random", FROM_SHAP | SEARCH),
+    "explain.images": ("random", {"preflight", *FROM_SHAP}),
     "explain.n_images": (4, FROM_SHAP),
-    "explain.seed": (1, FROM_SHAP),
-    "explain.tolerance": (1e-2, FROM_SHAP),
+    "explain.seed": (1, FROM_SHAP | SEARCH),
+    "explain.tolerance": (1e-2, FROM_SHAP | SEARCH),
+    "quality.n_images": (4, FROM_QUALITY),
     "quality.methods": (["edges"], FROM_QUALITY),
+    "shortcuts.n_images": (30, SEARCH),
+    "shortcuts.split": ("train", SEARCH),
     "report.colormap": ("orange_purple", {"report"}),
     "report.fade": (True, {"report"}),
     "report.grain": (4, {"report"}),
@@ -107,12 +117,20 @@ def test_a_changed_parameter_reaches_exactly_its_stages(toggled: Project, parame
         ("datasets/base/idx.py", {"check", "download", "preprocess"}),
         (
             "architectures/convnet.py",
-            {"check", "preflight", "train", "evaluate", "explain", "quality"},
+            {"check", "preflight", "train", "evaluate", "explain", "quality", "shortcuts"},
         ),
-        ("networks/build.py", {"preflight", "train", "evaluate", "explain", "quality"}),
-        ("training/start.py", {"train"}),
-        ("explainers/deep.py", {"preflight", "explain", "quality"}),
-        ("../engine/src/deepshap/engine.py", {"preflight", "explain", "quality"}),
+        (
+            "networks/build.py",
+            {"preflight", "train", "evaluate", "explain", "quality", "shortcuts"},
+        ),
+        ("training/initial/network.py", {"preflight", "train"}),
+        ("training/fitting.py", {"train"}),
+        ("explainers/deep.py", {"preflight", "explain", "quality", "shortcuts"}),
+        (
+            "../engine/src/deepshap/engine.py",
+            {"preflight", "explain", "quality", "shortcuts"},
+        ),
+        ("shortcut_search/scan.py", {"shortcuts"}),
         ("datasets/cifar10.py", {"check"}),  # not the chosen one
         ("architectures/lenet.py", {"check"}),
         ("explainers/shap_deep.py", {"quality"}),  # which may compare any
@@ -153,7 +171,7 @@ def with_descendants(stages: set[str]) -> set[str]:
         ("train.epochs", 1, FROM_WEIGHTS),
         # The same stages as for train.epochs.
         pytest.param("train.learning_rate", 1e-3, FROM_WEIGHTS, marks=pytest.mark.slow),
-        ("explain.outputs", {"top": 3}, FROM_SHAP),
+        ("explain.outputs", {"top": 3}, {"preflight", *FROM_SHAP}),
         # The results record the parameters that made them, so the report is drawn again.
         pytest.param("device", "cpu", FROM_NETWORK, marks=pytest.mark.slow),
         ("report.colormap", "orange_purple", {"report"}),
@@ -169,7 +187,7 @@ def test_really_run_and_really_restored(
     assert {stage for stage, outcome in there.items() if outcome == "ran"} == ran | {"check"}
     (project.root / "params.yaml").write_text(before)
     back = project.repro()
-    heavy = {"train", "explain", "quality"}
+    heavy = {"train", "explain", "quality", "shortcuts"}
     assert {stage: back[stage] for stage in ran & heavy} == dict.fromkeys(ran & heavy, "restored")
     assert all(back[stage] == "unchanged" for stage in EVERYTHING - ran)
     assert (project.root / "dvc.lock").read_bytes() == lock

@@ -14,7 +14,7 @@ from dvc.repo import Repo
 from pydantic import BaseModel
 
 from stages.base.params.sections import StageParams
-from tests.imports import ROOT, code_of_stage, is_code, plugin_files
+from tests.imports import ROOT, closure, code_of_stage, is_code, plugin_files
 
 DVC: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text())
 STAGES = list(DVC["stages"])
@@ -61,6 +61,14 @@ def data_files(files: set[str]) -> set[str]:
 def test_declared_code_is_what_the_stage_imports(stage: str) -> None:
     files, kinds = code_of_stage(stage)
     assert declared_code(stage) == (files | data_files(files), kinds)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_plugins_import_nothing_that_their_stages_do_not_declare(stage: str) -> None:
+    """Or the stage would stop with the plug-in that does; see `stages.base.tracking`."""
+    files, kinds = declared_code(stage)
+    for plugin in {file for kind in kinds for file in plugin_files(kind)}:
+        assert closure(plugin) - {plugin} - files == set(), plugin
 
 
 def fields_of(model: type[BaseModel]) -> set[str]:
@@ -116,7 +124,9 @@ def test_each_output_has_one_module_that_knows_its_path() -> None:
     assert set(modules) == set(OUTPUTS)
 
 
-@pytest.mark.parametrize("stage", ["download", "preprocess", "train", "explain", "quality"])
+@pytest.mark.parametrize(
+    "stage", ["download", "preprocess", "train", "explain", "quality", "shortcuts"]
+)
 def test_heavy_stages_cache_every_output(stage: str) -> None:
     declared = DVC["stages"][stage]
     outputs = [*declared.get("outs", []), *declared.get("metrics", []), *declared.get("plots", [])]

@@ -2,11 +2,13 @@
 
 import re
 import shutil
+from typing import Any
 
 import pytest
+from safetensors.torch import save_file
 
 from stages.networks.build import build_network, source_location
-from tests.conftest import Project, assert_refused, commit, outcomes
+from tests.conftest import ROOT, Project, assert_refused, commit, outcomes
 from tests.factory import dataset_info
 from tests.test_interrupted import finish, training
 
@@ -43,8 +45,8 @@ def build(channels, image_size, n_classes):
 @pytest.mark.parametrize(
     ("body", "output", "message"),
     [
-        ("x.sort(dim=1).values", "logits", "sort: no rule for it"),
-        ("x if x.sum() > 0 else -x", "probabilities", r"forward: torch\.export cannot trace it"),
+        ("x.cummax(dim=1).values", "logits", "cummax: no rule for it"),
+        ("x if x.sum() > 0 else -x", "probabilities", "forward: its control flow depends on"),
     ],
 )
 def test_networks_that_cannot_be_explained_are_not_trained(
@@ -64,6 +66,71 @@ def test_networks_that_cannot_be_explained_are_not_trained(
     project.succeed("dvc", "repro", "train")
 
 
+OTHER_HEAD = {"model.architecture": "single_conv", "model.weights": "seven.safetensors"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"explain.n_background": 541}, r"n_background: must be at most 540, the size of the trai"),
+        ({"explain.images": [3, 600]}, r"explain\.images: positions in .* 0 … 599 \(got 600\)"),
+        ({"explain.images": ["per_class", "cats/1.jpg"]}, r"no test image is called 'cats/1\.jpg'"),
+        ({"explain.outputs": [3, "seven"]}, r"explain\.outputs: no class is called 'seven'"),
+        ({"explain.outputs": [10]}, r"explain\.outputs: class numbers must be 0 … 9 \(got 10\)"),
+        ({"explain.outputs": {"top": 11}}, r"outputs\.top: must be at most 10, the number of clas"),
+        (OTHER_HEAD, r"seven\.safetensors: does not fit the network:\n  differing: .*weight \(7×"),
+        (
+            {"model.standardize": {"mean": [0.5] * 3, "std": [0.5] * 3}},
+            r"model\.standardize: needs one number per channel, so 1 \(got 3\)",
+        ),
+    ],
+)
+def test_what_the_data_set_does_not_have_is_reported_before_training(
+    project: Project, changes: dict[str, Any], message: str
+) -> None:
+    seven = build_network("single_conv", dataset_info("0123456"), {})[1].state_dict()
+    save_file(seven, project.root / "weights/seven.safetensors")
+    project.set(changes)
+    marker = project.root / "data/preflight"
+    marker.unlink()
+    assert_refused(project.stage("preflight"), message)
+    assert not marker.exists(), "so DVC does not start training"
+
+
+def test_a_large_background_is_reported_by_dvc_before_training(project: Project) -> None:
+    project.set({"preprocess.limit": 100, "explain.n_background": 100})
+    result = project.run("dvc", "repro")
+    assert result.returncode != 0
+    assert "explain.n_background: must be at most 90" in result.stderr
+    assert "train" not in outcomes(result.stdout)
+    project.set({"explain.n_background": 90})
+    ran = {stage for stage, outcome in project.repro().items() if outcome == "ran"}
+    assert {"preflight", "train", "report"} <= ran
+
+
+def test_a_network_for_small_batches_is_not_trained(project: Project) -> None:
+    """Explain calls it with more images than this method while it is prepared."""
+    source = ATTENTION.format(body="x.reshape(len(x) if len(x) < 3 else 1, -1)")
+    (project.root / "stages/architectures/attn.py").write_text(source)
+    project.set({"model.architecture": "attn", "explain.method": "shap_gradient"})
+    message = r"stages/architectures/attn\.py: fails when it is called again, with a batch of 5: "
+    assert_refused(project.stage("preflight"), message)
+
+
+STAGES = sorted({file.stem for file in (ROOT / "stages").glob("*.py")} - {"__init__"})
+FAST = {"check", "quality"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=() if name in FAST else pytest.mark.slow) for name in STAGES],
+)
+def test_a_stage_started_as_a_script_names_the_command(project: Project, name: str) -> None:
+    script = f"stages/{name}.py"
+    result = project.run("python", script, PYTHONPATH=str(project.root))
+    assert_refused(result, rf"^error: {script}: .* run python -m stages\.{name} in the root")
+
+
 def test_another_method_and_engine_rerun_preflight_but_not_train(project: Project) -> None:
     project.set({"explain.method": "integrated_gradients", "explain.tolerance": 1})
     with (project.root / "stages/preflight.py").open("a") as source:
@@ -71,7 +138,7 @@ def test_another_method_and_engine_rerun_preflight_but_not_train(project: Projec
     with (project.root / "engine/src/deepshap/engine.py").open("a") as source:
         source.write("# a comment\n")
     ran = {stage for stage, outcome in project.repro().items() if outcome == "ran"}
-    assert ran == {"check", "preflight", "explain", "quality", "report"}
+    assert ran == {"check", "preflight", "explain", "quality", "shortcuts", "report"}
 
 
 def test_module_paths_of_library_networks_are_the_authors_own() -> None:
@@ -80,6 +147,10 @@ def test_module_paths_of_library_networks_are_the_authors_own() -> None:
     file = "stages/architectures/torchvision.py"
     assert source_location(network, "1.1.layer1.0 (Block)") == f"{file}: layer1.0 (Block)"
     assert source_location(network, "1.1 (ResNet)") == f"{file}: ResNet.forward"
+    assert source_location(network, "1.1.layer1.stage.deep (Conv)") == (
+        f"{file}: layer1.stage.deep (Conv)"
+    )
+    assert source_location(network, "1.1.stage.deep (Conv)") == f"{file}: stage.deep (Conv)"
     assert source_location(network, "Classifier") == f"{file}: ResNet.forward"
 
 
@@ -111,7 +182,7 @@ def test_imports_that_dvc_does_not_track_are_rejected(project: Project, where: s
         source = source.replace("from torch import nn\n", f"{line}from torch import nn\n")
         importer, stages = (
             r"stages/architectures/own\.py imports it",
-            "preflight, train, evaluate, explain, quality there",
+            "preflight, train, evaluate, explain, quality, shortcuts there",
         )
     else:
         source += (
@@ -184,15 +255,19 @@ def test_an_experiment_with_an_unknown_network_name(project: Project) -> None:
 def test_own_data_can_be_added_inside_the_data_folder(project: Project) -> None:
     """After `dvc add data/pets`, Git tracks only the file that DVC writes."""
     shutil.copytree(project.root / "data/embedded/mnist", project.root / "data/pets/mnist")
+    command = ["dvc", "exp", "run", "--temp", "--set-param", "data.source=data/pets", "download"]
+    before = project.run(*command)
+    assert "data/pets is in the workspace, but experiments see only" in before.stderr
+    assert "run dvc add data/pets, then try again" in before.stderr
     project.succeed("dvc", "add", "data/pets")
+    added = project.run(*command)
+    assert "run git add data/pets.dvc data/.gitignore, then try again" in added.stderr
     project.succeed("git", "add", "data/pets.dvc", "data/.gitignore")
     commit(project, "Add my data")
     listed = project.succeed("git", "ls-files", "data").split()
     assert "data/pets.dvc" in listed
     assert not any(name.startswith("data/pets/") for name in listed)
-    project.succeed(
-        "dvc", "exp", "run", "--temp", "--set-param", "data.source=data/pets", "download"
-    )
+    project.succeed(*command)
 
 
 def test_an_experiment_names_weights_that_dvc_does_not_track(project: Project) -> None:

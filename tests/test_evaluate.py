@@ -39,7 +39,7 @@ def evaluated(here: Path) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     test = Split(rng.integers(0, 256, (30, 1, 8, 8), np.uint8), labels)
     names = np.array([f"{number}.png" for number in range(30)])
     info = dataset_info("abc", (8, 8), mean=0.5)
-    save_splits(info, {"test": test}, {"test": names})
+    save_splits(info, {"train": test, "test": test}, {"train": names, "test": names})
     torch.manual_seed(0)
     network = build_network("single_conv", info, {})
     save_checkpoint(Checkpoint(network, "single_conv", {}, info, {}))

@@ -18,8 +18,9 @@ from stages.artifacts.splits import Split, SplitName, load_split, save_splits
 from stages.attribution import portable
 from stages.base.errors.user import UserError
 from stages.base.files.yaml import read_yaml
+from stages.base.run.bars import ProgressBar
 from stages.explainers.base.contract import Attributions
-from stages.explainers.base.slices import additive_slices, attributions, progress_bar
+from stages.explainers.base.slices import additive_slices, attributions
 from stages.networks.build import build_network
 from stages.networks.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from stages.params.explain import Explain
@@ -101,7 +102,7 @@ def test_slices_are_limited_by_the_size_of_their_attributions(
         return Attributions(images.numpy())
 
     classes = np.zeros((shape[0], n_maps), np.int64)
-    with progress_bar("explain", shape[0]) as progress:
+    with ProgressBar[None](desc="explain", unit="image", total=shape[0]) as progress:
         slices = attributions(attribute, torch.zeros(shape), classes, progress)
         assert [len(found.values) for found in slices] == sizes
 

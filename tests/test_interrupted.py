@@ -22,10 +22,10 @@ def interruptible() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def started(project: Project) -> "subprocess.Popen[str]":
-    """Start the train stage without DVC."""
+def started(project: Project, stage: str) -> "subprocess.Popen[str]":
+    """Start a stage without DVC."""
     return subprocess.Popen(
-        ["python", "-u", "-m", "stages.train"],
+        ["python", "-u", "-m", f"stages.{stage}"],
         cwd=project.root,
         env=environment(PYTHONWARNINGS=INTERRUPTED),
         stdout=subprocess.PIPE,
@@ -39,7 +39,7 @@ def started(project: Project) -> "subprocess.Popen[str]":
 def training(project: Project) -> Iterator["subprocess.Popen[str]"]:
     """A running training that would take long."""
     project.set({"train.epochs": 20})
-    process = started(project)
+    process = started(project, "train")
     assert process.stdout is not None
     assert "parameters on" in process.stdout.readline()
     yield process
@@ -68,7 +68,7 @@ def test_parameters_of_another_stage_may_be_edited(project: Project) -> None:
 
 def importing(project: Project) -> "subprocess.Popen[str]":
     """A stage that has taken its snapshot and is importing libraries, which takes seconds."""
-    process = started(project)
+    process = started(project, "train")
     maps = Path(f"/proc/{process.pid}/maps")
     while process.poll() is None and "libtorch_cpu" not in maps.read_text():
         time.sleep(0.01)
@@ -111,7 +111,7 @@ def test_an_interrupt_inside_exec(project: Project) -> None:
     code = f'def build(channels, image_size, n_classes):\n    exec("{sleep}")\n'
     (project.root / "stages/architectures/own.py").write_text(code)
     project.set({"model.architecture": "own"})
-    process = started(project)
+    process = started(project, "train")
     assert process.stdout is not None
     assert process.stdout.readline() == "asleep\n"
     process.send_signal(signal.SIGINT)

@@ -14,7 +14,7 @@ import yaml
 from tests.conftest import SMALL, Project, copy, environment, unfinished
 
 STAGES = ["check", "download", "preprocess", "preflight", "train"]
-STAGES += ["evaluate", "explain", "quality", "report"]
+STAGES += ["evaluate", "explain", "quality", "shortcuts", "report"]
 N_MOMENTS = 20
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from tests.conftest import ROOT, Project
 
-FILES = ("metrics/evaluate.json", "metrics/explain.json")
+FILES = ("metrics/evaluate.json", "metrics/explain.json", "metrics/shortcuts.json")
 MOST = 8  # headline numbers in a file; standard errors and baselines are in plots/methods.csv
 
 

@@ -1,6 +1,7 @@
 """`dvc plots` in a browser, offline."""
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,23 @@ def test_plots_show_draws_all_charts_and_pictures(project: Project, browser: Bro
     assert marks["Tiles"] == 1  # all dots are alike
     for name in ("samples", "sheet_000", "class_means_000"):
         assert f"workspace_plots_shap_{name}.png" in pictures
+
+
+def test_of_many_sheets_two_are_shown_and_the_others_linked(
+    project: Project, browser: Browser
+) -> None:
+    sheet = project.root / "plots/shap/sheet_000.png"
+    for number in range(1, 4):
+        shutil.copy(sheet, sheet.with_name(f"sheet_{number:03d}.png"))
+    project.succeed("python", "-m", "tools.plots_page")
+    result = project.run("python", "-m", "tools.plots", BROWSER="false", DISPLAY="")
+    assert result.returncode == 0, result.stderr
+    address, advice = result.stdout.strip().splitlines()[-2:]
+    assert advice == "No browser was found here: open this page in one."
+    _, pictures, text = see(browser, address)
+    names = {name for name in pictures if "sheet" in name}
+    assert names == {f"workspace_plots_shap_sheet_00{number}.png" for number in (0, 1)}
+    assert "plots/shap/sheet_003.png" in text.replace("\\", "/")
 
 
 def test_plots_diff_shows_both_versions(

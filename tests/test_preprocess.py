@@ -91,6 +91,21 @@ def test_each_split_has_its_images_labels_and_names(prepared: dict[str, Any]) ->
     assert prepared.keys() == {"", "x_train", "x_test"}
 
 
+def test_test_images_among_the_training_images_give_one_warning(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of 16 test images four, whether they become training or validation images."""
+    images = np.random.default_rng(0).integers(0, 256, (40, 8, 9), np.uint8)
+    tested = np.concatenate([images[[30, 3, 17, 8]], 255 - images[:12]])
+    splits = {"x_train": images, "y_train": np.arange(40) % 2}
+    np.savez("own.npz", **splits, x_test=tested, y_test=np.arange(16) % 2)
+    data = {"dataset": "arrays", "source": "own.npz"}
+    run_stages({"data": data, "preprocess": {"validation_fraction": 0.25}}, (download, preprocess))
+    (warning,) = capsys.readouterr().err.splitlines()
+    assert warning.startswith("warning: 4 of 16 test images are training images too, pixel for")
+    assert ": 0 = 30, 1 = 3, 2 = 17, 3 = 8; " in warning
+
+
 def test_the_description_has_the_statistics_of_the_training_split(prepared: dict[str, Any]) -> None:
     info, images = prepared[""], prepared["train_images.npy"]
     assert info.pop("mean") == pytest.approx((images / 255).mean(axis=(0, 2, 3)).tolist())
@@ -98,4 +113,9 @@ def test_the_description_has_the_statistics_of_the_training_split(prepared: dict
     parameters = info.pop("parameters")
     assert parameters.pop("preprocess")["validation_fraction"] == 0.25
     assert parameters == {"data": DATA, "seed": 0}
-    assert info == {"name": "Own", "class_names": ["a", "b"], "channels": 3, "image_size": [8, 9]}
+    assert info == {
+        "name": "Own",
+        "class_names": ["a", "b"],
+        "channels": 3,
+        "image_size": [8, 9],
+    } | {"pixel_range": None}

@@ -128,9 +128,7 @@ def test_the_predicted_class_alone_has_no_contrast(
     assert table.index.tolist() == ["deep", "exact"]
     assert np.isnan(table.loc["deep", "contrast_shift"])
     assert table.loc["deep", "removal_gain":"removal_gain_se"].notna().all()
-    assert "3 of 3 explained images have no map of their predicted class or r" in (
-        capsys.readouterr().out
-    )
+    assert "leave" not in capsys.readouterr().out, "a measure that does not apply is no news"
     found = metrics(Path())
     assert {"removal_gain", "tiles_error"} <= found.keys()
     assert "contrast_shift" not in found
@@ -144,6 +142,15 @@ def test_one_image_has_measures_but_no_standard_errors(
     assert table.filter(like="_se").isna().all(axis=None)
     assert "background_error" not in metrics(Path())
     assert pd.read_csv("plots/removal.csv")["low"].isna().all()
+
+
+def test_no_image_is_shown_to_the_network_for_measures(again: Callable[..., pd.DataFrame]) -> None:
+    """`n_images: 0` is for pictures without the cost of measures."""
+    table = again(quality={"n_images": 0})
+    free = {"background_error", "concentration"}  # of the maps alone, so of all images
+    assert table.loc["deep", MEASURES].isna().tolist() == [name not in free for name in MEASURES]
+    assert set(metrics(Path())) == {"additivity_error_log10", "top_class_agreement", *free}
+    assert Path("plots/explorer.html").exists()
 
 
 def test_constant_images_of_two_classes_in_colour(here: Path) -> None:

@@ -101,7 +101,8 @@ def test_a_pull_that_verifies_stops_at_a_damaged_file(
     result = project.run("dvc", "pull", "report", **ENV)
     assert_refused(result, rf"failed to pull data .*\n{RESULT}\n")
     assert not RESULT.exists()
-    assert f"missing, not checked: {RESULT}; " in project.succeed("python", "-m", "tools.verify")
+    printed = project.succeed("python", "-m", "tools.verify")
+    assert f"missing, not checked: {RESULT}; dvc pull fetches them; where it fails, dvc" in printed
     assert project.repro("report")["report"] == "ran"
     assert RESULT.read_bytes() == expected
     opened.remove(key)  # otherwise DVC finds it there and sends nothing
@@ -119,6 +120,9 @@ def test_damage_that_a_pull_did_not_notice_is_reported(remote: tuple[Project, Re
     assert_refused(
         project.run("python", "-m", "tools.verify"),
         r"^error: verify: 2 faults\n"
-        rf"\.dvc/cache/{key}: MD5 is \w+, expected .*\n"
-        rf"{RESULT}: MD5 is \w+, expected .*; remove it and \.dvc/cache/{key}, then dvc pull, or",
+        rf"\.dvc/cache/{key}: its content is not that of its name; .*\n"
+        rf"{RESULT}: not what report recorded; remove it and \.dvc/cache/{key}, then dvc repro, or",
     )
+    lose(key)  # what the message asks for; a second pull would fetch the damage again
+    assert project.repro("report")["report"] == "ran"
+    project.succeed("python", "-m", "tools.verify")

@@ -119,7 +119,7 @@ def test_a_change_after_a_kill_starts_again(project: Project, changed: str) -> N
 
 def test_an_interrupt_reports_that_work_was_saved(project: Project) -> None:
     project.set({"train.epochs": 40})
-    process = started(project)
+    process = started(project, "train")
     assert process.stdout is not None
     while not process.stdout.readline().startswith("epoch 2:"):
         pass

@@ -4,12 +4,15 @@ The interpreter is a stub that records its arguments, since real installations t
 """
 
 import os
+import shlex
+import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import ROOT
+from tests.docs.pages import blocks
 
 # Answers as Python would: `-c` checks the version, `-m venv` makes an environment with this stub.
 STUB = """#!/bin/sh
@@ -64,6 +67,18 @@ def test_a_new_environment_is_made_once(setup: Setup) -> None:
     assert setup.calls() == []
 
 
+def test_without_make_the_same_packages_are_installed(setup: Setup) -> None:
+    """The commands of docs/how-to/set-up.md, which the README links."""
+    assert setup.run().returncode == 0
+    (call,) = (call for call in setup.calls() if call.startswith("pip install --python"))
+    _, packages = call.split(str(setup.venv))
+    (block,) = (b for b in blocks("console") if b.commands[0].startswith("python3 -m venv .venv"))
+    install, page = block.commands[1:3]
+    assert shlex.split(install) == ["python", "-m", "pip", "install", *packages.split()]
+    assert page == "python -m tools.plots_page"
+    assert "python -m tools.plots_page" in (ROOT / "Makefile").read_text()
+
+
 def test_an_older_python_is_refused_and_makes_nothing(tmp_path: Path) -> None:
     setup = Setup(tmp_path, (3, 10))
     result = setup.run()
@@ -78,6 +93,37 @@ def test_an_environment_without_pip_is_made_again(setup: Setup) -> None:
     (setup.venv / "bin/python").chmod(0o755)
     assert setup.run().returncode == 0
     assert makes_environment(setup.calls())
+
+
+def test_an_environment_of_an_older_python_is_made_again(setup: Setup, tmp_path: Path) -> None:
+    """Such as pip fails in, also if it is active: `python3` is then the environment's own."""
+    (tmp_path / "old").mkdir()
+    old = Setup(tmp_path / "old", (3, 10))
+    (setup.venv / "bin").mkdir(parents=True)
+    (setup.venv / "pyvenv.cfg").touch()
+    shutil.copy(old.stub, setup.venv / "bin" / setup.stub.name)
+    command = ["make", "setup", f"VENV={setup.venv}", f"PYTHON={setup.stub.name}"]
+    path = f"{setup.stub.parent}{os.pathsep}{os.environ['PATH']}"
+    result = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, env={**os.environ, "PATH": path}
+    )
+    assert result.returncode == 0, result.stderr
+    assert makes_environment(setup.calls())
+    assert setup.run().returncode == 0
+    assert setup.calls() == []
+
+
+def test_a_folder_without_a_git_repository_is_refused_before_the_set_up(
+    setup: Setup, tmp_path: Path
+) -> None:
+    """As a downloaded archive is."""
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    command = ["make", "repro", f"VENV={setup.venv}", f"PYTHON={setup.stub}"]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert result.returncode != 0
+    assert "error: this folder is no Git repository" in result.stderr
+    assert "run git init" in result.stderr
+    assert setup.calls() == []
 
 
 def test_an_environment_made_by_hand_is_kept(setup: Setup) -> None:

@@ -55,6 +55,7 @@ def test_curves_and_checkpoint(prepared: Path, capsys: pytest.CaptureFixture[str
     count = sum(w.numel() for n, w in weights.items() if n not in ("0.mean", "0.scale"))
     printed = capsys.readouterr().out
     assert f"single_conv: {count:,} parameters on cpu" in printed
+    assert "train: 20 images in batches of 8 are 3 steps an epoch, 9 in all, which" in printed
     assert re.search(r"^trained 3 epochs in \d+\.\d s$", printed, re.MULTILINE)
 
 

@@ -75,3 +75,31 @@ def test_weights_from_torchvision_are_trained_further_with_a_new_head(here: Path
         change = (trained[f"1.1.{name}"] - before).abs().max()
         assert 0 < change <= 1.01 * n_steps * rate  # Adam's step is at most its rate
     assert trained["0.mean"].item() == pytest.approx(0.449 * 255)
+
+
+def test_only_the_head_of_a_checkpoint_is_trained(here: Path) -> None:
+    """A checkpoint as DistributedDataParallel gives it; all other entries keep their bytes."""
+    torch.manual_seed(0)
+    published = torchvision.models.resnet18().state_dict()
+    wrapped = {f"module.{name}": tensor for name, tensor in published.items()}
+    (here / "weights").mkdir()
+    torch.save({"epoch": 90, "state_dict": wrapped}, here / "weights/checkpoint.pth.tar")
+    changes = {
+        "data": {"source": str(ROOT / "data/embedded")},
+        "preprocess": {"limit": 200, "image_size": 32},
+        "model": {
+            "architecture": "torchvision",
+            "options": {"name": "resnet18"},
+            "weights": "checkpoint.pth.tar",
+            "skip_weights": ["fc.*"],
+        },
+        "train": {"epochs": 2, "freeze": "all_but_head", "weight_decay": 0.1},
+    }
+    run_stages(changes, stages=(download, preprocess, train))
+    trained = load_file("data/model/weights.safetensors")
+    for name, before in published.items():
+        after = trained[f"1.1.{name}"]
+        if name.startswith("fc."):
+            assert after.shape[0] == 10
+        else:
+            assert after.numpy().tobytes() == before.numpy().tobytes(), name

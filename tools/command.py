@@ -2,11 +2,17 @@
 
 import atexit
 import gc
+import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from stages.base.errors.memory import is_out_of_memory
 from stages.base.errors.user import UserError, unusable_file_message
+
+_NO_REPOSITORY = (
+    "no Git repository, which DVC needs; run git init, and commit what you want to compare"
+)
 
 
 def run_command(main: Callable[[Sequence[str]], None], interrupted: str = "run it again") -> None:
@@ -31,3 +37,41 @@ def run_command(main: Callable[[Sequence[str]], None], interrupted: str = "run i
         if message := unusable_file_message(error):
             sys.exit(f"error: {message}")
         raise
+
+
+def require_git() -> None:
+    """Raise unless the current folder is the root of a Git repository.
+
+    Raises:
+        UserError: It is not; a downloaded archive has no `.git`.
+    """
+    if not Path(".git").exists():
+        raise UserError(f"{Path.cwd()}: {_NO_REPOSITORY}")
+
+
+def run_program(command: str, program: str, *arguments: str, capture: bool = False) -> str:
+    """Run another program, such as dvc.
+
+    Args:
+        command: The command of this folder that runs it, for messages.
+        program: The program.
+        arguments: Arguments of the program.
+        capture: Return what it prints on standard output, instead of showing it.
+
+    Raises:
+        UserError: It is not installed, or fails; or there is no Git repository.
+    """
+    try:
+        completed = subprocess.run(
+            [program, *arguments],
+            check=True,
+            text=True,
+            stdout=subprocess.PIPE if capture else None,
+        )
+    except FileNotFoundError:
+        raise UserError(f"{program}: not found; activate the environment, or use make") from None
+    except subprocess.CalledProcessError as error:
+        called = " ".join([program, *arguments[:2]])
+        hint = "" if Path(".git").exists() else f"; {_NO_REPOSITORY}"
+        raise UserError(f"{command}: {called} failed; see above{hint}") from error
+    return completed.stdout or ""

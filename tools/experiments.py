@@ -6,13 +6,11 @@ experiment changes from the commit it started from.
 """
 
 import json
-import subprocess
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from stages.base.errors.user import UserError
-from tools.command import run_command
+from tools.command import run_command, run_program
 from tools.recipes import leaves
 
 WIDTH = 100
@@ -23,13 +21,7 @@ NAME_WIDTH = 24
 
 def main(arguments: Sequence[str]) -> None:
     """Print the table."""
-    command = ["dvc", "exp", "show", "--json", *arguments]
-    try:
-        shown = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
-    except FileNotFoundError:
-        raise UserError("dvc: not found; activate the environment, or use make") from None
-    except subprocess.CalledProcessError:
-        raise UserError("experiments: dvc exp show failed; see above") from None
+    shown = run_program("experiments", "dvc", "exp", "show", "--json", *arguments, capture=True)
     print(f"{'experiment':{NAME_WIDTH}}{'  '.join(COLUMNS.values())}  changes")
     for commit in json.loads(shown):
         print("\n".join(rows(commit)))

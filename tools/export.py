@@ -2,7 +2,9 @@
 
 `model.safetensors` has the weights under their original names. Its metadata has the key `network`
 with JSON: `architecture` and `options` to build the network, `class_names`, `image_size`, and
-`mean` and `std` of each channel, on the scale [0, 1], to standardise images.
+`mean` and `std` of each channel, on the scale [0, 1], to standardise images; `pixel_range` has the
+values that become 0 and 255 in images of more than 8 bits, null for 0 and 65,535; `labels` is
+`multiple` if each class has a probability of its own, the sigmoid of its logit.
 `model.onnx` is the whole network: from `images`, raw pixels (n, c, h, w) in uint8, to `logits`
 (n, k), for any n. onnxruntime's outputs are compared with the network's before it is written.
 """
@@ -23,7 +25,7 @@ from stages.base.errors.user import UserError
 from stages.base.files.atomic import new_file
 from stages.networks.build import as_published
 from stages.networks.checkpoint import Checkpoint, load_checkpoint
-from stages.training.start import first_layer
+from stages.training.initial.network import first_layer
 from tools.command import run_command
 
 INSTALL = "python -m pip install --constraint constraints.txt --editable '.[onnx]'"
@@ -59,7 +61,9 @@ def describe(checkpoint: Checkpoint) -> str:
         "architecture": checkpoint.architecture,
         "options": checkpoint.options,
         "class_names": checkpoint.info.class_names,
+        **({"labels": "multiple"} if checkpoint.info.multiple else {}),
         "image_size": checkpoint.info.image_size,
+        "pixel_range": checkpoint.info.pixel_range,
         **statistics._asdict(),
     }
     return json.dumps(content, sort_keys=True, ensure_ascii=False)

@@ -25,9 +25,12 @@ def main(_: Sequence[str]) -> None:
         f"\n{about['dataset']}, {about['network']}: test accuracy {measured['accuracy']:.2%}, "
         f"log loss {measured['log_loss']:.4f}"
     )
+    additivity = measures.get("additivity_error_log10")
     print(
         f"{n_explained():,} test images explained by {captions.method(about)}, "
-        f"additive to within {10 ** measures['additivity_error_log10']:.1e} of the outputs' range"
+        f"additive to within {10**additivity:.1e} of the outputs' range"
+        if additivity is not None
+        else "the network gives every image the same output: nothing to explain"
     )
     print(
         "\nNext:\n"

@@ -95,6 +95,8 @@ def _allowed(schema: Mapping[str, Any]) -> Iterator[str]:
             yield from _allowed(option)
     elif "enum" in schema:
         yield ", ".join(f"`{value}`" for value in schema["enum"])
+    elif "const" in schema:
+        yield f"`{schema['const']}`"
     elif schema.get("type") == "array":
         items = ", ".join(_allowed(schema["items"]))
         yield f"a list of {'strings' if items == 'a string' else items}"

@@ -1,7 +1,8 @@
 """Make `dvc plots show` work offline: `python -m tools.plots_page`.
 
 DVC's page loads Vega from the internet. This command writes a page template that contains Vega,
-taken from vl-convert, and selects it in this clone's `.dvc/config.local`.
+taken from vl-convert, and selects it in this clone's `.dvc/config.local`. Of numbered pictures,
+such as contact sheets, the page shows two and links the others.
 """
 
 import subprocess
@@ -26,6 +27,8 @@ _PAGE = """<!DOCTYPE html>
         body {{ font: 16px/1.5 system-ui, sans-serif; margin: 2rem; }}
         table {{ border-spacing: 1rem; }}
         img {{ max-width: 46vw; height: auto; }}
+        .others {{ border: 0 !important; text-align: left !important; }}
+        .others a {{ margin-left: 1rem; }}
         div:only-of-type > img {{ max-width: 94vw; }}
     </style>
     <script>
@@ -34,8 +37,29 @@ _PAGE = """<!DOCTYPE html>
 </head>
 <body>
     {{plot_divs}}
+    <script>
+{shorten}
+    </script>
 </body>
 </html>
+"""
+
+# DVC makes an element of each file, with a picture of each revision.
+_SHORTEN = """
+const MOST = 2; // pictures shown of a numbered series, such as contact sheets
+for (const file of document.querySelectorAll("div[id]")) {
+  const pictures = [...file.querySelectorAll("img")];
+  const [, number] = pictures[0]?.src.match(/_([0-9]{3})[.]png$/) ?? [];
+  if (!(Number(number) >= MOST)) continue;
+  const links = pictures.map((picture) => {
+    const link = document.createElement("a");
+    link.href = picture.src;
+    link.textContent = picture.previousElementSibling.textContent;
+    return link;
+  });
+  file.className = "others";
+  file.replaceChildren(file.querySelector("p").textContent, ...links);
+}
 """
 
 
@@ -46,7 +70,8 @@ def main(_: Sequence[str]) -> None:
         vl_version="5.20",  # DVC's own templates are written in version 5 of Vega-Lite
     )
     with new_file(TEMPLATE) as file:
-        file.write_text(_PAGE.format(vega=vega.replace("</script", "<\\/script")), encoding="utf-8")
+        page = _PAGE.format(vega=vega.replace("</script", "<\\/script"), shorten=_SHORTEN)
+        file.write_text(page, encoding="utf-8")
     command = ["dvc", "config", "--local", "plots.html_template", TEMPLATE.name]
     try:
         subprocess.run(command, check=True)

@@ -1,6 +1,7 @@
 """Run recipes as DVC experiments: `python -m tools.recipes NAME …`, or `--all`.
 
-A recipe, `recipes/<name>.yaml`, has only the parameters that differ from `params.yaml`. It runs in
+A recipe, `recipes/<name>.yaml`, has only the parameters that differ from `params.yaml`; `--set
+data.source=data/pets` changes one of them, for a recipe that needs the user's own data. It runs in
 a temporary copy, so the workspace does not change. Then `dvc exp show` lists the experiment and
 `dvc exp apply <name>` applies it. Running a recipe again replaces its previous experiment; stages
 that have not changed come from DVC's run cache.
@@ -10,20 +11,24 @@ import argparse
 import contextlib
 import json
 import re
-import subprocess
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from stages.base.errors.user import UserError
 from stages.base.files.yaml import PARAMS_FILE, read_yaml
 from stages.base.params.messages import did_you_mean
 from stages.base.params.reading import check_params
+from stages.base.tracking.experiments import exists_or_tracked
 from stages.params.model import WEIGHTS
 from stages.params.whole import AllParams
-from tools.command import run_command
+from tools.command import run_command, run_program
 
 FOLDER = Path("recipes")
+OPTIONS = "options"  # of a network or a data set
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -31,10 +36,18 @@ def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(prog="python -m tools.recipes", description="Run recipes.")
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(known_recipes()))
     parser.add_argument("--all", action="store_true", help="queue all of them, then run the queue")
+    parser.add_argument(
+        *("-S", "--set"),
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="another value for a parameter, such as data.source=data/pets",
+    )
     options = parser.parse_args(arguments)
-    names = known_recipes() if options.all else options.names
-    overrides = {name: recipe_overrides(name) for name in require_known(names)}
-    require_versioned({"stages", "engine/src", *(path for name in names for path in inputs(name))})
+    names = require_known(ready_recipes() if options.all else options.names)
+    overrides = {name: recipe_overrides(name, options.set) for name in names}
+    needed = [path for name in names for path in inputs(name, options.set)]
+    require_versioned({"stages", "engine/src", *needed})
     with previous_set_aside(names):
         where = "--queue" if options.all else "--temp"
         for name in names:
@@ -51,6 +64,18 @@ def main(arguments: Sequence[str]) -> None:
 def known_recipes() -> list[str]:
     """Names of the recipes, sorted."""
     return sorted(file.stem for file in FOLDER.glob("*.yaml"))
+
+
+def ready_recipes() -> list[str]:
+    """Names of the recipes whose data and weights are here; prints those that are left out."""
+    ready = []
+    for name in known_recipes():
+        missing = [path for path in inputs(name) if not exists_or_tracked(Path(path))]
+        if missing:
+            print(f"recipes: {name} is left out, since {' and '.join(missing)} is not here")
+        else:
+            ready.append(name)
+    return ready
 
 
 def require_known(names: Sequence[str]) -> Sequence[str]:
@@ -73,24 +98,54 @@ def require_known(names: Sequence[str]) -> Sequence[str]:
     return names
 
 
-def recipe_overrides(name: str) -> list[str]:
+def recipe_overrides(name: str, settings: Sequence[str] = ()) -> list[str]:
     """Options of `dvc exp run` that set a recipe's parameters.
+
+    Args:
+        name: Name of the recipe.
+        settings: Other values for its parameters, such as `data.source=data/pets`.
 
     Raises:
         UserError: The recipe makes `params.yaml` invalid; lists all errors, one per line.
     """
-    file = FOLDER / f"{name}.yaml"
-    recipe = read_yaml(file)
-    check_params(merged(read_yaml(PARAMS_FILE), recipe), AllParams, file)
-    changes = [override(key, value) for key, value in leaves(recipe)]
+    defaults, recipe = read_yaml(PARAMS_FILE), read_recipe(name, settings)
+    check_params(merged(defaults, recipe), AllParams, FOLDER / f"{name}.yaml")
+    changes = [f"~{key}" for key in removed_options(defaults, recipe)]
+    changes += [override(key, value) for key, value in leaves(recipe)]
     return [argument for change in changes for argument in ("--set-param", change)]
 
 
-def inputs(name: str) -> list[str]:
+def read_recipe(name: str, settings: Sequence[str] = ()) -> dict[str, Any]:
+    """The parameters in a recipe's file, with other values for some.
+
+    Raises:
+        UserError: A setting is not a key and a value.
+    """
+    recipe = read_yaml(FOLDER / f"{name}.yaml")
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        try:
+            value = YAML(typ="safe", pure=True).load(text)  # as in params.yaml
+        except YAMLError:
+            equals = ""
+        if not equals or not all(key.split(".")):
+            raise UserError(f"recipes: --set must be KEY=VALUE (got {setting!r})")
+        for part in reversed(key.split(".")):
+            value = {part: value}
+        recipe = merged(recipe, value)
+    return recipe
+
+
+def inputs(name: str, settings: Sequence[str] = ()) -> list[str]:
     """Files that a recipe reads besides code: `data.source`, and the weights if it names any."""
-    whole = merged(read_yaml(PARAMS_FILE), read_yaml(FOLDER / f"{name}.yaml"))
-    weights = whole["model"]["weights"]
-    return [str(whole["data"]["source"]), *([str(WEIGHTS / weights)] if weights else [])]
+    whole = merged(read_yaml(PARAMS_FILE), read_recipe(name, settings))
+    data, model = whole.get("data"), whole.get("model")  # perhaps no sections: not checked yet
+    source = data.get("source") if isinstance(data, Mapping) else None
+    weights = model.get("weights") if isinstance(model, Mapping) else None
+    return [
+        *([] if source is None else [str(source)]),
+        *([str(WEIGHTS / str(weights))] if weights else []),
+    ]
 
 
 def require_versioned(paths: Collection[str]) -> None:
@@ -101,7 +156,7 @@ def require_versioned(paths: Collection[str]) -> None:
     """
     inside = [path for path in paths if Path(path).resolve().is_relative_to(Path.cwd())]
     options = ["--others", "--exclude-standard", "--directory", "--no-empty-directory", "-z"]
-    listed = _run("git", "ls-files", *options, "--", *inside, capture=True)
+    listed = run_program("recipes", "git", "ls-files", *options, "--", *inside, capture=True)
     if untracked := listed.split("\0")[:-1]:
         raise UserError(
             f"recipes: untracked: {', '.join(untracked)}; a recipe runs in a copy of what Git and "
@@ -141,14 +196,34 @@ def _quoted(key: str, text: str) -> str:
 
 
 def merged(defaults: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """The defaults, overridden by the changes section by section."""
+    """The defaults, overridden by the changes section by section.
+
+    `options` are replaced as a whole, since they belong to one network or data set.
+    """
     result = dict(defaults)
     for key, value in changes.items():
         default = result.get(key)
-        if isinstance(default, Mapping) and isinstance(value, Mapping):
+        if isinstance(default, Mapping) and isinstance(value, Mapping) and key != OPTIONS:
             value = merged(default, value)
         result[key] = value
     return result
+
+
+def removed_options(defaults: Mapping[str, Any], recipe: Mapping[str, Any]) -> Iterator[str]:
+    """Keys in `options` of the defaults that a recipe with other options does not have."""
+    for name, section in recipe.items():
+        default = defaults.get(name)
+        if isinstance(section, Mapping) and OPTIONS in section and isinstance(default, Mapping):
+            yield from _removed(default[OPTIONS], section[OPTIONS], f"{name}.{OPTIONS}.")
+
+
+def _removed(defaults: Any, changes: Any, prefix: str) -> Iterator[str]:
+    if isinstance(defaults, Mapping) and isinstance(changes, Mapping):
+        for key, default in defaults.items():
+            if key in changes:
+                yield from _removed(default, changes[key], f"{prefix}{key}.")
+            else:
+                yield f"{prefix}{key}"
 
 
 def leaves(content: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -183,23 +258,7 @@ def _experiments() -> set[str]:
 
 
 def _dvc(*arguments: str, capture: bool = False) -> str:
-    return _run("dvc", *arguments, capture=capture)
-
-
-def _run(program: str, *arguments: str, capture: bool = False) -> str:
-    try:
-        completed = subprocess.run(
-            [program, *arguments],
-            check=True,
-            text=True,
-            stdout=subprocess.PIPE if capture else None,
-        )
-    except FileNotFoundError:
-        raise UserError(f"{program}: not found; activate the environment, or use make") from None
-    except subprocess.CalledProcessError as error:
-        command = " ".join([program, *arguments[:2]])
-        raise UserError(f"recipes: {command} failed; see above") from error
-    return completed.stdout or ""
+    return run_program("recipes", "dvc", *arguments, capture=capture)
 
 
 if __name__ == "__main__":

@@ -167,8 +167,8 @@ def _autocast(net: nn.Module, x: torch.Tensor) -> torch.Tensor:
 
 REFUSED = {
     "no rule": (
-        lambda: behind(nn.ReLU(), Function(lambda net, x: x.sort(dim=1)[0])),
-        r"sort at 2 \(Function\): no rule for it; use an operation that has one",
+        lambda: behind(nn.ReLU(), Function(lambda net, x: x.cummax(dim=1)[0])),
+        r"cummax at 2 \(Function\): no rule for it; use an operation that has one",
     ),
     "axes that do not match": (
         lambda: Function(lambda net, x: x.mean((1, 2, 3)) * x.flatten(1)[:, :1]),
@@ -205,7 +205,7 @@ REFUSED = {
         lambda: Function(
             lambda net, x: net.inner(x), inner=Function(_data_dependent, head=nn.Linear(200, 3))
         ),
-        r"forward at inner \(Function\): torch.export cannot trace it",
+        r"forward at inner \(Function\): its control flow depends on the values of the images",
     ),
     "three factors": (
         lambda: Function(_three_factors),

@@ -61,6 +61,7 @@ FAMILIES = {
     "resnet": case("resnet10t"),
     "resnetv2": case("resnetv2_50"),
     "rexnet": case("rexnet_100"),
+    "sequencer2d": case("sequencer2d_s", layers=(1, 1, 1, 1)),
     "sknet": case("skresnet18"),
     "swiftformer": case("swiftformer_xs", 64),
     "swin": case("swin_tiny_patch4_window7_224", 56, sized=True),

@@ -1,6 +1,7 @@
 """Any network of timm, with fresh weights: `{name: convnext_atto}`.
 
-Further options are arguments of the builder: `{name: convnext_atto, dims: [16, 32, 64, 128]}`.
+Further options are arguments of the builder: `{name: convnext_atto, dims: [16, 32, 64, 128]}`. For
+two classes, `{name: convnext_atto, num_classes: 1}` has one logit.
 """
 
 from functools import partial
@@ -9,17 +10,13 @@ from typing import Annotated, Any
 from torch import nn
 
 from stages.architectures.base import library
-from stages.base.errors.user import UserError
 
 try:
     import timm
 except ModuleNotFoundError as error:
-    raise UserError(
-        f"model.architecture timm: {error}; timm is an extra: install it with "
-        "python -m pip install --constraint constraints.txt --editable '.[timm]', "
-        "or choose another model.architecture"
-    ) from error
+    raise library.missing_extra("timm", error) from error
 
+LIBRARY = "timm"
 NAMES = timm.list_models()
 
 
@@ -41,9 +38,10 @@ def build(
         arguments: Arguments of timm's builder.
 
     Returns:
-        Maps standardised images (n, channels, height, width) to logits (n, n_classes).
+        Maps standardised images (n, channels, height, width) to logits (n, n_classes), or (n, 1)
+        with `num_classes` 1.
     """
-    make = partial(timm.create_model, name, num_classes=n_classes, **arguments)
+    make = partial(timm.create_model, name, **{"num_classes": n_classes, **arguments})
     height, width = image_size
     try:  # one side for square images, since some networks accept no pair
         network = make(img_size=height if height == width else image_size)

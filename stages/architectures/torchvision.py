@@ -1,6 +1,7 @@
 """Any classification network of torchvision, with fresh weights: `{name: resnet18}`.
 
-Further options are arguments of the builder: `{name: resnet18, zero_init_residual: true}`.
+Further options are arguments of the builder: `{name: resnet18, zero_init_residual: true}`. For two
+classes, `{name: resnet18, num_classes: 1}` has one logit.
 """
 
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from torchvision import models
 
 from stages.architectures.base import library
 
+LIBRARY = "torchvision"
 NAMES = models.list_models(module=models)
 
 
@@ -33,10 +35,11 @@ def build(
         arguments: Arguments of torchvision's builder.
 
     Returns:
-        Maps standardised images (n, channels, height, width) to logits (n, n_classes).
+        Maps standardised images (n, channels, height, width) to logits (n, n_classes), or (n, 1)
+        with `num_classes` 1.
     """
     size = _size_argument(name, image_size)
-    network = _builder(name)(num_classes=n_classes, **size, **arguments)
+    network = _builder(name)(**{"num_classes": n_classes, **size, **arguments})
     return library.for_channels(channels, network)
 
 

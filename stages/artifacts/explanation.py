@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.artifacts.splits import Names
+from stages.artifacts.splits import Names, has_label, is_multiple, is_predicted
 from stages.base.files.arrays import AppendRows, load_npy, new_npy
 from stages.base.files.atomic import new_folder
 from stages.base.files.formats import read_json, write_json
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 FOLDER = Path("data/shap")
 UNKNOWN = -1  # label of an image without a true class
+ROUNDING = 1e-6  # float32 rounding of an unchanged output, as a share of the output
+POSITIVE = 1  # the class whose probability is the sigmoid of a network's one logit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +40,8 @@ class Setup:
             (display names), `output` (`logits` or `probabilities`), `method`, `n_background`,
             `background` (`stratified` or `random` draw), `n_train` (size of the training split),
             `n_groups` (number g of background groups, 0 without error bars; added when it is
-            saved), `parameters` (of all stages up to explain, by section of `params.yaml`) and
+            saved), `one_logit` (true for a network with one logit for two classes, otherwise
+            absent), `parameters` (of all stages up to explain, by section of `params.yaml`) and
             `versions` (of libraries).
     """
 
@@ -51,6 +54,16 @@ class Setup:
     def class_names(self) -> list[str]:
         """Names of the k classes, in class order."""
         return list(self.about["class_names"])
+
+    @property
+    def multiple(self) -> bool:
+        """Whether an image may have several labels (`data.labels: multiple`)."""
+        return is_multiple(self.about["parameters"])
+
+    @property
+    def one_logit(self) -> bool:
+        """Whether the network has one logit for two classes, that of class `POSITIVE`."""
+        return bool(self.about.get("one_logit"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +78,8 @@ class ExplainedImages(Setup):
         probabilities: Predicted class probabilities (n, k), float32, whichever output is explained.
         classes: The class of each map (n, m), int64.
         images: The explained images (n, c, h, w), uint8.
-        labels: True classes (n,), int64; `UNKNOWN` (-1) for a user's own picture.
+        labels: True classes (n,), int64; with several labels an image, (n, k) of 0 and 1.
+            `UNKNOWN` (-1) for a user's own picture.
         names: Names of the images in the data set (n,): paths within its source (strings), or
             numbers in the published files (int64).
         indices: Positions of the images in the test split (n,), int64.
@@ -91,6 +105,24 @@ class ExplainedImages(Setup):
         return np.asarray(self.probabilities.argmax(axis=1), np.int64)
 
     @property
+    def measured(self) -> NDArray[np.int64]:
+        """The class of each image that measures and comparisons are about (n,), int64.
+
+        The predicted class, whether or not it has a map; `POSITIVE` for a network with one logit.
+        """
+        return np.full_like(self.predicted, POSITIVE) if self.one_logit else self.predicted
+
+    @cached_property
+    def is_true(self) -> NDArray[np.bool_]:
+        """Whether each class is true of each image (n, k); false if that is unknown."""
+        return has_label(self.labels, len(self.base_values))
+
+    @cached_property
+    def is_predicted(self) -> NDArray[np.bool_]:
+        """Whether each class is predicted (n, k): the most probable one, or labels above 0.5."""
+        return is_predicted(self.probabilities, self.multiple)
+
+    @property
     def explains_all_classes(self) -> bool:
         """Whether every image has a map of every class."""
         return bool(self.classes.shape[1] == len(self.base_values))
@@ -102,6 +134,12 @@ class ExplainedImages(Setup):
         The attributions of an additive method sum to it.
         """
         return np.take_along_axis(self.outputs - self.base_values, self.classes, axis=1)
+
+    @cached_property
+    def nothing_to_explain(self) -> bool:
+        """Whether all outputs are the base values within rounding, as for a constant network."""
+        differences = np.abs(self.outputs - self.base_values).max(initial=0.0)
+        return bool(differences <= ROUNDING * np.abs(self.base_values).max())
 
     def map_indices(self, classes: NDArray[np.int64] | int) -> NDArray[np.int64]:
         """The map index of a class in each image (n,); -1 if the image has no map of it.
@@ -163,9 +201,9 @@ class Explanation(ExplainedImages):
         errors: Standard errors of the attributions summed over channels (n, h, w, m), float32, in
             output units per pixel, estimated over the background; None if the method has no
             groups.
-        group_means: Attributions to the predicted class relative to each of g groups of background
-            images, summed over channels (n, g, h, w), float32, in output units per pixel; NaN for
-            an image without a map of its predicted class. None if the method has no groups.
+        group_means: Attributions to the class `measured`, relative to each of g groups of
+            background images, summed over channels (n, g, h, w), float32, in output units per
+            pixel; NaN for an image without a map of that class. None if the method has no groups.
     """
 
     values: NDArray[np.float32]

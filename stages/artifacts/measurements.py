@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from stages.base.files.atomic import new_folder
-from stages.base.files.formats import read_json, write_json, write_table
+from stages.base.files.formats import read_json, write_json
+from stages.base.files.tables import write_table
 
 FOLDER = Path("data/quality")
 _TABLE = "measures.csv"
@@ -41,17 +42,21 @@ class Measurements:
         descriptions: Description of each measure by name, in the order of the table's columns.
         additivity_l1_log10: Log10 of the largest additivity error of the run's method, as a share
             of the map's own Σ|attribution|; None if unknown.
+        plan: How many images the network was run on again, `n_images`; whether by random sampling,
+            `sampled`; and how often about, `passes`. None if unknown.
     """
 
     table: pd.DataFrame
     descriptions: Mapping[str, Description]
     additivity_l1_log10: float | None = None
+    plan: Mapping[str, int | bool] | None = None
 
     def save(self, folder: Path = FOLDER) -> None:
         """Write `measures.csv`, with six significant digits, and `about.json`."""
         about = {
             "measures": [{"name": n, **d._asdict()} for n, d in self.descriptions.items()],
             "additivity_l1_log10": self.additivity_l1_log10,
+            "plan": self.plan,
         }
         with new_folder(folder) as new:
             write_table(new / _TABLE, self.table)
@@ -64,7 +69,8 @@ class Measurements:
         descriptions = {
             measure.pop("name"): Description(**measure) for measure in about["measures"]
         }
-        return cls(pd.read_csv(folder / _TABLE), descriptions, about["additivity_l1_log10"])
+        table = pd.read_csv(folder / _TABLE)
+        return cls(table, descriptions, about["additivity_l1_log10"], about.get("plan"))
 
     @property
     def by_method(self) -> pd.DataFrame:

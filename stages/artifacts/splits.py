@@ -14,6 +14,8 @@ from stages.base.files.formats import read_json, write_json
 
 FOLDER = Path("data/prepared")
 
+THRESHOLD = 0.5  # with several labels an image, those with a higher probability are predicted
+
 SplitName = Literal["train", "validation", "test"]
 
 Images = TypeVar("Images", covariant=True)
@@ -25,7 +27,7 @@ class LabelledImages(NamedTuple, Generic[Images, Labels]):
 
     Attributes:
         images: (n, channels, height, width); uint8 in a saved split.
-        labels: True classes (n,), int64.
+        labels: True classes (n,), int64; with several labels an image, (n, k) of 0 and 1.
     """
 
     images: Images
@@ -44,12 +46,14 @@ class DatasetInfo:
 
     Attributes:
         name: Display name of the data set, or name of the user's folder or file.
-        class_names: Names of the classes, in class order.
-        channels: 1 for grey, 3 for colour.
+        class_names: Names of the classes or labels, in class order.
+        channels: 1 for grey, 3 for colour; up to 13 for images from satellites or microscopes.
         image_size: Height and width in pixels.
         mean: Mean of the training pixels for each channel, with pixels scaled to [0, 1].
         std: Standard deviation of the same pixels for each channel; 1 for a constant channel.
         parameters: Parameters of all stages up to preprocess, by section of `params.yaml`.
+        pixel_range: The values that became 0 and 255 in images of more than 8 bits; None for 0 and
+            65,535.
     """
 
     name: str
@@ -59,6 +63,12 @@ class DatasetInfo:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     parameters: Mapping[str, Any]
+    pixel_range: tuple[float, float] | None = None
+
+    @property
+    def multiple(self) -> bool:
+        """Whether an image may have several labels (`data.labels: multiple`)."""
+        return is_multiple(self.parameters)
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> "DatasetInfo":
@@ -68,6 +78,42 @@ class DatasetInfo:
             for name, value in content.items()
         }
         return cls(**fields)
+
+
+def has_label(labels: NDArray[np.int64], n_classes: int) -> NDArray[np.bool_]:
+    """Whether each image has each label (n, k).
+
+    Args:
+        labels: True classes (n,), or 0 and 1 for each label (n, k); negative numbers are unknown.
+        n_classes: Number of classes or labels.
+    """
+    if labels.ndim == 2:
+        return np.asarray(labels > 0)
+    return np.asarray(labels[:, None] == np.arange(n_classes))
+
+
+def occurs(labels: NDArray[np.int64], n_classes: int) -> NDArray[np.bool_]:
+    """Whether each class or label is true of any image (k,); arguments as in `has_label`."""
+    if labels.ndim == 2:
+        return np.asarray((labels > 0).any(axis=0))
+    return np.asarray(np.bincount(labels.astype(np.int64), minlength=n_classes) > 0)
+
+
+def is_predicted(probabilities: NDArray[np.floating], multiple: bool) -> NDArray[np.bool_]:
+    """Whether each class is predicted (n, k): the most probable one, or labels above `THRESHOLD`.
+
+    Args:
+        probabilities: (n, k).
+        multiple: Whether an image may have several labels.
+    """
+    if multiple:
+        return np.asarray(probabilities > THRESHOLD)
+    return has_label(probabilities.argmax(axis=1), probabilities.shape[1])
+
+
+def is_multiple(parameters: Mapping[str, Any]) -> bool:
+    """Whether the recorded parameters of a run say that an image may have several labels."""
+    return bool(parameters.get("data", {}).get("labels") == "multiple")
 
 
 def save_splits(

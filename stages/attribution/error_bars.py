@@ -19,13 +19,13 @@ def with_errors(
         explained: The explained images.
     """
     n_background, n_train = len(explained.background), explained.about["n_train"]
-    predicted_maps = explained.map_indices(explained.predicted)
+    measured_maps = explained.map_indices(explained.measured)
     done = 0
     for values, groups in slices:
         if groups is None:
             yield AttributionSlice(values)
         else:
-            map_index = predicted_maps[done : done + len(values), None, None, None, None]
+            map_index = measured_maps[done : done + len(values), None, None, None, None]
             means = np.take_along_axis(groups, map_index.clip(min=0), axis=4)
             yield AttributionSlice(
                 values,

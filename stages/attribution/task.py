@@ -2,21 +2,21 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
-from tqdm import tqdm
 
 from stages.artifacts.explanation import AttributionSlice, ExplainedImages, Setup, save_shard
 from stages.artifacts.predictions import Predictions
 from stages.artifacts.splits import SplitName, load_names, load_split
 from stages.attribution.error_bars import with_errors
+from stages.base.run.bars import ProgressBar
 from stages.base.run.stage import require_true_record
 from stages.explainers.base.contract import Attribute, build_explainer
-from stages.explainers.base.slices import SLICE_IMAGES, additive_slices, attributions, progress_bar
+from stages.explainers.base.slices import SLICE_IMAGES, additive_slices, attributions
 from stages.networks.predict import predict
 from stages.params.explain import Explain
 from stages.ranks.shards import Shard, n_finished, new_shard, unfinished, until_finished
@@ -103,29 +103,48 @@ class Task:
             shards: All shards.
             indices: Positions in the test split of the images of all shards (n,).
         """
+        classes = self._classes(indices)
+        print(
+            f"explain: {len(indices):,} images × {classes.shape[1]} maps, "
+            f"{len(self.setup.background):,} background images"
+        )
         if done := n_finished(shards):
             print(f"explain: resuming, {done:,} of {len(indices):,} images are finished")
-        with progress_bar("explain", len(indices)) as progress:
+        with ProgressBar[None](
+            desc="explain", unit="image", total=len(indices), initial=done
+        ) as progress:
             for shard in unfinished(shards):
-                progress.n = n_finished(shards)  # includes other ranks' shards
-                explained = self._explained_images(indices[shard.rows])
+                progress.show(n_finished(shards))  # includes other ranks' shards
+                explained = self._explained_images(indices[shard.rows], classes[shard.rows])
                 with new_shard(shard) as folder:
                     slices = until_finished(shard, self._slices(explained, progress))
                     save_shard(explained, slices, folder)
                     require_true_record()
 
-    def _explained_images(self, indices: NDArray[np.int64]) -> ExplainedImages:
+    def _classes(self, indices: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The class of each map (n, m) of the images at these positions in the test split."""
+        predictions, setup = self.predictions, self.setup
+        return choose_classes(
+            self.options.outputs,
+            predictions.probabilities[indices],
+            predictions.class_names,
+            one_logit=setup.one_logit,
+            multiple=setup.multiple,
+        )
+
+    def _explained_images(
+        self, indices: NDArray[np.int64], classes: NDArray[np.int64]
+    ) -> ExplainedImages:
         """The images at these positions in the test split, with the network's outputs."""
         test, predictions = load_split("test"), self.predictions
         images = test.images[indices]
         on_device = torch.from_numpy(images).to(self.device).float()
-        probabilities = predictions.probabilities[indices]
         outputs = predict(self.network, on_device, SLICE_IMAGES)
         return ExplainedImages(
             **vars(self.setup),
             outputs=outputs.cpu().double().numpy(),
-            probabilities=probabilities,
-            classes=choose_classes(self.options.outputs, probabilities, predictions.class_names),
+            probabilities=predictions.probabilities[indices],
+            classes=classes,
             images=images,
             labels=test.labels[indices],
             names=predictions.names[indices],
@@ -133,7 +152,7 @@ class Task:
         )
 
     def _slices(
-        self, explained: ExplainedImages, progress: "tqdm[NoReturn]"
+        self, explained: ExplainedImages, progress: ProgressBar[None]
     ) -> Iterator[AttributionSlice]:
         """Additive attributions with error bars, slice by slice."""
         images = torch.from_numpy(explained.images)

@@ -1,39 +1,77 @@
 """Your own folder of images: `data.source` is its path.
 
-It contains `train/<class>/*` and `test/<class>/*`, or `<class>/*` alone, from which preprocess
-splits off test images (`preprocess.test_fraction`). Classes have the names of their folders, in
-alphabetical order; an image is named by its path in the folder: `test/cats/1.jpg` or `cats/1.jpg`.
-Formats: PNG, JPEG, BMP, WebP, TIFF and GIF (first frame). Files and folders whose names start with
-a dot are ignored, and so are files outside the class folders.
+It contains `train/<class>/*` and `test/<class>/*`, and perhaps `val/<class>/*`, or `<class>/*`
+alone; preprocess splits off what is missing (`preprocess.test_fraction`, `validation_fraction`).
+Classes have the names of their folders, in alphabetical order, or in that of `data.options:
+{classes: […]}`, which may name more of them. Folders inside a class are read too; their images are
+a group (`preprocess.group`). An image is named by its path in the folder: `test/cats/1.jpg` or
+`cats/1.jpg`. Formats: PNG, JPEG, BMP, WebP, TIFF, GIF and DICOM (first frames). Hidden files and
+those of operating systems are ignored (`base/layout.py`), and so are files outside the class
+folders.
+
+With a table there need be no class folders, see `base/label_table.py`.
 """
 
-import zipfile
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-from tqdm import tqdm
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
 
 from stages.base.errors.user import UserError
-from stages.datasets.base.contract import Dataset, Origin, RawImages
-from stages.datasets.base.decode import UnusableImage, decode
+from stages.datasets.base import archive, label_table
+from stages.datasets.base.archive import LabelledFile, archive_images, group_of, write_index
+from stages.datasets.base.contract import Origin
+from stages.datasets.base.decode import MOST_PIXELS
+from stages.datasets.base.layout import (
+    UNSPLIT,
+    files_below,
+    folders_in,
+    printable,
+    split_folders,
+    visible,
+)
 
-ARCHIVE = "images.zip"
-UNSPLIT = "all"  # the only split of a folder without train and test
+SEVERAL_LABELS = True
 LAYOUT = "train/<class>/* and test/<class>/*, or <class>/*"
+TABLE = f"or a {label_table.TABLE} with the columns file and class"
+SPLITS = {"train": "training", "validation": "validation", "test": "test"}  # for messages
+MOST_LISTED = 10
+
+read = archive.read
 
 
-class ClassFolder(NamedTuple):
-    """A class in one split: `train`, `test` or `all`."""
+def _different(names: list[str]) -> list[str]:
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise PydanticCustomError("twice", "must name each class once ({name})", {"name": twice})
+    return names
+
+
+class ClassOfSplit(NamedTuple):
+    """A class in one split: `train`, `validation`, `test` or `UNSPLIT`."""
 
     split: str
     name: str
 
 
-def fetch(origin: Origin, folder: Path) -> str:
+def fetch(
+    origin: Origin,
+    folder: Path,
+    *,
+    classes: Annotated[list[str], Field(min_length=2), AfterValidator(_different)] | None = None,
+    most_pixels: Annotated[int, Field(gt=0)] = MOST_PIXELS,
+) -> str:
     """Check every image by decoding it, and store the files unchanged in one archive.
+
+    Args:
+        origin: Has the user's folder.
+        folder: Where the archive is written.
+        classes: Names of the classes in class order, as a trained network has them; some may have
+            no images. None for those that occur.
+        most_pixels: Largest number of pixels of an image: larger ones may be an attack.
 
     Returns:
         Name of the user's folder.
@@ -41,140 +79,140 @@ def fetch(origin: Origin, folder: Path) -> str:
     root = origin.source
     if not root.is_dir():
         raise UserError(f"data.source: {root}: no such folder; image_folder needs {LAYOUT} there")
-    folders = _class_folders(root)
-    files = [(key, file) for key, path in folders.items() for file in _visible(path)]
-    counts = dict.fromkeys(folders, 0)
-    damaged = []
-    with zipfile.ZipFile(folder / ARCHIVE, "w", zipfile.ZIP_STORED) as archive:
-        for key, path in tqdm(files, desc="images", delay=1, leave=False, disable=None):
-            try:
-                content = _checked_content(path, root)
-            except UnusableImage as error:
-                damaged.append(f"  {_printable(path.relative_to(root))}: {error}")
-            else:
-                # No dates and permissions: the same images always give the same bytes.
-                archive.writestr(zipfile.ZipInfo("/".join((*key, path.name))), content)
-                counts[key] += 1
-    _report_damaged(root, damaged, len(files), origin.skip_damaged)
-    _require_classes(root, counts)
-    return _printable(Path(root.resolve().name))
+    in_table = label_table.has_table(root)
+    if not in_table:
+        _require_no_wrapper(root, classes or ())
+    if in_table or origin.multiple:
+        files, names = label_table.labelled_files(origin)
+        places = {key: Path(*key[key.split == UNSPLIT :]) for key in map(_class_of, files)}
+    else:
+        places, names = _class_folders(root), []
+        files = [file for key, place in places.items() for file in _files_of(root, key, place)]
+        _report_groups(root, files)
+    depths = archive_images(origin, folder, [file.name for file in files], most_pixels)
+    kept = [file for file in files if file.name in depths]
+    if not origin.multiple:
+        found = Counter(map(_class_of, kept))
+        counts = {key: found[key] for key in places}
+        if classes is None:
+            _require_classes(root, counts, places)
+        else:
+            _require_named_classes(root, counts, classes)
+        names = classes or sorted({key.name for key in places})
+    if not any(file.split in ("train", UNSPLIT) for file in kept):
+        raise UserError(f"{root}: no training images are left; add some")
+    absent = classes is not None and not origin.multiple
+    write_index(folder, kept, depths, names, absent)
+    return printable(Path(root.resolve().name))
 
 
-def read(folder: Path) -> Dataset:
-    """Open the archive; images are decoded on access."""
-    archive = zipfile.ZipFile(folder / ARCHIVE)
-    members = [(ClassFolder(*name.split("/")[:2]), name) for name in archive.namelist()]
-    class_names = sorted({key.name for key, _ in members})
+def _class_of(file: LabelledFile) -> ClassOfSplit:
+    return ClassOfSplit(file.split, str(file.label))
 
-    def raw_images(split: str) -> RawImages:
-        chosen = [(key, name) for key, name in members if key.split == split]
-        labels = [class_names.index(key.name) for key, _ in chosen]
-        stored = [name for _, name in chosen]
-        return RawImages(
-            _ArchivedImages(archive, stored),
-            np.array(labels, np.int64),
-            [name.removeprefix(f"{UNSPLIT}/") for name in stored],
+
+def _files_of(root: Path, key: ClassOfSplit, place: Path) -> Iterator[LabelledFile]:
+    for path in files_below(root / place):
+        name = path.relative_to(root).as_posix()
+        group = group_of(path.relative_to(root / place), name)
+        yield LabelledFile(name, key.split, group, key.name)
+
+
+def _report_groups(root: Path, files: Sequence[LabelledFile]) -> None:
+    """Print how many images lie in folders inside the classes."""
+    inside = [file for file in files if file.group != file.name]
+    if inside:
+        n_groups = len({file.group for file in inside})
+        print(
+            f"{printable(root)}: {len(inside):,} images lie in {n_groups:,} folders inside the "
+            f"classes, such as {printable(Path(inside[0].name).parent)}; preprocess.group: folder "
+            "keeps the images of each together"
         )
 
-    if members[0][0].split == UNSPLIT:
-        return Dataset(raw_images(UNSPLIT), None, tuple(class_names))
-    return Dataset(raw_images("train"), raw_images("test"), tuple(class_names))
 
-
-class _ArchivedImages:
-    """The images of an archive, as an `ImageSequence`."""
-
-    def __init__(self, archive: zipfile.ZipFile, names: Sequence[str]) -> None:
-        self._archive, self._names = archive, names
-
-    def __len__(self) -> int:
-        return len(self._names)
-
-    def __getitem__(self, index: int) -> NDArray[np.uint8]:
-        return decode(self._archive.read(self._names[index]))
-
-
-def _class_folders(root: Path) -> dict[ClassFolder, Path]:
-    splits = [name for name in ("train", "test") if (root / name).is_dir()]
-    # A class may be called train or test too, but classes contain files and splits folders.
-    if len(splits) == 1 and all(path.is_dir() for path in _visible(root / splits[0])):
-        found = ", ".join(path.name for path in _visible(root))
+def _require_no_wrapper(root: Path, classes: Sequence[str]) -> None:
+    """Point to the folder with the data if the user's contains nothing else."""
+    inner, inside = root, folders_in(root)
+    while len(inside) == 1 and inside[0].name not in classes:
+        (inner,) = inside
+        inside = folders_in(inner)
+    if inner != root and (inside or label_table.has_table(inner)):
         raise UserError(
-            f"data.source: {_printable(root)}: contains {found}; image_folder needs {LAYOUT}: "
-            "rename the other split, or set data.source to "
-            f"{_printable(root / splits[0])} to have test images split off"
+            f"data.source: {printable(root)}: looks like your data lie in "
+            f"{printable(inner.relative_to(root))}/: set data.source to {printable(inner)}"
         )
-    parents = {name: root / name for name in splits} if len(splits) == 2 else {UNSPLIT: root}
+
+
+def _class_folders(root: Path) -> dict[ClassOfSplit, Path]:
+    """The folder of each class in each split, relative to the user's."""
+    splits = split_folders(root)
+    if "train" not in splits or len(splits) == 1:
+        # A class may be called train or test too, but classes contain images and splits folders.
+        lone = next((p for p in splits.values() if all(map(Path.is_dir, visible(p)))), None)
+        if lone is not None:
+            found = ", ".join(path.name for path in visible(root))
+            raise UserError(
+                f"data.source: {printable(root)}: contains {found}; image_folder needs {LAYOUT}: "
+                f"rename the other split, or set data.source to {printable(lone)} to have test "
+                "images split off"
+            )
+        splits = {UNSPLIT: root}
+    empty = [parent for parent in splits.values() if not folders_in(parent)]
+    if 0 < len(empty) < len(splits):
+        raise UserError(
+            f"{printable(empty[0])}: has no class folders; image_folder needs {LAYOUT}: move its "
+            "images into folders of their classes, or move it elsewhere if they have none"
+        )
     return {
-        ClassFolder(split, path.name): path
-        for split, parent in parents.items()
-        for path in _visible(parent)
-        if path.is_dir()
+        ClassOfSplit(split, path.name): path.relative_to(root)
+        for split, parent in splits.items()
+        for path in folders_in(parent)
     }
 
 
-def _visible(folder: Path) -> list[Path]:
-    try:
-        return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
-    except OSError as error:
-        raise UserError(
-            f"{_printable(folder)}: cannot be read: {error.strerror}; fix its permissions"
-        ) from error
-
-
-def _checked_content(path: Path, root: Path) -> bytes:
-    """The bytes of a file; raises `UnusableImage` if it is not an image inside the folder."""
-    try:
-        str(path).encode()
-        if not path.resolve().is_relative_to(root.resolve()):
-            raise UnusableImage(f"a link to {path.resolve()}, outside the folder: not followed")
-        content = path.read_bytes()
-    except UnicodeEncodeError:
-        raise UnusableImage("its name is not UTF-8; rename it") from None
-    except (OSError, RuntimeError) as error:  # resolve() raises RuntimeError for a loop of links
-        raise UnusableImage(getattr(error, "strerror", None) or str(error)) from None
-    decode(content)
-    return content
-
-
-def _printable(path: Path) -> str:
-    return str(path).encode(errors="backslashreplace").decode()
-
-
-def _report_damaged(root: Path, damaged: Sequence[str], n_files: int, skip: bool) -> None:
-    if not damaged:
-        return
-    lines = "\n".join(damaged)
-    if not skip:
-        raise UserError(
-            f"{root}: {len(damaged):,} of {n_files:,} files cannot be used as images:\n"
-            f"{lines}\nFix or remove them, or set data.skip_damaged: true to leave them out."
-        )
-    print(f"{root}: left out {len(damaged):,} of {n_files:,} files (data.skip_damaged):\n{lines}")
-
-
-def _require_classes(root: Path, counts: Mapping[ClassFolder, int]) -> None:
-    """Require at least two classes, the same in both splits, each with images."""
+def _require_classes(
+    root: Path, counts: Mapping[ClassOfSplit, int], places: Mapping[ClassOfSplit, Path]
+) -> None:
+    """Require at least two classes, the same in all splits, each with images."""
     errors = [
-        f"{_where(key)}: an empty class; add images or remove the folder"
+        f"{printable(places[key])}: an empty class; add images or remove it"
         for key, count in counts.items()
         if count == 0
     ]
     names = {split: {key.name for key in counts if key.split == split} for split, _ in counts}
-    train, test = (names.get(split, names.get(UNSPLIT, set())) for split in ("train", "test"))
-    for name in sorted(train ^ test):
-        here, there = ("train", "test") if name in train else ("test", "train")
-        images = "test images" if there == "test" else "training images"
-        errors.append(
-            f"{_printable(Path(here, name))}: a class without {images}; add them to "
-            f"{_printable(Path(there, name))} or remove it"
-        )
+    train = names.pop("train", None) or names.pop(UNSPLIT, set())
+    for split, others in names.items():
+        for name in sorted(train ^ others):
+            here, there = ("train", split) if name in train else (split, "train")
+            errors.append(
+                f"{printable(places[ClassOfSplit(here, name)])}: a class without "
+                f"{SPLITS[there]} images; add some or remove it"
+            )
     if len(train) < 2:
-        found = ", ".join(_printable(Path(name)) for name in train) or "none"
-        errors.append(f"classes found: {len(train)} ({found}), expected at least 2, as {LAYOUT}")
+        found = ", ".join(printable(Path(name)) for name in sorted(train)) or "none"
+        errors.append(
+            f"classes found: {len(train)} ({found}), expected at least 2, as {LAYOUT}, {TABLE}"
+        )
     if errors:
         raise UserError("\n  ".join([f"{root}: cannot be used as image_folder:", *errors]))
 
 
-def _where(key: ClassFolder) -> str:
-    return _printable(Path(key.name) if key.split == UNSPLIT else Path(*key))
+def _require_named_classes(
+    root: Path, counts: Mapping[ClassOfSplit, int], classes: Sequence[str]
+) -> None:
+    """Require all classes found to be named, and images in each split."""
+    errors = []
+    unknown = sorted({key.name for key in counts} - set(classes))
+    if unknown:
+        listed = ", ".join(printable(Path(name)) for name in unknown[:MOST_LISTED])
+        more = f" and {len(unknown) - MOST_LISTED:,} more" if len(unknown) > MOST_LISTED else ""
+        errors.append(
+            f"classes that data.options.classes does not name: {listed}{more}; add them there, or "
+            f"rename them (it names {', '.join(classes[:MOST_LISTED])}"
+            f"{', …' if len(classes) > MOST_LISTED else ''})"
+        )
+    for split in {key.split for key in counts} or {UNSPLIT}:
+        if not any(n_images for key, n_images in counts.items() if key.split == split):
+            where = "no images" if split == UNSPLIT else f"{split}: no images"
+            errors.append(f"{where} of the classes in data.options.classes, expected {LAYOUT}")
+    if errors:
+        raise UserError("\n  ".join([f"{root}: cannot be used as image_folder:", *errors]))

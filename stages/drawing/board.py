@@ -59,11 +59,12 @@ class Thumbnail(NamedTuple):
 
 
 class Bar(NamedTuple):
-    """The colours of a scale with their top left corner at (x, y)."""
+    """The colours of a scale, as painted or as covering, with their top left corner at (x, y)."""
 
     x: int
     y: int
     scale: Scale
+    covering: bool
 
 
 @dataclass
@@ -104,10 +105,18 @@ class Board:
         for number, line in enumerate(wrap(text, width, QUIET)):
             self.write(x, y + number * line_height(QUIET), line, QUIET)
 
-    def color_bar(self, x: int, y: int, scale: Scale, label: str) -> None:
-        """Add the scale's horizontal colour bar: 320 pixels wide, 52 high, labels included."""
+    def color_bar(self, x: int, y: int, scale: Scale, label: str, covering: bool = False) -> None:
+        """Add the scale's horizontal colour bar: 320 pixels wide, 52 high, labels included.
+
+        Args:
+            x: Left edge.
+            y: Top edge.
+            scale: The scale.
+            label: Text above the bar.
+            covering: Whether the maps are drawn by `Scale.cover`.
+        """
         self.write(x, y, label)
-        bar = Bar(x + BAR_END, y + BAR_TOP, scale)
+        bar = Bar(x + BAR_END, y + BAR_TOP, scale, covering)
         self.bars.append(bar)
         low, high = (with_minus(f"{end:+.3g}") for end in (-scale.limit, scale.limit))
         for tick, text in zip(_ticks(bar), (low, "0", high), strict=True):
@@ -152,7 +161,8 @@ def _draw_bar(picture: Image.Image, pen: ImageDraw.ImageDraw, bar: Bar) -> None:
     left, *_, right = _ticks(bar)
     bottom = bar.y + BAR_THICKNESS - 1
     width = right - left + 1
-    row = bar.scale.table[np.arange(width) * STEPS // width]
+    table = bar.scale.covering_table if bar.covering else bar.scale.table
+    row = table[np.arange(width) * STEPS // width]
     picture.paste(Image.fromarray(np.tile(row, (BAR_THICKNESS, 1, 1))), (bar.x, bar.y))
     pen.rectangle((left, bar.y, right, bottom), outline=RULE)
     for x in _ticks(bar):

@@ -9,6 +9,7 @@ NARROWEST_COLUMN = 84  # so that a class name above it stays readable
 SMALLEST_THUMBNAIL = 84
 
 TITLE_TOP = 14
+SIDE_NOTE_TOP = 17  # right of the title
 UNDER_THUMBNAIL_TOP = 4  # from a thumbnail to the number under it
 LINE = 16  # between lines of text beside a thumbnail
 FOLDED_LINE = 15  # between the two lines of a class name

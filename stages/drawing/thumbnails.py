@@ -1,27 +1,26 @@
 """Thumbnails of images and maps: large enough to read, whatever the size of the images."""
 
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.drawing.grain import spread
+from stages.drawing.grain import is_fine, spread
 from stages.drawing.layout import GAP, NARROWEST_COLUMN, SMALLEST_THUMBNAIL
+from stages.drawing.photographs import PhotoPainter, block_areas, enlarged, fitted
 from stages.drawing.scale import Scale, brightness_under_map, to_rgb
 
 
 @dataclass(frozen=True)
 class Fit:
-    """How image pixels become thumbnail pixels: averaged or enlarged, without blurring.
+    """Size of thumbnails: pixels of small images become squares, large images are resized smoothly.
 
     Attributes:
-        factor: Downsampling factor: side in image pixels of the squares averaged, 1 for none.
-        zoom: Side of an averaged square in thumbnail pixels.
+        zoom: Side of a small image's pixel in thumbnail pixels; 1 for large images.
         height, width: Size of the thumbnail in pixels.
     """
 
-    factor: int
     zoom: int
     height: int
     width: int
@@ -32,10 +31,14 @@ class Fit:
         return max(self.width, NARROWEST_COLUMN) + GAP
 
     @classmethod
-    def of(cls, size: tuple[int, int], side: int) -> Self:
-        """The largest thumbnails of at most `side` pixels for images of this height and width."""
-        factor = -(-max(size) // side)
-        return cls._zoomed(size, factor, side // -(-max(size) // factor))
+    def of(cls, size: tuple[int, int], room: tuple[int, int]) -> Self:
+        """The largest thumbnails of images in a room, both as height and width in pixels.
+
+        Small images are at least as large as they are.
+        """
+        if is_fine(size):
+            return cls(1, *fitted(size, room))
+        return cls._zoomed(size, min(room) // max(size))
 
     @classmethod
     def in_row(cls, size: tuple[int, int], room: int, columns: int, largest: int) -> Self:
@@ -47,58 +50,41 @@ class Fit:
             columns: Thumbnails in the row.
             largest: Largest side of a thumbnail in pixels.
         """
-        return cls.of(size, int(np.clip(room // columns - GAP, SMALLEST_THUMBNAIL, largest)))
+        side = int(np.clip(room // columns - GAP, SMALLEST_THUMBNAIL, largest))
+        return cls.of(size, (side, side))
 
     @classmethod
     def readable(cls, size: tuple[int, int], largest: int) -> Self:
-        """The smallest readable thumbnails of at most `largest` pixels."""
-        factor = -(-max(size) // largest)
-        side = -(-max(size) // factor)
-        zoom = min(-(-SMALLEST_THUMBNAIL // side), largest // side)
-        return cls._zoomed(size, factor, zoom)
+        """The smallest readable thumbnails of small images, of at most `largest` pixels."""
+        return cls._zoomed(size, min(-(-SMALLEST_THUMBNAIL // max(size)), largest // max(size)))
 
     @classmethod
-    def _zoomed(cls, size: tuple[int, int], factor: int, zoom: int) -> Self:
-        height, width = (-(-length // factor) * zoom for length in size)
-        return cls(factor, zoom, height, width)
+    def _zoomed(cls, size: tuple[int, int], zoom: int) -> Self:
+        zoom = max(1, zoom)
+        return cls(zoom, size[0] * zoom, size[1] * zoom)
+
+    def photo(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """A thumbnail (height, width, 3) of an image (c, h, w) with 1 or 3 channels."""
+        if is_fine(image.shape[1:]):
+            return enlarged(image, (self.height, self.width))
+        return self.enlarge(to_rgb(image[None])[0])
 
     def enlarge(self, colors: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """A thumbnail (height, width, 3) of averaged colours (h, w, 3)."""
+        """A thumbnail (height, width, 3) of a small image's colours (h, w, 3)."""
         return colors.repeat(self.zoom, axis=0).repeat(self.zoom, axis=1)
-
-
-def average(images: NDArray[Any], factor: int) -> NDArray[Any]:
-    """Images (..., h, w) downsampled: means of squares, which may be smaller at the edge.
-
-    Args:
-        images: (..., h, w), of any numeric type.
-        factor: Downsampling factor: side of a square in pixels.
-
-    Returns:
-        (..., ⌈h / factor⌉, ⌈w / factor⌉), of the type of `images`; integers are rounded.
-    """
-    if factor == 1:
-        return images
-    means = images.astype(np.float64)
-    for axis in (-2, -1):
-        length = images.shape[axis]
-        starts = np.arange(0, length, factor)
-        counts = np.diff(np.append(starts, length))
-        sums = np.add.reduceat(means, starts, axis=axis)
-        means = sums / (counts[:, None] if axis == -2 else counts)
-    if np.issubdtype(images.dtype, np.integer):
-        means = np.rint(means)
-    return means.astype(images.dtype)
 
 
 @dataclass(frozen=True)
 class Painter:
     """Turns images and their maps into thumbnails.
 
+    Maps of small images are painted opaque; those of large images cover the grey photograph, the
+    stronger, the more opaque.
+
     Attributes:
         scale: Colours of the maps.
         fit: Size of the thumbnails.
-        dark: Whether maps are drawn over the negative of their image, as in
+        dark: Whether maps are drawn over the negative of a small image, as in
             `brightness_under_map`.
     """
 
@@ -115,21 +101,21 @@ class Painter:
         """Thumbnails of an image and its maps.
 
         Args:
-            image: (c, h, w) with 1 or 3 channels; drawn faintly under the maps.
+            image: (c, h, w); drawn faintly under the maps.
             maps: Attributions by block of the scale's grain (m, h', w'), output units per block.
             errors: Their standard errors (m, h', w'); pixels within two of them of 0 are faded.
-                None to fade nothing. An averaged square gets the mean, an upper bound.
+                None to fade nothing.
 
         Returns:
             1 + m thumbnails (height, width, 3): the image first.
         """
-        factor = self.fit.factor
-        pixels = average(image[None], factor)
-        under = brightness_under_map(pixels, self.dark)
-
-        def fitted(blocks: NDArray[np.float64]) -> NDArray[np.float64]:
-            return average(spread(blocks, self.scale.grain, image.shape[1:]), factor)
-
-        errors = None if errors is None else fitted(errors)
-        painted = self.scale.paint(fitted(maps), under, errors)
-        return [self.fit.enlarge(thumbnail) for thumbnail in (*to_rgb(pixels), *painted)]
+        grain, size = self.scale.grain, image.shape[1:]
+        maps = spread(maps, grain, size)
+        errors = None if errors is None else spread(errors, grain, size)
+        if is_fine(size):
+            painter = PhotoPainter(self.scale, (self.fit.height, self.fit.width))
+            painted = painter.paint(image, maps, block_areas(size, grain), errors)
+        else:
+            under = brightness_under_map(image[None], self.dark)
+            painted = [self.fit.enlarge(m) for m in self.scale.paint(maps, under, errors)]
+        return [self.fit.photo(image), *painted]

@@ -10,12 +10,15 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from stages.artifacts.explanation import POSITIVE
+from stages.artifacts.features import FAR, N_NEIGHBOURS
+from stages.explorer.strokes import FLAT, PAPER_AT_EDGE, StrokeStyle
 from stages.figures import captions
 from stages.figures.run import Run
 from stages.webpage.offline import base64_array, base64_text
 
 PAGE = Path(__file__).parent / "page"
-WORKER = tuple(PAGE / f"live_{name}.js" for name in ("network", "explainer", "worker"))
+WORKER = tuple(PAGE / f"live_{name}.js" for name in ("network", "features", "explainer", "worker"))
 """Modules of the panel's web worker; each imports only from those before it."""
 MOST_BACKGROUND = 100  # images
 BACKGROUND_BYTES = 1_700_000  # Base64 text of these images; a hundred of 3×64×64 fit
@@ -46,6 +49,12 @@ def live_panel(run: Run) -> Live:
     reason = run.portable.reason
     if reason:
         return _absent(reason)
+    channels = run.explanation.images.shape[1]
+    if channels not in (1, 3):
+        return _absent(f"its images have {channels} channels, and pictures have 1 or 3")
+    preprocess = run.explanation.about["parameters"].get("preprocess", {})
+    if preprocess.get("pixel_range") not in (None, "full"):
+        return _absent("its images have more than 8 bits, and browsers read 8")
     if (n_products := _products(run)) > MOST_PRODUCTS:
         return _absent(
             f"it needs {n_products:,} multiplications per image, and browsers are fast enough for "
@@ -60,22 +69,26 @@ def live_panel(run: Run) -> Live:
     if n_bytes > NETWORK_BYTES:
         has, room = (f"{size / 1e6:.1f} MB" for size in (n_bytes, NETWORK_BYTES))
         return _absent(f"its weights take {has}, and this page has room for {room}")
-    background = _background(run)
+    background, features = _background(run), _features(run)
     content = {
         "shape": background.shape[1:],
         "operations": operations,
         "output": run.explanation.about["output"],
+        **({"onlyClass": POSITIVE} if run.explanation.one_logit else {}),
         "background": base64_text(background.tobytes()),
         "count": len(background),
         "paper": _paper(run, background),
+        "strokes": _strokes(run),
+        "features": features,
         "worker": _worker(),
-        "words": _note(run, len(background), rounded),
+        "words": _note(run, len(background), rounded, features is not None),
     }
     return Live(content, len(json.dumps(content)))
 
 
 def _absent(reason: str) -> Live:
-    return Live({"reason": f"The network of this run is not on this page: {reason}."}, 0)
+    note = "A command explains pictures of your own with it: choose a file to see the command."
+    return Live({"reason": f"The network of this run is not on this page: {reason}. {note}"}, 0)
 
 
 def _operations(run: Run, rounded: bool) -> list[dict[str, Any]]:
@@ -129,14 +142,37 @@ def _paper(run: Run, background: NDArray[np.uint8]) -> list[int]:
     return [int(value) for value in np.rint(background.mean(axis=(0, 2, 3)))]
 
 
+def _strokes(run: Run) -> dict[str, Any] | None:
+    """The training images' strokes, if they show strokes, and what decides about paper."""
+    style = StrokeStyle.of(run.training.images)
+    return style and {**style._asdict(), "flat": FLAT, "paperAtEdge": PAPER_AT_EDGE}
+
+
+def _features(run: Run) -> dict[str, Any] | None:
+    """Features of training images, if the page can compute such features of a picture."""
+    features, operations = run.features, run.portable.operations
+    last = next((o for o in reversed(operations) if "weight" in o["arrays"]), operations[-1])
+    position = last["inputs"][0] if "weight" in last["arrays"] else len(operations)
+    shape = operations[position - 1]["shape"] if position else run.explanation.images.shape[1:]
+    if features is None or shape[0] != features.vectors.shape[1]:
+        return None
+    return {
+        "vectors": base64_array(features.vectors),
+        "n": len(features.vectors),
+        "nNeighbours": N_NEIGHBOURS,
+        "quantiles": features.quantiles.tolist(),
+        "far": FAR,
+    }
+
+
 def _worker() -> str:
     """The worker's modules as one script, since a worker made from a blob has no import map."""
     texts = [path.read_text(encoding="utf-8") for path in WORKER]
     return re.sub(r"^(import .*;\n|export )", "", "".join(texts), flags=re.MULTILINE)
 
 
-def _note(run: Run, n: int, rounded: bool) -> str:
-    """A note on the network, the background and the precision."""
+def _note(run: Run, n: int, rounded: bool, features: bool) -> str:
+    """A note on the network, the background, the precision, and a missing warning."""
     about: Mapping[str, Any] = run.explanation.about
     n_all = len(run.explanation.background)
     which = f"the {n}" if n == n_all else f"{n} of the {n_all:,}"
@@ -147,8 +183,11 @@ def _note(run: Run, n: int, rounded: bool) -> str:
         if rounded
         else ""
     )
+    unlike = (
+        "" if features else " It cannot tell whether a picture looks unlike the training images."
+    )
     return (
         f"The network of this run, {about['network']}, runs inside this page; no data leaves it. "
         f"The map is computed by DeepSHAP{method} against {which} background images of this run."
-        f"{digits}"
+        f"{digits}{unlike}"
     )

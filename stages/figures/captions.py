@@ -3,12 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from stages.artifacts.explanation import UNKNOWN
+from stages.artifacts.explanation import POSITIVE, UNKNOWN
 from stages.drawing.scale import Scale
 from stages.drawing.text import with_minus
 from stages.figures.displayed_maps import TOP_MAPS, n_shown
 from stages.figures.run import Run
-from stages.measures.attributions.summary import PERCENTILE
 
 DECIMALS = {"logits": 2, "probabilities": 3}
 UNITS = {"logits": "logits", "probabilities": "probability"}
@@ -47,33 +46,35 @@ def signed(value: float, about: Mapping[str, Any]) -> str:
     return with_minus(text) if float(text) else text[1:]
 
 
-def downsampling_sentence(factor: int) -> str:
-    """A note that pixels are averaged; empty for a factor of 1."""
-    return f" Each drawn pixel is the mean of {factor} × {factor} pixels." if factor > 1 else ""
-
-
 def bar_label(about: Mapping[str, Any], scale: Scale) -> str:
     """The colour bar's label."""
     return f"{scale.cool} lowers, {scale.warm} raises ({unit(about, scale.grain)})"
 
 
-def map_sentences(run: Run, factor: int, grain: int) -> str:
+def map_sentences(run: Run, grain: int | None) -> str:
     """What a map shows: colours, unit, background and method.
 
     Args:
         run: The run.
-        factor: Downsampling factor: side in pixels of the squares averaged, 1 for none.
-        grain: Side in pixels of the blocks whose attributions are summed, 1 for none.
+        grain: Side in pixels of the blocks whose attributions are summed, 1 for none; None if the
+            reader chooses.
     """
     about, scale = run.explanation.about, run.scale
-    block_sentence = "Attributions are summed over the pixels of each block. " if grain > 1 else ""
+    places = {1: "pixel", None: "block or segment"}.get(grain, "block")
+    summed = "" if grain == 1 else f"Attributions are summed over the pixels of each {places}. "
+    in_unit = UNITS[about["output"]] if grain is None else unit(about, grain)
+    under = (
+        "The stronger, the more opaque over the grey photograph."
+        if run.is_fine
+        else "The image is drawn faintly underneath."
+    )
     n_channels = run.explanation.images.shape[1]
-    channels = ", summed over the colour channels" if n_channels > 1 else ""
+    kind = "colour" if n_channels == 3 else str(n_channels)
+    channels = f", summed over the {kind} channels" if n_channels > 1 else ""
     return (
-        f"A map shows how much each pixel raises ({scale.warm}) or lowers ({scale.cool}) a class's "
-        f"output, in {unit(about, grain)}{channels}, relative to {background(about)}, "
-        f"by {method(about)}. {block_sentence}The image is drawn faintly underneath."
-        f"{downsampling_sentence(factor)}{fade_sentence(run)}"
+        f"A map shows how much each {places} raises ({scale.warm}) or lowers ({scale.cool}) a "
+        f"class's output, in {in_unit}{channels}, relative to {background(about)}, "
+        f"by {method(about)}. {summed}{under}{fade_sentence(run)}"
     )
 
 
@@ -84,33 +85,72 @@ def fade_sentence(run: Run) -> str:
     return " Pale: within two standard errors of 0, estimated over the background."
 
 
+def which_images(run: Run, image_indices: range, most: int) -> str:
+    """A note beside a title: which of the explained images a picture shows.
+
+    Args:
+        run: The run.
+        image_indices: Indices of the images among the explained images.
+        most: Number of images that all pictures of this kind show at most.
+    """
+    n_images = len(run.explanation.labels)
+    if n_images == 1:
+        return "one explained image"
+    first, last = image_indices[0] + 1, image_indices[-1] + 1
+    note = f"explained images {first:,} to {last:,} of {n_images:,}"
+    return f"{note}; the sheets show the first {most}" if n_images > most else note
+
+
 def scale_sentence(run: Run) -> str:
     """The limit of the colour scale and where it comes from."""
     n_images = len(run.explanation.labels)
     images = "the explained image" if n_images == 1 else f"all {n_images:,} explained images"
+    _, several = run.nouns
+    beyond = "pixels beyond it have the bar's end colours"
+    if run.is_fine:
+        beyond = "blocks beyond it are outlined"
     return (
-        f"One scale for the whole run: ±{number(run.scale.limit)}, the {PERCENTILE}th percentile "
-        f"of |attribution| over {images} and classes; pixels beyond it have the bar's end colours."
+        f"One scale for the whole run: ±{number(run.scale.limit)}, the "
+        f"{run.summary.percentile:g}th percentile of |attribution| over {images} and "
+        f"{several}; {beyond}."
     )
 
 
 def frame_sentence(run: Run) -> str:
     """The meaning of the frames around maps."""
     known = bool((run.explanation.labels != UNKNOWN).any())
+    if run.explanation.multiple:
+        missed = " Dashed frame: true label that is not predicted." if known else ""
+        return f"Solid frame: predicted label.{missed}"
     true = " Dashed frame: true class, if different."
     return f"Solid frame: predicted class.{true if known else ''}"
 
 
+def explained_sentence(run: Run) -> str:
+    """How many classes are explained of each image, or the only one; empty if all are."""
+    n_maps, n_classes = run.explanation.classes.shape[1], len(run.class_names)
+    _, several = run.nouns
+    if run.explanation.one_logit:
+        positive, negative = run.class_names[POSITIVE], run.class_names[1 - POSITIVE]
+        return (
+            f"The network has one logit, of class {positive}: what lowers it is evidence for "
+            f"{negative}."
+        )
+    if n_maps == n_classes:
+        return ""
+    verb = "is" if n_maps == 1 else "are"
+    return f"{n_maps:,} of {n_classes:,} {several} {verb} explained for each image."
+
+
 def choice_sentence(run: Run) -> str:
     """Which classes are explained and drawn; empty if all are."""
-    n_maps, n_classes = run.explanation.classes.shape[1], len(run.class_names)
-    sentences = []
-    if n_maps < n_classes:
-        verb = "is" if n_maps == 1 else "are"
-        sentences.append(f"{n_maps:,} of {n_classes:,} classes {verb} explained for each image.")
+    sentences = [explained_sentence(run)]
+    _, several = run.nouns
+    n_maps = run.explanation.classes.shape[1]
     if n_shown(n_maps) < n_maps:
+        true = "; the true class replaces the last if it is not among them"
         sentences.append(
-            f"Each row shows the {TOP_MAPS} most probable of {n_maps} classes; the true class "
-            "replaces the last if it is not among them."
+            f"Each row shows the {TOP_MAPS} most probable of {n_maps} {several}"
+            f"{'' if run.explanation.multiple else true}."
         )
-    return " ".join(sentences)
+    return " ".join(sentences).strip()

@@ -12,11 +12,13 @@ from stages.drawing.layout import (
     GAP,
     LINE,
     MARGIN,
+    NARROWEST_COLUMN,
     NARROWEST_PAGE,
     PAGE_WIDTH,
     TITLE_TOP,
     UNDER_THUMBNAIL_TOP,
 )
+from stages.drawing.photographs import is_tall, is_wide
 from stages.drawing.scale import Scale
 from stages.drawing.text import CENTERED, TITLE, UNDER_THUMBNAIL, shorten
 from stages.drawing.thumbnails import Fit, Painter
@@ -28,7 +30,7 @@ from stages.measures.attributions.summary import PERCENTILE
 
 MOST_BANDS = 4  # in one picture; a band has a row of classes
 ROWS = ("mean image", "mean attribution", "mean |attribution|")
-LARGEST_THUMBNAIL = 336
+LARGEST_THUMBNAIL, TALL = 336, 600  # the latter: height of images much taller than wide
 
 LABEL = 112  # pixels from the margin to the thumbnails: the names of the rows
 LABEL_TEXT = LABEL - 12
@@ -65,13 +67,18 @@ class ClassMeans:
 
     @cached_property
     def columns(self) -> int:
-        """Classes in a row."""
-        return n_shown(len(self.classes))
+        """Classes in a row: one of wide images."""
+        return 1 if is_wide(self.run.image_size) else n_shown(len(self.classes))
 
     @cached_property
     def fit(self) -> Fit:
         """Thumbnails that fill the page's width."""
         room = PAGE_WIDTH - 2 * MARGIN - LABEL
+        size = self.run.image_size
+        if self.run.is_fine:
+            width = max(NARROWEST_COLUMN, min(room // self.columns - GAP, LARGEST_THUMBNAIL))
+            height = TALL if is_tall(size) else LARGEST_THUMBNAIL
+            return Fit.of(size, (height, room if is_wide(size) else width))
         return Fit.in_row(self.run.image_size, room, self.columns, LARGEST_THUMBNAIL)
 
     @property
@@ -121,7 +128,7 @@ def draw_means(means: ClassMeans, classes: NDArray[np.int64]) -> Board:
         if column == 0:
             _write_row_names(board, means, y)
         _draw_class(board, means, int(class_number), (MARGIN + LABEL + column * means.step, y))
-    footer.draw(board, means.scale, means.run.explanation.about)
+    footer.draw(board, means.scale, means.run.explanation.about, covering=means.run.is_fine)
     return board
 
 
@@ -142,7 +149,7 @@ def _draw_class(
     board.write(middle, y, name, CENTERED)
     board.write(middle, y + LINE, f"n = {summary.counts[class_number]:,}", UNDER_THUMBNAIL)
     explanation = run.explanation
-    own_class = explanation.labels == class_number
+    own_class = explanation.is_true[:, class_number]
     images = explanation.images[own_class & (explanation.map_indices(class_number) >= 0)]
     image = np.rint(images.mean(axis=0)).astype(np.uint8)
     maps = np.stack([summary.means[class_number], summary.mean_strengths[class_number]])
@@ -159,6 +166,9 @@ def _draw_class(
 def _caption(means: ClassMeans) -> str:
     about = means.run.explanation.about
     with_map = "" if means.run.explanation.explains_all_classes else " with a map of it"
+    under = "The mean image is drawn faintly underneath."
+    if means.run.is_fine:
+        under = "The stronger, the more opaque over the grey mean image."
     empty = int((means.run.summary.counts == 0).sum())
     absent = (
         f" {empty} classes have no explained image{with_map} and are left out." if empty else ""
@@ -169,8 +179,7 @@ def _caption(means: ClassMeans) -> str:
         f"{captions.unit(about, means.scale.grain)}, relative to {captions.background(about)}, by "
         f"{captions.method(about)}. Pixels that are strong in the lower map and pale in the upper "
         "one are evidence for the class in some images and against it in others. Below each map: "
-        "its sum over all pixels. The mean image is drawn faintly underneath. Both maps share one "
+        f"its sum over all pixels. {under} Both maps share one "
         f"scale: ±{captions.number(means.scale.limit)}, the {PERCENTILE}th percentile of mean "
-        "|attribution|."
-        f"{captions.downsampling_sentence(means.fit.factor)}{absent}"
+        f"|attribution|.{absent}"
     )

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 
@@ -12,9 +13,11 @@ from stages.drawing.layout import (
     LINE,
     MARGIN,
     MARK_WIDTH,
+    PAGE_WIDTH,
     TITLE_TOP,
     UNDER_THUMBNAIL_TOP,
 )
+from stages.drawing.photographs import is_tall, is_wide
 from stages.drawing.text import (
     BODY,
     BOLD,
@@ -40,8 +43,9 @@ from stages.figures.footer import Footer
 from stages.figures.run import Run
 
 LARGEST_THUMBNAIL = 128
+LARGEST_PHOTO, TALL = 240, 700  # of a large image, and of one much taller than wide
 THUMBNAILS = 4  # on a card: the image, a, b, a - b
-CARDS = 2  # per row
+CARDS = 2  # per row, of small images
 BETWEEN_CARDS = 28
 FIRST_CARD_TOP = 52
 
@@ -70,14 +74,55 @@ class Picture:
     contrasts: Sequence[Contrast]
 
 
+@dataclass(frozen=True)
+class CardLayout:
+    """Size of a card: the thumbnails stand in a row, those of wide images below each other.
+
+    Attributes:
+        fit: Size of the thumbnails.
+        cards: Cards in a row.
+        step: Pixels from one thumbnail to the next: down and right.
+    """
+
+    fit: Fit
+    cards: int
+    step: tuple[int, int]
+
+    @classmethod
+    def of(cls, run: Run) -> Self:
+        """The layout for the images' size."""
+        size = run.image_size
+        if not run.is_fine:
+            fit = Fit.readable(size, LARGEST_THUMBNAIL)
+            return cls(fit, CARDS, (0, fit.column))
+        if is_wide(size):
+            fit = Fit.of(size, (LARGEST_PHOTO, PAGE_WIDTH - 2 * MARGIN - LABEL))
+            return cls(fit, 1, (HEAD + fit.height + UNDER_CARD, 0))
+        fit = Fit.of(size, (TALL if is_tall(size) else LARGEST_PHOTO, LARGEST_PHOTO))
+        return cls(fit, 1, (0, fit.column))
+
+    @property
+    def width(self) -> int:
+        """Width of a card in pixels."""
+        return LABEL + (THUMBNAILS - 1) * self.step[1] + self.fit.column
+
+    @property
+    def height(self) -> int:
+        """Height of a card in pixels, with the space before the next one."""
+        stacked = (THUMBNAILS - 1) * self.step[0]
+        return stacked + HEAD + max(self.fit.height, LABEL_HEIGHT) + UNDER_CARD
+
+
 def draw_contrasts(folder: Path, run: Run) -> list[Path]:
     """Draw `contrast_mistakes.png` and `contrast_pair.png`.
 
     Returns:
         The files written. The first is omitted if no explained mistake has maps of both classes;
         the second if the test split has no mistake or no explained image of the pair has maps of
-        both classes.
+        both classes; both with several labels an image, since these do not exclude each other.
     """
+    if run.explanation.multiple:
+        return []
     pictures = {
         "contrast_mistakes": picture_of_mistakes(run),
         "contrast_pair": picture_of_pair(run),
@@ -126,27 +171,27 @@ def picture_of_pair(run: Run) -> Picture | None:
 
 def draw_contrast(run: Run, picture: Picture) -> Board:
     """Cards, two to a row: an image with its maps for a, for b, and their difference."""
-    fit = Fit.readable(run.image_size, LARGEST_THUMBNAIL)
-    card_width = LABEL + THUMBNAILS * fit.column
-    row_step = HEAD + max(fit.height, LABEL_HEIGHT) + UNDER_CARD
-    width = MARGIN + CARDS * card_width + BETWEEN_CARDS + MARGIN
-    footer = Footer(_caption(run, picture, fit), width)
-    n_rows = -(-len(picture.contrasts) // CARDS)
+    layout = CardLayout.of(run)
+    cards, card_width = layout.cards, layout.width
+    row_step = layout.height
+    width = MARGIN + cards * card_width + BETWEEN_CARDS + MARGIN
+    footer = Footer(_caption(run, picture), width)
+    n_rows = -(-len(picture.contrasts) // cards)
     board = Board(width, FIRST_CARD_TOP + n_rows * row_step + footer.height)
     board.write(MARGIN, TITLE_TOP, shorten(picture.title, width - 2 * MARGIN, TITLE), TITLE)
     for position, contrast in enumerate(picture.contrasts):
-        row, column = divmod(position, CARDS)
+        row, column = divmod(position, cards)
         x = MARGIN + column * (card_width + BETWEEN_CARDS)
-        _draw_card(board, run, fit, contrast, (x, FIRST_CARD_TOP + row * row_step))
-    footer.draw(board, run.scale, run.explanation.about)
+        _draw_card(board, run, layout, contrast, (x, FIRST_CARD_TOP + row * row_step))
+    footer.draw(board, run.scale, run.explanation.about, covering=run.is_fine)
     return board
 
 
 def _draw_card(
-    board: Board, run: Run, fit: Fit, contrast: Contrast, corner: tuple[int, int]
+    board: Board, run: Run, layout: CardLayout, contrast: Contrast, corner: tuple[int, int]
 ) -> None:
     """Draw one contrast; `corner` is the top left."""
-    x, y = corner
+    (x, y), fit, (down, right) = corner, layout.fit, layout.step
     explanation = run.explanation
     index, plus, minus = contrast
     map_indices = np.array([explanation.map_indices(k)[index] for k in (plus, minus)])
@@ -156,22 +201,22 @@ def _draw_card(
     errors = run.errors(index, map_indices)
     if errors is not None:  # the sum bounds the error of the difference
         errors = np.stack([*errors, errors.sum(axis=0)])
-    painter = Painter(run.scale, fit, run.dark)
-    photo, *thumbnails = painter.paint(explanation.images[index], np.stack([a, b, a - b]), errors)
+    image, maps = explanation.images[index], np.stack([a, b, a - b])
+    photo, *thumbnails = Painter(run.scale, fit, run.dark).paint(image, maps, errors)
     board.thumbnail(x + LABEL, y + HEAD, photo)
     heads = (f"a: {run.class_names[plus]}", f"b: {run.class_names[minus]}", A_MINUS_B)
     totals = (plus_sum, minus_sum, plus_sum - minus_sum)
     roles: tuple[Role, ...] = (run.role(index, plus), run.role(index, minus), "other")
     for column, (thumbnail, role) in enumerate(zip(thumbnails, roles, strict=True)):
-        left = x + LABEL + (1 + column) * fit.column
+        left, top = x + LABEL + (1 + column) * right, y + (1 + column) * down
         middle = left + fit.width / 2
         difference = heads[column] == A_MINUS_B
         style = replace(CENTERED, bold=difference)
-        board.write(middle, y, shorten(heads[column], fit.column - GAP, style), style)
-        board.thumbnail(left, y + HEAD, thumbnail, role)
+        board.write(middle, top, shorten(heads[column], fit.column - GAP, style), style)
+        board.thumbnail(left, top + HEAD, thumbnail, role)
         total = captions.signed(totals[column], explanation.about)
-        top = y + HEAD + fit.height + UNDER_THUMBNAIL_TOP
-        board.write(middle, top, total, UNDER_THUMBNAIL_BOLD if difference else UNDER_THUMBNAIL)
+        bottom = top + HEAD + fit.height + UNDER_THUMBNAIL_TOP
+        board.write(middle, bottom, total, UNDER_THUMBNAIL_BOLD if difference else UNDER_THUMBNAIL)
 
 
 def _write_label(board: Board, run: Run, contrast: Contrast, corner: tuple[int, int]) -> None:
@@ -190,11 +235,11 @@ def _write_label(board: Board, run: Run, contrast: Contrast, corner: tuple[int, 
         board.write(x, y + PROBABILITIES_TOP + LINE * row, probability, QUIET)
 
 
-def _caption(run: Run, picture: Picture, fit: Fit) -> str:
+def _caption(run: Run, picture: Picture) -> str:
     return (
         f"{picture.caption} {A_MINUS_B} is the map of a minus the map of b: evidence for a rather "
         f"than b ({run.scale.warm}) or for b rather than a ({run.scale.cool}). "
-        f"{captions.map_sentences(run, fit.factor, run.grain)} {captions.scale_sentence(run)} "
+        f"{captions.map_sentences(run, run.grain)} {captions.scale_sentence(run)} "
         "Below each map: its sum over all pixels. Solid frame: predicted class. Dashed frame: "
         "true class, if different."
     )

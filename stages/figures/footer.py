@@ -38,8 +38,10 @@ class Footer:
     def _caption_width(self) -> int:
         return self.width - CAPTION_LEFT - MARGIN
 
-    def draw(self, board: Board, scale: Scale, about: Mapping[str, Any]) -> None:
-        """Draw both at the bottom of the board."""
+    def draw(
+        self, board: Board, scale: Scale, about: Mapping[str, Any], covering: bool = False
+    ) -> None:
+        """Draw both at the bottom of the board; `covering`: as in `Board.color_bar`."""
         y = board.height - self.height + ABOVE
-        board.color_bar(MARGIN, y, scale, captions.bar_label(about, scale))
+        board.color_bar(MARGIN, y, scale, captions.bar_label(about, scale), covering)
         board.paragraph(CAPTION_LEFT, y, self.caption, self._caption_width)

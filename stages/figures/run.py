@@ -8,12 +8,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from stages.artifacts.explanation import Explanation
+from stages.artifacts.features import TrainingFeatures
 from stages.artifacts.measurements import Measurements
 from stages.artifacts.portable import PortableNetwork
 from stages.artifacts.predictions import Predictions
+from stages.artifacts.shortcuts import Shortcuts
 from stages.artifacts.splits import Split
 from stages.drawing.board import Role
-from stages.drawing.grain import GRAINS, block_sums
+from stages.drawing.grain import block_sums, grain_choices, is_fine
 from stages.drawing.scale import Scale, is_dark
 from stages.drawing.text import printable
 from stages.figures.displayed_maps import shown_maps
@@ -22,7 +24,6 @@ from stages.measures.attributions.summary import Summary, summarise
 from stages.measures.attributions.tables import class_table
 
 _NO_NETWORK = PortableNetwork(reason="the page was made without it")
-PAGE_SIDE = 64  # pixels; the explorer page downsamples larger images to at most this
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,9 @@ class Run:
         grain: Side in pixels of the blocks over which the pictures sum attributions.
         portable: The explained network for the explorer page, or the reason why it is missing.
         measures: Measures of the explanation; None if it was not measured.
+        features: Features of training images, by which the explorer page recognises pictures that
+            look unlike them; None if they were not measured.
+        shortcuts: What a search for shortcuts found; None if there was none.
     """
 
     explanation: Explanation
@@ -48,11 +52,13 @@ class Run:
     grain: int = 1
     portable: PortableNetwork = _NO_NETWORK
     measures: Measurements | None = None
+    features: TrainingFeatures | None = None
+    shortcuts: Shortcuts | None = None
 
     @cached_property
     def summary(self) -> Summary:
         """Totals over all attributions, computed in a single pass."""
-        grains = (self.grain, 1, *(grain * self.page_downsampling_factor for grain in GRAINS[1:]))
+        grains = (self.grain, *grain_choices(self.image_size))
         return summarise(self.explanation, tuple(dict.fromkeys(grains)))
 
     @cached_property
@@ -91,15 +97,20 @@ class Run:
         return is_dark(self.explanation.images)
 
     @property
+    def nouns(self) -> tuple[str, str]:
+        """What one class and several classes are called: labels, if an image may have several."""
+        return ("label", "labels") if self.explanation.multiple else ("class", "classes")
+
+    @property
     def image_size(self) -> tuple[int, int]:
         """Height and width of the images in pixels."""
         height, width = self.explanation.images.shape[2:]
         return height, width
 
     @property
-    def page_downsampling_factor(self) -> int:
-        """Downsampling factor of the explorer page, 1 for none."""
-        return -(-max(self.image_size) // PAGE_SIDE)
+    def is_fine(self) -> bool:
+        """Whether single pixels are too fine to read; such images are drawn as photographs are."""
+        return is_fine(self.image_size)
 
     def maps(self, image_index: int, map_indices: NDArray[np.int64]) -> NDArray[np.float64]:
         """Attributions of s maps of an image, summed over channels and blocks (s, h', w')."""
@@ -116,7 +127,7 @@ class Run:
         return None if errors is None else block_sums(errors, self.grain)
 
     def role(self, image_index: int, class_number: int) -> Role:
-        """Whether a class is the predicted or the true one of an explained image."""
-        if class_number == self.explanation.predicted[image_index]:
+        """Whether a class is a predicted or a true one of an explained image."""
+        if self.explanation.is_predicted[image_index, class_number]:
             return "predicted"
-        return "true" if class_number == self.explanation.labels[image_index] else "other"
+        return "true" if self.explanation.is_true[image_index, class_number] else "other"

@@ -1,44 +1,38 @@
 """Contact sheets: explained images in rows, each with its attribution maps."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
-import numpy as np
-from tqdm import tqdm
-
-from stages.artifacts.explanation import UNKNOWN
+from stages.base.run.bars import ProgressBar
 from stages.drawing.board import Board
 from stages.drawing.layout import (
     FOLDED_LINE,
     GAP,
-    LINE,
     MARGIN,
-    MARK_WIDTH,
     NARROWEST_PAGE,
     PAGE_HEIGHT,
     PAGE_WIDTH,
+    SIDE_NOTE_TOP,
     TITLE_TOP,
     UNDER_THUMBNAIL_TOP,
 )
 from stages.drawing.text import (
-    BODY,
-    BOLD,
     CENTERED,
     QUIET,
-    SMALL,
     TITLE,
     UNDER_THUMBNAIL,
     UNDER_THUMBNAIL_BOLD,
-    WRONG,
-    TextStyle,
     fold,
-    shorten,
 )
 from stages.drawing.thumbnails import Fit, Painter
 from stages.figures import captions
+from stages.figures.cards import PHOTOS_ON_SHEETS
 from stages.figures.displayed_maps import n_shown
 from stages.figures.footer import Footer
+from stages.figures.labels import LABEL_HEIGHT, write_label
+from stages.figures.photo_sheets import PhotoLayout, draw_photo_sheet
 from stages.figures.run import Run
 
 ON_SHEETS = 120  # images: a dozen sheets of ten
@@ -47,12 +41,7 @@ LARGEST_THUMBNAIL = 224  # a common image size, drawn without resizing
 
 LABEL = 158  # pixels from the margin to the image, for the text about it
 LABEL_TEXT = LABEL - 16
-PROBABILITY, AFTER_PROBABILITY = 42, 4  # widths in the label: a probability, the space after it
-TRUE_TOP, RANKS_TOP = 16, 34  # in the label
-LABEL_HEIGHT = 86  # five lines
-RANKS = 3  # most probable classes in the label
 
-SIDE_NOTE_TOP = 17
 FIRST_ROW_TOP = 58
 SHARED_NAMES, OWN_NAMES = 34, 32  # height of class names: once above all rows, above each row
 SHARED_NAMES_FROM_TITLE = 26  # extra space below the title for shared names
@@ -121,19 +110,27 @@ class SheetLayout:
 
 
 def draw_sheets(folder: Path, run: Run) -> list[Path]:
-    """Draw the first `ON_SHEETS` explained images as `sheet_000.png` and so on.
+    """Draw the sheets as `sheet_000.png` and so on.
 
     Returns:
         The files written.
     """
     paths: list[Path] = []
-    n_images = min(len(run.explanation.labels), ON_SHEETS)
-    starts = range(0, n_images, SheetLayout.of(run).n_rows)
-    for start in tqdm(starts, desc="draw sheets", unit="sheet", leave=False, delay=1, disable=None):
-        path = folder / f"sheet_{len(paths):03d}.png"
-        draw_sheet(run, start).save(path)
-        paths.append(path)
+    for sheet in sheets_of(run):
+        paths.append(folder / f"sheet_{len(paths):03d}.png")
+        sheet.save(paths[-1])
     return paths
+
+
+def sheets_of(run: Run) -> Iterator[Board]:
+    """Yield the sheets of the first explained images; large images get sheets of their own kind."""
+    if run.is_fine:
+        draw, n_rows, most = draw_photo_sheet, PhotoLayout.of(run).n_rows, PHOTOS_ON_SHEETS
+    else:
+        draw, n_rows, most = draw_sheet, SheetLayout.of(run).n_rows, ON_SHEETS
+    starts = range(0, min(len(run.explanation.labels), most), n_rows)
+    for start in ProgressBar(starts, desc="draw sheets", unit="sheet"):
+        yield draw(run, start)
 
 
 def draw_sheet(run: Run, start: int) -> Board:
@@ -155,13 +152,7 @@ def draw_sheet(run: Run, start: int) -> Board:
 
 def _write_title(board: Board, run: Run, image_indices: range) -> None:
     board.write(MARGIN, TITLE_TOP, "Evidence for and against each class", TITLE)
-    n_images = len(run.explanation.labels)
-    first, last = image_indices[0] + 1, image_indices[-1] + 1
-    note = f"explained images {first:,} to {last:,} of {n_images:,}"
-    if n_images == 1:
-        note = "one explained image"
-    if n_images > ON_SHEETS:
-        note += f"; the sheets show the first {ON_SHEETS}"
+    note = captions.which_images(run, image_indices, ON_SHEETS)
     board.write(board.width - MARGIN, SIDE_NOTE_TOP, note, replace(QUIET, align="right"))
 
 
@@ -181,7 +172,7 @@ def _draw_row(board: Board, run: Run, layout: SheetLayout, image_index: int, y: 
         for column, class_number in enumerate(classes):
             _write_name(board, layout, run.class_names[class_number], column, y)
         y += OWN_NAMES
-    _write_label(board, run, image_index, y)
+    write_label(board, run, image_index, (MARGIN, y), LABEL_TEXT)
     maps, errors = run.maps(image_index, map_indices), run.errors(image_index, map_indices)
     painter = Painter(run.scale, fit, run.dark)
     photo, *thumbnails = painter.paint(explanation.images[image_index], maps, errors)
@@ -195,38 +186,9 @@ def _draw_row(board: Board, run: Run, layout: SheetLayout, image_index: int, y: 
         board.write(x + fit.width / 2, y + fit.height + UNDER_THUMBNAIL_TOP, total, style)
 
 
-def _write_label(board: Board, run: Run, image_index: int, y: int) -> None:
-    """Write the title, true class and most probable classes left of an image."""
-    explanation, title = run.explanation, run.titles[image_index]
-    probabilities = explanation.probabilities[image_index]
-    most_probable = np.argsort(-probabilities, kind="stable")[:RANKS]
-    label = int(explanation.labels[image_index])
-    right = label in (most_probable[0], UNKNOWN)
-    if label == UNKNOWN:
-        board.write(MARGIN, y + TRUE_TOP, shorten(title, LABEL_TEXT, BOLD), BOLD)
-    else:
-        board.write(MARGIN, y, shorten(title, LABEL_TEXT, SMALL), SMALL)
-        true = shorten(f"true: {run.class_names[label]}", LABEL_TEXT, BOLD)
-        board.write(MARGIN, y + TRUE_TOP, true, BOLD)
-        board.write(MARGIN, y + RANKS_TOP, "✓" if right else "✗", _rank_style(0, right))
-    for rank, class_number in enumerate(most_probable):
-        line, style = y + RANKS_TOP + LINE * rank, _rank_style(rank, right)
-        name = shorten(run.class_names[class_number], LABEL_TEXT - MARK_WIDTH - PROBABILITY)
-        board.write(MARGIN + MARK_WIDTH, line, name, style)
-        end = MARGIN + LABEL_TEXT - AFTER_PROBABILITY
-        probability = f"{probabilities[class_number]:.3f}"
-        board.write(end, line, probability, replace(style, align="right"))
-
-
-def _rank_style(rank: int, right: bool) -> TextStyle:
-    if rank:
-        return QUIET
-    return BODY if right else replace(BODY, color=WRONG)
-
-
 def _caption(run: Run, layout: SheetLayout) -> str:
     sentences = [
-        captions.map_sentences(run, layout.fit.factor, run.grain),
+        captions.map_sentences(run, run.grain),
         captions.scale_sentence(run),
         "Below each map: its sum over all pixels, in bold for the largest of the image.",
         captions.frame_sentence(run),

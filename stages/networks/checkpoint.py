@@ -1,8 +1,11 @@
 """The trained network, `data/model`: train writes it, later stages load it.
 
+If the network came from a file, `data/model` has a copy of it: the weights are those of training.
+
 This artifact is here and not in `stages/artifacts/`, since loading it builds a network.
 """
 
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,17 +14,17 @@ from typing import Any
 import torch
 from pydantic import TypeAdapter, ValidationError
 from safetensors.torch import load, save
-from torch import Tensor, nn
+from torch import Tensor
 
 from stages.artifacts.splits import DatasetInfo
 from stages.base.errors.user import UserError, shortened
 from stages.base.files.atomic import new_folder
 from stages.base.files.formats import write_json
-from stages.base.tracking.plugins import plugin_names
-from stages.networks.build import build_network
+from stages.base.tracking.plugins import file_suffix, plugin_names
+from stages.networks.build import Classifier, build_network
 
 FOLDER = Path("data/model")
-_WEIGHTS, _RECORD = "weights.safetensors", "network.json"
+_WEIGHTS, _RECORD, _NETWORK = "weights.safetensors", "network.json", "network"
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ class Checkpoint:
         parameters: Parameters of all stages up to train, by section of `params.yaml`.
     """
 
-    network: nn.Sequential
+    network: Classifier
     architecture: str
     options: Mapping[str, Any]
     info: DatasetInfo
@@ -54,7 +57,7 @@ class _Record:
 
 
 def save_checkpoint(checkpoint: Checkpoint, folder: Path = FOLDER) -> None:
-    """Write the weights as safetensors, and the rest as JSON."""
+    """Write the weights as safetensors, the rest as JSON, and the file that is the network."""
     weights = {
         name: tensor.cpu().contiguous().clone()
         for name, tensor in checkpoint.network.state_dict().items()
@@ -68,6 +71,8 @@ def save_checkpoint(checkpoint: Checkpoint, folder: Path = FOLDER) -> None:
     with new_folder(folder) as new:
         (new / _WEIGHTS).write_bytes(save(weights))  # save_file raises no OSError
         write_json(new / _RECORD, record)
+        if suffix := file_suffix(checkpoint.architecture):
+            shutil.copyfile(checkpoint.network.file, new / f"{_NETWORK}{suffix}")
 
 
 def load_checkpoint(device: torch.device, folder: Path = FOLDER) -> Checkpoint:
@@ -77,7 +82,9 @@ def load_checkpoint(device: torch.device, folder: Path = FOLDER) -> Checkpoint:
         UserError: A file is damaged, or does not fit the network's code; names it.
     """
     record = _read_record(folder / _RECORD)
-    network = build_network(record.architecture, record.info, record.options)
+    suffix = file_suffix(record.architecture)
+    file = folder / f"{_NETWORK}{suffix}" if suffix else None
+    network = build_network(record.architecture, record.info, record.options, network_file=file)
     network.load_state_dict(_read_weights(folder / _WEIGHTS, network.state_dict()))
     return Checkpoint(network.to(device).eval(), **vars(record))
 

@@ -41,6 +41,15 @@ def _own_gpu(name: str) -> torch.device:
     return torch.device(own)
 
 
+def multiplies_bfloat16(device: torch.device) -> bool:
+    """Whether the hardware multiplies bfloat16; what does not emulates it, which is slow."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    if device.type == "cpu":  # avx512_bf16, amx_bf16, …
+        return any(has for name, has in torch.cpu.get_capabilities().items() if "bf16" in name)
+    return True
+
+
 def configure_process_for(device: torch.device) -> None:
     """Make CUDA's kernels deterministic; on other devices, tune the memory allocator.
 

@@ -6,8 +6,8 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from tqdm import tqdm
 
+from stages.base.run.bars import ProgressBar
 from stages.networks.parallel import one_core_each
 
 BATCH_SIZE = 256
@@ -40,9 +40,7 @@ def predict_batches(
     first, *others = images.split(batch_size)
     with (
         one_core_each(device) as run,
-        tqdm(
-            total=len(images), desc="predict", unit="image", leave=False, delay=1, disable=None
-        ) as progress,
+        ProgressBar[None](desc="predict", unit="image", total=len(images)) as progress,
     ):
         # First a single batch, since some networks cache results of their first run.
         for batch_outputs in chain(map(outputs, [first]), run(outputs, others)):
@@ -50,6 +48,26 @@ def predict_batches(
             progress.update(len(batch_outputs))
 
 
-def with_output(network: nn.Module, output: Literal["logits", "probabilities"]) -> nn.Module:
-    """A network that maps images to the explained output, made from one that returns logits."""
-    return network if output == "logits" else nn.Sequential(network, nn.Softmax(dim=1)).eval()
+def probabilities_of(logits: Tensor, multiple: bool = False) -> Tensor:
+    """Probabilities (n, k) from logits (n, k): the softmax, or a sigmoid for each label.
+
+    Args:
+        logits: The network's outputs.
+        multiple: Whether an image may have several labels, `DatasetInfo.multiple`.
+    """
+    return logits.sigmoid() if multiple else logits.softmax(dim=1)
+
+
+def with_output(
+    network: nn.Module, output: Literal["logits", "probabilities"], multiple: bool = False
+) -> nn.Module:
+    """A network that maps images to the explained output, made from one that returns logits.
+
+    Args:
+        network: Maps images to logits (n, k).
+        output: The explained output.
+        multiple: As for `probabilities_of`.
+    """
+    if output == "logits":
+        return network
+    return nn.Sequential(network, nn.Sigmoid() if multiple else nn.Softmax(dim=1)).eval()

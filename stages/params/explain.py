@@ -54,6 +54,11 @@ def _all_predicted_top_or_classes(value: Any) -> Any:
 
 Method = Annotated[str, plugin_name("explainers", "method")]
 Output = Literal["logits", "probabilities"]
+Outputs = Annotated[
+    str | dict[str, int] | list[str | int], PlainValidator(_all_predicted_top_or_classes)
+]
+Background = Annotated[int, Field(ge=1)]
+Images = Annotated[str | list[str | int], PlainValidator(_choice_or_list)]
 
 
 class Explain(Section):
@@ -61,12 +66,10 @@ class Explain(Section):
 
     method: Method
     output: Output
-    outputs: Annotated[
-        str | dict[str, int] | list[str | int], PlainValidator(_all_predicted_top_or_classes)
-    ]
-    n_background: Annotated[int, Field(ge=1)]
+    outputs: Outputs
+    n_background: Background
     background: Literal["stratified", "random"]
-    images: Annotated[str | list[str | int], PlainValidator(_choice_or_list)]
+    images: Images
     n_images: Annotated[int, Field(ge=1)]
     seed: Seed
     tolerance: Annotated[float, Field(gt=0, allow_inf_nan=False)]

@@ -10,27 +10,27 @@ from pydantic_core import PydanticCustomError
 from stages.base.params.plugins import plugin_name, plugin_options
 from stages.base.params.sections import Section
 from stages.base.tracking.experiments import exists_or_tracked, missing_in_experiment
+from stages.base.tracking.plugins import file_suffix
 
 WEIGHTS = Path("weights")
-PICKLES = (".pt", ".pth", ".bin", ".ckpt", ".pkl")
+WEIGHT_SUFFIXES = (".safetensors", ".pt", ".pth", ".bin", ".ckpt", ".tar")
 
 Standardization = Literal["training", "none"] | dict[Literal["mean", "std"], list[float]]
 
 
-def _weights_file(name: str) -> str:
+def _weights_file(name: str | None, info: ValidationInfo) -> str | None:
+    suffix = file_suffix(info.data["architecture"]) if "architecture" in info.data else None
+    if suffix is not None:
+        return _network_file(name, suffix)
+    if name is None:
+        return None
     file = WEIGHTS / name
-    if file.suffix in PICKLES:
-        raise PydanticCustomError(
-            "pickle",
-            "loading {file} could run code inside it, so it is never loaded; if you trust it, "
-            "convert it:\n{conversion}",
-            {"file": str(file), "conversion": conversion(file), "suggestion": ""},
-        )
-    if file.suffix != ".safetensors" or ".." in file.parts or not exists_or_tracked(file):
+    if file.suffix not in WEIGHT_SUFFIXES or ".." in file.parts or not exists_or_tracked(file):
         raise PydanticCustomError(
             "weights",
-            "must be null or the name of a .safetensors file in {folder}/: {advice}",
+            "must be null or the name of a {suffixes} file in {folder}/: {advice}",
             {
+                "suffixes": ", ".join(WEIGHT_SUFFIXES[:-1]) + f" or {WEIGHT_SUFFIXES[-1]}",
                 "folder": str(WEIGHTS),
                 "advice": missing_in_experiment(file, "dvc add") or "put it there",
             },
@@ -38,19 +38,27 @@ def _weights_file(name: str) -> str:
     return name
 
 
-def conversion(file: Path) -> str:
-    """The command that converts a pickled state dict to a .safetensors file in the same folder."""
-    return (
-        'python -c "import torch; from safetensors.torch import save_file; '
-        f"weights = torch.load('{file}', map_location='cpu', weights_only=True); "
-        "save_file({name: tensor.contiguous().clone() for name, tensor in weights.items()}, "
-        f"'{file.with_suffix('.safetensors')}')\""
-    )
+def _network_file(name: str | None, suffix: str) -> str:
+    """Require a file of the kind that the architecture reads its network from."""
+    file = WEIGHTS / (name or "")
+    if file.suffix != suffix or ".." in file.parts or not exists_or_tracked(file):
+        raise PydanticCustomError(
+            "network_file",
+            "must be the name of a {suffix} file in {folder}/, which is the network: {advice}",
+            {
+                "suffix": suffix,
+                "folder": str(WEIGHTS),
+                "advice": missing_in_experiment(file, "dvc add") or "put it there",
+            },
+        )
+    return str(name)
 
 
 def _only_with_weights(patterns: list[str], info: ValidationInfo) -> list[str]:
     if patterns and info.data.get("weights", "") is None:
         raise PydanticCustomError("skip", "must be [] without model.weights")
+    if patterns and "architecture" in info.data and file_suffix(info.data["architecture"]):
+        raise PydanticCustomError("skip", "must be [] if a file is the network")
     return patterns
 
 
@@ -80,6 +88,13 @@ class Model(Section):
 
     architecture: Annotated[str, plugin_name("architectures", "network")]
     options: Annotated[dict[str, Any], plugin_options("architectures", "architecture", "build")]
-    weights: Annotated[str, AfterValidator(_weights_file)] | None
+    weights: Annotated[str | None, AfterValidator(_weights_file)]
     skip_weights: Annotated[list[str], AfterValidator(_only_with_weights)]
     standardize: Annotated[Standardization, PlainValidator(_standardization)]
+
+    @property
+    def network_file(self) -> Path | None:
+        """The file that is the network, with its weights; None if code builds the network."""
+        if self.weights is None or file_suffix(self.architecture) is None:
+            return None
+        return WEIGHTS / self.weights

@@ -10,4 +10,4 @@ class Report(Section):
 
     colormap: Literal["red_blue", "orange_purple"]
     fade: bool
-    grain: Literal[1, 2, 4, 8]
+    grain: Literal["auto", 1, 2, 4, 8, 16, 32]

@@ -1,13 +1,25 @@
 """Section `train`: how the network is trained."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, ValidationInfo
+from pydantic import AfterValidator, Field, PlainValidator, ValidationInfo
 from pydantic_core import PydanticCustomError
 
 from stages.base.params.sections import Section
 
 Augmentation = Literal["shift", "rotate", "scale", "flip", "erase"]
+ALL_BUT_HEAD = "all_but_head"
+
+Freeze = Literal["all_but_head"] | list[str]
+
+
+def _freeze(value: Any) -> Any:
+    if value == ALL_BUT_HEAD:
+        return value
+    if not isinstance(value, list) or not all(isinstance(pattern, str) for pattern in value):
+        expected = "must be all_but_head or a list of shell patterns, such as [conv1.*, layer1.*]"
+        raise PydanticCustomError("freeze", "{expected}", {"expected": expected})
+    return value
 
 
 class Train(Section):
@@ -17,12 +29,15 @@ class Train(Section):
     batch_size: Annotated[int, Field(ge=1)]
     optimizer: Literal["sgd", "adam", "adamw"]
     learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    head_learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None
     momentum: Annotated[float, Field(ge=0, lt=1)]
     weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)]
     schedule: Literal["constant", "one_cycle"]
     precision: Literal["float32", "bfloat16"]
     keep: Literal["best", "last"]
     augment: list[Augmentation]
+    class_weights: Literal["none", "balanced"]
+    freeze: Annotated[Freeze, PlainValidator(_freeze)]
 
 
 def _epochs_or_weights(train: Train, info: ValidationInfo) -> Train:

@@ -7,6 +7,7 @@ from stages.params.model import Model
 from stages.params.preprocess import Preprocess
 from stages.params.quality import Quality
 from stages.params.report import Report
+from stages.params.shortcuts import ShortcutSearch
 from stages.params.train import TrainOrWeights
 
 
@@ -21,4 +22,5 @@ class AllParams(Section):
     train: TrainOrWeights
     explain: Explain
     quality: Quality
+    shortcuts: ShortcutSearch
     report: Report

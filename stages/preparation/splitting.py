@@ -10,9 +10,10 @@ from stages.artifacts.splits import Names, SplitName
 from stages.base.errors.user import UserError
 from stages.datasets.base.contract import Dataset, RawImages
 from stages.params.preprocess import Preprocess
-from stages.sampling.stratified import stratified_sample
+from stages.sampling.stratified import strata, stratified_sample
 
 MOST_NAMED = 10  # classes listed in a message
+SMALLEST_GAIN = 1e-9  # less is rounding
 
 Labels = NDArray[np.int64]
 Indices = NDArray[np.int64]
@@ -35,46 +36,66 @@ class Selection(NamedTuple):
         given = self.source.names
         return self.indices if given is None else np.asarray(given)[self.indices]
 
+    @property
+    def ranges(self) -> NDArray[np.float64] | None:
+        """Lowest and highest pixel values (n, 2), as in `RawImages`."""
+        return None if self.source.ranges is None else self.source.ranges[self.indices]
+
+    @property
+    def windows(self) -> NDArray[np.float64] | None:
+        """The values that become 0 and 255 in each image (n, 2), as in `RawImages`."""
+        return None if self.source.windows is None else self.source.windows[self.indices]
+
 
 def split_dataset(dataset: Dataset, options: Preprocess, seed: int) -> dict[SplitName, Selection]:
     """Choose the images of each split.
 
     Raises:
-        UserError: A class or the whole data set has too few images to be divided.
+        UserError: A class or the whole data set has too few images to be divided, there are no
+            groups to divide it by, or no label of the test images can be scored.
     """
-    train, test = dataset.train, dataset.test
+    train = dataset.train
     remaining = np.arange(len(train.labels))
-    if test is None:
-        test = train
-        remaining, test_indices = hold_out(
+    divide = _hold_out_groups if options.group else hold_out
+    if dataset.test is None:
+        remaining, indices = divide(
             dataset, remaining, "preprocess.test_fraction", options.test_fraction, seed
         )
+        test = Selection(train, indices)
     else:
-        test_indices = np.arange(len(test.labels))
-    if options.limit is not None:
-        remaining = limited(train.labels, remaining, options.limit, seed)
-        test_indices = limited(test.labels, test_indices, options.limit, seed)
-    train_indices, validation_indices = hold_out(
-        dataset, remaining, "preprocess.validation_fraction", options.validation_fraction, seed
-    )
-    return {
-        "train": Selection(train, train_indices),
-        "validation": Selection(train, validation_indices),
-        "test": Selection(test, test_indices),
-    }
+        test = whole(dataset.test)
+    test = limited(test, options.limit, seed)
+    remaining = limited(Selection(train, remaining), options.limit, seed).indices
+    if dataset.validation is None:
+        remaining, indices = divide(
+            dataset, remaining, "preprocess.validation_fraction", options.validation_fraction, seed
+        )
+        validation = Selection(train, indices)
+    else:
+        validation = limited(whole(dataset.validation), options.limit, seed)
+    _require_scorable(test.source.labels[test.indices])
+    return {"train": Selection(train, remaining), "validation": validation, "test": test}
 
 
-def limited(labels: Labels, indices: Indices, limit: int, seed: int) -> Indices:
-    """At most `limit` of the indices, ascending, with unchanged shares of the classes."""
-    if limit >= len(indices):
-        return indices
-    return indices[stratified_sample(labels[indices], limit, seed)]
+def whole(images: RawImages) -> Selection:
+    """All images."""
+    return Selection(images, np.arange(len(images.labels)))
+
+
+def limited(selection: Selection, limit: int | None, seed: int) -> Selection:
+    """At most `limit` of the images, with unchanged shares of the classes."""
+    source, indices = selection
+    if limit is None or limit >= len(indices):
+        return selection
+    return Selection(source, indices[stratified_sample(source.labels[indices], limit, seed)])
 
 
 def hold_out(
     dataset: Dataset, indices: Indices, parameter: str, fraction: float, seed: int
 ) -> tuple[Indices, Indices]:
     """Split indices at random into (kept, held out), each ascending, stratified by class.
+
+    With several labels an image, the strata are those of `stages.sampling.stratified`.
 
     Args:
         dataset: The data set whose training images are split.
@@ -90,13 +111,75 @@ def hold_out(
     from sklearn.model_selection import train_test_split  # here, since importing takes a second
 
     classes = dataset.train.labels[indices]
+    if classes.ndim == 2:
+        _require_room(len(indices), 1, parameter, fraction)
+        held_out = stratified_sample(classes, math.ceil(fraction * len(indices)), seed)
+        return np.delete(indices, held_out), indices[held_out]
     _require_two_of_each(dataset, dataset.train.labels, parameter)
-    _require_room_for_each(classes, parameter, fraction)
+    _require_room(len(indices), len(np.unique(classes)), parameter, fraction)
     _require_two_of_each(dataset, classes, parameter)
     kept, held_out = train_test_split(
         indices, stratify=classes, random_state=seed, test_size=fraction
     )
     return np.sort(kept), np.sort(held_out)
+
+
+def _hold_out_groups(
+    dataset: Dataset, indices: Indices, parameter: str, fraction: float, seed: int
+) -> tuple[Indices, Indices]:
+    """Like `hold_out`, but with all images of a group on one side, so the fraction is approximate.
+
+    Groups in random order, the largest first, are held out or put back as long as that brings the
+    number of images held out of each class closer to its share.
+
+    Raises:
+        UserError: The images have no groups, or too few that any can be held out.
+    """
+    _, group = np.unique(_groups(dataset)[indices], return_inverse=True)
+    _, stratum = np.unique(strata(dataset.train.labels[indices]), return_inverse=True)
+    counts = np.zeros((group.max() + 1, stratum.max() + 1))
+    np.add.at(counts, (group, stratum), 1)
+    shuffled = np.random.default_rng(seed).permutation(len(counts))
+    order = shuffled[np.argsort(-counts[shuffled].sum(axis=1), kind="stable")]
+    total = counts.sum(axis=0)
+    goal, held_out, taken = fraction * total, np.zeros(len(total)), np.zeros(len(counts), bool)
+    changed = True
+    while changed:  # ends, since each change brings the numbers closer to their goals
+        changed = False
+        for one in order:
+            other = held_out - counts[one] if taken[one] else held_out + counts[one]
+            # Relative to the goals, so that rare classes weigh as much.
+            gain = (((held_out - goal) ** 2 - (other - goal) ** 2) / goal).sum()
+            if gain > SMALLEST_GAIN and (other < total).all():  # training needs every class
+                held_out, taken[one], changed = other, not taken[one], True
+    if not taken.any():
+        raise UserError(
+            f"{parameter}: {len(counts):,} folders cannot be divided so that about {fraction:g} of "
+            "the images of each class is held out and every class is left for training; choose "
+            "another fraction, add folders, or set preprocess.group: null"
+        )
+    return indices[~taken[group]], indices[taken[group]]
+
+
+def _groups(dataset: Dataset) -> NDArray[np.str_]:
+    train = dataset.train
+    if train.groups is None or list(train.groups) == list(train.names or ()):
+        raise UserError(
+            "preprocess.group: folder needs an image_folder with folders inside the classes, such "
+            "as <class>/<patient>/*, and there are none; set it to null"
+        )
+    return np.asarray(train.groups)
+
+
+def _require_scorable(labels: Labels) -> None:
+    """Reject test images on which `evaluate` could not measure anything."""
+    if len(labels) == 0:
+        raise UserError("data: the test split has no images; add some")
+    if labels.ndim == 2 and len(np.unique(labels, axis=0)) == 1:
+        raise UserError(
+            "data: all test images have the same labels, so no label can be scored; use more test "
+            "images (preprocess.limit, preprocess.test_fraction)"
+        )
 
 
 def _require_two_of_each(dataset: Dataset, classes: Labels, parameter: str) -> None:
@@ -114,12 +197,12 @@ def _require_two_of_each(dataset: Dataset, classes: Labels, parameter: str) -> N
     )
 
 
-def _require_room_for_each(classes: Labels, parameter: str, fraction: float) -> None:
-    n, n_classes = len(classes), len(np.unique(classes))
+def _require_room(n: int, n_classes: int, parameter: str, fraction: float) -> None:
     n_held_out = math.ceil(fraction * n)
     fewest = min(n_held_out, n - n_held_out)
     if fewest < n_classes:
+        needed = f"the {n_classes:,} classes" if n_classes > 1 else "one"
         raise UserError(
             f"{parameter}: {fraction:g} of {n:,} images leaves a split of {fewest:,}, fewer than "
-            f"the {n_classes:,} classes; choose another fraction or use more images"
+            f"{needed}; choose another fraction or use more images"
         )

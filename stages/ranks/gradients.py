@@ -5,6 +5,7 @@ each rank draws its own, since the draws for a whole batch cannot be split.
 """
 
 import contextlib
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
@@ -46,9 +47,13 @@ def connected_ranks(device: torch.device) -> Iterator[None]:
 
 
 def with_averaged_gradients(network: nn.Module, device: torch.device) -> nn.Module:
-    """The network, with gradients averaged over all ranks."""
+    """The network, with gradients averaged over all ranks; shares batch norm of other libraries."""
     if n_ranks() == 1:
         return network
+    for module in network.modules():
+        share: Any = getattr(module, "share_batch_norm", None)  # networks of Keras have it
+        if share is not None:
+            share(moments_over_ranks)
     return DistributedDataParallel(
         network,
         device_ids=[local_rank()] if device.type == "cuda" else None,
@@ -116,6 +121,29 @@ def from_all_ranks(value: T) -> list[T]:
     return values
 
 
+def moments_over_ranks(features: Tensor, axes: tuple[int, ...]) -> tuple[Tensor, Tensor, Tensor]:
+    """Statistics over some axes of this rank's features together with those of all others.
+
+    Returns:
+        Mean and variance (divided by the number of values), without these axes; and that number.
+
+    Raises:
+        ValueError: All ranks together have only one value.
+    """
+    n_own = math.prod(features.shape[axis] for axis in axes)
+    total = features.sum(axes)
+    sums, n = _sums_over_ranks(total.flatten(), features.new_tensor([n_own]))
+    if n <= 1:
+        raise ValueError("Expected more than 1 value per channel when training")  # torch's message
+    mean = (sums / n).view(total.shape)
+    around = mean
+    for axis in sorted(axes):
+        around = around.unsqueeze(axis)
+    squares = (features - around).square().sum(axes)
+    (joined,) = _sums_over_ranks(squares.flatten())
+    return mean, (joined / n).view(total.shape), n
+
+
 class _DifferentiableSum(torch.autograd.Function):
     """`sum_over_ranks` for tensors that the loss of every rank depends on."""
 
@@ -155,19 +183,13 @@ def _batch_norm(
     """Torch's batch_norm in training, for this rank's slice (n, c, …) of a batch."""
     wide = features.to(torch.promote_types(features.dtype, torch.float32))
     shape = (1, -1, *[1] * (wide.dim() - 2))
-    axes = [axis for axis in range(wide.dim()) if axis != 1]
-    n_own = wide.numel() // wide.shape[1]
-    *sums, n = _sums_over_ranks(wide.sum(axes), wide.new_tensor([n_own]))
-    if n <= 1:
-        raise ValueError("Expected more than 1 value per channel when training")  # torch's message
-    mean = sums[0] / n
-    centred = wide - mean.view(shape)
-    (squares,) = _sums_over_ranks(centred.square().sum(axes))
+    axes = tuple(axis for axis in range(wide.dim()) if axis != 1)
+    mean, variance, n = moments_over_ranks(wide, axes)
     with torch.no_grad():
-        for running, value in ((running_mean, mean), (running_var, squares / (n - 1))):
+        for running, value in ((running_mean, mean), (running_var, variance * (n / (n - 1)))):
             if running is not None:
                 running.lerp_(value.to(running.dtype), options["momentum"])
-    normal = centred * (squares / n + options["eps"]).rsqrt().view(shape)
+    normal = (wide - mean.view(shape)) * (variance + options["eps"]).rsqrt().view(shape)
     if weight is not None:
         normal = normal * weight.view(shape)
     if bias is not None:

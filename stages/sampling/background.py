@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.base.errors.user import UserError
-from stages.sampling.stratified import stratified_sample
+from stages.sampling.stratified import strata, stratified_sample
 
 MOST_GROUPS = 10
 
@@ -17,7 +17,7 @@ def choose_background(
     """Draw the background from the training split, group after group.
 
     Args:
-        labels: True classes of the training split (n,).
+        labels: True classes of the training split (n,), or 0 and 1 for each label (n, k).
         n_background: Number of images to draw.
         draw: `stratified` gives each class its share of `n_background`, rounded so that the total
             is exact, and distributes the classes evenly among the groups; `random` ignores the
@@ -32,17 +32,26 @@ def choose_background(
         UserError: The training split has fewer images.
     """
     n_train = len(labels)
+    require_background(n_background, n_train)
+    if draw == "random":
+        return np.random.default_rng(seed).permutation(n_train)[:n_background]
+    drawn = stratified_sample(labels, n_background, seed)
+    by_class = drawn[np.argsort(strata(labels[drawn]), kind="stable")]
+    n_groups = max(1, len(group_sizes(n_background)))
+    return np.concatenate([by_class[group::n_groups] for group in range(n_groups)])
+
+
+def require_background(n_background: int, n_train: int) -> None:
+    """Reject a background that is larger than the training split.
+
+    Raises:
+        UserError: It is.
+    """
     if n_background > n_train:
         raise UserError(
             f"explain.n_background: must be at most {n_train:,}, the size of the training split "
             f"(got {n_background:,})"
         )
-    if draw == "random":
-        return np.random.default_rng(seed).permutation(n_train)[:n_background]
-    drawn = stratified_sample(labels, n_background, seed)
-    by_class = drawn[np.argsort(labels[drawn], kind="stable")]
-    n_groups = max(1, len(group_sizes(n_background)))
-    return np.concatenate([by_class[group::n_groups] for group in range(n_groups)])
 
 
 def group_sizes(n_background: int) -> NDArray[np.int64]:

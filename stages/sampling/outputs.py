@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from stages.artifacts.explanation import POSITIVE
+from stages.artifacts.splits import THRESHOLD
 from stages.base.errors.user import UserError
 from stages.base.params.messages import did_you_mean
 
@@ -14,7 +16,12 @@ Wanted = str | Mapping[str, int] | Sequence[str | int]
 
 
 def choose_classes(
-    wanted: Wanted, probabilities: NDArray[np.floating], class_names: Sequence[str]
+    wanted: Wanted,
+    probabilities: NDArray[np.floating],
+    class_names: Sequence[str],
+    *,
+    one_logit: bool = False,
+    multiple: bool = False,
 ) -> NDArray[np.int64]:
     """The classes selected by the parameter `explain.outputs`.
 
@@ -22,6 +29,10 @@ def choose_classes(
         wanted: `all`, `predicted`, `{"top": m}`, or a list of class names and numbers.
         probabilities: Predicted probabilities of the images to explain (n, k).
         class_names: Names of the k classes.
+        one_logit: Whether the network has one logit for two classes. Then its class alone has a
+            map, whatever is wanted: the other class's output never changes.
+        multiple: Whether an image may have several labels. Then `predicted` selects as many of an
+            image's most probable labels as the image with the most predicted labels has.
 
     Returns:
         The class of each map of an image (n, m): in class order for `all`, the most probable first
@@ -32,8 +43,11 @@ def choose_classes(
             name of one class and the number of another.
     """
     n_images, n_classes = probabilities.shape
-    if isinstance(wanted, str):
-        wanted = {"top": 1} if wanted == "predicted" else range(n_classes)
+    if wanted == "predicted":
+        n_predicted = (probabilities > THRESHOLD).sum(axis=1).max() if multiple else 1
+        wanted = {"top": max(1, int(n_predicted))}
+    elif wanted == "all":
+        wanted = range(n_classes)
     if isinstance(wanted, Mapping):
         if wanted["top"] > n_classes:
             raise UserError(
@@ -41,9 +55,26 @@ def choose_classes(
                 f"(got {wanted['top']})"
             )
         order = np.argsort(-probabilities, axis=1, kind="stable")
-        return order[:, : wanted["top"]].astype(np.int64)
-    chosen = wanted if isinstance(wanted, range) else _class_numbers(wanted, class_names)
-    return np.tile(np.array(chosen, np.int64), (n_images, 1))
+        classes = order[:, : wanted["top"]].astype(np.int64)
+    else:
+        chosen = wanted if isinstance(wanted, range) else _class_numbers(wanted, class_names)
+        classes = np.tile(np.array(chosen, np.int64), (n_images, 1))
+    return np.full((n_images, 1), POSITIVE) if one_logit else classes
+
+
+def report_one_logit(wanted: Wanted, class_names: Sequence[str]) -> None:
+    """Print which class a network with one logit explains, unless it is the class wanted.
+
+    Args:
+        wanted: As for `choose_classes`.
+        class_names: Names of the two classes.
+    """
+    positive = class_names[POSITIVE]
+    if wanted != "all" and list(wanted) not in ([positive], [POSITIVE]):
+        print(
+            "explain.outputs: the network has one logit, so each image has one map, of class "
+            f"{positive}; what lowers it is evidence for {class_names[1 - POSITIVE]}"
+        )
 
 
 def _class_numbers(wanted: Sequence[str | int], class_names: Sequence[str]) -> list[int]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from stages.base.files.formats import write_csv
+from stages.base.files.tables import write_csv
 from stages.base.run.rank import rank
 from stages.base.run.stage import require_true_record
 from stages.training.fitting import COLUMNS, DeviceSplit, Training, fit

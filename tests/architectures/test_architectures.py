@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from stages.artifacts.splits import DatasetInfo
 from stages.base.errors.user import UserError
-from stages.base.tracking.plugins import plugin_names
+from stages.base.tracking.plugins import file_suffix, plugin_names
 from stages.explainers import deep, shap_deep
 from stages.networks import build as build_module
 from stages.networks.build import build_network
@@ -21,14 +21,25 @@ from stages.networks.checkpoint import Checkpoint, load_checkpoint, save_checkpo
 from stages.networks.predict import predict
 from tests.factory import dataset_info
 
-ARCHITECTURES = plugin_names("architectures")
+# Networks that are files have their own tests: test_keras.py and test_onnx.py.
+ARCHITECTURES = [name for name in plugin_names("architectures") if file_suffix(name) is None]
 # By hand: two 3×3 convolutions with halvings need ((10 - 2) / 2 - 2) / 2 = 1, two of 5×5 need
 # ((16 - 4) / 2 - 4) / 2 = 1, one of 3×3 needs (4 - 2) / 2 = 1.
 SMALLEST = {"convnet": 10, "lenet": 16, "single_conv": 4}
 # For libraries: one network stands for all of them.
-OPTIONS = {"timm": {"name": "test_resnet"}, "torchvision": {"name": "resnet18"}}
-# shap.DeepExplainer is not additive for these: attention, in-place ReLU, modules used twice.
-NOT_BY_SHAP = {"timm", "torchvision", "vit"}
+OPTIONS: dict[str, dict[str, Any]] = {
+    "timm": {"name": "test_resnet"},
+    "torchvision": {"name": "resnet18"},
+    "transformers": {
+        "model_type": "resnet",
+        "embedding_size": 8,
+        "hidden_sizes": [8, 16],
+        "depths": [1, 1],
+    },
+}
+# shap.DeepExplainer is not additive for these: attention, group norm, in-place ReLU, modules used
+# twice.
+NOT_BY_SHAP = {"photonet", "timm", "torchvision", "transformers", "vit"}
 EXPLAINED = [(name, deep) for name in ARCHITECTURES]
 EXPLAINED += [(name, shap_deep) for name in ARCHITECTURES if name not in NOT_BY_SHAP]
 

@@ -80,8 +80,8 @@ def test_options_that_a_network_accepts(architecture: str, options: dict[str, An
         (
             "torchvision",
             {"name": "resnet18", "weights": "DEFAULT", "num_classes": 3},
-            r"options\.num_classes: is not an option \(follows from the data set\); remove it\n"
-            r"  model\.options\.weights: is not an option \(use model\.weights\)",
+            r"options\.weights: is not an option \(use model\.weights\); remove it\n"
+            r"  model\.options\.num_classes: must be 1, for one logit and two classes \(got 3\)",
         ),
         ("timm", {"name": "resnet18", "pretrained": True}, r"options\.pretrained: is not an opt"),
     ],

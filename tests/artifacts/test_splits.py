@@ -89,6 +89,7 @@ def test_numpy_and_json_read_the_files(tmp_path: Path) -> None:
         "image_size": [8, 9],
         "mean": [0.1, 0.2, 0.3],
         "std": [1, 2, 3],
+        "pixel_range": None,
         "parameters": parameters,
     }
     assert load_info(folder) == info

@@ -38,7 +38,7 @@ def png_of_size(width: int, height: int) -> bytes:
 
 DAMAGED = {
     "empty": (b"", "empty"),
-    "text": (b"no image", "not a PNG, JPEG, BMP, WebP, GIF or TIFF image"),
+    "text": (b"no image", "not a PNG, JPEG, BMP, WebP, GIF, TIFF or DICOM image"),
     "page": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not a PNG, JPEG, BMP"),
     "cut png": (encoded(Image.fromarray(pixels(30, 30)), "PNG")[:-200], "truncated or damaged"),
     "cut jpeg": (encoded(Image.fromarray(pixels(30, 30)), "JPEG")[:-200], "truncated or damaged"),
@@ -47,10 +47,13 @@ DAMAGED = {
         "truncated or damaged|not a PNG",
     ),
     "changed byte": (PNG[:60] + bytes([PNG[60] ^ 255]) + PNG[61:], "truncated or damaged"),
-    "bomb": (png_of_size(60_000, 60_000), "decompression bomb: .*3600000000 pixels"),
-    "small bomb": (png_of_size(10_000, 10_000), "decompression bomb: .*100000000 pixels"),
-    "float": (
-        encoded(Image.fromarray(np.zeros((8, 8), np.float32)), "TIFF"),
-        "more than 16 bits per channel; save it with 8 or 16",
+    "bomb": (
+        png_of_size(60_000, 60_000),
+        "60,000×60,000 pixels, more than 89,478,485, as a decompr",
+    ),
+    "small bomb": (png_of_size(10_000, 10_000), "10,000×10,000 pixels, .*most_pixels: 100000000}"),
+    "not a number": (
+        encoded(Image.fromarray(np.full((8, 8), np.nan, np.float32)), "TIFF"),
+        "pixels that are no finite numbers",
     ),
 }

@@ -11,13 +11,22 @@ from numpy.typing import NDArray
 
 from stages.base.errors.user import UserError
 from stages.datasets import arrays
+from stages.datasets.base import npz
 from stages.datasets.base.contract import Dataset, Origin
 
 RNG = np.random.default_rng(0)
 GREY = RNG.integers(0, 256, (6, 9, 11), dtype=np.uint8)
 RGB = RNG.integers(0, 256, (6, 9, 11, 3), dtype=np.uint8)
+MANY = RNG.integers(0, 256, (6, 13, 14, 16), dtype=np.uint8)
 LABELS = np.array([0, 1, 2, 0, 1, 2])
 VALID: dict[str, Any] = {"x_train": GREY, "y_train": LABELS, "x_test": GREY, "y_test": LABELS}
+
+
+class Trap:
+    """An object that creates a file when it is unpickled."""
+
+    def __reduce__(self) -> Any:
+        return (Path.touch, (Path("trap-was-sprung"),))
 
 
 def fetched(tmp_path: Path, **content: Any) -> Dataset:
@@ -26,11 +35,11 @@ def fetched(tmp_path: Path, **content: Any) -> Dataset:
     return from_file(file)
 
 
-def from_file(file: Path) -> Dataset:
+def from_file(file: Path, **options: Any) -> Dataset:
     raw = file.parent / "raw"
     raw.mkdir()
     try:
-        arrays.fetch(Origin(file), raw)
+        arrays.fetch(Origin(file), raw, **options)
     except UserError:
         assert list(raw.iterdir()) == []
         raise
@@ -45,6 +54,9 @@ def from_file(file: Path) -> Dataset:
         (GREY[:, None], GREY[:, None]),
         (RGB, RGB.transpose(0, 3, 1, 2)),
         (RGB.transpose(0, 3, 1, 2), RGB.transpose(0, 3, 1, 2)),
+        (RGB[..., :2], RGB[..., :2].transpose(0, 3, 1, 2)),
+        (MANY, MANY),
+        (MANY.transpose(0, 2, 3, 1), MANY),
     ],
 )
 def test_every_layout_is_read(tmp_path: Path, given: NDArray[np.uint8], expected: Any) -> None:
@@ -52,6 +64,49 @@ def test_every_layout_is_read(tmp_path: Path, given: NDArray[np.uint8], expected
     assert np.array_equal(images.train.images, expected)
     assert images.train.labels.tolist() == LABELS.tolist()
     assert images.class_names == ("0", "1", "2")
+
+
+SPLITS = ("train", "validation", "test")
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["train_images", "train_labels", "val_images", "val_labels", "test_images", "test_labels"],
+        ["X_train", "Y_train", "X_valid", "Y_valid", "X_TEST", "Y_TEST"],
+        ["trainX", "trainy", "validationX", "validationy", "testX", "testy"],
+        ["Images_Train", "Labels_Train", "Images_Val", "Labels_Val", "Images_Test", "Labels_Test"],
+    ],
+)
+def test_every_name_of_a_split_is_read(tmp_path: Path, names: list[str]) -> None:
+    content = [array for n in (6, 4, 5) for array in (GREY[-n:], LABELS[-n:])]
+    dataset = fetched(tmp_path, **dict(zip(names, content, strict=True)))
+    for split, n in zip(SPLITS, (6, 4, 5), strict=True):
+        its_images = getattr(dataset, split)
+        assert np.array_equal(its_images.images[:, 0], GREY[-n:])
+        assert its_images.labels.tolist() == LABELS[-n:].tolist()
+
+
+@pytest.mark.parametrize("names", [("x", "y"), ("images", "labels"), ("data", "target")])
+def test_arrays_without_splits_are_divided_later(tmp_path: Path, names: tuple[str, str]) -> None:
+    dataset = fetched(tmp_path, **{names[0]: GREY, names[1]: LABELS, "notes": np.zeros(3)})
+    assert dataset.train.labels.tolist() == LABELS.tolist()
+    assert dataset.test is None
+    assert dataset.validation is None
+
+
+def test_arrays_of_other_names_are_not_opened(tmp_path: Path) -> None:
+    others = {"paths": np.array([Trap()], dtype=object), "x_mean": np.zeros(3)}
+    assert fetched(tmp_path, **VALID | others).train.labels.tolist() == LABELS.tolist()
+
+
+def test_classes_may_start_from_1(tmp_path: Path) -> None:
+    np.savez(tmp_path / "own.npz", **VALID | {"y_train": LABELS + 1, "y_test": LABELS[:, None] + 1})
+    dataset = from_file(tmp_path / "own.npz", labels_from=1)
+    assert dataset.train.labels.tolist() == LABELS.tolist()
+    assert dataset.test is not None
+    assert dataset.test.labels.tolist() == LABELS.tolist()
+    assert dataset.class_names == ("1", "2", "3")
 
 
 def test_class_names_are_read(tmp_path: Path) -> None:
@@ -62,28 +117,38 @@ def test_class_names_are_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "messages"),
     [
-        ({"x_test": None}, ["x_test is missing; the file contains x_train, y_train, y_test"]),
+        (
+            {"x_test": None},
+            ["x_test or test_images is missing; the file contains x_train, y_train, y_test"],
+        ),
         ({"x_train": GREY / 255}, [r"x_train is float64, expected uint8 \(n, height, width\), "]),
         ({"x_train": GREY[0]}, [r"x_train has shape \(9, 11\), expected uint8 \(n, "]),
         ({"x_train": GREY[:0], "y_train": LABELS[:0]}, [r"shape \(0, 9, 11\), .* n at least 1"]),
-        ({"x_train": RGB[..., :2]}, [r"x_train has shape \(6, 9, 11, 2\), expected uint8"]),
+        (
+            {"x_train": np.zeros((6, 15, 14, 16), np.uint8)},
+            [r"x_train has shape \(6, 15, 14, 16\), expected uint8 .* 1 to 13 channels"],
+        ),
+        ({"x_train": np.zeros((6, 9, 11, 13), np.uint16)}, ["x_train is uint16, .*; scale the"]),
         (
             {"y_train": LABELS[:5]},
             ["x_train has 6 images but y_train 5 labels; expected one for each"],
         ),
-        ({"y_test": LABELS / 2}, [r"y_test is float64 of shape \(6,\), expected integers"]),
-        (
-            {"y_test": np.eye(6, dtype=int)},
-            [r"y_test is int64 of shape \(6, 6\), expected integers"],
-        ),
+        ({"X_TRAIN": GREY}, ["x_train and X_TRAIN are both the images of the train split; rem"]),
+        ({"val_images": GREY}, ["y_validation or validation_labels is missing"]),
+        ({"val_images": GREY, "val_labels": LABELS[:2]}, ["val_images has 6 .* val_labels 2 la"]),
+        ({"y_test": LABELS / 2}, [r"y_test is float64 of shape \(6,\) .*not whole .* as 0\.5"]),
         (
             {"y_train": np.array([0, 1, 2, 0, 1, 6])},
             ["y_train has class 6 but only 6 labels; expected classes 0 … k - 1, each with an "],
         ),
+        (
+            {"y_train": LABELS + 1, "y_test": LABELS + 1},
+            [r"y_train has classes from 1 to 3, .*options: {labels_from: 1}"],
+        ),
         ({"class_names": LABELS}, [r"class_names is int64 of shape \(6,\), expected strings"]),
         (
             {"x_train": None, "x_test": GREY[0], "y_test": LABELS / 2},
-            ["x_train is missing", "x_test has shape", "y_test is float64"],
+            ["x_train or train_images is missing", "x_test has shape", "y_test is float64"],
         ),
     ],
 )
@@ -95,13 +160,6 @@ def test_invalid_arrays_are_rejected_with_every_error_at_once(
     assert len(str(caught.value).splitlines()) == 1 + len(messages)
     for message in messages:
         caught.match(message)
-
-
-class Trap:
-    """An object that creates a file when it is unpickled."""
-
-    def __reduce__(self) -> Any:
-        return (Path.touch, (Path("trap-was-sprung"),))
 
 
 def test_objects_are_never_unpickled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,7 +208,7 @@ def test_a_missing_file_is_reported(tmp_path: Path, name: str) -> None:
 def test_an_archive_that_would_unpack_to_too_much_is_rejected(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(arrays, "MAX_UNPACKED_BYTES", 1 << 20)
+    monkeypatch.setattr(npz, "MAX_UNPACKED_BYTES", 1 << 20)
     file = tmp_path / "own.npz"
     np.savez_compressed(file, **VALID | {"x_train": np.zeros((2000, 30, 30), np.uint8)})
     assert file.stat().st_size < 1 << 15

@@ -1,14 +1,23 @@
 """Decoding of image files: every format, and every kind of unusable file."""
 
+import struct
 from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
-from stages.datasets.base.decode import UnusableImage, decode
+from stages.datasets.base.decode import decode as decode_file
+from stages.datasets.base.decoded import UnusableImage
 
 from .image_files import DAMAGED, encoded, pixels
+
+
+def decode(content: bytes) -> NDArray[Any]:
+    pixels, window = decode_file(content)
+    assert window is None
+    return pixels
 
 
 @pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF", "GIF", "WEBP"])
@@ -54,11 +63,54 @@ def test_palettes_and_one_bit_images_are_decoded() -> None:
     assert np.array_equal(decode(encoded(bits, "PNG"))[0], np.eye(8) * 255)
 
 
+@pytest.mark.parametrize("kind", ["JPEG", "TIFF"])
+def test_images_for_print_become_the_colours_that_they_print(kind: str) -> None:
+    """Of cyan, magenta, yellow and black; each ink leaves its share of the light."""
+    inks = np.array([0, 204, 255, 51])
+    decoded = decode(encoded(Image.new("CMYK", (16, 16), tuple(inks.tolist())), kind))
+    expected = (255 - inks[:3]) * (255 - inks[3]) / 255
+    assert decoded.shape == (3, 16, 16)
+    assert np.abs(decoded - expected[:, None, None]).max() <= (4 if kind == "JPEG" else 1)
+
+
 @pytest.mark.parametrize("kind", ["PNG", "TIFF"])
-def test_sixteen_bits_are_reduced_to_eight(kind: str) -> None:
+def test_sixteen_bits_keep_their_values(kind: str) -> None:
     values = np.array([[0, 257, 128 * 257, 65535, 300] * 2] * 8, dtype=np.uint16)
     decoded = decode(encoded(Image.fromarray(values), kind))
-    assert decoded[0, 0, :5].tolist() == [0, 1, 128, 255, 1]
+    assert decoded.dtype == np.uint16
+    assert np.array_equal(decoded[0], values)
+
+
+def tiff(values: NDArray[Any], sample_format: int) -> bytes:
+    """An uncompressed TIFF by its specification; its formats are 1 unsigned, 2 signed, 3 float."""
+    height, width = values.shape
+    order = values.dtype.str[0]
+    tags = {256: width, 257: height, 258: 8 * values.itemsize, 259: 1, 262: 1, 273: 8}
+    tags |= {277: 1, 278: height, 279: values.nbytes, 339: sample_format}
+    head = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(order + "I", 8 + values.nbytes)
+    entries = b"".join(struct.pack(order + "HHII", tag, 4, 1, n) for tag, n in tags.items())
+    return head + values.tobytes() + struct.pack(order + "H", len(tags)) + entries + bytes(4)
+
+
+@pytest.mark.parametrize(
+    ("kind", "sample_format", "value"),
+    [
+        ("<u2", 1, 4095),
+        (">u2", 1, 4095),
+        ("<i2", 2, -1024),
+        (">i2", 2, -1024),
+        ("<i4", 2, -70_000),
+        ("<u4", 1, 3_000_000_000),
+        ("<f4", 3, 0.25),
+        (">f4", 3, -0.25),
+    ],
+)
+def test_deep_tiffs_keep_their_values(kind: str, sample_format: int, value: float) -> None:
+    values = np.zeros((8, 9), kind)
+    values[2, 3] = value
+    decoded = decode(tiff(values, sample_format))
+    assert decoded.dtype.isnative
+    assert np.array_equal(decoded[0], values)
 
 
 def test_transparent_pixels_are_drawn_on_white() -> None:
@@ -84,3 +136,20 @@ def test_an_unusable_file_is_rejected_with_the_reason(name: str) -> None:
     content, reason = DAMAGED[name]
     with pytest.raises(UnusableImage, match=reason):
         decode(content)
+
+
+def test_an_image_above_the_limit_is_read_if_that_is_allowed() -> None:
+    content = encoded(Image.fromarray(pixels(30, 40)), "PNG")
+    with pytest.raises(
+        UnusableImage, match=r"^40×30 pixels, more than 1,199, .*most_pixels: 1200}"
+    ):
+        decode_file(content, most_pixels=1199)
+    assert decode_file(content, most_pixels=1200).pixels.shape == (1, 30, 40)
+
+
+def test_the_limit_is_ours_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pillow itself warns above its limit, and fails at twice as many pixels."""
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    content = encoded(Image.fromarray(pixels(30, 40)), "PNG")
+    assert decode_file(content, most_pixels=None).pixels.shape == (1, 30, 40)
+    assert Image.MAX_IMAGE_PIXELS == 100

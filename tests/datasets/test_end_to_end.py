@@ -68,7 +68,7 @@ def test_real_digits_as_png_files(own: Project) -> None:
     require_chosen_by_name(own)
 
     # A new size reruns preprocess but not download.
-    own.set({"preprocess.image_size": 20, "train.epochs": 1})
+    own.set({"preprocess.image_size": 20, "train.epochs": 1, "explain.images": "per_class"})
     outcome = own.repro("train")
     assert (outcome["download"], outcome["preprocess"]) == ("unchanged", "ran")
 

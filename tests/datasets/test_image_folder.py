@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -12,31 +13,17 @@ import pytest
 from PIL import Image
 
 from stages.base.errors.user import UserError
+from stages.base.params.plugins import option_errors
 from stages.datasets import image_folder
-from stages.datasets.base.contract import Dataset, Origin
+from stages.preparation.soundness import require_sound
 
+from .folders import fetched, put, two_classes
 from .image_files import DAMAGED, PNG, encoded
 
 
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
-    """Two classes with three training and three test images each."""
-    for split in ("train", "test"):
-        for name in ("big cat", "小さい犬"):
-            for number in range(3):
-                put(tmp_path / f"images/{split}/{name}/{number}.png", PNG)
-    return tmp_path / "images"
-
-
-def put(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content)
-
-
-def fetched(source: Path, folder: Path, skip_damaged: bool = False) -> Dataset:
-    folder.mkdir()
-    image_folder.fetch(Origin(source, skip_damaged=skip_damaged), folder)
-    return image_folder.read(folder)
+    return two_classes(tmp_path / "images")
 
 
 def test_train_and_test_folders_become_two_splits(source: Path, tmp_path: Path) -> None:
@@ -75,8 +62,8 @@ def test_a_class_may_be_called_train(source: Path, tmp_path: Path) -> None:
 
 
 def test_a_split_with_another_name_is_rejected(source: Path, tmp_path: Path) -> None:
-    (source / "test").rename(source / "valid")
-    message = r"contains train, valid; image_folder needs train/<class>.*rename the other split"
+    (source / "test").rename(source / "holdout")
+    message = r"contains holdout, train; image_folder needs train/<class>.*rename the other split"
     with pytest.raises(UserError, match=message):
         fetched(source, tmp_path / "raw")
 
@@ -92,14 +79,16 @@ def test_the_same_images_give_the_same_bytes(source: Path, tmp_path: Path) -> No
     fetched(source, tmp_path / "second")
     first, second = (tmp_path / name / "images.zip" for name in ("first", "second"))
     assert first.read_bytes() == second.read_bytes()
-    assert [path.name for path in first.parent.iterdir()] == ["images.zip"]
+    assert (tmp_path / "first/images.csv").read_bytes() == (
+        tmp_path / "second/images.csv"
+    ).read_bytes()
     assert all(info.compress_type == zipfile.ZIP_STORED for info in zipfile.ZipFile(first).filelist)
 
 
 def test_every_damaged_file_is_named_at_once(source: Path, tmp_path: Path) -> None:
     for name, (content, _) in DAMAGED.items():
         put(source / f"train/big cat/{name}.png", content)
-    (source / "test/big cat/folder").mkdir()
+    (source / "test/big cat/folder").symlink_to(source / "train", target_is_directory=True)
     with pytest.raises(UserError) as caught:
         fetched(source, tmp_path / "raw")
     first, *lines, last = str(caught.value).splitlines()
@@ -205,3 +194,45 @@ def test_a_folder_without_read_permission_is_reported(
 def test_a_missing_folder_is_reported(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"nothing: no such folder; image_folder needs train/<cl"):
         fetched(tmp_path / "nothing", tmp_path / "raw")
+
+
+def test_named_classes_give_the_order_and_may_have_no_images(source: Path, tmp_path: Path) -> None:
+    put(source / "test/owl/0.png", PNG)  # no training images, and none at all of cow
+    names = ["owl", "小さい犬", "cow", "big cat"]
+    images = fetched(source, tmp_path / "raw", classes=names)
+    assert images.class_names == tuple(names)
+    assert images.test is not None
+    assert images.train.labels.tolist() == [3, 3, 3, 1, 1, 1]
+    assert images.test.labels.tolist() == [3, 3, 3, 0, 1, 1, 1]
+    require_sound(images)
+
+
+def test_folders_that_are_no_named_class_are_listed(source: Path, tmp_path: Path) -> None:
+    put(source / "test/owl/0.png", PNG)
+    with pytest.raises(UserError) as caught:
+        fetched(source, tmp_path / "raw", classes=["owl", "big cats"])
+    assert str(caught.value).splitlines()[1:] == [
+        "  classes that data.options.classes does not name: big cat, 小さい犬; add them there, or "
+        "rename them (it names owl, big cats)"
+    ]
+
+
+def test_named_classes_without_any_image(source: Path, tmp_path: Path) -> None:
+    for file in source.glob("test/*/*"):
+        file.unlink()
+    with pytest.raises(UserError, match=r"\n  test: no images of the classes in data\.options\.cl"):
+        fetched(source, tmp_path / "raw", classes=["小さい犬", "big cat"])
+
+
+@pytest.mark.parametrize(
+    ("classes", "message"),
+    [
+        (["cat"], "classes: .*at least 2"),
+        (["cat", "dog", "cat"], r"classes: must name each class once \(cat\)"),
+        ([0, 1], r"classes.*: must be a string \(got 0\)"),
+        ("cats.txt", r"classes: must be a list"),
+    ],
+)
+def test_invalid_lists_of_classes(classes: Any, message: str) -> None:
+    lines = option_errors(image_folder.fetch, {"classes": classes})
+    assert re.search(message, "\n".join(lines)), lines

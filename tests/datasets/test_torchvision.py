@@ -118,9 +118,7 @@ def test_a_different_file_in_the_source_folder_is_rejected(
     source.mkdir(parents=True)
     for file, content in files.items():
         (source / file).write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
-    with pytest.raises(
-        UserError, match=r"MD5 is [0-9a-f]{32}, expected [0-9a-f]{32}; .* damaged or a"
-    ):
+    with pytest.raises(UserError, match=r": is not the file that was published, or is damaged: "):
         module.fetch(Origin(tmp_path / "source"), raw, **options)
     assert list(raw.iterdir()) == []
 
@@ -145,7 +143,7 @@ def test_a_file_that_is_not_found_is_reported(
     assert tried == [
         f"  {tmp_path}/source/{dataset}/{file}: no such file",
         f"  {served[1]}{file}: File not found or corrupted.",
-        f"  http://127.0.0.1:9/{file}: <urlopen error [Errno 111] Connection refused>",
+        f"  http://127.0.0.1:9/{file}: Connection refused",
     ]
     assert last.startswith("To fix this, connect to the network")
     assert last.endswith(f", or put the file into {tmp_path}/source/{dataset}/.")

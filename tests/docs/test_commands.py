@@ -2,6 +2,7 @@
 
 import functools
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -13,10 +14,11 @@ import yaml
 from PIL import Image
 from torch import nn
 
+from stages.base.files.formats import read_json
 from stages.base.files.yaml import read_yaml
 from stages.base.params.reading import check_params
 from stages.params.whole import AllParams
-from tests.conftest import ROOT, Project, commit, copy, environment
+from tests.conftest import ROOT, Project, assert_refused, commit, copy, environment
 from tests.docs.pages import Block, blocks
 from tools.recipes import merged
 
@@ -28,9 +30,13 @@ RUN = {
     "change": "dvc repro\ndvc params diff",
     "overview": "dvc repro\ndvc metrics diff",
     "compare": "make compare REV=HEAD",
+    "review": "make verdict REV=HEAD~1",
     "keep": 'git commit --all --message "Train for three epochs"',
     "experiments": "dvc exp run -S train.epochs=3",
     "share": "dvc remote add --default shared /mnt/shared/results",
+    "push a version": "dvc repro && git commit --all",
+    "push old versions": "dvc remote add --local --default shared /mnt/shared/results",
+    "an archive": "git init && git add --all",
     "picture": "make explain IMAGE=photo.png",
 }
 NOT_RUN = {
@@ -38,6 +44,10 @@ NOT_RUN = {
     'pip install "deepshap[fast] @ git+<this repository>#subdirectory=engine"': (
         "needs a published address; engine/tests builds the wheel and uses it"
     ),
+    "dvc add data/pets": "needs photographs; tests/test_photographs_recipe.py runs this recipe",
+    "make recipe NAME=planted_tag": "trains for minutes; tests/test_shortcuts.py plants one",
+    "dvc exp run -n repaired": "as above; tests/test_shortcuts.py compares two",
+    "make adopt FROM=microsoft/resnet-50": "needs the hub; tests/tools/adopt has folders",
     'git tag --annotate explanation@v1.0.0 --message "Default run"': "tests/test_artifacts_get.py",
 }
 SHELL_NOT_RUN = {
@@ -70,31 +80,42 @@ def test_settings_are_valid(block: Block, tmp_path: Path, monkeypatch: pytest.Mo
     Path("data/pets").mkdir(parents=True)
     Path("data/embedded").mkdir()
     Path("weights").mkdir()
-    Path("weights/mine.safetensors").touch()
+    if not (source := Path(changes.get("data", {}).get("source", "data"))).exists():
+        source.touch()
+    if weights := changes.get("model", {}).get("weights"):
+        (Path("weights") / weights).touch()
     check_params(merged(read_yaml(ROOT / "params.yaml"), changes), AllParams, Path("params.yaml"))
 
 
+AUTHOR = {
+    f"GIT_{who}_{what}": value
+    for who in ("AUTHOR", "COMMITTER")
+    for what, value in (("NAME", "Test"), ("EMAIL", "test@example.org"))
+}
 NO_WORDS: Mapping[str, str] = {}
 
 
 @pytest.fixture
 def ready(tmp_path: Path) -> dict[str, str]:
-    """Variables under which `make` takes this environment for the one that it has set up."""
+    """Variables under which `run` has `make` take this environment for the one it has set up.
+
+    Make ignores `-o` in MAKEFLAGS, so each call of `make` gets it.
+    """
     folder = tmp_path / "environment"
     folder.mkdir()
     for name in ("bin", "lib", "pyvenv.cfg"):  # whatever else Python finds its packages by
         (folder / name).symlink_to(Path(sys.prefix) / name)
     (folder / ".ready").touch()
     (folder / ".ready-extras").touch()
-    old = f"-o {folder}/.ready -o {folder}/.ready-extras"
-    return {"MAKEFLAGS": f"VENV={folder} {old}", "BROWSER": "true %s"}
+    options = f"VENV={folder} -o {folder}/.ready -o {folder}/.ready-extras"
+    return {"MAKE_OPTIONS": options, "BROWSER": "true %s"}
 
 
 def run(
     project: Project, name: str, variables: dict[str, str], words: Mapping[str, str] = NO_WORDS
 ) -> list[str]:
     """Run a block in one shell, with `words` replaced; return what each command printed."""
-    script = ["set -e"]
+    script = ["set -e", 'make() { command make $MAKE_OPTIONS "$@"; }']
     for command in console(RUN[name]).commands:
         changed = functools.reduce(lambda text, word: text.replace(*word), words.items(), command)
         script += [changed, "echo '-- next --'"]
@@ -135,7 +156,10 @@ def test_change_something(project: Project, ready: dict[str, str]) -> None:
     assert re.search(r"params.yaml  train.epochs  2 +3", params)
     names = re.findall(r"^metrics/\S+ +(\S+)", shown, re.M)
     assert len(names) > 5
-    assert set(names) <= set(re.findall(r"^metrics/\S+ +(\S+)", metrics, re.M))
+    changed = set(re.findall(r"^metrics/\S+ +(\S+)", metrics, re.M))
+    known = [read_json(file) for file in (project.root / "metrics").glob("*.json")]
+    assert len(changed.intersection(names)) > 5  # of few images, not all change
+    assert set(names) <= set().union(*known)
     assert plots.startswith("file:///")
 
 
@@ -156,6 +180,12 @@ def test_compare(two_versions: Project, ready: dict[str, str], tmp_path: Path) -
     (printed, *_) = run(project, "compare", ready, {"REV=HEAD": "REV=HEAD~1"})
     words = r"Similarity \S+ ± \S+, where other background images alone would give "
     assert re.search(words, printed)
+
+
+def test_review(ran_project: Project, ready: dict[str, str]) -> None:
+    (printed, _) = run(ran_project, "review", ready, {"REV=HEAD~1": "REV=HEAD"})
+    shown = console(RUN["review"]).text.splitlines()[1]
+    assert shown in printed.splitlines()
 
 
 @pytest.mark.slow  # four runs
@@ -194,6 +224,59 @@ def test_share(project: Project, ready: dict[str, str], tmp_path: Path) -> None:
     assert "Running" not in repro
 
 
+@pytest.mark.slow  # a run
+def test_push_each_version(project: Project, ready: dict[str, str], tmp_path: Path) -> None:
+    bare, results = tmp_path / "bare.git", tmp_path / "results"
+    project.succeed("git", "init", "--quiet", "--bare", str(bare))
+    project.succeed("git", "remote", "add", "origin", str(bare))
+    project.succeed("dvc", "remote", "add", "--default", "shared", str(results))
+    commit(project, "Name the shared folder")
+    project.succeed("git", "tag", "two-epochs")
+    project.succeed("dvc", "push")
+    project.set({"train.epochs": 3})
+    run(project, "push a version", {**ready, **AUTHOR})
+    clone = Project(tmp_path / "other")
+    project.succeed("git", "clone", "--quiet", str(project.root), str(clone.root))
+    printed = clone.succeed("python", "-m", "tools.compare", "two-epochs", "three-epochs")
+    assert "train.epochs: 2 → 3" in printed
+
+
+def test_push_versions_from_before_the_remote(
+    two_versions: Project, ready: dict[str, str], tmp_path: Path
+) -> None:
+    project, clone = copy(two_versions, tmp_path / "project"), Project(tmp_path / "clone")
+    words = {"/mnt/shared/results": str(tmp_path / "results")}
+    project.succeed("git", "tag", "one", "HEAD~1")
+    project.succeed("git", "tag", "two")
+    project.succeed("dvc", "remote", "add", "--default", "shared", str(tmp_path / "results"))
+    commit(project, "Name the shared folder")
+    project.succeed("dvc", "push")
+    project.succeed("git", "clone", "--quiet", str(project.root), str(clone.root))
+    compare = ("python", "-m", "tools.compare", "one", "two")
+    refused = clone.run(*compare)
+    assert_refused(
+        refused,
+        r"^error: one \(\w{7}\): data/shap is neither in DVC's cache nor in a remote; dvc push "
+        r"sends the workspace's version alone, .*run dvc push --all-commits .*; or make it: git ",
+    )
+    assert not re.search(r"errno|md5|\.dvc/", refused.stderr, re.IGNORECASE)
+    run(project, "push old versions", ready, words)
+    assert "train.epochs: 2 → 3" in clone.succeed(*compare)
+
+
+def test_a_downloaded_archive(
+    fresh_project: Project, ready: dict[str, str], tmp_path: Path
+) -> None:
+    project = copy(fresh_project, tmp_path / "archive")
+    shutil.rmtree(project.root / ".git")
+    verify, compare = ("python", "-m", "tools.verify"), ("python", "-m", "tools.compare", "HEAD")
+    for command in (verify, compare):
+        assert_refused(project.run(*command), r"no Git repository, which DVC needs; run git init")
+    run(project, "an archive", {**ready, **AUTHOR})
+    assert "missing, not checked: " in project.succeed(*verify)
+    assert_refused(project.run(*compare), r"HEAD \(\w+\): data/shap is neither in DVC's cache nor")
+
+
 def test_your_own_picture(project: Project, ready: dict[str, str]) -> None:
     Image.new("L", (28, 28)).save(project.root / "photo.png")
     printed, _ = run(project, "picture", ready)
@@ -205,7 +288,7 @@ PYTHON = blocks("python")
 
 
 def test_every_python_block_is_run() -> None:
-    kinds = ("DeepShap(", "def build(", "Explanation.load()")
+    kinds = ("DeepShap(", "def build(", "Explanation.load()", "keras.Sequential(")
     assert [block for block in PYTHON if not any(kind in block.text for kind in kinds)] == []
 
 
@@ -229,6 +312,19 @@ def test_the_engine_alone(block: Block) -> None:
 def test_a_network_of_one_file() -> None:
     (block,) = (block for block in PYTHON if "def build(" in block.text)
     assert (ROOT / "stages/architectures/single_conv.py").read_text() == block.text
+
+
+def test_the_keras_file_of_the_recipes_is_made_as_written(tmp_path: Path) -> None:
+    (block,) = (block for block in PYTHON if "keras.Sequential(" in block.text)
+    (tmp_path / "weights").mkdir()
+    compared = f"""{block.text}
+files = "weights/convnet.keras", "{ROOT}/weights/convnet.keras"
+made, kept = (keras.saving.load_model(file) for file in files)
+assert made.to_json() == kept.to_json()
+for new, old in zip(made.get_weights(), kept.get_weights(), strict=True):
+    assert (new == old).all()
+"""
+    subprocess.run([sys.executable, "-c", compared], cwd=tmp_path, check=True)
 
 
 def test_an_explanation_in_python(ran_project: Project) -> None:

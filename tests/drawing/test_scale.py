@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from stages.drawing.scale import COLORMAPS, STEPS, Scale, brightness_under_map, is_dark, to_rgb
+from stages.drawing.scale import (
+    COLORMAPS,
+    STEPS,
+    Scale,
+    brightness_under_map,
+    is_dark,
+    luma,
+    to_rgb,
+)
 
 # Machado, Oliveira & Fernandes 2009, severity 1.0, on linear RGB.
 COLOR_BLINDNESS = {
@@ -85,6 +93,17 @@ def test_a_dark_image_is_drawn_under_its_map_as_a_negative() -> None:
     assert brightness_under_map(image, dark=True)[0, 3, 3] < 1
     assert not is_dark(255 - image)
     assert not is_dark(image.repeat(3, axis=1)), "colour images are never inverted"
+
+
+@pytest.mark.parametrize("channels", [2, 4, 13])
+def test_other_images_are_shown_as_the_mean_of_their_channels(channels: int) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (2, channels, 5, 6), dtype=np.uint8)
+    mean = images.astype(np.float64).mean(axis=1)
+    for color in np.moveaxis(to_rgb(images), 3, 0):
+        assert np.abs(color - mean).max() <= 0.5
+    np.testing.assert_allclose(luma(images), mean / 255, rtol=1e-12)
+    assert is_dark(images // 4)
+    assert not is_dark(255 - images // 4)
 
 
 def test_grey_is_converted_to_rgb_and_rgb_is_unchanged() -> None:

@@ -116,21 +116,14 @@ def test_mistakes_are_kept_if_not_all_images_fit(
 ) -> None:
     explanation = digits.explanation
     wrong = np.flatnonzero(explanation.predicted != explanation.labels)
-    every = pack(explanation, digits.summary, 1).arrays
+    every = pack(explanation, digits.summary).arrays
     by_image = sum(array.nbytes for name, array in every.items() if name != "baseValues")
     one = by_image // len(explanation.labels) + 2 * len('"Test image 1796"')
     monkeypatch.setattr(packing, "PACKED_BYTES", 4 * one * (len(wrong) + 5) // 3 + 1)
-    held = explanation.names[pack(explanation, digits.summary, 1).chosen]
+    held = explanation.names[pack(explanation, digits.summary).chosen]
     assert len(held) == len(wrong) + 5
     assert set(explanation.names[wrong]) < set(held)
     assert (np.diff(held) > 0).all()
-
-
-def test_large_images_are_averaged_and_the_page_states_it(folder: Path) -> None:
-    run = random_run(2, 3, 100, 130, 3)
-    _, data = written(folder / "page.html", run)
-    assert (data["size"]["h"], data["size"]["w"]) == (34, 44)
-    assert "Each drawn pixel is the mean of 3 × 3 pixels." in data["words"]["map-words"]
 
 
 def test_the_same_run_gives_the_same_bytes(digits: Run, folder: Path) -> None:

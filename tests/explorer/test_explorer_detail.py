@@ -1,6 +1,7 @@
 """Reading one image, in a real Chromium."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -97,8 +98,44 @@ def test_the_opacity_slider_goes_from_the_image_to_the_map(page: Page, run: Run)
     np.testing.assert_array_equal(canvas(page, "#map"), image)
     page.get_by_label("Opacity of the map").fill("100")
     opaque = canvas(page, "#map")
+    page.get_by_label("Opacity of the map").fill("90")
+    assert np.abs(canvas(page, "#map") - (image + 9 * opaque) / 10).max() <= 1
+
+
+def test_at_half_opacity_only_strong_values_cover_the_image(page: Page, run: Run) -> None:
+    go_to(page, run.explanation.names[3])
     page.get_by_label("Opacity of the map").fill("50")
-    assert np.abs(canvas(page, "#map") - (image + opaque) / 2).max() <= 1
+    half = canvas(page, "#map")
+    image = run.explanation.images[3, 0][..., None].repeat(3, axis=2).astype(int)
+    values = run.explanation.values[3, 0, ..., run.explanation.predicted[3]].astype(np.float64)
+    colors = run.scale.paint(values).astype(int)
+    strength = np.clip(np.abs(values) / run.scale.limit, 0, 1)
+    weak = strength < 0.1
+    assert weak.any()
+    assert np.abs(half - image)[weak].max() <= 5, "no white veil"
+    expected = image + (colors - image) * (0.5 * strength**1.5)[..., None]
+    assert np.abs(half - expected).max() <= 3
+
+
+def test_a_pale_image_can_have_a_scale_of_its_own(page: Page, run: Run) -> None:
+    maps = run.explanation.values.sum(axis=1, dtype=np.float64)  # (n, h, w, k)
+    palest = int(np.argmin(np.abs(maps).max(axis=(1, 2, 3))))
+    go_to(page, run.explanation.names[palest])
+    page.get_by_label("Opacity of the map").fill("100")
+    page.get_by_label("Colour scale of this image alone").check()
+    limit = np.percentile(np.abs(maps[palest]), 99.9)
+    assert limit < run.scale.limit
+    shown = page.locator("#grain-note")
+    expect(shown).to_contain_text("the 99.9th percentile of |value| over the maps of this image")
+    number = re.search(r"±(\S+)", shown.inner_text())
+    assert number
+    assert float(number[1]) == pytest.approx(limit, rel=0.01)
+    own = replace(run.scale, limit=limit)
+    exact = own.paint(maps[palest, ..., run.explanation.predicted[palest]]).astype(int)
+    assert np.abs(canvas(page, "#map") - exact).max() <= 4
+    expect(page).to_have_url(re.compile("scale=image$"))
+    page.reload()
+    expect(page.get_by_label("Colour scale of this image alone")).to_be_checked()
 
 
 def test_pointing_at_a_pixel_shows_its_value_for_every_class(page: Page, run: Run) -> None:

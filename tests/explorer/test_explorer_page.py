@@ -194,9 +194,10 @@ def test_many_classes_and_colors_are_shown(browser: Browser, folder: Path) -> No
         expect(page.locator("#classes tbody tr")).to_have_count(10)
         expect(page.locator("#sum-note")).to_contain_text("10 of 200 classes")
         expect(page.locator("#confusion-note")).to_contain_text("The 20 of 200 classes")
-        expect(page.locator("#class-table tbody tr")).to_have_count(20)
+        n_tested = len(np.unique(run.predictions.labels))  # others have no F1
+        expect(page.locator("#class-table tbody tr")).to_have_count(n_tested)
         expect(page.locator("#by-class-note")).to_contain_text(
-            "The 20 of 200 classes with the lowest F1."
+            f"The {n_tested} of 200 classes with the lowest F1."
         )
         expect(page.locator("#class-table tbody")).to_contain_text("–")
         image = run.explanation.images[0].transpose(1, 2, 0)

@@ -12,7 +12,6 @@ from stages.drawing.grain import block_sums, spread
 from stages.drawing.scale import Scale
 from stages.explorer.document import write_explorer
 from stages.figures.run import Run
-from tests.runs import random_run
 
 from .opened import NAMES, canvas, decimal, go_to, opened, shown
 
@@ -48,23 +47,6 @@ def test_the_page_starts_with_the_grain_of_the_run(
     write_explorer(folder / "coarse.html", replace(run, grain=2))
     for page in opened(browser, folder / "coarse.html"):
         expect(page.get_by_role("combobox", name="Grain of the map")).to_have_value("2")
-
-
-def test_blocks_of_averaged_pixels_show_the_sums_of_all_pixels(
-    browser: Browser, folder: Path
-) -> None:
-    """A page averages images of 128 px over 2 by 2; its blocks still add up."""
-    run = random_run(2, 3, 128, 128, 3)
-    write_explorer(folder / "large.html", run)
-    for page in opened(browser, folder / "large.html"):
-        page.get_by_role("combobox", name="Grain of the map").select_option("sums of 8 × 8 pixels")
-        page.locator("#map").focus()
-        for _ in range(9):  # the first press selects the middle
-            page.keyboard.press("ArrowUp")
-        expect(page.locator("#pixel")).to_contain_text("Rows 1 to 4, columns 33 to 36")
-        maps = run.explanation.values[0].sum(axis=0, dtype=np.float64)
-        exact = maps[:8, 64:72].sum(axis=(0, 1))
-        np.testing.assert_allclose(sums_shown(page), exact, atol=0.01 * np.abs(exact).max())
 
 
 def expect_hash(page: Page, end: str) -> None:
@@ -159,3 +141,22 @@ def test_the_guide_marks_the_strongest_pixels_of_its_example(page: Page, run: Ru
     )
     mean = explanation.background.mean(axis=0)
     np.testing.assert_allclose(canvas(page, "#example-background")[..., 0], mean[0], atol=0.51)
+
+
+def test_a_choice_while_the_address_changes_is_kept(page: Page) -> None:
+    """The browser reports the new address late; by then it is that of the image before."""
+    page.evaluate(
+        """() => {
+            const cards = document.querySelectorAll("#gallery li");
+            navigation.addEventListener("navigate", () => cards[2].click(), { once: true });
+            cards[1].click();
+        }"""
+    )
+    chosen = page.locator("#gallery li").nth(2)
+    expect(chosen).to_have_attribute("aria-selected", "true")
+    page.wait_for_timeout(500)
+    expect(chosen).to_have_attribute("aria-selected", "true")
+    page.go_back()
+    expect(page.locator("#gallery li").nth(1)).to_have_attribute("aria-selected", "true")
+    page.go_forward()
+    expect(chosen).to_have_attribute("aria-selected", "true")

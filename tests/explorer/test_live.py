@@ -136,6 +136,17 @@ def test_the_map_is_drawn_in_the_colors_of_the_run(page: Page) -> None:
     expect(page.locator("#try-ends")).to_contain_text(f"raises +{end:g}")
 
 
+def test_on_a_phone_the_prediction_is_in_sight_below_the_canvas(
+    browser: Browser, folder: Path
+) -> None:
+    phone = {"viewport": {"width": 390, "height": 700}}
+    for page in made(browser, folder, trained("lenet"), **phone):
+        page.locator("#sketch").evaluate("sketch => sketch.scrollIntoView({ block: 'start' })")
+        draw(page, *SEVEN)
+        expect(page.locator("#try-verdict")).to_contain_text("predicted digit")
+        expect(page.locator("#try-verdict")).to_be_in_viewport(ratio=1)
+
+
 def test_a_map_of_few_background_images_comes_first(page: Page) -> None:
     draw(page, *SEVEN)
     expect(page.locator("#try-sum")).to_contain_text("40 of 40 background images")

@@ -54,6 +54,8 @@ RUN = {
     "size": {"n": 2, "c": 1, "h": 1, "w": 2, "m": 2, "k": 3},
     "cells": [[0, 0, 3], [0, 1, 1]],
     "fade": {"share": 0.2},
+    "block": 1,
+    "photos": None,
 }
 PACKED = {
     "colors": np.zeros(9, np.uint8),
@@ -98,6 +100,29 @@ def test_a_run_is_read_from_the_page_s_content(js: Evaluate, content: dict[str, 
     assert outputs == [3 - 5, 1 + 7]
 
 
+def test_a_run_with_several_labels(js: Evaluate, content: dict[str, Any]) -> None:
+    labels = np.array([[1, 0, 1], [0, 0, 0]], np.int32)
+    probabilities = np.array([[0.7, 0.1, 0.6], [0.2, 0.3, 0.9]], np.float32)
+    for name, array in (("labels", labels), ("probabilities", probabilities)):
+        content["arrays"][name] = {"type": array.dtype.name, "base64": base64_array(array)}
+    del content["cells"]
+    first, second, listed, accuracy = js(
+        "run.js",
+        """({ Run }, content) => {
+          const run = new Run(content);
+          return [...run.images, run.images.map(({ labels }) => run.listed(labels)), run.accuracy];
+        }""",
+        content | {"multiple": True, "nTest": 10, "accuracy": 0.75},
+    )
+    assert (first["labels"], first["predictions"], first["right"]) == ([0, 2], [0, 2], True)
+    assert (second["labels"], second["predictions"], second["right"]) == ([], [2], False)
+    assert (first["predicted"], second["predicted"]) == (0, 2)
+    assert first["confidence"] == pytest.approx(0.6)
+    assert second["surprise"] == pytest.approx(-np.log([0.8, 0.7, 0.1]).mean())
+    assert listed == ["cat, dog", "none"]
+    assert accuracy == 0.75
+
+
 ADDRESSES = {
     "": ("a.png", "predicted", "nothing", 2, None),
     "#image=b%26c.png": ("b&c.png", "predicted", "nothing", 2, None),
@@ -126,7 +151,11 @@ def test_an_address_is_parsed_into_a_view(
 
 @pytest.mark.parametrize(
     "address",
-    ["#image=b%26c.png", "#image=a.png&class=2&minus=true&grain=4", "#image=a.png&minus=1"],
+    [
+        "#image=b%26c.png",
+        "#image=a.png&class=2&minus=true&grain=4",
+        "#image=a.png&minus=1&scale=image",
+    ],
 )
 def test_the_address_of_a_parsed_view_is_the_original(
     js: Evaluate, content: dict[str, Any], address: str
@@ -182,7 +211,10 @@ def test_the_matrix_shows_the_classes_with_most_mistakes_in_order(js: Evaluate) 
 
 def test_images_are_filtered_and_sorted(js: Evaluate) -> None:
     images = [
-        {"index": i, "title": t, "label": a, "predicted": b, "right": a == b, "confidence": c}
+        {
+            **{"index": i, "title": t, "labels": [a], "predictions": [b]},
+            **{"right": a == b, "confidence": c},
+        }
         for i, (t, a, b, c) in enumerate(
             [("Cat 1", 0, 0, 0.6), ("cat 2", 0, 1, 0.9), ("dog", 1, 1, 0.8)]
         )

@@ -49,7 +49,7 @@ def test_each_pixel_has_the_sum_of_its_block(js: Evaluate, grain: int) -> None:
     computed = js(
         "maps.js",
         """({ blockSums }, [values, grain]) => {
-          const run = { width: 7, height: 5, downsamplingFactor: 1 };
+          const run = { width: 7, height: 5 };
           return [...blockSums(Float32Array.from(values), { run, grain })];
         }""",
         [values.ravel().tolist(), grain],

@@ -135,7 +135,7 @@ def test_an_image_file_is_converted_as_by_the_pipeline(
     browser: Browser, folder: Path, mode: str, color: bool
 ) -> None:
     content = picture(mode)
-    expected = converted(decode(content), "rgb" if color else "grey", (24, 24))
+    expected = converted(decode(content).pixels, "rgb" if color else "grey", (24, 24))
     for page in made(browser, folder, trained("convnet", "logits", color)):
         file = {"name": "photo.png", "mimeType": "image/png", "buffer": content}
         page.locator("#file").set_input_files([file])
@@ -181,7 +181,7 @@ def test_a_stroke_ends_when_it_is_undone_or_covered(page: Page) -> None:
     draw(page, *SEVEN)
     first = seen(page)
     np.testing.assert_array_equal(stroke_during(undo), first)
-    covered = converted(decode(picture("L")), "grey", (24, 24))
+    covered = converted(decode(picture("L")).pixels, "grey", (24, 24))
     difference = stroke_during(cover).astype(int) - covered.astype(int)
     assert np.abs(difference).max() <= 1
 

@@ -16,7 +16,8 @@ import torch
 from stages import check
 from stages.artifacts import explanation, measurements, portable, predictions, splits
 from stages.base.files.atomic import new_file, new_folder
-from stages.base.files.formats import write_csv, write_json
+from stages.base.files.formats import write_json
+from stages.base.files.tables import write_csv
 from stages.base.params.reading import load_params
 from stages.datasets.base.contract import Origin
 from stages.datasets.base.raw import fetch_dataset

@@ -148,8 +148,11 @@ def assert_prepared(arrays: dict[str, NDArray[Any]]) -> None:
         images, labels = arrays[f"x_{name}"], arrays[f"y_{name}"]
         if images.ndim == 3:
             images = images[:, None]
-        elif images.shape[3] in (1, 3):
+        elif images.shape[3] in (1, 3) or (
+            images.shape[1] not in (1, 3) and images.shape[3] <= images.shape[1]
+        ):
             images = np.moveaxis(images, 3, 1)
+        labels = labels.ravel()  # of (n, 1)
         got = sorted(chain.from_iterable(counted(load_split(split)) for split in splits))
         assert got == counted(Split(images, labels))
     names = load_info().class_names

@@ -1,5 +1,6 @@
 """Files of weights, and checkpoints of train: loaded unchanged, or rejected."""
 
+import io
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,7 +17,7 @@ from torch import Tensor, nn
 from stages.base.errors.user import UserError
 from stages.networks.build import build_network
 from stages.networks.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from stages.training.start import load_weights
+from stages.training.initial.network import load_weights
 from tests.factory import dataset_info
 
 from .cases import damaged, refusal_or
@@ -100,6 +101,30 @@ def test_weights_are_loaded_unchanged_or_rejected(here: Path, content: bytes) ->
     loaded = refusal_or(lambda: load_weights(filled, file, []), 2 * len(content))
     if not isinstance(loaded, UserError):
         assert_holds(filled[1].state_dict(), content)
+
+
+def pickled(archive: bool) -> bytes:
+    stream = io.BytesIO()
+    torch.save({"state_dict": ENTRIES}, stream, _use_new_zipfile_serialization=archive)
+    return stream.getvalue()
+
+
+ARCHIVE, OLD_PICKLE = pickled(archive=True), pickled(archive=False)
+
+
+@given(damaged(ARCHIVE) | damaged(OLD_PICKLE) | st.binary())
+@example(ARCHIVE)
+@example(OLD_PICKLE)
+@example(OLD_PICKLE[:-1])
+def test_pickled_weights_are_loaded_or_rejected(here: Path, content: bytes) -> None:
+    file = here / "own.pt"
+    file.write_bytes(content)
+    filled = network()
+    loaded = refusal_or(lambda: load_weights(filled, file, []), 2 * len(content))
+    if content in (ARCHIVE, OLD_PICKLE):
+        assert not isinstance(loaded, UserError)
+        for name, tensor in filled[1].state_dict().items():
+            assert torch.equal(tensor, ENTRIES[f"1.{name}"])
 
 
 @given(WEIGHTS)

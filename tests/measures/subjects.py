@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from stages.measures.explanations.base.plan import Plan
 from stages.measures.explanations.base.subject import Subject, two_most_probable
 from tests.conftest import ROOT
 
@@ -36,6 +37,7 @@ def subject(network: nn.Module, images: Tensor, background: Tensor) -> Subject:
         predicted=predicted,
         runner_up=runner_up,
         seed=0,
+        plan=Plan(n_images=len(images), sampled=False, passes=0),
     )
 
 

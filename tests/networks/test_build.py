@@ -1,9 +1,19 @@
 """Networks compared with the tutorials and with torchvision."""
 
+from pathlib import Path
+
 import pytest
 import torch
+from torch import nn
 
-from stages.networks.build import build_network
+from stages.base.errors.user import UserError
+from stages.networks.build import (
+    Classifier,
+    Standardize,
+    Statistics,
+    build_network,
+    require_reusable,
+)
 from tests.factory import dataset_info
 
 INFO = dataset_info(mean=0.1307, std=0.3081)
@@ -25,3 +35,54 @@ def test_the_first_layer_equals_to_tensor_and_normalize() -> None:
     first = build_network("lenet", INFO, {})[0]
     torch.testing.assert_close(first(images), expected)
     torch.testing.assert_close(first(images.float()), expected)
+
+
+class OfOneImage(nn.Module):
+    """Works for one image, and mixes up several."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return images.reshape(1, -1)[:, :10]
+
+
+class Linear(nn.Module):
+    """As many inputs as one image has pixels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(64, 10)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.linear(images.reshape(1, -1))
+
+
+class Worn(nn.Module):
+    """Works twice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.left = 2
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        self.left -= 1
+        if self.left < 0:
+            raise RuntimeError("the buffer is full")
+        return images.flatten(1)[:, :10]
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (OfOneImage(), r"own\.py: its network maps 3 images to 1 outputs, expected one for each"),
+        (Linear(), r"own\.py: fails when it is called again, with a batch of 3: RuntimeError: "),
+        (Worn(), r"own\.py: fails when .*, with a batch of 1: RuntimeError: the buffer is full; "),
+        (nn.Sequential(nn.Flatten(), nn.Linear(64, 10)), None),
+    ],
+)
+def test_a_network_that_explain_could_not_call(body: nn.Module, message: str | None) -> None:
+    network = Classifier(Standardize(Statistics((0.5,), (0.5,))), body, Path("own.py"))
+    images = torch.rand(3, 1, 8, 8)
+    if message is None:
+        require_reusable(network, images)
+    else:
+        with pytest.raises(UserError, match=message):
+            require_reusable(network, images)

@@ -9,6 +9,8 @@ DEFAULTS: dict[str, Any] = {
     "test_fraction": 0.2,
     "image_size": None,
     "color": None,
+    "pixel_range": None,
+    "group": None,
     "limit": None,
 }
 

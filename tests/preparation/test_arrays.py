@@ -24,7 +24,7 @@ def images_of(*shapes: tuple[int, int, int]) -> list[NDArray[np.uint8]]:
 def arrays_of(images: Any, **changes: Any) -> NDArray[np.uint8]:
     raw = RawImages(images, np.zeros(len(images), np.int64))
     selection = Selection(raw, np.arange(len(images)))
-    shape = shape_of_first(selection, options(**changes))
+    shape = shape_of_first(selection, options(**changes), None)
     return to_arrays(selection, options(**changes), shape).images
 
 
@@ -39,7 +39,7 @@ def test_labels_belong_to_the_selected_images() -> None:
     images = images_of((1, 8, 9), (1, 8, 9), (1, 8, 9))
     for raw in (images, np.stack(images)):
         selection = Selection(RawImages(raw, np.array([4, 5, 6])), np.array([0, 2]))
-        found = to_arrays(selection, options(), shape_of_first(selection, options()))
+        found = to_arrays(selection, options(), shape_of_first(selection, options(), None))
         assert found.labels.tolist() == [4, 6]
         np.testing.assert_array_equal(found.images, np.stack(images)[[0, 2]])
 
@@ -76,23 +76,38 @@ def test_halving_is_close_to_the_mean_of_neighbours() -> None:
     assert np.array_equal(half, np.asarray(theirs))
 
 
+@pytest.mark.parametrize("channels", [2, 4, 13])
+def test_each_channel_is_resized_by_itself(channels: int) -> None:
+    images = np.stack(images_of((channels, 20, 30), (channels, 20, 30)))
+    assert np.array_equal(arrays_of(images), images)
+    resized = arrays_of(images, image_size=[9, 14])
+    assert resized.shape == (2, channels, 9, 14)
+    for channel in range(channels):
+        alone = arrays_of(images[:, [channel]], image_size=[9, 14])
+        assert np.array_equal(resized[:, [channel]], alone)
+    with pytest.raises(
+        UserError, match=rf"preprocess\.color: must be null for images of {channels}"
+    ):
+        arrays_of(images, color="grey")
+
+
 @pytest.mark.parametrize(
     ("second", "message"),
     [
         (
             (1, 9, 9),
-            "differ in size: one has 9×9 pixels in grey, the first 9×8 pixels in grey; "
-            "set preprocess.image_size to",
+            "differ in size: 1 has 9×9 pixels in grey, the first training image 9×8 pixels in "
+            "grey, and 2 of 4 images of its split differ .* set preprocess.image_size, such as im",
         ),
         (
             (3, 9, 8),
-            "differ in colours: one has 9×8 pixels in colour, the first 9×8 pixels in grey; "
-            "set preprocess.color to",
+            "differ in colours: 1 has 9×8 pixels in colour, the first training image 9×8 pixels in "
+            "grey, .* equal, set preprocess.color, such as color: rgb$",
         ),
         (
             (3, 8, 9),
-            "differ in size and colours: one has 8×9 pixels in colour, the first 9×8 pixels in "
-            "grey; set preprocess.image_size and preprocess.color to",
+            r"differ in size and colours: 1 has 8×9 pixels in colour, .* set "
+            r"preprocess.image_size, such as image_size: 224 \(resizing squashes\) and preprocess.",
         ),
     ],
 )
@@ -100,7 +115,19 @@ def test_only_the_properties_that_differ_are_named(
     second: tuple[int, int, int], message: str
 ) -> None:
     with pytest.raises(UserError, match=message):
-        arrays_of(images_of((1, 9, 8), second))
+        arrays_of(images_of((1, 9, 8), second, second, (1, 9, 8)))
+
+
+def test_an_image_of_another_size_is_named_by_its_file() -> None:
+    images = images_of((1, 300, 350), (1, 300, 350), (1, 741, 1135))
+    names = [f"train/cats/{number}.jpg" for number in range(3)]
+    selection = Selection(RawImages(images, np.zeros(3, np.int64), names), np.arange(3))
+    with pytest.raises(
+        UserError,
+        match=r"images differ in size: train/cats/2\.jpg has 741×1135 pixels in grey, the first "
+        r"training image 300×350 pixels in grey, and 1 of 3 images .* image_size: 224",
+    ):
+        to_arrays(selection, options(), (1, 300, 350))
 
 
 def test_images_that_are_too_small_are_rejected_or_enlarged() -> None:

@@ -1,5 +1,6 @@
 """Data that no classifier can be trained on is rejected."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,13 @@ def test_unusable_classes_and_labels_are_rejected(data: Dataset, message: str) -
         require_sound(data)
 
 
+def test_the_labels_of_a_validation_split_are_checked() -> None:
+    sound = dataset([0, 1], [0])
+    data = replace(sound, validation=dataset([0, 2], None).train)
+    with pytest.raises(UserError, match=r"validation labels must be 0 … 1 for 2 classes"):
+        require_sound(data)
+
+
 def test_classes_that_share_a_name_are_rejected() -> None:
     sound = dataset([0, 1], [0])
     with pytest.raises(UserError, match=r"class names must differ \(got 'cat' twice\); rename one"):
@@ -52,7 +60,8 @@ def test_classes_that_share_a_name_are_rejected() -> None:
     ],
 )
 def test_invalid_image_names_are_rejected(names: Any, message: str) -> None:
-    train, test, class_names = vars(dataset([0, 1], [0, 1])).values()
+    sound = dataset([0, 1], [0, 1])
+    train, test, class_names = sound.train, sound.test, sound.class_names
     with pytest.raises(UserError, match=message):
         require_sound(Dataset(train, test._replace(names=names), class_names))
 
@@ -68,14 +77,15 @@ def test_images_without_labels_are_rejected() -> None:
     [
         (np.zeros((2, 1, 8, 8)), r"float64 of shape \(1, 8, 8\)"),
         (np.zeros((2, 8, 8), np.uint8), r"uint8 of shape \(8, 8\)"),
-        (np.zeros((2, 2, 8, 8), np.uint8), r"uint8 of shape \(2, 8, 8\)"),
+        (np.zeros((2, 14, 8, 8), np.uint8), r"uint8 of shape \(14, 8, 8\)"),
         (np.zeros((2, 3, 0, 8), np.uint8), r"uint8 of shape \(3, 0, 8\)"),
         (["a.png", "b.png"], "str"),
     ],
 )
 def test_invalid_images_are_rejected(images: Any, got: str) -> None:
     labelled = RawImages(images, np.array([0, 1]))
-    message = rf"train images must be arrays .* in uint8 \(the first is {got}\); fix read\(\)"
+    kind = "in uint8 with 1 to 13 channels"
+    message = rf"train images must be arrays .* {kind} \(the first is {got}\); fix read\(\)"
     with pytest.raises(UserError, match=message):
         require_sound(Dataset(labelled, None, ("a", "b")))
 

@@ -1,6 +1,7 @@
 """Images are divided into splits with the same shares of classes."""
 
 import contextlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -26,6 +27,15 @@ def test_a_missing_test_split_is_split_off() -> None:
     again, other = (split_dataset(images, options(), seed)["test"][1] for seed in (0, 1))
     assert np.array_equal(again, splits["test"])
     assert not np.array_equal(other, splits["test"])
+
+
+def test_a_given_validation_split_is_kept() -> None:
+    given = dataset([0, 1] * 4, None).train
+    images = replace(dataset([0, 1] * 20, [0, 1] * 3), validation=given)
+    splits = split_dataset(images, options(), 0)
+    assert splits["validation"].source is given
+    sizes = {name: indices.tolist() for name, (_, indices) in splits.items()}
+    assert sizes == {"train": [*range(40)], "validation": [*range(8)], "test": [*range(6)]}
 
 
 def test_a_limit_applies_to_training_and_test_images() -> None:
@@ -103,3 +113,77 @@ def test_no_error_of_scikit_learn_reaches_the_user(n_classes: int, n: int, fract
     labels = np.r_[np.arange(n_classes), rng.integers(0, n_classes, n)].tolist()
     with contextlib.suppress(UserError):
         split_dataset(dataset(labels, None, n_classes), options(test_fraction=fraction), 0)
+
+
+def grouped(sizes: dict[str, tuple[int, int]], test: bool = False) -> Dataset:
+    """Two classes; for each group, its number of images in each."""
+    rows = [(name, label) for name, n in sizes.items() for label in (0, 1) for _ in range(n[label])]
+    labels = np.array([label for _, label in rows])
+    names = [f"{label}/{group}/{n}.png" for n, (group, label) in enumerate(rows)]
+    images = np.zeros((len(rows), 1, 8, 8), np.uint8)
+    train = RawImages(images, labels, names, groups=[group for group, _ in rows])
+    return Dataset(train, train if test else None, ("a", "b"))
+
+
+def test_groups_stay_on_one_side() -> None:
+    rng = np.random.default_rng(0)
+    sizes = {f"patient {n}": (int(rng.integers(0, 9)), int(rng.integers(1, 5))) for n in range(60)}
+    data = grouped(sizes)
+    splits = split_dataset(data, options(group="folder"), 0)
+    assert data.train.groups is not None
+    groups, labels = np.array(data.train.groups), data.train.labels
+    largest = max(map(sum, sizes.values()))  # no closer than about one group to the goal
+    left = np.bincount(labels)
+    for name, fraction in (("test", 0.2), ("validation", 0.25)):
+        found = np.bincount(labels[splits[name].indices])
+        assert np.abs(found - fraction * left).max() < largest / 2
+        left = left - found
+    sides = [set(groups[indices]) for _, indices in splits.values()]
+    assert sum(map(len, sides)) == len(set.union(*sides)) == 60
+    again = split_dataset(data, options(group="folder"), 0)
+    assert all(np.array_equal(again[name].indices, splits[name].indices) for name in splits)
+    other = split_dataset(data, options(group="folder"), 1)
+    assert not np.array_equal(other["test"].indices, splits["test"].indices)
+
+
+def test_a_class_in_a_single_group_stays_in_training() -> None:
+    data = grouped({"p1": (0, 9), "p2": (2, 0), "p3": (2, 0), "p4": (2, 0), "p5": (2, 0)}, True)
+    train, validation, _ = split_dataset(data, options(group="folder"), 0).values()
+    assert set(data.train.labels[train.indices]) == {0, 1}
+    assert set(data.train.labels[validation.indices]) == {0}
+
+
+def test_images_without_groups_cannot_be_divided_by_them() -> None:
+    with pytest.raises(UserError, match=r"group: folder needs an image_folder with folders inside"):
+        split_dataset(dataset([0, 1] * 20, [0, 1]), options(group="folder"), 0)
+    with pytest.raises(UserError, match=r"test_fraction: 2 folders cannot be divided so that"):
+        split_dataset(grouped({"p1": (5, 0), "p2": (0, 5)}), options(group="folder"), 0)
+
+
+def test_a_limit_holds_for_a_given_validation_split() -> None:
+    images = dataset([0, 1] * 20, [0, 1] * 5)
+    data = replace(images, validation=images.test)
+    splits = split_dataset(data, options(limit=6), 0)
+    assert {name: len(split.indices) for name, split in splits.items()} == {
+        "train": 6,
+        "validation": 6,
+        "test": 6,
+    }
+
+
+@pytest.mark.parametrize("test", [[[1, 0]], [[1, 1]] * 3])
+def test_test_images_that_all_have_the_same_labels_are_rejected(test: list[list[int]]) -> None:
+    """No measure of several labels is defined for them, as evaluate would find after training."""
+    train, other = (
+        RawImages(np.zeros((len(labels), 1, 8, 8), np.uint8), np.array(labels, np.int64))
+        for labels in ([[1, 0], [0, 1]] * 4, test)
+    )
+    with pytest.raises(UserError, match="all test images have the same labels, so no label can be"):
+        split_dataset(Dataset(train, other, ("a", "b")), options(), 0)
+    differing = RawImages(np.zeros((2, 1, 8, 8), np.uint8), np.array([[1, 0], [0, 0]]))
+    assert split_dataset(Dataset(train, differing, ("a", "b")), options(), 0)["test"].indices.size
+
+
+def test_a_test_split_without_images_is_rejected() -> None:
+    with pytest.raises(UserError, match="data: the test split has no images; add some"):
+        split_dataset(dataset([0, 1] * 4, []), options(), 0)

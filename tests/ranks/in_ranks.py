@@ -15,6 +15,7 @@ from stages.base.run.rank import rank
 from stages.networks.build import build_network
 from stages.ranks.gradients import connected_ranks
 from stages.training.fitting import DeviceSplit, Training, fit
+from stages.training.freezing import find_head
 from tests.factory import dataset_info
 from tests.training.options import options
 
@@ -34,14 +35,16 @@ def fresh(case: dict) -> Training:
     side, dtype = case.get("side", 28), getattr(torch, case.get("dtype", "float32"))
     info = dataset_info(("dark", "bright"), (side, side))
     torch.manual_seed(case.get("seed", 0))
-    network = build_network(case["architecture"], info, case.get("options", {})).to(dtype)
+    file = Path(case["file"]) if "file" in case else None  # of keras and onnx
+    network = build_network(case["architecture"], info, case.get("options", {}), network_file=file)
     for module in network.modules():
         if isinstance(module, nn.Dropout) and not case.get("dropout", False):
             module.p = 0.0
     if case.get("unused", False):
         network.register_parameter("unused", nn.Parameter(torch.ones(3)))
     chosen = options(**case.get("train", {}))
-    return Training(network, chosen, case["n_images"], case.get("seed", 0))
+    head = find_head(network, info, chosen)
+    return Training(network.to(dtype), chosen, case["n_images"], case.get("seed", 0), head)
 
 
 def train(case: dict, name: str, folder: Path) -> None:

@@ -14,9 +14,10 @@ from torch import Tensor, nn
 from torch.nn.functional import batch_norm
 
 from stages.base.errors.user import UserError
-from stages.base.tracking.plugins import plugin_names
+from stages.base.tracking.plugins import file_suffix, plugin_names
 from stages.ranks import gradients as ranks
 from stages.ranks.gradients import _batch_norm
+from tests.architectures.network_files import write_keras, write_onnx
 from tests.conftest import ROOT, environment
 
 from .in_ranks import train
@@ -34,19 +35,32 @@ OPTIONS = {"resnet": {"widths": [4, 8]}, "vit": {"depth": 1}}
 LIBRARIES = {
     "timm": {"options": {"name": "efficientnet_lite0"}, "train": TRAIN | {"learning_rate": 1e-4}},
     "torchvision": {"options": {"name": "resnet18"}},
+    "transformers": {
+        "options": {"model_type": "resnet", "embedding_size": 8, "hidden_sizes": [8, 16]}
+        | {"depths": [1, 1]}
+    },
 }
 AUGMENTED = {"augment": ["shift", "rotate", "scale", "flip", "erase"], "optimizer": "adam"}
 OWN = {
     name: PLAIN | {"architecture": name, "options": OPTIONS.get(name, {}), "train": TRAIN}
     for name in plugin_names("architectures")
-    if name not in LIBRARIES
+    if name not in LIBRARIES and file_suffix(name) is None  # others read a file
 } | {
     "augmented": PLAIN | {"architecture": "convnet", "train": TRAIN | AUGMENTED},
     "float32": PLAIN | {"architecture": "convnet", "dtype": "float32", "train": TRAIN},
     # With a gradient, weight decay would change it.
     "unused": PLAIN
     | {"architecture": "lenet", "unused": True, "train": TRAIN | {"weight_decay": 0.1}},
+    # Parameters without gradients, and batch norms of frozen parts, which use no batch statistics.
+    "frozen": PLAIN
+    | {"architecture": "resnet", "options": OPTIONS["resnet"]}
+    | {"train": TRAIN | {"freeze": ["0.*", "1.*", "4.running_*"], "head_learning_rate": 0.1}},
+    "head": PLAIN | {"architecture": "convnet", "train": TRAIN | {"freeze": "all_but_head"}},
     "dropout": PLAIN | {"architecture": "convnet", "dropout": True, "train": TRAIN},
+}
+FILES = {  # Keras has a batch norm of its own
+    kind: PLAIN | {"architecture": kind, "dtype": "float32", "side": 28, "train": TRAIN}
+    for kind in ("keras", "onnx")
 }
 LIBRARY_CASES = {
     name: PLAIN | {"architecture": name, "n_images": 39, "side": 64, "train": TRAIN} | changes
@@ -82,7 +96,11 @@ def own(
 ) -> tuple[dict[str, Result], dict[str, Result]]:
     """Results from one process, and from several ranks."""
     folder = tmp_path_factory.mktemp("own")
-    return trained(OWN, folder / "one", 1), trained(OWN, folder / "several", request.param)
+    write_keras(folder / "own.keras", n_classes=2, dropout=0.0)
+    write_onnx(folder / "own.onnx", n_classes=2)
+    files = {kind: case | {"file": str(folder / f"own.{kind}")} for kind, case in FILES.items()}
+    cases = OWN | files
+    return trained(cases, folder / "one", 1), trained(cases, folder / "several", request.param)
 
 
 def assert_same(one: Result, several: Result, tolerance: float) -> None:
@@ -92,12 +110,12 @@ def assert_same(one: Result, several: Result, tolerance: float) -> None:
         torch.testing.assert_close(tensor, one[1][name], rtol=0, atol=10 * tolerance)
 
 
-@pytest.mark.parametrize("case", [case for case in OWN if case != "dropout"])
+@pytest.mark.parametrize("case", [case for case in OWN | FILES if case != "dropout"])
 def test_ranks_have_the_same_loss_curve_as_one_process(
     own: tuple[dict[str, Result], dict[str, Result]], case: str
 ) -> None:
     one, several = own
-    assert_same(one[case], several[case], TOLERANCE[OWN[case]["dtype"]])
+    assert_same(one[case], several[case], TOLERANCE[(OWN | FILES)[case]["dtype"]])
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ import pytest
 from stages.artifacts.predictions import Predictions
 from stages.artifacts.splits import Names
 from stages.base.errors.user import UserError
-from stages.sampling.choices import Indices, choose_images
+from stages.sampling.choices import Indices, choose_images, report_unrepresented
 
 LABELS = np.array([0, 1, 2, 0, 1, 2, 0])
 #                  right  wrong  right  wrong  right  wrong right; by confidence: 5, 1, 3
@@ -147,6 +147,25 @@ def test_a_number_outside_the_split_that_is_a_name_gets_a_hint() -> None:
         UserError, match=r"be 0 … 6 \(got 33\); '33', in quotes, is the image of that name"
     ):
         choose([33], names=NUMBERS)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "labels", "said"),
+    [
+        ("per_class", [0, 2, 2], "explain.images: per_class leaves out dog, without test images\n"),
+        (["first", "per_class"], [0, 0], "per_class leaves out dog, horse, without test images"),
+        ("per_class", [[1, 0, 1], [1, 0, 0]], "per_class leaves out dog, without test images"),
+        ("per_class", [0, 1, 2], ""),
+        (["first", 1], [0, 0], ""),
+    ],
+)
+def test_classes_without_test_images_are_reported(
+    wanted: Any, labels: Any, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report_unrepresented(wanted, np.array(labels), ("cat", "dog", "horse"))
+    printed = capsys.readouterr().out
+    assert said in printed
+    assert bool(printed) == bool(said)
 
 
 def test_a_choice_takes_precedence_over_a_name() -> None:

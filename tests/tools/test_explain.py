@@ -12,9 +12,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from stages.artifacts.explanation import Explanation
+from stages.artifacts.features import TrainingFeatures
 from stages.base.errors.user import UserError
 from tests.conftest import Project, assert_refused
-from tools import explain
+from tests.photographs import SCENES, photograph
+from tools import explain, own_pictures
+from tools.own_pictures import LIFTED, NO_STROKES
 
 
 @pytest.fixture
@@ -49,7 +52,8 @@ def test_a_test_image_is_explained_as_the_pipeline_explained_it(
 ) -> None:
     checkpoint, _ = explain.load_last_run()
     files = saved(tmp_path, *last.images)
-    pictures = explain.read_pictures(files, checkpoint.info, invert=False)
+    style, _ = explain.load_training(as_is=False)
+    pictures = own_pictures.read_pictures(files, checkpoint.info, style, invert=False)
     explanation = explain.explain(pictures, checkpoint, last)
     largest = np.abs(last.values).max()
     np.testing.assert_allclose(explanation.values, last.values, rtol=0, atol=1e-6 * largest)
@@ -63,9 +67,11 @@ def test_a_test_image_is_explained_as_the_pipeline_explained_it(
         assert list(printed) == [str(number) for number in top]
         expected = (last.outputs - last.base_values)[image, top]  # what they must sum to
         np.testing.assert_allclose(list(printed.values()), expected, atol=0.006)
-    assert [path.name for path in (tmp_path / "sheets").iterdir()] == ["sheet_000.png"]
+    names = sorted(path.name for path in (tmp_path / "sheets").iterdir())
+    assert names == ["inputs.png", "sheet_000.png"]
     with Image.open(tmp_path / "sheets/sheet_000.png") as sheet:
         assert sheet.width > 1000
+    assert LIFTED not in captured.out, "they look like the training images"
     assert "warning" not in captured.err
 
 
@@ -93,44 +99,85 @@ def test_a_photograph_is_converted_as_by_preprocess(tmp_path: Path) -> None:
     checkpoint, _ = explain.load_last_run()
     photo = Image.effect_mandelbrot((300, 500), (-2, -1, 1, 1), 50).convert("RGB")
     photo.save(tmp_path / "photo.png")
-    (picture,) = explain.read_pictures([str(tmp_path / "photo.png")], checkpoint.info, False)
+    file = [str(tmp_path / "photo.png")]
+    (picture,) = own_pictures.read_pictures(file, checkpoint.info, None, False)
     small = photo.convert("L").resize((28, 28), Image.Resampling.BILINEAR)
     assert np.array_equal(picture.pixels[0], np.asarray(small))
-    (negative,) = explain.read_pictures([str(tmp_path / "photo.png")], checkpoint.info, True)
+    (negative,) = own_pictures.read_pictures(file, checkpoint.info, None, True)
     assert np.array_equal(negative.pixels, 255 - picture.pixels)
 
 
-def warnings(last: Explanation, pixels: NDArray[np.uint8], inverted: bool = False) -> list[str]:
-    return list(explain.warnings_of(explain.Picture("own", pixels), last.background, inverted))
+def warning(pixels: NDArray[np.uint8], inverted: bool = False) -> str:
+    checkpoint, _ = explain.load_last_run()
+    _, features = explain.load_training(as_is=True)
+    picture = own_pictures.Picture("own", pixels, np.zeros((1, 1, 3), np.uint8))
+    distances = explain.distances_of([picture], checkpoint, features)
+    return " ".join(own_pictures.warnings_of([picture], distances, features, inverted))
 
 
 def test_warnings(last: Explanation) -> None:
     digit = last.images[0]
-    assert warnings(last, digit) == []
-    (negative,) = warnings(last, 255 - digit)
-    assert re.search(r"like a negative of the training images .* with --invert$", negative)
-    (twice,) = warnings(last, 255 - digit, inverted=True)
-    assert twice.endswith("leave out --invert")
-    (empty,) = warnings(last, np.full_like(digit, 255))
-    assert empty.startswith("is empty")
-    grey = np.clip(digit, 100, 156)
-    (far,) = warnings(last, grey)
-    assert re.search(r"unlike the training images \(its mean brightness is 1\d\d of 255", far)
-    assert far.endswith("look like them")
+    assert warning(digit) == ""
+    negative = "own: looks like a negative of the training images; "
+    assert warning(255 - digit) == f"{negative}run python -m tools.explain with --invert"
+    assert warning(255 - digit, inverted=True) == f"{negative}leave out --invert"
+    assert warning(np.full_like(digit, 255)).startswith("own: is empty")
 
 
 def test_a_negative_is_reported_and_inverted(
     last: Explanation, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (file,) = saved(tmp_path, 255 - last.images[0])
-    explain.main([file, "--output", str(tmp_path)])
+    explain.main([file, "--as-is", "--output", str(tmp_path)])
     warned = capsys.readouterr()
     assert "warning: picture 0.png: looks like a negative" in warned.err
-    explain.main([file, "--output", str(tmp_path), "--invert"])
+    explain.main([file, "--invert", "--output", str(tmp_path)])
     inverted = capsys.readouterr()
     assert "warning" not in inverted.err
     top = np.argsort(-last.probabilities[0])[:5]
     assert list(printed_sums(inverted.out)["picture 0.png"]) == [str(number) for number in top]
+
+
+def test_a_photograph_of_handwriting(
+    last: Explanation, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its strokes are lifted from the paper; what the network sees is drawn beside it."""
+    photo = photograph(last.images[0, 0], SCENES[3], np.random.default_rng(0))
+    Image.fromarray(photo).save(tmp_path / "photo.png")
+    explain.main([str(tmp_path / "photo.png"), "--output", str(tmp_path / "lifted")])
+    printed = capsys.readouterr()
+    assert f"photo.png: {LIFTED}" in printed.out
+    assert "warning" not in printed.err
+    predicted = last.class_names[last.probabilities[0].argmax()]
+    assert next(iter(printed_sums(printed.out)["photo.png"])) == predicted
+    with Image.open(tmp_path / "lifted/inputs.png") as drawn:
+        colors = np.asarray(drawn.convert("L"))
+    photo_part, seen_part = np.array_split(colors[75:300], 2, axis=1)
+    assert np.median(photo_part) > 100
+    assert np.median(seen_part[:, 10:-30]) == 0, "the digit is white on black"
+
+    explain.main([str(tmp_path / "photo.png"), "--as-is", "--output", str(tmp_path / "resized")])
+    printed = capsys.readouterr()
+    assert LIFTED not in printed.out
+    assert "warning: photo.png: looks " in printed.err
+
+
+def test_a_sheet_without_strokes(
+    last: Explanation, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (file,) = saved(tmp_path, np.tile(np.linspace(250, 200, 90).astype(np.uint8), (1, 90, 1)))
+    explain.main([file, "--output", str(tmp_path)])
+    printed = capsys.readouterr()
+    assert f"picture 0.png: {NO_STROKES}" in printed.out
+    assert "warning" in printed.err
+
+
+def test_features_of_another_network(last: Explanation) -> None:
+    checkpoint, _ = explain.load_last_run()
+    other = TrainingFeatures(np.ones((5, 3), np.int8), np.zeros(101))
+    picture = own_pictures.Picture("own", last.images[0], np.zeros((1, 1, 3), np.uint8))
+    with pytest.raises(UserError, match=r"data/features: of another network .* run dvc repro"):
+        explain.distances_of([picture], checkpoint, other)
 
 
 def test_all_files_that_are_not_images_are_listed(ran_project: Project, tmp_path: Path) -> None:

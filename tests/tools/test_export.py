@@ -19,7 +19,7 @@ from stages.artifacts.splits import load_split
 from stages.base.errors.user import UserError
 from stages.networks.build import build_network
 from stages.networks.checkpoint import load_checkpoint
-from stages.training.start import load_weights
+from stages.training.initial.network import load_weights
 from tests.conftest import ROOT, Project
 from tools import export
 

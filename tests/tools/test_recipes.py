@@ -1,6 +1,5 @@
-"""Recipes are valid, their errors are reported, and the real DVC runs them in a copy."""
+"""Recipes are valid, and their errors are reported; `test_recipe_runs.py` runs them."""
 
-import json
 import shutil
 import subprocess
 from pathlib import Path
@@ -8,14 +7,14 @@ from typing import Any
 
 import pytest
 import yaml
+from dvc.utils.hydra import apply_overrides
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from stages.artifacts.explanation import Explanation
 from stages.base.errors.user import UserError
-from tests.conftest import ROOT, Project, commit, run_stages
+from tests.conftest import ROOT
 from tools import recipes
 
-# Parameters of the published systems.
+# Some parameters of each, most of them published systems.
 PUBLISHED: dict[str, dict[str, Any]] = {
     "digits_lenet": {"model.architecture": "lenet", "train.momentum": 0.5, "explain.n_images": 5},
     "digits_sgd": {"train.epochs": 2, "train.schedule": "constant", "explain.n_images": 10},
@@ -27,7 +26,12 @@ PUBLISHED: dict[str, dict[str, Any]] = {
     "fashion_best": {"data.dataset": "fashion_mnist", "model.architecture": "resnet"},
     "digits_vit": {"model.architecture": "vit", "explain.images": "first"},
     "fashion_convnext": {"data.dataset": "fashion_mnist", "model.options.name": "convnext_atto"},
+    "digits_keras": {"model.architecture": "keras", "model.weights": "convnet.keras"},
+    "fashion_keras": {"data.dataset": "fashion_mnist", "model.architecture": "keras"},
+    "planted_tag": {"data.dataset": "fashion_mnist", "train.epochs": 3},
+    "photographs": {"data.dataset": "image_folder", "model.architecture": "photonet"},
 }
+OWN_DATA = {"photographs": ["data.source=data/embedded"]}  # any folder that is here
 
 
 @pytest.fixture
@@ -50,7 +54,7 @@ def test_a_recipe_is_valid_and_has_only_parameters_that_differ(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(ROOT)
-    assert recipes.recipe_overrides(name)
+    assert recipes.recipe_overrides(name, OWN_DATA.get(name, []))
     defaults = recipes.read_yaml(ROOT / "params.yaml")
     recipe = recipes.read_yaml(ROOT / f"recipes/{name}.yaml")
     whole = dict(recipes.leaves(recipes.merged(defaults, recipe)))
@@ -120,6 +124,42 @@ def test_all_errors_of_a_recipe_are_reported_at_once(here: Path) -> None:
     ]
 
 
+def test_a_recipe_with_another_value(here: Path) -> None:
+    (here / "recipes/own.yaml").write_text("data: {source: nowhere}\ntrain: {epochs: 3}\n")
+    with pytest.raises(UserError, match=r"data\.source: must be a folder .*\(got 'nowhere'\)"):
+        recipes.main(["own"])
+    settings = ["data.source=data/embedded", "train.learning_rate=1e-4", "train.augment=[flip]"]
+    options = recipes.recipe_overrides("own", settings)
+    assert options[1::2] == [
+        '++data.source="data/embedded"',
+        "++train.epochs=3",
+        "++train.learning_rate=0.0001",
+        '++train.augment=["flip"]',
+    ]
+    assert recipes.inputs("own", settings) == ["data/embedded"]
+    with pytest.raises(UserError, match=r"data\.sauce: unknown key"):
+        recipes.recipe_overrides("own", [*settings, "data.sauce=3"])
+
+
+@pytest.mark.parametrize("setting", ["data.source", "=3", "data..source=3", "train.augment=[flip"])
+def test_a_setting_that_is_no_key_and_value(here: Path, setting: str) -> None:
+    (here / "recipes/own.yaml").write_text("seed: 1\n")
+    with pytest.raises(UserError, match=r"--set must be KEY=VALUE \(got "):
+        recipes.main(["own", "--set", setting])
+
+
+def test_all_leaves_out_recipes_without_their_data(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (here / "recipes/own.yaml").write_text("data: {source: data/photographs}\n")
+    (here / "recipes/other.yaml").write_text("seed: 1\n")
+    assert recipes.ready_recipes() == ["other"]
+    assert "own is left out, since data/photographs is not here" in capsys.readouterr().out
+    (here / "recipes/wrong.yaml").write_text("model: 3\ndata: null\n")  # reported when it is run
+    (here / "data/photographs.dvc").touch()  # DVC restores it
+    assert recipes.ready_recipes() == ["other", "own", "wrong"]
+
+
 @pytest.mark.parametrize(
     ("text", "message"), [("- 1\n", ": must hold keys"), ("a: [", ", line 1, column 5: not valid")]
 )
@@ -127,6 +167,25 @@ def test_a_recipe_that_is_not_a_mapping(here: Path, text: str, message: str) -> 
     (here / "recipes/own.yaml").write_text(text)
     with pytest.raises(UserError, match=rf"recipes/own\.yaml{message}"):
         recipes.main(["own"])
+
+
+def test_options_of_a_recipe_replace_those_in_params(here: Path) -> None:
+    """They belong to the recipe's network; DVC itself applies the change."""
+    vision = {"image_size": 8, "patch_size": 2}
+    other = {"name": "resnet18", "num": 3, "vision": vision}
+    options = {"widths": [4, 6], "vision": {"patch_size": 4}}
+    content = recipes.read_yaml(here / "params.yaml")
+    content["model"] |= {"architecture": "torchvision", "options": other}
+    (here / "params.yaml").write_text(yaml.safe_dump(content))
+    recipe = {"model": {"architecture": "resnet", "options": options}}
+    assert recipes.merged(content, recipe)["model"]["options"] == options
+    changes = [
+        *(f"~{key}" for key in recipes.removed_options(content, recipe)),
+        *(recipes.override(key, value) for key, value in recipes.leaves(recipe)),
+    ]
+    apply_overrides(here / "params.yaml", changes)
+    applied = recipes.read_yaml(here / "params.yaml")["model"]
+    assert (applied["architecture"], applied["options"]) == ("resnet", options)
 
 
 def test_untracked_files_are_refused(here: Path) -> None:
@@ -155,114 +214,6 @@ def test_untracked_weights_are_refused(here: Path) -> None:
     (here / "recipes/own.yaml").write_text("model: {weights: own.safetensors}\n")
     with pytest.raises(UserError, match=r"untracked: weights/own\.safetensors; .* dvc add on new"):
         recipes.main(["own"])
-
-
-def run(project: Project, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return project.run("python", "-m", "tools.recipes", *arguments)
-
-
-# The output that each explains, and the number of images if it is fixed.
-EXPLAINED = {
-    "digits_lenet": ("logits", 5),
-    "digits_sgd": ("probabilities", 10),
-    "digits_convnet": ("probabilities", 5),
-    "digits_best": ("logits", 20),
-    "digits_fast": ("logits", 10),
-    "fashion_lenet": ("logits", 5),
-    "fashion_lab": ("logits", 10),
-    "fashion_best": ("logits", None),
-    "digits_vit": ("logits", 10),
-    "fashion_convnext": ("logits", 10),
-}
-
-
-QUICK = {"digits_lenet", "fashion_lab"}  # one of each data set; all of them would take long
-
-
-@pytest.mark.parametrize(
-    "name",
-    [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in PUBLISHED],
-)
-@pytest.mark.usefixtures("here")
-def test_a_recipe_runs_to_its_report(name: str) -> None:
-    few = {
-        "data": {"source": str(ROOT / "data/embedded")},
-        "preprocess": {"limit": 2000},
-        "train": {"epochs": 2},
-        "explain": {"n_background": 5},
-    }
-    run_stages(recipes.merged(recipes.read_yaml(ROOT / f"recipes/{name}.yaml"), few))
-    explanation = Explanation.load(Path("data/shap"))
-    output, n_images = EXPLAINED[name]
-    assert explanation.about["output"] == output
-    if n_images is not None:
-        assert len(explanation.labels) == n_images
-    wrong = explanation.predicted != explanation.labels
-    if name == "digits_best":
-        assert wrong.all()
-    if name == "fashion_lab":
-        assert not wrong.any()
-        assert explanation.labels.tolist() == list(range(10))
-    if name == "fashion_best":
-        assert wrong.sum() == 10
-        assert explanation.labels[~wrong].tolist() == list(range(10))
-
-
-def experiments(project: Project) -> dict[str, str]:
-    """Commit of each experiment, by name."""
-    line = "--format=%(refname:lstrip=4) %(objectname)"
-    listed = project.succeed("git", "for-each-ref", line, "refs/exps/??/*/*")
-    return dict(entry.split() for entry in listed.splitlines())
-
-
-@pytest.mark.longest
-def test_recipes_run_beside_the_workspace(project: Project) -> None:
-    options = {"architecture": "resnet", "options": {"widths": [4, 6], "blocks": 2}}
-    other = {"model": options, "train": {"epochs": 1}}
-    for file in (project.root / "recipes").glob("*.yaml"):
-        file.unlink()
-    (project.root / "recipes/own.yaml").write_text(yaml.safe_dump({"explain": {"n_images": 2}}))
-    (project.root / "recipes/other.yaml").write_text(yaml.safe_dump(other))
-    commit(project, "Two recipes")
-    workspace = {
-        name: (project.root / name).read_bytes()
-        for name in (
-            "params.yaml",
-            "dvc.lock",
-            "metrics/evaluate.json",
-            "data/raw/t10k-labels-idx1-ubyte",
-        )
-    }
-    done = run(project, "--all")
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert {n: (project.root / n).read_bytes() for n in workspace} == workspace
-    assert project.succeed("git", "status", "--porcelain") == ""
-    assert set(experiments(project)) == {"own", "other"}
-
-    # A second run replaces the experiment by the same one, from the run cache.
-    again = run(project, "own")
-    assert again.returncode == 0, again.stdout + again.stderr
-    assert "Stage 'explain' is cached - skipping run" in again.stdout
-    assert {n: (project.root / n).read_bytes() for n in workspace} == workspace
-
-    # If a recipe fails, the previous experiment stays.
-    before = experiments(project)
-    wrong = {"explain": {"n_background": 100_000}}
-    (project.root / "recipes/own.yaml").write_text(yaml.safe_dump(wrong))
-    failed = run(project, "own")
-    assert failed.returncode == 1
-    assert "n_background: must be at most 540" in failed.stderr
-    assert experiments(project) == before
-    project.succeed("git", "checkout", "--", "recipes")
-
-    project.succeed("dvc", "exp", "apply", "other")
-    applied = yaml.safe_load((project.root / "params.yaml").read_text())
-    assert options.items() <= applied["model"].items()
-    changes = json.loads(project.succeed("dvc", "metrics", "diff", "--json"))
-    assert "accuracy" in changes["metrics/evaluate.json"]
-    project.succeed("dvc", "plots", "diff", "HEAD")
-    shown = json.loads(project.succeed("dvc", "exp", "show", "--json"))
-    assert {"own", "other"} <= {e["name"] for entry in shown for e in entry["experiments"] or []}
 
 
 @pytest.mark.parametrize(

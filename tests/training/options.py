@@ -15,6 +15,9 @@ DEFAULTS: dict[str, Any] = {
     "precision": "float32",
     "keep": "last",
     "augment": [],
+    "class_weights": "none",
+    "freeze": [],
+    "head_learning_rate": None,
 }
 
 

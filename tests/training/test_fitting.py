@@ -13,7 +13,14 @@ from stages.artifacts.splits import Split
 from stages.base.errors.user import UserError
 from stages.networks.build import build_network
 from stages.params.train import Train
-from stages.training.fitting import DeviceSplit, Training, fit, score, to_device
+from stages.training.fitting import (
+    DeviceSplit,
+    Training,
+    fit,
+    require_usable_last_batch,
+    score,
+    to_device,
+)
 from tests.factory import dataset_info
 
 from .options import options
@@ -115,6 +122,47 @@ def test_the_history_grows_with_each_epoch(images: DeviceSplit) -> None:
     assert [history["epoch"].tolist() for history in histories] == [[1], [1, 2], [1, 2, 3]]
     for earlier, later in itertools.pairwise(histories):
         assert later[:-1].equals(earlier)
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 5])
+def test_the_recorded_rates_are_those_of_the_last_steps(images: DeviceSplit, epochs: int) -> None:
+    """So one cycle ends near 0 in the history, as in training."""
+    chosen = options(epochs=epochs, schedule="one_cycle")
+    history = trained(build_network("single_conv", INFO, {}), images, images, chosen)
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], 0.05)
+    steps = 7 * epochs  # 200 images in batches of 32
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, 0.05, total_steps=steps, cycle_momentum=False
+    )
+    rates = []
+    for _ in range(steps):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        schedule.step()
+    assert history["learning_rate"].tolist() == pytest.approx(rates[6::7])
+    assert history["learning_rate"].iloc[-1] < 1e-3 * 0.05
+
+
+def test_a_last_batch_of_one_image_is_tried_before_the_first_step(images: DeviceSplit) -> None:
+    split = DeviceSplit(images.images[:65], images.labels[:65])
+    network = nn.Sequential(nn.Flatten(), nn.Linear(784, 2), nn.BatchNorm1d(2), nn.Dropout(0.5))
+    before = [weight.clone() for weight in network.parameters()]
+    with pytest.raises(ValueError, match="more than 1 value per channel"):
+        trained(network, DeviceSplit(split.images.float(), split.labels), images, options())
+    for weight, initial in zip(network.parameters(), before, strict=True):
+        assert torch.equal(weight, initial), "a step was taken"
+
+
+def test_trying_the_last_batch_changes_nothing(images: DeviceSplit) -> None:
+    """Neither statistics of batch norm, nor what dropout draws next."""
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.Dropout(0.5))
+    before = {name: entry.clone() for name, entry in network.state_dict().items()}
+    state = torch.get_rng_state()
+    require_usable_last_batch(Training(network, options(), 65, 0), images.images[:65].float())
+    assert torch.equal(torch.get_rng_state(), state)
+    for name, entry in network.state_dict().items():
+        assert torch.equal(entry, before[name])
 
 
 def test_a_loss_that_is_not_finite_stops_training(images: DeviceSplit) -> None:

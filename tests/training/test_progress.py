@@ -9,16 +9,23 @@ import torch
 from torch import Tensor
 
 from stages.base.errors.user import UserError
-from stages.base.tracking.plugins import plugin_names
+from stages.base.tracking.plugins import file_suffix, plugin_names
 from stages.params.train import Augmentation, Train
 from stages.training.fitting import DeviceSplit, Training, fit
 from stages.training.progress import resume, save_progress
+from tests.architectures.network_files import WRITERS
 from tests.conftest import ROOT, environment
 from tests.ranks.in_ranks import fresh, small
 
 LIBRARIES = {
     "timm": {"name": "convnext_atto", "dims": [4, 8, 8, 8], "depths": [1, 1, 1, 1]},
     "torchvision": {"name": "mobilenet_v3_small"},
+    "transformers": {
+        "model_type": "resnet",
+        "embedding_size": 8,
+        "hidden_sizes": [8, 16],
+        "depths": [1, 1],
+    },
 }
 SMALL: dict[str, dict[str, Any]] = {"resnet": {"widths": [4, 8]}, "vit": {"depth": 1}, **LIBRARIES}
 OPTIMIZERS = get_args(Train.model_fields["optimizer"].annotation)
@@ -66,6 +73,7 @@ def assert_same(one: Training, other: Training) -> None:
     [
         pytest.param(name, marks=[pytest.mark.slow] if name in LIBRARIES else [])
         for name in plugin_names("architectures")
+        if file_suffix(name) is None  # others read a file
     ],
 )
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
@@ -81,7 +89,13 @@ def test_resuming_after_any_epoch_gives_the_same_weights(
 
 
 @pytest.mark.parametrize(
-    "changes", [{"keep": "last"}, {"schedule": "constant"}, {"precision": "bfloat16"}]
+    "changes",
+    [
+        {"keep": "last"},
+        {"schedule": "constant"},
+        {"precision": "bfloat16"},
+        {"freeze": ["0.*"], "head_learning_rate": 0.05},
+    ],
 )
 def test_resuming_twice_gives_the_same_weights(changes: dict[str, Any], tmp_path: Path) -> None:
     settings = case("convnet", **changes)
@@ -89,6 +103,33 @@ def test_resuming_twice_gives_the_same_weights(changes: dict[str, Any], tmp_path
     for epoch in (1, 2):
         run(settings, tmp_path / "cut", until=epoch)
     assert_same(whole, run(settings, tmp_path / "cut"))
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("kind", WRITERS)
+def test_resuming_a_network_in_a_file_gives_the_same_weights(
+    kind: str, precision: str, tmp_path: Path
+) -> None:
+    """Keras draws dropout from a seed that is part of the network."""
+    file = tmp_path / f"own.{kind}"
+    WRITERS[kind](file, n_classes=2)
+    settings = case(kind, precision=precision) | {"file": str(file), "side": 28}
+    whole = run(settings, tmp_path / "whole")
+    run(settings, tmp_path / "cut", until=1)
+    assert_same(whole, run(settings, tmp_path / "cut"))
+    train_loss = whole.history()["train_loss"]
+    assert train_loss.iloc[-1] < 0.8 * train_loss.iloc[0]
+
+
+def test_frozen_entries_keep_their_bytes_in_a_resumed_training(tmp_path: Path) -> None:
+    settings = case("resnet", freeze="all_but_head", precision="bfloat16")
+    before = {k: v.clone() for k, v in fresh(settings).network.state_dict().items()}
+    run(settings, tmp_path / "cut", until=1)
+    after = run(settings, tmp_path / "cut").network.state_dict()
+    assert [name for name in after if not torch.equal(after[name], before[name])] == [
+        "1.9.weight",
+        "1.9.bias",
+    ]
 
 
 def test_resuming_after_the_last_epoch_gives_the_same_weights(tmp_path: Path) -> None:

@@ -16,8 +16,9 @@ from stages.base.errors.user import UserError
 from stages.base.files.atomic import new_folder
 from stages.base.params.reading import load_params
 from stages.base.params.sections import StageParams
+from stages.drawing.grain import chosen_grain
 from stages.params.report import Report
-from tools.command import run_command
+from tools.command import require_git, run_command
 from tools.compare.comparison import Comparison
 from tools.compare.findings import Findings
 from tools.compare.page import write_page
@@ -42,6 +43,7 @@ def main(arguments: Sequence[str]) -> None:
         raise UserError(
             f"compare: name one revision, or two (got {len(revisions)}): make compare REV=HEAD~1"
         )
+    require_git()
     old, new = revisions[0], revisions[1] if len(revisions) == 2 else None
     params = load_params(Params)
     with (
@@ -57,7 +59,9 @@ def main(arguments: Sequence[str]) -> None:
         bar.set_description("compare")
         bar.update()
         comparison = Comparison.of(first, second, scratch / "retrained")
-        findings = Findings(comparison, params.report.colormap)
+        size = first.explanation.images.shape
+        grain = chosen_grain(params.report.grain, size)
+        findings = Findings(comparison, params.report.colormap, grain)
         bar.set_description("draw")
         bar.update()
         with new_folder(FOLDER) as written:

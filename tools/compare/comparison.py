@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +12,21 @@ from stages.base.errors.user import UserError
 from tools.compare.metrics import mean_with_error, standard_error_of_mean
 from tools.compare.pairs import Pairs
 from tools.compare.retrained import SEED, changed_parameters, find_retrained
+from tools.compare.shortcuts import changed_shortcuts
 from tools.compare.similarity import pearson_of_others, pearson_of_redrawn
 from tools.compare.versions import Version
+
+
+class Judgement(NamedTuple):
+    """Whether the maps changed by more than chance alone changes them.
+
+    Attributes:
+        within_noise: None if that is unknown.
+        reason: Why, or what would tell.
+    """
+
+    within_noise: bool | None
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -82,35 +96,44 @@ class Comparison:
             name, pearson = self.retrained
             parts.append(f"retraining alone {mean_with_error(pearson)} ({name.split()[0]})")
         context = f", where {' and '.join(parts)}" if parts else ""
-        return f"{similarity}{context}: {self._verdict}."
+        return f"{similarity}{context}: {self.judgement.reason}."
 
     @property
-    def _verdict(self) -> str:
+    def judgement(self) -> Judgement:
+        """Whether the change is within the noise of the background or of retraining."""
         old, new = self.pairs.old, self.pairs.new
+        if self.pairs.equal:
+            return Judgement(True, "the maps are equal")
         if changed_parameters(old, new).keys() == {SEED}:
-            return "this is what retraining alone changes, because only seed differs"
+            reason = "this is what retraining alone changes, because only seed differs"
+            return Judgement(True, reason)
         if self.redrawn is not None and self._reaches(self.redrawn):
-            return "within the noise of the background"
+            return Judgement(True, "within the noise of the background")
         if self.retrained and self._reaches(float(self.retrained[1].mean())):
-            return "within the noise of retraining"
+            return Judgement(True, "within the noise of retraining")
         if self.retrained:
-            return "more than noise"
+            return Judgement(False, "more than noise")
         if self.redrawn is None:
-            return (
-                f"the noise is unknown, because {old.name} has no error bars and no version "
-                "differs only in seed"
-            )
+            reason = f"{old.name} has no error bars and no version differs only in seed"
+            return Judgement(None, f"the noise is unknown, because {reason}")
         if self.pairs.same_network:
-            return "more than the noise of the background, and the network is the same"
-        return (
+            reason = "more than the noise of the background, and the network is the same"
+            return Judgement(False, reason)
+        return Judgement(
+            None,
             "more than the noise of the background; that of retraining is unknown until you run "
-            f"dvc exp run --temp --set-param {SEED}={int(new.parameters.get(SEED, 0)) + 1}"
+            f"dvc exp run --temp --set-param {SEED}={int(new.parameters.get(SEED, 0)) + 1}",
         )
 
     def _reaches(self, anchor: float) -> bool:
         """Whether the similarity is at most two standard errors below this anchor."""
         error = np.nan_to_num(standard_error_of_mean(self.pearson))
         return bool(self.pearson.mean() + 2 * error >= anchor)
+
+    @cached_property
+    def shortcuts(self) -> list[str]:
+        """Shortcuts that came, went and stayed, a line each; none if a version was not searched."""
+        return changed_shortcuts(self.pairs.old.shortcuts, self.pairs.new.shortcuts)
 
     @property
     def differences(self) -> list[str]:

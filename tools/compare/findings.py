@@ -6,21 +6,26 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from stages.drawing.grain import is_fine
 from stages.drawing.text import with_minus
+from stages.drawing.thumbnails import Painter
 from stages.figures import captions
 from tools.compare.comparison import Comparison
 from tools.compare.dots import Dot, draw_dots
 from tools.compare.metrics import Metric, compare_metrics, mean_with_error
-from tools.compare.strips import Painter, Strip, class_strips, image_strips
+from tools.compare.strips import MOST_MEANS, Strip, class_strips, image_strips, listed
 
-ON_PAGE = 200  # images, the most changed first
+ON_PAGE, PHOTOS_ON_PAGE = 200, 60  # images, the most changed first
 SIMILARITIES = ("images", "similarity", "top 5 % shared", "moved", "strength")
 METRICS = ("metric", "old", "new", "change", "")
+SIZES = (
+    "Moved: Σ|change| / (Σ|new| + Σ|old|), 0 for equal maps, 1 for maps with nothing in common. "
+    "Strength: Σ|new| / Σ|old|."
+)
 DEFINITIONS = (
     "Similarity: Pearson correlation of the two maps over the pixels, with signs. Top 5 % shared: "
     "how many of the 5 % of pixels with the strongest |attribution| the maps have in common. "
-    "Moved: Σ|change| / (Σ|new| + Σ|old|), 0 for equal maps, 1 for maps with nothing in common. "
-    "Strength: Σ|new| / Σ|old|. All compare the maps of the class that the old version predicts. "
+    f"{SIZES} All compare the maps of the class that the old version predicts. "
     "± is a standard error over the images."
 )
 
@@ -32,10 +37,12 @@ class Findings:
     Attributes:
         comparison: The two versions.
         colormap: Name of the maps' colours in `stages.drawing.scale.COLORMAPS`.
+        grain: Side in pixels of the blocks over which the pictures sum attributions.
     """
 
     comparison: Comparison
     colormap: str
+    grain: int = 1
 
     @property
     def title(self) -> str:
@@ -53,16 +60,26 @@ class Findings:
         """Indices of the paired images, the least similar first."""
         return np.argsort(self.comparison.pearson, kind="stable")
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the images in pixels."""
+        height, width = self.comparison.pairs.old.explanation.images.shape[2:]
+        return height, width
+
+    @property
+    def chosen(self) -> NDArray[np.intp]:
+        """The images on the page."""
+        return self.order[: PHOTOS_ON_PAGE if is_fine(self.size) else ON_PAGE]
+
     @cached_property
     def images(self) -> tuple[Painter, list[Strip]]:
         """Strips of the most changed images."""
-        chosen = self.order[:ON_PAGE]
-        return image_strips(self.comparison.pairs, chosen, self.colormap)
+        return image_strips(self.comparison.pairs, self.chosen, self.colormap, self.grain)
 
     @cached_property
     def classes(self) -> tuple[Painter, list[Strip]]:
         """Strips of the class means."""
-        return class_strips(self.comparison.pairs, self.colormap)
+        return class_strips(self.comparison.pairs, self.colormap, self.grain)
 
     @cached_property
     def drawing(self) -> str:
@@ -70,12 +87,12 @@ class Findings:
         pairs, pearson = self.comparison.pairs, self.comparison.pearson
         old, new = pairs.old.explanation, pairs.new.explanation
         names = old.class_names
-        linked = set(self.order[:ON_PAGE].tolist())
+        linked = set(self.chosen.tolist())
         dots = []
         for index, (i, j) in enumerate(zip(pairs.old_images, pairs.new_images, strict=True)):
             title = (
-                f"{new.titles[j]}: {names[old.predicted[i]]} → "
-                f"{names[new.predicted[j]]}, similarity {pearson[index]:.3f}"
+                f"{new.titles[j]}: {listed(names, old.is_predicted[i])} → "
+                f"{listed(names, new.is_predicted[j])}, similarity {pearson[index]:.3f}"
             )
             link = f"#image-{index}" if index in linked else ""
             dots.append(Dot(pearson[index], title, link))
@@ -152,14 +169,31 @@ class Findings:
             f"{name:28}{old:>12}{new:>12}  {change}"
             for name, old, new, change, _ in (METRICS, *self.metric_rows)
         ]
-        parts = [[self.comparison.sentence], differences, rows, [self.changed], metrics]
+        found = [f"  {line}" for line in self.comparison.shortcuts]
+        parts = [
+            *([self.comparison.sentence], differences, found),
+            *([*rows, SIZES], [self.changed], metrics),
+        ]
         return "\n\n".join("\n".join(map(str.rstrip, part)) for part in parts if part)
+
+    @property
+    def means_sentence(self) -> str:
+        """Which classes have a mean, and the scale of the means."""
+        n_classes = len(np.unique(self.comparison.pairs.classes))
+        most = (
+            f" The {MOST_MEANS} largest groups of {n_classes:,}." if n_classes > MOST_MEANS else ""
+        )
+        return (
+            f"Images grouped by the class that the old version predicts.{most} "
+            f"{self.scale_sentence(self.classes[0])}"
+        )
 
     def scale_sentence(self, painter: Painter) -> str:
         """The scale of maps that this painter draws."""
         about, scale = self.comparison.pairs.old.explanation.about, painter.scale
         return (
-            f"All maps share one scale: ±{captions.number(scale.limit)} {captions.unit(about)}, "
+            f"All maps share one scale: ±{captions.number(scale.limit)} "
+            f"{captions.unit(about, scale.grain)}, "
             f"{scale.warm} raises and {scale.cool} lowers the class's output."
         )
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from stages.artifacts.predictions import Predictions
 from tools.compare.pairs import Pairs
 
 SMALLEST = 1e-12  # smallest probability whose logarithm is taken
@@ -30,7 +31,7 @@ class Metric(NamedTuple):
 
 def compare_metrics(pairs: Pairs) -> list[Metric]:
     """All metrics of either version, those paired by image first."""
-    paired = list(_paired(pairs))
+    paired = [metric for metric in _paired(pairs) if metric.n_images]
     known = {metric.name for metric in paired}
     old, new = pairs.old.metrics, pairs.new.metrics
     single = [
@@ -44,9 +45,8 @@ def compare_metrics(pairs: Pairs) -> list[Metric]:
 def _paired(pairs: Pairs) -> Iterator[Metric]:
     old, new = pairs.old.predictions, pairs.new.predictions
     if old and new and np.array_equal(old.labels, new.labels):
-        right = [(p.predicted == p.labels).astype(np.float64) for p in (old, new)]
-        yield _metric("accuracy", *right)
-        yield _metric("log_loss", *(_log_losses(p.probabilities, p.labels) for p in (old, new)))
+        yield _metric("accuracy", *(_accuracies(p) for p in (old, new)))
+        yield _metric("log_loss", *(_log_losses(p) for p in (old, new)))
     first, second = pairs.old.measures, pairs.new.measures
     indices = (
         pairs.old.explanation.indices[pairs.old_images],
@@ -69,11 +69,23 @@ def _metric(name: str, old: NDArray[np.float64], new: NDArray[np.float64]) -> Me
     return Metric(name, old.mean(), new.mean(), standard_error_of_mean(new - old), len(old))
 
 
-def _log_losses(
-    probabilities: NDArray[np.floating], labels: NDArray[np.int64]
-) -> NDArray[np.float64]:
-    true_class_probability = np.take_along_axis(probabilities, labels[:, None], axis=1)[:, 0]
-    return np.asarray(-np.log(np.maximum(true_class_probability, SMALLEST, dtype=np.float64)))
+def _accuracies(predictions: Predictions) -> NDArray[np.float64]:
+    """Whether each image is classified correctly (n,), or the share of its labels that are."""
+    if predictions.multiple:
+        right = predictions.is_predicted == predictions.is_true
+        return np.asarray(right.mean(axis=1))
+    return np.asarray(predictions.predicted == predictions.labels, np.float64)
+
+
+def _log_losses(predictions: Predictions) -> NDArray[np.float64]:
+    """Log loss of each image (n,), the mean over its labels if it may have several."""
+    probabilities = predictions.probabilities
+    if predictions.multiple:
+        truth = np.where(predictions.is_true, probabilities, 1 - probabilities)
+    else:
+        truth = np.take_along_axis(probabilities, predictions.labels[:, None], axis=1)
+    losses = -np.log(np.maximum(truth, SMALLEST, dtype=np.float64))
+    return np.asarray(losses.mean(axis=1))
 
 
 def standard_error_of_mean(values: NDArray[np.float64]) -> float:

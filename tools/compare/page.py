@@ -7,9 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from stages.drawing.grain import is_fine
+from stages.drawing.photographs import is_tall, is_wide
 from stages.webpage.offline import base64_text, fill
-from tools.compare.findings import DEFINITIONS, METRICS, ON_PAGE, SIMILARITIES, Findings
+from tools.compare.findings import DEFINITIONS, METRICS, SIMILARITIES, Findings
 from tools.compare.templates import PAGE, TEMPLATES
+
+QUALITY = 80  # of WebP, 0 to 100
 
 
 def write_page(path: Path, findings: Findings) -> None:
@@ -19,7 +23,8 @@ def write_page(path: Path, findings: Findings) -> None:
         n_images=len(findings.order),
         DEFINITIONS=DEFINITIONS,
         METRICS=METRICS,
-        ON_PAGE=ON_PAGE,
+        n_shown=len(findings.chosen),
+        shape=_shape(findings.size),
         SIMILARITIES=SIMILARITIES,
     )
     parts = {"title": findings.title, "body": body}
@@ -27,11 +32,19 @@ def write_page(path: Path, findings: Findings) -> None:
     path.write_text(page, encoding="utf-8")
 
 
-def _png(colors: NDArray[np.uint8]) -> str:
-    """A `data:` address of the picture (h, w, 3)."""
+def _shape(size: tuple[int, int]) -> str:
+    """CSS classes of thumbnails of images of this height and width."""
+    if not is_fine(size):
+        return ""
+    return f"photographs{' wide' if is_wide(size) else ' tall' if is_tall(size) else ''}"
+
+
+def _address(colors: NDArray[np.uint8]) -> str:
+    """A `data:` address of the picture (h, w, 3), compressed if it is large."""
     file = io.BytesIO()
-    Image.fromarray(colors).save(file, format="PNG")
-    return f"data:image/png;base64,{base64_text(file.getvalue())}"
+    kind, quality = ("WebP", QUALITY) if is_fine(colors.shape[:2]) else ("PNG", None)
+    Image.fromarray(colors).save(file, kind, **({"quality": quality} if quality else {}))
+    return f"data:image/{kind.lower()};base64,{base64_text(file.getvalue())}"
 
 
-TEMPLATES.filters["png"] = _png
+TEMPLATES.filters["address"] = _address

@@ -19,8 +19,8 @@ from tools.compare.versions import Version
 class Pairs:
     """The n images that can be compared, each by its maps of one class.
 
-    This is the class that the old version predicts, so both maps answer the same question even if
-    the new version predicts another class.
+    This is the class `measured` of the old version, mostly the one that it predicts, so both maps
+    answer the same question even if the new version predicts another class.
 
     Attributes:
         old, new: The versions.
@@ -49,7 +49,7 @@ class Pairs:
                 f"{old.name} and {new.name}: no image is explained in both; compare versions with "
                 "the same data.dataset, explain.images and explain.seed"
             )
-        wanted = first.predicted[a]
+        wanted = first.measured[a]
         mapped = (_map_indices(first, a, wanted) >= 0) & (_map_indices(second, b, wanted) >= 0)
         if not mapped.any():
             raise UserError(
@@ -61,12 +61,14 @@ class Pairs:
     @property
     def classes(self) -> NDArray[np.int64]:
         """The class whose maps are compared (n,)."""
-        return self.old.explanation.predicted[self.old_images]
+        return self.old.explanation.measured[self.old_images]
 
     @property
     def same_prediction(self) -> NDArray[np.bool_]:
-        """Whether both versions predict the same class (n,)."""
-        return np.asarray(self.classes == self.new.explanation.predicted[self.new_images])
+        """Whether both versions predict the same class or labels (n,)."""
+        old = self.old.explanation.is_predicted[self.old_images]
+        new = self.new.explanation.is_predicted[self.new_images]
+        return np.asarray((old == new).all(axis=1))
 
     @cached_property
     def old_maps(self) -> NDArray[np.float64]:
@@ -115,7 +117,8 @@ class Pairs:
     def changed(self) -> NDArray[np.bool_] | None:
         """Pixels that changed by over three standard errors (n, h, w).
 
-        False in images with another prediction. None unless both versions have error bars and the
+        False in images with another prediction or another class `measured`, to which the means over
+        groups of background images belong. None unless both versions have error bars and the
         same background.
         """
         old, new = self.old.explanation, self.new.explanation
@@ -127,13 +130,15 @@ class Pairs:
             len(old.background),
             old.about["n_train"],
         )
-        return changed & self.same_prediction[:, None, None]
+        same_class = self.classes == new.measured[self.new_images]
+        return np.asarray(changed & (self.same_prediction & same_class)[:, None, None])
 
 
 def _require_comparable(old: Version, new: Version) -> None:
     first, second = old.explanation, new.explanation
     for name, mine, theirs in (
         ("classes", first.class_names, second.class_names),
+        ("several labels an image", first.multiple, second.multiple),
         ("explain.output", first.about["output"], second.about["output"]),
         ("size of the images", first.images.shape[1:], second.images.shape[1:]),
     ):

@@ -12,24 +12,23 @@ IN_PICTURE = 8  # images, the most changed first
 def write_report(folder: Path, findings: Findings) -> None:
     """Write `report.md` and its pictures."""
     save_drawing(folder / "similarity.png", findings.drawing)
-    about = findings.comparison.pairs.old.explanation.about
+    explained = findings.comparison.pairs.old.explanation
     (painter, strips), (means_painter, means) = findings.images, findings.classes
     caption = f"{findings.scale_sentence(painter)} {DEFINITIONS}"
-    board = draw_strips("The most changed", caption, painter, strips[:IN_PICTURE], about)
+    board = draw_strips("The most changed", caption, painter, strips[:IN_PICTURE], explained)
     board.save(folder / "most_changed.png")
-    scale = findings.scale_sentence(means_painter)
-    caption = f"Images grouped by the class that the old version predicts. {scale}"
-    board = draw_strips("Class means", caption, means_painter, means, about)
+    board = draw_strips("Class means", findings.means_sentence, means_painter, means, explained)
     board.save(folder / "class_means.png")
     (folder / "report.md").write_text(markdown(findings), encoding="utf-8")
 
 
 def markdown(findings: Findings) -> str:
-    """The report; each picture has a line of its own, which the workflow removes."""
+    """The report; each picture has a line of its own, which the workflow edits."""
     parts = [
         f"# {_plain(findings.title)}",
         f"**{_plain(findings.comparison.sentence)}**",
         "\n".join(f"- {_plain(line)}" for line in findings.comparison.differences),
+        "\n".join(f"- {_plain(line)}" for line in findings.comparison.shortcuts),
         _table(SIMILARITIES, findings.similarities),
         _plain(f"{findings.changed} {DEFINITIONS}"),
         "![Every image as a dot, by its similarity](similarity.png)",

@@ -3,23 +3,27 @@
 import contextlib
 import errno
 import shutil
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 from dvc.api import DVCFileSystem
+from dvc.exceptions import DvcException
 from dvc.repo import Repo
 from dvc.scm import RevError
 
-from stages.artifacts import explanation, predictions
+from stages.artifacts import explanation, predictions, shortcuts
 from stages.artifacts.explanation import Explanation
 from stages.artifacts.predictions import Predictions
+from stages.artifacts.shortcuts import Shortcuts
 from stages.base.errors.user import UserError
 from stages.base.files.formats import read_json
 
 WORKSPACE = "workspace"
+SHARING = "docs/how-to/share-through-a-remote.md"
 MEASURES = Path("data/quality/measures.csv")  # a row per image and method
 METRICS = (Path("metrics/evaluate.json"), Path("metrics/explain.json"))
 
@@ -34,6 +38,7 @@ class Version:
         predictions: Predictions for the test split; None if neither cache nor remotes have them.
         measures: Measures of the explained images, by index in the test split; may be empty.
         metrics: The numbers of those files in `METRICS` that exist.
+        shortcuts: What a search for shortcuts found; None if neither cache nor remotes have it.
     """
 
     name: str
@@ -41,11 +46,28 @@ class Version:
     predictions: Predictions | None
     measures: pd.DataFrame
     metrics: dict[str, float]
+    shortcuts: Shortcuts | None = None
 
     @property
     def parameters(self) -> dict[str, Any]:
         """The explanation's parameters, by section."""
         return dict(self.explanation.about["parameters"])
+
+
+class Revision(NamedTuple):
+    """A revision or experiment.
+
+    Attributes:
+        name: As the user gave it.
+        files: Those that Git and DVC have of it.
+        commit: Hash of the commit.
+        digest: MD5 of its explanation; None if its `dvc.lock` records none.
+    """
+
+    name: str
+    files: DVCFileSystem
+    commit: str
+    digest: str | None
 
 
 def read_version(rev: str | None, scratch: Path) -> Version:
@@ -68,6 +90,7 @@ def read_version(rev: str | None, scratch: Path) -> Version:
     else:
         name, root = _fetch(rev, scratch), scratch
     predicted, measures = root / predictions.FOLDER, root / MEASURES
+    searched = root / shortcuts.FOLDER
     return Version(
         name,
         Explanation.load(root / explanation.FOLDER),
@@ -79,31 +102,55 @@ def read_version(rev: str | None, scratch: Path) -> Version:
             if (root / file).is_file()
             for key, value in read_json(root / file).items()
         },
+        Shortcuts.load(searched) if searched.is_dir() else None,
     )
+
+
+def open_revision(rev: str) -> Revision:
+    """Open a revision or experiment.
+
+    Raises:
+        UserError: It is unknown, or DVC cannot read it.
+    """
+    wanted = str(explanation.FOLDER)
+    try:
+        # Today's remotes: the revision's own configuration may have none or outdated ones.
+        files = DVCFileSystem(".", rev=rev, config=dict(Repo(".").config))
+        # DVC lists every output of dvc.yaml; only those recorded in dvc.lock have a hash.
+        digest = files.info(wanted).get("md5") if files.exists(wanted) else None
+        return Revision(rev, files, str(files.repo.get_rev()), digest)
+    except (RevError, AttributeError):  # the latter for a file or folder, such as HEAD:stages
+        raise UserError(
+            f"{rev}: no such revision, branch, tag or experiment; git log --oneline and dvc exp "
+            f"list --all list the existing ones{_shallow_note()}"
+        ) from None
+    except DvcException as error:
+        raise UserError(
+            f"{rev}: DVC cannot read its files: {error}; choose another revision"
+        ) from None
+
+
+def _shallow_note() -> str:
+    """What a clone without its older commits lacks; empty for a whole one."""
+    command = ["git", "rev-parse", "--is-shallow-repository"]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    shallow = answer.strip() == "true"
+    return "; this clone has no older commits: git fetch --unshallow gets them" if shallow else ""
 
 
 def _fetch(rev: str, scratch: Path) -> str:
     """Copy a revision's results from DVC's cache or its remotes; return the version's name."""
-    try:
-        # Today's remotes: the revision's own configuration may have none or outdated ones.
-        files = DVCFileSystem(".", rev=rev, config=dict(Repo(".").config))
-        commit = files.repo.get_rev()
-    except RevError:
-        raise UserError(
-            f"{rev}: no such revision, branch, tag or experiment; git log --oneline and dvc exp "
-            "list --all list the existing ones"
-        ) from None
+    _, files, commit, digest = open_revision(rev)
     name = rev if commit.startswith(rev) else f"{rev} ({commit[:7]})"
     wanted = str(explanation.FOLDER)
-    # DVC lists every output of dvc.yaml; only those recorded in dvc.lock have a hash.
-    if not files.exists(wanted) or "md5" not in files.info(wanted):
+    if digest is None:
         raise UserError(
             f"{name}: has no {wanted}, since dvc.lock records none there; choose another "
             f"revision, or make it: git switch --detach {rev}, dvc repro, and commit dvc.lock"
         )
     with _report_missing(name, rev), _report_full_disk(scratch):
         files.get(wanted, str(scratch / wanted), recursive=True)
-    for path in (predictions.FOLDER, MEASURES, *METRICS):
+    for path in (predictions.FOLDER, shortcuts.FOLDER, MEASURES, *METRICS):
         with _optional(scratch / path), _report_full_disk(scratch):
             files.get(str(path), str(scratch / path), recursive=True)
     return name
@@ -142,10 +189,19 @@ def _report_missing(name: str, rev: str) -> Iterator[None]:
         raise
     except Exception as error:  # each kind of remote raises its own exceptions
         raise UserError(
-            f"{name}: {explanation.FOLDER} is neither in DVC's cache nor in a remote "
-            f"({error.__cause__ or error}); ask its author to run dvc push, then run dvc pull, or "
-            f"make it: git switch --detach {rev}, dvc repro"
+            f"{name}: {explanation.FOLDER} is neither in DVC's cache nor in a remote"
+            f"{_reason(error)}; dvc push sends the workspace's version alone, so where {rev} was "
+            f"made, run dvc push --all-commits (see {SHARING}); or make it: git switch --detach "
+            f"{rev}, dvc repro"
         ) from error
+
+
+def _reason(error: BaseException) -> str:
+    """Why a remote could not be read; empty where it only lacks the file."""
+    cause = error.__cause__ or error
+    if isinstance(cause, FileNotFoundError):
+        return ""
+    return f" ({(isinstance(cause, OSError) and cause.strerror) or cause})"
 
 
 def _explained(measures: pd.DataFrame) -> pd.DataFrame:

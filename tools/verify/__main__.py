@@ -10,7 +10,16 @@ from collections.abc import Callable, Mapping, Sequence, Set
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from stages.artifacts import explanation, measurements, portable, predictions, splits
+from dvc.repo import Repo
+
+from stages.artifacts import (
+    explanation,
+    measurements,
+    portable,
+    predictions,
+    shortcuts,
+    splits,
+)
 from stages.base.errors.user import UserError
 from tools.command import run_command
 from tools.verify.arrays import Damage, opened
@@ -22,6 +31,7 @@ from tools.verify.results import (
     check_network,
     check_portable,
     check_predictions,
+    check_shortcuts,
     check_splits,
 )
 
@@ -45,21 +55,40 @@ class Arrays(NamedTuple):
     additivity: float | None
 
 
+class Verified(NamedTuple):
+    """The result of all checks.
+
+    Attributes:
+        found: Result of checking digests.
+        arrays: Result of checking the arrays of folders whose digests are right.
+        stale: Stages whose inputs are not what the stage before wrote.
+    """
+
+    found: Found
+    arrays: Arrays
+    stale: Set[str]
+
+
 def main(arguments: Sequence[str]) -> None:
-    """Check digests, then the arrays of folders whose digests are right; print the findings."""
+    """Check, and print the findings."""
     parser = argparse.ArgumentParser(prog="python -m tools.verify", description=__doc__)
     parser.parse_args(arguments)
     with open_repo() as repo:
-        records, stale = read_records(repo), stale_stages(repo)
-        found = check_digests(records, repo)
-    left_out = found.damaged | {record.path for record in found.missing}
-    stages = {record.path: record.source for record in records if record.path not in left_out}
-    arrays = check_arrays(stages, stale)
+        found, arrays, stale = verify(repo)
     print_sound(found, arrays, stale)
     faults = [*found.damage, *arrays.damage]
     if faults:
         count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
         raise UserError("\n".join([f"verify: {count}", *faults]))
+
+
+def verify(repo: Repo) -> Verified:
+    """Check digests, then the arrays of folders whose digests are right."""
+    records, stale = read_records(repo), stale_stages(repo)
+    found = check_digests(records, repo)
+    left_out = found.damaged | {record.path for record in found.missing}
+    stages = {record.path: record.source for record in records if record.path not in left_out}
+    return Verified(found, check_arrays(stages, stale), stale)
 
 
 def check_arrays(stages: Mapping[Path, str], stale: Set[str] = frozenset()) -> Arrays:
@@ -103,6 +132,7 @@ def check_arrays(stages: Mapping[Path, str], stale: Set[str] = frozenset()) -> A
     indices, additivity = (result[0].indices, result[1]) if result else (None, None)
     attempt(portable.FOLDER, lambda _: check_portable())
     attempt(measurements.FOLDER, lambda fresh: check_measurements(indices if fresh else None))
+    attempt(shortcuts.FOLDER, lambda _: check_shortcuts())
     return Arrays(damage, checked, additivity)
 
 
@@ -125,7 +155,10 @@ def print_sound(found: Found, arrays: Arrays, stale: Set[str]) -> None:
         )
     if found.missing:
         listed = ", ".join(str(record.path) for record in found.missing)
-        print(f"missing, not checked: {listed}; dvc pull fetches them, dvc repro makes them")
+        print(
+            f"missing, not checked: {listed}; dvc pull fetches them; where it fails, dvc repro "
+            "makes them"
+        )
 
 
 if __name__ == "__main__":

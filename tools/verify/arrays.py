@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stages.base.errors.user import reason_of
+
 SLICE_MIB = 64  # of the largest array, read at once
 
 Array = NDArray[Any]
@@ -32,7 +34,7 @@ def opened(path: Path, kinds: str, shape: Shape) -> Array:
     try:
         array: Array = np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, OSError, EOFError) as error:
-        raise Damage(f"{path}: {error}; expected an array") from None
+        raise Damage(f"{path}: {reason_of(error)}; expected an array") from None
     kind = "str" if array.dtype.kind == "U" else array.dtype.name
     if kind not in kinds.split():
         raise Damage(f"{path}: type is {kind}, expected {' or '.join(kinds.split())}")
@@ -82,13 +84,23 @@ def require_within(path: Path, array: Array, largest: int) -> None:
         raise Damage(f"{path}: a value is {wrong}, expected 0 … {largest - 1}")
 
 
-def require_probabilities(path: Path, array: Array) -> None:
+def require_probabilities(path: Path, array: Array, multiple: bool = False) -> None:
     """Reject rows (n, k) that are not probabilities.
 
+    Args:
+        path: The array's file.
+        array: The rows.
+        multiple: Whether an image may have several labels; then a row may have any sum.
+
     Raises:
-        Damage: A value is not finite or is negative, or a row does not sum to 1.
+        Damage: A value is not finite or is outside 0 … 1, or a row does not sum to 1.
     """
     require_finite(path, array)
+    if multiple:
+        wrong = array[(array < 0) | (array > 1)]
+        if len(wrong):
+            raise Damage(f"{path}: a probability is {wrong[0]:.3g}, expected 0 … 1")
+        return
     allowed = array.shape[1] * np.finfo(np.float32).eps
     for rows in rows_of(array):
         sums = array[rows].sum(axis=1, dtype=np.float64)

@@ -26,6 +26,8 @@ from tqdm import tqdm
 from stages.base.errors.user import UserError
 from tools.verify.records import Record, shown_path
 
+NOT_OF_ITS_NAME = "its content is not that of its name"  # names in the cache are digests
+RESTORE = "dvc repro, or dvc pull if the remote's copy is sound"
 NOT_HASHED = ("size", "nfiles")  # keys that DVC leaves out of a run cache entry's digest
 
 T = TypeVar("T")
@@ -83,13 +85,9 @@ def _check_objects(folder: Path, found: Found) -> Iterator[str]:
         if not re.fullmatch(r"[0-9a-f]{32}(\.dir)?", name):
             continue  # left by an interrupted command; DVC never reads it
         found.n_objects += 1
-        digest, expected = file_md5(str(file)), name.removesuffix(".dir")
-        if digest != expected:
+        if file_md5(str(file)) != name.removesuffix(".dir"):
             found.damaged_objects.add(name)
-            yield (
-                f"{shown_path(file)}: MD5 is {digest}, expected {expected}, its name; remove it, "
-                "then dvc pull, or dvc repro"
-            )
+            yield f"{shown_path(file)}: {NOT_OF_ITS_NAME}; remove it, then {RESTORE}"
 
 
 def _check_runs(folder: Path, found: Found) -> Iterator[str]:
@@ -101,40 +99,39 @@ def _check_runs(folder: Path, found: Found) -> Iterator[str]:
         try:
             digest = dict_sha256(load_yaml(file), exclude=NOT_HASHED)
         except (DvcException, TypeError, ValueError):
-            digest = "unknown (not valid YAML)"
+            digest = None  # not valid YAML
         if digest != file.name:
             yield (
-                f"{shown_path(file)}: SHA-256 is {digest}, expected {file.name}, its name; remove "
-                "it: DVC repeats the run when it is needed"
+                f"{shown_path(file)}: {NOT_OF_ITS_NAME}; remove it: DVC repeats the run when it is "
+                "needed"
             )
 
 
 def _check_record(record: Record, repo: Repo, found: Found) -> Iterator[str]:
     path, expected = record.path, record.digest
 
-    def differs(file: Path, got: str | None, expected: str | None) -> str:
+    def differs(file: Path, expected: str | None) -> str:
         remove, restore = "it", record.restore
         if expected in found.damaged_objects:
             copy = shown_path(Path(repo.cache.local.oid_to_path(expected)))
-            remove, restore = f"it and {copy}", "dvc pull, or dvc repro"
-        return f"{file}: MD5 is {got}, expected {expected}; remove {remove}, then {restore}"
+            remove, restore = f"it and {copy}", RESTORE
+        return f"{file}: not what {record.source} recorded; remove {remove}, then {restore}"
 
     # A store without DVC's database of known digests, so that every file is read.
     store = HashFileDB(localfs, repo.cache.local.path)
     absolute = str(path.absolute())
     *_, built = build(store, absolute, localfs, record.kind, dry_run=True, ignore=repo.dvcignore)
     found.n_files += len(built) if isinstance(built, Tree) else 1
-    digest = built.hash_info.value
-    if digest == expected:
+    if built.hash_info.value == expected:
         return
     if not isinstance(built, Tree):
-        yield differs(path, digest, expected)
+        yield differs(path, expected)
         return
     if expected in found.damaged_objects or not store.exists(expected):
         yield (
-            f"{path}: MD5 of its {len(built)} files is {digest}, expected {expected}; which file "
-            "differs is unknown, because the cache lacks the folder's manifest; remove the folder, "
-            f"then {record.restore}"
+            f"{path}: its {len(built)} files are not what {record.source} recorded; which one "
+            "differs is unknown, because the cache lacks the folder's list of files; remove the "
+            f"folder, then {record.restore}"
         )
         return
     got = _digests(built)
@@ -142,11 +139,11 @@ def _check_record(record: Record, repo: Repo, found: Found) -> Iterator[str]:
     for name in sorted(got.keys() | recorded.keys()):
         file = path / name
         if name not in got:
-            yield f"{file}: no such file, expected MD5 {recorded[name]}; {record.restore}"
+            yield f"{file}: no such file, but {record.source} recorded it; {record.restore}"
         elif name not in recorded:
             yield f"{file}: {path} has no record of this file; remove it"
         elif got[name] != recorded[name]:
-            yield differs(file, got[name], recorded[name])
+            yield differs(file, recorded[name])
 
 
 def _digests(tree: Tree) -> dict[str, str | None]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from stages.artifacts.explanation import FOLDER, UNKNOWN, Explanation
+from stages.artifacts.splits import is_multiple
 from stages.explainers.base.additivity import additivity
 from stages.sampling.background import group_sizes, standard_error
 from tools.verify.arrays import (
@@ -51,7 +52,7 @@ def check_explanation(
     _check_small(folder, explanation)
     _check_sources(folder, explanation, found, probabilities)
     worst = 0.0
-    map_indices = explanation.map_indices(explanation.predicted)
+    map_indices = explanation.map_indices(explanation.measured)
     arrays = [explanation.values, explanation.errors, explanation.group_means]
     with tqdm(
         total=len(map_indices), desc="arrays", unit="image", delay=1, leave=False, disable=None
@@ -71,6 +72,7 @@ def open_explanation(folder: Path) -> Explanation:
     """
     about = described(folder / "about.json")
     n_classes, n_groups = len(about["class_names"]), about["n_groups"]
+    multiple = is_multiple(about["parameters"])
 
     def array(name: str, kinds: str, *shape: int | None) -> Array:
         return opened(folder / f"{name}.npy", kinds, shape)
@@ -87,7 +89,7 @@ def open_explanation(folder: Path) -> Explanation:
         probabilities=array("probabilities", "float32", n, n_classes),
         classes=classes,
         images=images,
-        labels=array("labels", "int64", n),
+        labels=array("labels", "int64", n, *([n_classes] if multiple else [])),
         names=array("names", "str int64", n),
         indices=array("indices", "int64", n),
         background=array("background", "uint8", n_background, *pixels),
@@ -105,9 +107,10 @@ def _check_small(folder: Path, explanation: Explanation) -> None:
     n_classes = len(explanation.base_values)
     for name in ("base_values", "outputs"):
         require_finite(folder / f"{name}.npy", getattr(explanation, name))
-    require_probabilities(folder / "probabilities.npy", explanation.probabilities)
+    multiple = explanation.multiple
+    require_probabilities(folder / "probabilities.npy", explanation.probabilities, multiple)
     if explanation.about["output"] == "probabilities":
-        require_probabilities(folder / "outputs.npy", explanation.outputs)
+        require_probabilities(folder / "outputs.npy", explanation.outputs, multiple)
     require_within(folder / "classes.npy", explanation.classes, n_classes)
     require_within(folder / "labels.npy", explanation.labels.clip(min=UNKNOWN + 1), n_classes)
     groups = len(group_sizes(len(explanation.background)))
@@ -169,7 +172,7 @@ def _check_errors(
 ) -> None:
     """Check that group means average to the attributions and give the standard errors.
 
-    Only the predicted class's group means are saved; other errors must be 0 or more.
+    Only the group means of the class `measured` are saved; other errors must be 0 or more.
     """
     if explanation.errors is None or explanation.group_means is None:
         return

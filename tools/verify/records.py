@@ -7,9 +7,11 @@ from pathlib import Path
 from dvc.exceptions import DvcException, NotDvcRepoError
 from dvc.output import Output
 from dvc.repo import Repo
+from dvc.scm import SCMError
 
 from stages.base.errors.user import UserError
 from stages.base.files.yaml import read_yaml
+from tools.command import require_git
 
 LOCK = Path("dvc.lock")
 CODE = ("stages", "engine")  # folders that users edit between runs
@@ -40,6 +42,7 @@ def open_repo() -> Repo:
     Raises:
         UserError: There is no repository or no `dvc.lock`, or a file that DVC reads is damaged.
     """
+    require_git()
     try:
         repo = Repo()
         if not LOCK.exists():
@@ -47,6 +50,8 @@ def open_repo() -> Repo:
         assert repo.index.stages is not None  # reads dvc.yaml, dvc.lock and .dvc files
     except NotDvcRepoError:
         raise UserError("verify: not a DVC repository; run it in the root of a clone") from None
+    except SCMError as error:
+        raise UserError(f"verify: {error}; run it in a clone that git made") from None
     except DvcException as error:
         read_yaml(LOCK)  # names the line, if it is not valid YAML
         raise UserError(

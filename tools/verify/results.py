@@ -6,17 +6,25 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from stages.artifacts import explanation, measurements, portable, predictions, splits
+from stages.artifacts import (
+    explanation,
+    measurements,
+    portable,
+    predictions,
+    shortcuts,
+    splits,
+)
 from stages.artifacts.measurements import Measurements
 from stages.artifacts.portable import PortableNetwork
 from stages.artifacts.splits import DatasetInfo, load_info
-from stages.base.errors.user import UserError
+from stages.base.errors.user import UserError, reason_of
 from stages.base.files.formats import read_json
 from tools.verify.arrays import (
     Array,
     Damage,
     opened,
     require_equal,
+    require_finite,
     require_probabilities,
     require_within,
 )
@@ -41,7 +49,18 @@ def described(path: Path) -> dict[str, Any]:
     try:
         return read_json(path)
     except (OSError, ValueError) as error:
-        raise Damage(f"{path}: {error}; expected a JSON object") from None
+        raise Damage(f"{path}: {reason_of(error)}; expected a JSON object") from None
+
+
+def opened_labels(path: Path, n: int, n_classes: int, multiple: bool) -> Array:
+    """The true classes (n,) of n images or, with several labels an image, 0 and 1 for each (n, k).
+
+    Raises:
+        Damage: The array has another shape or type, or values outside the classes.
+    """
+    labels = opened(path, "int64", (n, n_classes) if multiple else (n,))
+    require_within(path, labels, 2 if multiple else n_classes)
+    return labels
 
 
 def check_splits(folder: Path = splits.FOLDER) -> tuple[DatasetInfo, Mapping[str, Split]]:
@@ -58,8 +77,7 @@ def check_splits(folder: Path = splits.FOLDER) -> tuple[DatasetInfo, Mapping[str
         shape = (None, info.channels, *info.image_size)
         its_images = opened(images, "uint8", shape)
         n = len(its_images)
-        its_labels = opened(labels, "int64", (n,))
-        require_within(labels, its_labels, len(info.class_names))
+        its_labels = opened_labels(labels, n, len(info.class_names), info.multiple)
         found[split] = Split(its_images, its_labels, opened(names, "str int64", (n,)))
     limit = info.parameters["preprocess"]["limit"]
     for parts in (("train", "validation"), ("test",)):
@@ -85,11 +103,11 @@ def check_predictions(test: Split | None, folder: Path = predictions.FOLDER) -> 
     about = described(folder / "predictions.json")
     path = folder / "probabilities.npy"
     probabilities = opened(path, "float32", (None, len(about["class_names"])))
-    require_probabilities(path, probabilities)
+    multiple = bool(about.get("multiple"))
+    require_probabilities(path, probabilities, multiple)
     n = len(probabilities)
-    labels = opened(folder / "labels.npy", "int64", (n,))
+    labels = opened_labels(folder / "labels.npy", n, probabilities.shape[1], multiple)
     names = opened(folder / "names.npy", "str int64", (n,))
-    require_within(folder / "labels.npy", labels, probabilities.shape[1])
     if test is not None:
         require_equal(folder / "labels.npy", labels, "the test split", test.labels)
         require_equal(folder / "names.npy", names, "the test split", test.names)
@@ -137,7 +155,7 @@ def check_portable(folder: Path = portable.FOLDER) -> None:
     try:
         network = PortableNetwork.load(folder)
     except (SafetensorError, OSError, KeyError) as error:
-        raise Damage(f"{path}: {error}; expected arrays") from None
+        raise Damage(f"{path}: {reason_of(error)}; expected arrays") from None
     named = {name for item in network.operations for name in item["arrays"].values()}
     if named != network.arrays.keys():
         other = sorted(named ^ network.arrays.keys())
@@ -164,7 +182,8 @@ def check_measurements(indices: Array | None, folder: Path = measurements.FOLDER
         measures = table[list(found.descriptions)].to_numpy(np.float64)
     except (ValueError, KeyError, OSError, TypeError) as error:
         raise Damage(
-            f"{path}: {error}; expected a table of the measures that about.json describes"
+            f"{path}: {reason_of(error)}; expected a table of the measures that about.json "
+            "describes"
         ) from None
     if np.isinf(measures).any():
         raise Damage(f"{path}: a measure is infinite, expected a number or none")
@@ -176,3 +195,24 @@ def check_measurements(indices: Array | None, folder: Path = measurements.FOLDER
                 f"{path}: {method} is measured on images {rows['index'].tolist()[:5]} …, expected "
                 f"those of {explanation.FOLDER}/indices.npy"
             )
+
+
+def check_shortcuts(folder: Path = shortcuts.FOLDER) -> None:
+    """Check that the arrays of a search for shortcuts fit each other and are finite.
+
+    Raises:
+        Damage: An array is wrong.
+    """
+    about = described(folder / "about.json")
+    n_found, n_groups = (len(about[table]["class"]) for table in ("findings", "strategies"))
+    n_images = len(opened(folder / "indices.npy", "int64", (None,)))
+    maps = opened(folder / "maps.npy", "float32", (n_images, None, None))
+    require_finite(folder / "maps.npy", maps)
+    opened(folder / "members.npy", "bool", (n_found, n_images))
+    regions = opened(folder / "regions.npy", "float32", (n_found, None, None))
+    require_finite(folder / "regions.npy", regions)
+    opened(folder / "strategy_maps.npy", "float32", (n_groups, *maps.shape[1:]))
+    predicted = opened(folder / "predicted.npy", "int64", (n_images,))
+    require_within(folder / "predicted.npy", predicted, len(about["class_names"]))
+    n_shown = len(opened(folder / "shown_rows.npy", "int64", (None,)))
+    opened(folder / "shown_images.npy", "uint8", (n_shown, None, *regions.shape[1:]))

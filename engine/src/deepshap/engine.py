@@ -12,6 +12,7 @@ from torch import Tensor, fx, nn
 from deepshap.chunks import Chunk, cut, parallel_map, single_threaded_pytorch
 from deepshap.graph.first_convolutions import first_convolutions
 from deepshap.graph.program import Batch, Program, concatenated
+from deepshap.graph.untouched import untouched, without_autocast
 from deepshap.graph.verification import check_equivalent, sample
 from deepshap.input_checks import check_background, check_images, check_network, chosen_outputs
 from deepshap.multiplier import Multiplier
@@ -39,6 +40,7 @@ class DeepShap:
 
     Args:
         network: A network in eval mode that `torch.export` can export; maps (n, c, h, w) to (n, k).
+            Volumes (n, c, d, h, w) work as well: read d, h and w for h and w below.
             It is not changed, and must not change while the explainer is in use.
         background: Images (b, c, h, w) that changes are measured from, in the network's dtype.
         chunk_mib: Memory in MiB for the multipliers of one batch of images with one chunk of the
@@ -62,7 +64,7 @@ class DeepShap:
     def __init__(
         self,
         network: nn.Module,
-        background: Float[Tensor, "b c h w"],
+        background: Float[Tensor, "b c *depth h w"],
         *,
         chunk_mib: int | None = None,
         keep_mib: int = 512,
@@ -73,10 +75,11 @@ class DeepShap:
         self._background = background.detach().to(self._device)
         if chunk_mib is None:
             chunk_mib = 128 if self._device.type == "cpu" else 512
-        with torch.no_grad():
+        with untouched(network, self._device):
             # Before the export, so that a network caches real tensors in its first run.
             expected = sample(network, self._background)
             self._program = Program(network, self._background[:1])
+        with without_autocast(self._device):
             check_equivalent(self._program, network, expected)
             self._first = first_convolutions(self._program)
             self._pair_floats = (
@@ -92,9 +95,9 @@ class DeepShap:
 
     def attribute(
         self,
-        images: Float[Tensor, "n c h w"],
+        images: Float[Tensor, "n c *depth h w"],
         outputs: Sequence[int] | Int[Tensor, " k"] | Int[Tensor, "n k"] | None = None,
-    ) -> Float[Tensor, "n c h w k"]:
+    ) -> Float[Tensor, "n c *depth h w k"]:
         """Distribute each output's change from its base value over the pixels.
 
         The time per image does not depend on the number of images in a call, so callers may pass
@@ -120,10 +123,10 @@ class DeepShap:
 
     def attribute_by_group(
         self,
-        images: Float[Tensor, "n c h w"],
+        images: Float[Tensor, "n c *depth h w"],
         outputs: Sequence[int] | Int[Tensor, " k"] | Int[Tensor, "n k"] | None = None,
         n_groups: int = 10,
-    ) -> tuple[Float[Tensor, "n c h w k"], Float[Tensor, "n g h w k"]]:
+    ) -> tuple[Float[Tensor, "n c *depth h w k"], Float[Tensor, "n g *depth h w k"]]:
         """Attributions, and those against each group of the background, at no extra cost.
 
         The groups show how much the attributions depend on the choice of background images.
@@ -146,7 +149,7 @@ class DeepShap:
             raise ValueError(f"n_groups: must be in 1 … {n_background}, got {n_groups}")
         values, sums = self._attribute(images, outputs, n_groups)
         sizes = [len(group) for group in self._background.tensor_split(n_groups)]
-        return values, sums / sums.new_tensor(sizes)[:, None, None, None]
+        return values, (sums.movedim(1, -1) / sums.new_tensor(sizes)).movedim(-1, 1)
 
     def _attribute(
         self, images: Tensor, outputs: Sequence[int] | Tensor | None, n_groups: int
@@ -156,13 +159,13 @@ class DeepShap:
         chosen = chosen_outputs(outputs, len(images), len(self.base_values))
         images = images.detach().to(self._device)
         start, node, weight = self._start(chosen.to(self._device, non_blocking=True))
-        n, _, *plane = images.shape
+        n, _, *sides = images.shape
         values = images.new_empty(*images.shape, chosen.shape[1])
-        sums = images.new_empty(n, n_groups, *plane, chosen.shape[1])
+        sums = images.new_empty(n, n_groups, *sides, chosen.shape[1])
         chunks = self._chunks(start.shape[1], n_groups)
         batch_size = max(1, self._pair_limit(start.shape[1]) // len(chunks[0]))
         batch_size = min(batch_size, self._image_limit)
-        with torch.no_grad(), parallel_map(self._device) as run:
+        with without_autocast(self._device), parallel_map(self._device) as run:
             for at in range(0, len(images), batch_size):
                 selection = slice(at, at + batch_size)
                 batch = self._program.run(images[selection])
@@ -173,6 +176,7 @@ class DeepShap:
                 found = (total / len(self._background)).movedim(1, -1), by_group.movedim(2, -1)
                 if weight is not None:
                     last = _for_images(weight, selection)
+                    last = last.reshape(len(last), *[1] * (images.ndim - 2), *last.shape[1:])
                     found = found[0] @ last, found[1] @ last
                 values[selection], sums[selection] = found
         return values, sums
@@ -182,13 +186,13 @@ class DeepShap:
 
         If there are more outputs than inputs of the last layer, it costs less to attribute these
         features and to multiply the attributions by the layer's weight, which is the third result,
-        (n or 1, 1, 1, features, k).
+        (n or 1, features, k).
         """
         unit = functools.partial(torch.eye, dtype=self._background.dtype, device=self._device)
         last = self._program.steps[self._program.sink]
         if isinstance(last.rule, Dense) and last.rule.weight.shape[1] < chosen.shape[1]:
             weight = last.rule.weight
-            return unit(weight.shape[1])[None], last.inputs[0], weight[chosen].mT[:, None, None]
+            return unit(weight.shape[1])[None], last.inputs[0], weight[chosen].mT
         return unit(len(self.base_values))[chosen], self._program.sink, None
 
     @torch.no_grad()  # not only in the caller, since it applies to the current thread

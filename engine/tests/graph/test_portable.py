@@ -58,6 +58,8 @@ def computed(operation: Operation, inputs: Sequence[Array]) -> Array:
             return inputs[0] + inputs[1]
         case "flatten":
             return x.ravel()
+        case "sigmoid":
+            return 1 / (1 + np.exp(-x))
         case "softmax":
             return np.exp(x) / np.exp(x).sum()
     raise AssertionError(operation.kind)
@@ -105,9 +107,12 @@ def test_networks_of_plain_operations_are_portable(name: str, channels: int) -> 
     assert [operation.kind for operation in operations].count("affine") == 1, "norms are folded"
 
 
-def test_a_last_softmax_is_portable() -> None:
-    network = nn.Sequential(standardised("lenet", 1, (20, 20)), nn.Softmax(dim=1))
-    assert assert_same(network, (1, 20, 20))[-1].kind == "softmax"
+@pytest.mark.parametrize(
+    ("last", "kind"), [(nn.Softmax(dim=1), "softmax"), (nn.Sigmoid(), "sigmoid")]
+)
+def test_a_last_softmax_or_sigmoid_is_portable(last: nn.Module, kind: str) -> None:
+    network = nn.Sequential(standardised("lenet", 1, (20, 20)), last)
+    assert assert_same(network, (1, 20, 20))[-1].kind == kind
 
 
 OTHERS: dict[str, Callable[[], nn.Module]] = {
@@ -161,6 +166,10 @@ REFUSED: dict[str, tuple[Callable[[], nn.Module], str]] = {
         "sub at 1 ",
     ),
     "log-softmax": (lambda: nn.Sequential(behind(), nn.LogSoftmax(1)), "log_softmax at 1 "),
+    "vectors that are joined": (
+        lambda: nn.Sequential(behind(), Function(lambda net, x: torch.cat([x * 0, x], dim=1))),
+        r"cat at 1 \(Function\)",
+    ),
     "no rule at all": (lambda: behind(Function(lambda net, x: x.round() + x)), "round at 1 "),
 }
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 
 import pytest
@@ -26,20 +25,32 @@ def deep_inside(function: Callable[[Tensor], Tensor]) -> nn.Module:
 MODULE_PATH = r"at 0\.1\.1 \(Function\)"
 
 WITHOUT_RULE: dict[str, tuple[Callable[[Tensor], Tensor], str]] = {
-    "sort": (lambda x: x.sort(dim=1).values, "sort"),
-    "rounding": (lambda x: x + x.round(), "round"),
-    "comparison": (lambda x: x * (x > 0), "gt"),
-    "condition": (lambda x: torch.where(x > 0.5, x, 0.5 * x), "gt"),
+    "largest so far": (lambda x: x.cummax(dim=1).values, "cummax"),
     "conversion to integers": (lambda x: x + x.long(), "_to_copy|to"),
     "conversion to half precision": (lambda x: x.half().float(), "_to_copy|to"),
-    "complex numbers": (lambda x: torch.fft.fft2(x).abs(), "fft"),
-    "power of two branches": (lambda x: x**x, "pow"),
-    "product along an axis": (lambda x: x.prod(1), "prod"),
+    "complex numbers": (lambda x: torch.fft.fft2(x).abs(), "_to_copy|fft"),
     "remainder": (lambda x: x % 0.3, "remainder"),
+    "infinity where the image says so": (
+        lambda x: x.masked_fill(x < 0, -torch.inf).softmax(1),
+        "masked_fill",
+    ),
+    "scattered products": (
+        lambda x: x.scatter(1, torch.zeros_like(x[:, :1]).long(), 2.0, reduce="multiply"),
+        "scatter",
+    ),
     "positions": (lambda x: x * x.argmax(1, keepdim=True), "argmax"),
     "positions chosen by the image": (
         lambda x: x.gather(1, x.topk(2, dim=1).indices),
-        "topk|gather",
+        "argsort",
+    ),
+    "order": (lambda x: x * x.sort(1).indices, "argsort"),
+    "two values for one position": (
+        lambda x: x.index_put((torch.tensor([0]), torch.tensor([1, 1])), x[0, :2]),
+        "index_put",
+    ),
+    "two values for one position, scattered": (
+        lambda x: x.scatter(1, torch.ones_like(x[:, :2]).long(), x[:, :2]),
+        "scatter",
     ),
     "triple product": (lambda x: torch.einsum("nchw,nchw,nchw->nchw", x, x, x), "einsum"),
 }
@@ -124,40 +135,8 @@ def test_noise_is_refused() -> None:
         DeepShap(network.eval(), images(3, torch.float32))
 
 
-def test_recurrent_layers_are_refused_by_name() -> None:
-    def forward(net: nn.Module, x: Tensor) -> Tensor:
-        return net.head(net.cell(x.flatten(2))[0][:, -1])
-
-    cell = nn.LSTM(100, 4, batch_first=True)
-    network = Function(forward, cell=cell, head=nn.Linear(4, 3)).eval()
-    with pytest.raises(UnsupportedOperation, match=r"lstm at cell \(LSTM\)"):
-        DeepShap(network, images(3, torch.float32))
-
-
-@pytest.mark.parametrize("compile_", ["script", "trace"])
-def test_script_modules_are_refused(compile_: str) -> None:
-    network = behind(nn.ReLU()).eval()
-    with warnings.catch_warnings():  # they are deprecated
-        warnings.simplefilter("ignore")
-        if compile_ == "script":
-            scripted = torch.jit.script(network)
-        else:
-            scripted = torch.jit.trace(network, images(1, torch.float32))
-    with pytest.raises(UnsupportedOperation, match=r"ScriptModule|TopLevelTracedModule"):
-        DeepShap(scripted, images(3, torch.float32))
-
-
-def test_quantized_networks_are_refused() -> None:
-    network = nn.Sequential(nn.Flatten(), nn.Linear(200, 3)).eval()
-    with warnings.catch_warnings():  # it is deprecated
-        warnings.simplefilter("ignore")
-        quantized = torch.ao.quantization.quantize_dynamic(network, {nn.Linear})
-    with pytest.raises(UnsupportedOperation, match=r"torch\.export cannot trace it"):
-        DeepShap(quantized.eval(), images(3, torch.float32))
-
-
 def test_a_refusal_says_in_one_line_what_to_do() -> None:
-    network = deep_inside(lambda x: x.sort(dim=1).values).eval()
+    network = deep_inside(lambda x: x.cummax(dim=1).values).eval()
     network(images(1, torch.float32))
     with pytest.raises(UnsupportedOperation) as refused:
         DeepShap(network, images(3, torch.float32))

@@ -209,6 +209,24 @@ def test_the_caller_may_have_switched_gradients_off() -> None:
         assert torch.equal(DeepShap(network, background).attribute(x), expected)
 
 
+def test_autocast_of_the_caller_is_switched_off() -> None:
+    network = build(plain, torch.float32)
+    x, background = images(2, torch.float32), images(3, torch.float32, seed=2)
+    expected = DeepShap(network, background).attribute(x)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(DeepShap(network, background).attribute(x), expected)
+        assert torch.is_autocast_enabled("cpu")
+
+
+def test_an_exported_program_is_explained_as_its_network() -> None:
+    network = build(plain, F64)
+    x, background = images(2, F64), images(3, F64, seed=2)
+    shapes = ({0: torch.export.Dim("n")},)
+    program = torch.export.export(network, (background,), dynamic_shapes=shapes)
+    found = DeepShap(program.module(), background).attribute(x)  # its eval() raises an error
+    assert torch.allclose(found, DeepShap(network, background).attribute(x), rtol=0, atol=1e-13)
+
+
 def test_explaining_prints_nothing(capfd: pytest.CaptureFixture[str]) -> None:
     network = build(plain, torch.float32)
     DeepShap(network, images(3, torch.float32)).attribute(images(2, torch.float32))

@@ -114,6 +114,25 @@ def test_bits_do_not_depend_on_threads_number_of_images_or_batch_size(
     assert "contracted" in ran
 
 
+@pytest.mark.usefixtures("any_work")
+@pytest.mark.parametrize("name", [*NETWORKS, *EXPECTED])
+def test_bits_do_not_depend_on_the_number_of_registers(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As many as AVX-512 has, and as many as AVX2 and NEON have."""
+    if name in EXPECTED:
+        network, x, background = architecture(name)
+    else:
+        network, x, background = (
+            build(NETWORKS[name], F32), images(3, F32), images(5, F32, seed=2)
+        )  # fmt: skip
+    values = []
+    for n_registers in (32, 8):
+        monkeypatch.setattr(loops, "n_registers", lambda n=n_registers: n)
+        values.append(DeepShap(network, background).attribute(x))
+    assert torch.equal(*values)
+
+
 PLAIN = nn.MaxPool2d(2)
 POOLS = {
     "overlapping": nn.MaxPool2d(3, 2),

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from . import exact
-from .exact import Rule, matrix_product, shapley
+from .exact import Rule, matrix_product, mp, shapley
 from .rows import Operation, check, pairs
 
 
@@ -71,11 +71,25 @@ EXTREMA: dict[str, tuple[Join, Rule]] = {
     "minimum": (torch.minimum, shapley(min)),
     "max": (lambda u, v: u.max(v), shapley(max)),
     "min": (torch.min, shapley(min)),
+    "fmax": (torch.fmax, shapley(max)),
+    "fmin": (torch.fmin, shapley(min)),
+    "greater": (lambda u, v: (u > v).double(), shapley(lambda u, v: mp.mpf(u > v))),
+    "not greater": (lambda u, v: (u <= v).double(), shapley(lambda u, v: mp.mpf(u <= v))),
 }
 
 
 def test_an_extremum_of_two_branches_is_shared_by_shapley_values() -> None:
     check({name: (joining(f), rule) for name, (f, rule) in EXTREMA.items()}, pairs(2, 6))
+
+
+def test_other_functions_of_two_branches_are_shared_by_shapley_values() -> None:
+    cases = {
+        "atan2": (torch.atan2, shapley(mp.atan2)),
+        "power": (lambda u, v: (u.abs() + 1) ** v, shapley(lambda u, v: (abs(u) + 1) ** v)),
+    }
+    x, b = (torch.stack([t[:, 0].abs() + 0.25, t[:, 1]], 1) for t in pairs(2, 6))
+    bounds = {"nearly equal": 1e-7, "small": 1e-7}  # what subtraction leaves of float64
+    check({name: (joining(f), rule) for name, (f, rule) in cases.items()}, (x, b), bounds)
 
 
 MAXIMA: dict[str, Operation] = {
@@ -84,6 +98,12 @@ MAXIMA: dict[str, Operation] = {
     "amax, axis kept": lambda x: x[:, 0].amax(2, keepdim=True),
     "global max pool": lambda x: F.adaptive_max_pool2d(x[:, 0].unsqueeze(-2), 1),
     "max pool along an axis": lambda x: F.max_pool2d(x, (1, 6)),
+    "max pool of volumes": lambda x: F.max_pool3d(x[:, 0].unflatten(-1, (3, 2, 1)), (3, 2, 1)),
+    "global max pool of volumes": lambda x: F.adaptive_max_pool3d(
+        x[:, 0].unflatten(-1, (3, 1, 2)), 1
+    ),
+    "global max pool of rows": lambda x: F.adaptive_max_pool1d(x[:, 0], 1),
+    "maximum norm": lambda x: torch.linalg.vector_norm(x[:, 0] + 100, ord=torch.inf, dim=-1) - 100,
 }
 
 

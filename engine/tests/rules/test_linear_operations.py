@@ -24,6 +24,7 @@ def constant(*shape: int) -> Tensor:
 
 ROWS, COLUMNS = constant(HEIGHT, HEIGHT), constant(WIDTH, 3)
 MASK = torch.arange(WIDTH) % 3 == 0
+GRID = constant(1, 3, 2, 2)
 ORDER = torch.tensor([3, 0, 3, 5])
 INDEX = torch.tensor([[0, 2, 1], [3, 3, 0]]).expand(CHANNELS, 2, 3)
 
@@ -87,6 +88,13 @@ OPERATIONS: dict[str, dict[str, Callable[[Tensor], Tensor]]] = {
         "gather": lambda x: x.gather(2, INDEX.expand(len(x), -1, -1, -1)),
         "masked_fill": lambda x: x.masked_fill(MASK, 0.5),
         "where": lambda x: torch.where(MASK, x, 2 * x.flip(3)),
+        "scatter": lambda x: torch.zeros_like(x).scatter(
+            3, ORDER[:2].expand_as(x[..., :2]), x[..., :2]
+        ),
+        "scatter_add": lambda x: x.scatter_add(3, ORDER.expand_as(x[..., :4]), x[..., :4]),
+        "index_add": lambda x: x.index_add(3, ORDER, x[..., :4]),
+        "index_copy": lambda x: x.index_copy(3, ORDER[:2], x[..., :2]),
+        "take_along_dim": lambda x: x.take_along_dim(ORDER.expand_as(x[..., :4]), 3),
         "tril": lambda x: x.tril(1),
         "triu": lambda x: torch.triu(x),
     },
@@ -113,6 +121,13 @@ OPERATIONS: dict[str, dict[str, Callable[[Tensor], Tensor]]] = {
         ),
         "bicubic": lambda x: F.interpolate(x, (5, 7), mode="bicubic"),
         "linear": lambda x: F.interpolate(x.flatten(2), 11, mode="linear"),
+        "nearest, volume": lambda x: F.interpolate(x.unsqueeze(1), scale_factor=2),
+        "trilinear": lambda x: F.interpolate(x.unsqueeze(1), (3, 5, 4), mode="trilinear"),
+        "nearest exact": lambda x: F.interpolate(x.flatten(2), 11, mode="nearest-exact"),
+        "sampled": lambda x: F.grid_sample(x, GRID.expand(len(x), -1, -1, -1), align_corners=False),
+        "sampled, reflected": lambda x: F.grid_sample(
+            x, 1.5 * GRID.expand(len(x), -1, -1, -1), padding_mode="reflection", align_corners=True
+        ),
     },
     "padding": {
         "zeros": lambda x: F.pad(x, (1, 2, 0, 1)),
@@ -130,6 +145,9 @@ OPERATIONS: dict[str, dict[str, Callable[[Tensor], Tensor]]] = {
     "multiplying by constants": {
         "factors": lambda x: x * ROWS[:, :1] / 3 * -2,
         "matmul": lambda x: x @ COLUMNS,
+        "mv": lambda x: torch.stack([torch.mv(image[0], COLUMNS[:, 0]) for image in x]),
+        "tensordot": lambda x: torch.tensordot(x, COLUMNS, dims=([3], [0])),
+        "lerp": lambda x: torch.lerp(x, 2 * x.flip(1), ROWS[:, :1]),
         "matmul from the left": lambda x: ROWS @ x,
         "einsum": lambda x: torch.einsum("nchw,hg,wv->ncgv", x, ROWS, COLUMNS),
         "linear": lambda x: F.linear(x, COLUMNS.mT, COLUMNS[0]),

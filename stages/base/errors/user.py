@@ -22,3 +22,11 @@ def unusable_file_message(error: BaseException) -> str | None:
 def shortened(text: str, longest: int = LONGEST) -> str:
     """Text for a message, cut at a readable length."""
     return text if len(text) <= longest else f"{text[:longest]} …"
+
+
+def reason_of(error: BaseException) -> str:
+    """An error's message without the number that the system gives it; its class if it has none."""
+    cause = getattr(error, "reason", error)  # which urllib wraps
+    if isinstance(cause, OSError) and cause.strerror:
+        return cause.strerror
+    return str(error) or type(error).__name__

@@ -9,7 +9,7 @@ from pydantic_core import ErrorDetails
 
 from stages.base.errors.user import shortened
 
-LONGEST_LINE = 2_000  # characters; enough for the command that converts a pickle
+LONGEST_LINE = 2_000  # characters
 
 _MESSAGES = {
     "model_type": "must be a section of keys and values",

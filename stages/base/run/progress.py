@@ -19,7 +19,10 @@ from stages.base.run.rank import rank
 from stages.base.tracking.dependencies import declared_deps
 
 _FOLDER = Path("data/unfinished")
-_LIBRARIES = ("llvmlite", "numba", "numpy", "shap", "timm", "torch", "torchvision")
+_LIBRARIES = (
+    *("keras", "llvmlite", "numba", "numpy", "onnx"),
+    *("shap", "timm", "torch", "torchvision", "transformers"),
+)
 
 
 def progress_folder(stage: str, params: BaseModel) -> Path:

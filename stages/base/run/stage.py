@@ -64,6 +64,8 @@ def run_stage(
         ranks.prepare_rank_process()
     stage = Path(sys.argv[0]).stem
     try:
+        if main.__module__ == "__main__":
+            _require_module(stage)
         _require_root()
         _running = load_params(model)
         if ranks is not None and wants_ranks():
@@ -120,6 +122,14 @@ def _edited_message(path: Path) -> str:
         f"{path}: edited while the stage ran, so the results are not those of the new version; "
         "run dvc repro again"
     )
+
+
+def _require_module(stage: str) -> None:
+    if not CODE_AT_START:
+        raise UserError(
+            f"stages/{stage}.py: a stage runs as a module (got a script); run "
+            f"python -m stages.{stage} in the root of the repository"
+        )
 
 
 def _require_root() -> None:

@@ -24,13 +24,24 @@ def missing_in_experiment(path: Path, command: str) -> str:
     workspace = workspace_of_experiment()
     if workspace is None or not _exists(workspace / path):
         return ""
-    return f"{path} is in the workspace, but {VISIBILITY}: run {command} {path}, then try again"
+    names = [str(path)]
+    for file in filter(lambda file: _exists(workspace / file), _written_by_add(path)):
+        command, written = "git add", (file, file.with_name(".gitignore"))
+        names = [str(each) for each in written if _exists(workspace / each)]
+    return (
+        f"{path} is in the workspace, but {VISIBILITY}: run {command} {' '.join(names)}, then try "
+        "again"
+    )
 
 
 def exists_or_tracked(path: Path) -> bool:
     """Whether a file or folder exists, or DVC restores it before a stage that depends on it."""
-    tracked = [Path(f"{folder}.dvc") for folder in (path, *path.parents) if folder.name]
-    return any(map(_exists, (path, *tracked)))
+    return any(map(_exists, (path, *_written_by_add(path))))
+
+
+def _written_by_add(path: Path) -> list[Path]:
+    """The files that `dvc add` would write for a path or a folder that it is in."""
+    return [Path(f"{folder}.dvc") for folder in (path, *path.parents) if folder.name]
 
 
 def _exists(path: Path) -> bool:

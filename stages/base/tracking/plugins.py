@@ -64,15 +64,33 @@ def failures_of_plugin(kind: str, name: str, what: str) -> Iterator[None]:
         ) from error
 
 
-def requires_options(kind: str, name: str, function: str) -> bool:
-    """Whether `stages/<kind>/<name>.py` has options without a default.
+def libraries_of_plugin(kind: str, name: str) -> list[str]:
+    """Distributions whose versions a plug-in's results depend on: its `LIBRARY`, if it has one."""
+    library = getattr(load_plugin(kind, name, ()), "LIBRARY", None)
+    return [] if library is None else [library]
 
-    Reads the source, since importing the file, and torch with it, may take seconds.
+
+def requires_options(kind: str, name: str, function: str) -> bool:
+    """Whether `stages/<kind>/<name>.py` has options without a default."""
+    functions = (node for node in _statements(kind, name) if isinstance(node, ast.FunctionDef))
+    return any(None in node.args.kw_defaults for node in functions if node.name == function)
+
+
+def file_suffix(architecture: str) -> str | None:
+    """The suffix of the files that `stages/architectures/<architecture>.py` reads networks from.
+
+    The plug-in defines it as `FILE_SUFFIX`; None if its networks are built by code alone.
     """
+    for node in _statements("architectures", architecture):
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "FILE_SUFFIX":
+            return str(ast.literal_eval(node.value))
+    return None
+
+
+def _statements(kind: str, name: str) -> list[ast.stmt]:
+    """The source of a plug-in, since importing it, and torch with it, may take seconds."""
     source = (_STAGES / kind / f"{name}.py").read_text(encoding="utf-8")
     try:
-        nodes = ast.parse(source).body
+        return ast.parse(source).body
     except SyntaxError:  # importing the file reports it
-        return False
-    functions = (node for node in nodes if isinstance(node, ast.FunctionDef))
-    return any(None in node.args.kw_defaults for node in functions if node.name == function)
+        return []

@@ -1,4 +1,4 @@
-"""Decodes image files with Pillow."""
+"""Decodes image files with Pillow, and DICOM files with pydicom."""
 
 import contextlib
 import io
@@ -7,49 +7,69 @@ import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from stages.base.errors.user import UserError
+from stages.datasets.base.decoded import Decoded, UnusableImage, require_size
+from stages.datasets.base.dicom import is_dicom, read_dicom
+
 FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "GIF", "TIFF")
+MOST_PIXELS = 89_478_485  # Pillow's limit: 256 MiB of colours
+
+_HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+_SAMPLE_FORMAT, _UNSIGNED = 339, 1  # a TIFF tag and its value for numbers without a sign
 
 
-class UnusableImage(Exception):
-    """A file that is not an image, is damaged or cannot be read; the message gives the reason."""
-
-
-def decode(content: bytes) -> NDArray[np.uint8]:
+def decode(content: bytes, most_pixels: int | None = MOST_PIXELS) -> Decoded:
     """Decode an image file and rotate it by its EXIF orientation.
 
-    Args:
-        content: Bytes of a file in one of `FORMATS`; only the first frame is decoded.
+    Transparent images are drawn on white.
 
-    Returns:
-        (1, height, width) for a grey image, otherwise (3, height, width), uint8. 16-bit values are
-        converted to 8 bits; transparent images are drawn on white.
+    Args:
+        content: Bytes of a file in one of `FORMATS`, or DICOM; only the first frame is decoded.
+        most_pixels: Largest number of pixels, since larger images may be an attack; None for any.
 
     Raises:
-        UnusableImage: It is not an image, is damaged, or is so large that it may be an attack.
+        UnusableImage: It is not an image, is damaged, or is too large.
+        UserError: It is DICOM, and the extra that reads it is not installed.
     """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about invalid metadata, which is not used
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(content), formats=FORMATS) as image:
-                with _libtiff_silenced() if image.format == "TIFF" else contextlib.nullcontext():
-                    image.load()
-                ImageOps.exif_transpose(image, in_place=True)
-                return _pixels(image)
+            if is_dicom(content):
+                return read_dicom(content, most_pixels)
+            return Decoded(_decoded_by_pillow(content, most_pixels))
     except UnidentifiedImageError:
-        known = "PNG, JPEG, BMP, WebP, GIF or TIFF"
-        raise UnusableImage(f"not a {known} image" if content else "empty") from None
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise UnusableImage(f"decompression bomb: {error}") from None
-    except MemoryError:
+        raise UnusableImage(_why_unknown(content)) from None
+    except (UnusableImage, UserError, MemoryError):
         raise
-    except Exception as error:  # Pillow does not unify what its decoders raise
-        raise UnusableImage(f"truncated or damaged: {error}") from None
+    except Exception as error:  # neither library unifies what its decoders raise
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise UnusableImage(f"truncated or damaged: {reason}") from None
+
+
+def _decoded_by_pillow(content: bytes, most_pixels: int | None) -> NDArray[Any]:
+    with _pillow_without_limit(), Image.open(io.BytesIO(content), formats=FORMATS) as image:
+        require_size(*image.size, most_pixels)
+        with _libtiff_silenced() if image.format == "TIFF" else contextlib.nullcontext():
+            image.load()
+        ImageOps.exif_transpose(image, in_place=True)
+        return _pixels(image)
+
+
+@contextlib.contextmanager
+def _pillow_without_limit() -> Iterator[None]:
+    """Lifts Pillow's limit for the process: `require_size` has our own."""
+    limit = Image.MAX_IMAGE_PIXELS
+    Image.MAX_IMAGE_PIXELS = None
+    try:
+        yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = limit
 
 
 @contextlib.contextmanager
@@ -66,10 +86,21 @@ def _libtiff_silenced() -> Iterator[None]:
         os.close(stderr)
 
 
-def _pixels(image: Image.Image) -> NDArray[np.uint8]:
+def _why_unknown(content: bytes) -> str:
+    if not content:
+        return "empty"
+    if content[4:8] == b"ftyp" and content[8:12] in _HEIC_BRANDS:
+        return (
+            "a HEIC photo, as phones take them; save it as JPEG (on an iPhone, Settings, Camera, "
+            "Formats: Most Compatible takes JPEG from the start)"
+        )
+    return "not a PNG, JPEG, BMP, WebP, GIF, TIFF or DICOM image"
+
+
+def _pixels(image: Image.Image) -> NDArray[Any]:
     if image.mode.startswith(("I", "F")):
-        image = _from_16_bits(image)
-    elif image.has_transparency_data:
+        return _deep(image)[None]
+    if image.has_transparency_data:
         in_colour = image.mode != "LA"
         background = Image.new("RGBA", image.size, "white")
         background.alpha_composite(image.convert("RGBA"))
@@ -80,8 +111,12 @@ def _pixels(image: Image.Image) -> NDArray[np.uint8]:
     return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
 
 
-def _from_16_bits(image: Image.Image) -> Image.Image:
+def _deep(image: Image.Image) -> NDArray[Any]:
+    """The values of a grey image of more than 8 bits (height, width)."""
     values = np.asarray(image)
-    if values.dtype.kind == "f" or values.min() < 0 or values.max() >= 1 << 16:
-        raise ValueError("more than 16 bits per channel; save it with 8 or 16")
-    return Image.fromarray(((values.astype(np.uint32) + 128) // 257).astype(np.uint8))
+    values = values.astype(values.dtype.newbyteorder("="), copy=False)
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        raise ValueError("pixels that are no finite numbers")
+    # Pillow reads 32-bit numbers without a sign as if they had one.
+    unsigned = getattr(image, "tag_v2", {}).get(_SAMPLE_FORMAT, (1,))[0] == _UNSIGNED
+    return values.view(np.uint32) if values.dtype == np.int32 and unsigned else values

@@ -14,14 +14,16 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Annotated, cast
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 from tqdm import tqdm
 
 from stages.base.errors.user import UserError
 from stages.datasets.base.contract import Dataset, Origin, RawImages
+from stages.datasets.base.marks import MarkName, draw_share, marked, replace_images
 from stages.datasets.base.torchvision import (
     download_file,
     not_found,
@@ -34,6 +36,7 @@ MAX_UNPACKED_BYTES = 1 << 30  # per file; the largest published one has 47 milli
 _MAX_XZ_BYTES = 80 << 20  # memory limit; xz -9 needs 65 MiB
 _CHUNK = 1 << 16
 _SUFFIXES = ("", ".xz", ".gz")
+_PREFIXES = ("train", "t10k")
 
 
 @dataclass(frozen=True)
@@ -53,8 +56,24 @@ class IdxDataset:
     class_names: tuple[str, ...]
     sha256: Mapping[str, str]
 
-    def fetch(self, origin: Origin, folder: Path) -> None:
-        """Fetch the four files into `folder`, decompressed and checked."""
+    def fetch(
+        self,
+        origin: Origin,
+        folder: Path,
+        *,
+        planted: str | None = None,
+        mark: MarkName = "tag",
+        share: Annotated[float, Field(gt=0, le=1)] = 0.2,
+    ) -> None:
+        """Fetch the four files into `folder`, decompressed and checked.
+
+        Args:
+            origin: Where to look.
+            folder: Destination.
+            planted: Name of a class; a share of its images gets a mark, a shortcut to be found.
+            mark: Which one, see `marked`.
+            share: Share of the class's images, in each split.
+        """
         for name, sha256 in self.sha256.items():
             target = folder / name.removesuffix(".gz")
             paths = _local_paths(origin.source / self.name, name)
@@ -65,6 +84,22 @@ class IdxDataset:
                 _extract_checked(archive, target, name, sha256, advice)
             else:
                 self._download(name, sha256, origin.mirrors, paths, target)
+        if planted is not None:
+            self._plant(folder, planted, mark, share)
+
+    def _plant(self, folder: Path, planted: str, mark: MarkName, share: float) -> None:
+        if planted not in self.class_names:
+            raise UserError(
+                f"data.options.planted: must be a class: {', '.join(self.class_names)} "
+                f"(got {planted!r})"
+            )
+        label = self.class_names.index(planted)
+        for seed, prefix in enumerate(_PREFIXES):
+            file = folder / f"{prefix}-images-idx3-ubyte"
+            images = read_idx(file, n_dimensions=3)
+            labels = read_idx(folder / f"{prefix}-labels-idx1-ubyte", n_dimensions=1)
+            chosen = draw_share(labels, label, share, seed)
+            replace_images(file, marked(images, chosen, mark, seed))
 
     def _download(
         self, name: str, sha256: str, mirrors: Sequence[str], paths: Sequence[Path], target: Path
@@ -89,7 +124,7 @@ class IdxDataset:
     def read(self, folder: Path) -> Dataset:
         """Read the four files."""
         splits = []
-        for prefix in ("train", "t10k"):
+        for prefix in _PREFIXES:
             images = read_idx(folder / f"{prefix}-images-idx3-ubyte", n_dimensions=3)
             labels = read_idx(folder / f"{prefix}-labels-idx1-ubyte", n_dimensions=1)
             if len(images) != len(labels):

@@ -37,6 +37,8 @@ def fetch_dataset(
         UserError: A file was not found or is damaged; no files are left behind.
     """
     chosen = {"dataset": dataset, "options": options, "skip_damaged": origin.skip_damaged}
+    if origin.multiple:  # only then, so that other runs keep their bytes
+        chosen["labels"] = "multiple"
     plugin = load_dataset_plugin(dataset)
     with failures_of_plugin("datasets", dataset, "fetch() fails"), new_folder(folder) as new:
         name = plugin.fetch(origin, new, **options)

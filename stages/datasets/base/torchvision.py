@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from stages.base.errors.user import UserError
+from stages.base.errors.user import UserError, reason_of
 from stages.datasets.base.contract import Origin, RawImages
 
 _TIMEOUT_S = 30
@@ -65,10 +65,10 @@ def _fetch_archive(archive: Archive, source: Path, mirrors: Sequence[str], targe
 
     local = source / archive.name
     if local.is_file():
-        if (md5 := calculate_md5(local)) != archive.md5:
+        if calculate_md5(local) != archive.md5:
             raise UserError(
-                f"{local}: MD5 is {md5}, expected {archive.md5}; the file is damaged or a "
-                "different one: remove it to download it"
+                f"{local}: is not the file that was published, or is damaged: remove it to "
+                "download it"
             )
         shutil.copyfile(local, target / archive.name)
         return
@@ -158,7 +158,7 @@ def _download(archive: Archive, folder: Path) -> Path:
         target.unlink(missing_ok=True)
         if isinstance(error, urllib.error.HTTPError):
             error.close()  # or the connection stays open
-        raise UserError(str(error) or type(error).__name__) from None
+        raise UserError(reason_of(error)) from None
     return target
 
 

@@ -1,16 +1,15 @@
 """Attributions of many images, a slice at a time, to limit memory and to show progress."""
 
 from collections.abc import Iterable, Iterator
-from typing import NoReturn
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from tqdm import tqdm
 
 from stages.artifacts.explanation import ExplainedImages
 from stages.base.errors.user import UserError
+from stages.base.run.bars import ProgressBar
 from stages.explainers.base.additivity import ROUNDING, additivity
 from stages.explainers.base.contract import Attribute, Attributions
 from stages.sampling.background import MOST_GROUPS
@@ -19,16 +18,11 @@ SLICE_IMAGES = 8  # most images in a slice, which is one step of the progress ba
 SLICE_MIB = 128  # attributions in a slice, groups included; a single image may need more
 
 
-def progress_bar(name: str, n_images: int) -> "tqdm[NoReturn]":
-    """A progress bar that counts images."""
-    return tqdm(total=n_images, desc=name, unit="image", leave=False, disable=None)
-
-
 def attributions(
     attribute: Attribute,
     images: Tensor,
     classes: NDArray[np.int64],
-    progress: "tqdm[NoReturn]",
+    progress: ProgressBar[None],
 ) -> Iterator[Attributions]:
     """Attribute images, a slice at a time.
 

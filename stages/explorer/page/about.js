@@ -3,9 +3,10 @@
 import { byId, element } from "./dom.js";
 
 export function showAbout(run) {
-  const accuracy = ((100 * run.nRight) / run.nTest).toFixed(1);
+  const accuracy = (100 * run.accuracy).toFixed(1);
   const nTest = run.nTest.toLocaleString("en");
-  byId("headline").textContent = `${run.title} · accuracy ${accuracy} % on ${nTest} test images`;
+  const of = run.multiple ? " of all labels" : "";
+  byId("headline").textContent = `${run.title} · accuracy ${accuracy} %${of} on ${nTest} test images`;
   for (const [id, words] of Object.entries(run.words)) byId(id).textContent = words;
   for (const [title, rows] of run.runTables) {
     const table = element("table", {}, element("caption", {}, title));

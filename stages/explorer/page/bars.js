@@ -27,7 +27,7 @@ export function probabilityBar(probability) {
 
 /** Paint all colours of a scale, from the lowest value to the highest. */
 export function paintColorBar(canvas, scale) {
-  paint(canvas, { width: scale.nSteps, height: 1 }, (step) => scale.step(step));
+  paint(canvas, { width: scale.nSteps, height: 1 }, (step) => scale.barStep(step));
 }
 
 /** What the left end, the middle and the right end of a colour bar mean. */

@@ -2,7 +2,7 @@
 
 import { bar, probabilityBar, segment } from "./bars.js";
 import { byId, element } from "./dom.js";
-import { blockSums, digits, plusMinus } from "./maps.js";
+import { classErrors, classMap, digits, plusMinus, SEGMENTS } from "./maps.js";
 import { largest, minus, outputDigits, signed } from "./numbers.js";
 
 export class ClassRows {
@@ -31,8 +31,10 @@ export class ClassRows {
   #show(changes) {
     const { grain, image } = this.#selection;
     if (changes.image) this.#fill(image);
-    if (changes.image || changes.grain) this.#rows.forEach((row) => this.#readMaps(row));
-    if (changes.image || changes.grain) byId("pixel-head").textContent = grain === 1 ? "pixel" : "block";
+    if (changes.image || changes.grain) {
+      this.#rows.forEach((row) => this.#readMaps(row));
+      byId("pixel-head").textContent = grain === SEGMENTS ? "segment" : grain === 1 ? "pixel" : "block";
+    }
     if (!("pixel" in changes)) this.#rows.forEach((row) => this.#markShown(row));
     this.#rows.forEach((row) => this.#showPixel(row));
   }
@@ -53,8 +55,8 @@ export class ClassRows {
     button.addEventListener("click", () => this.#selection.select({ for: String(number) }));
     const probability = this.#run.probability(image, number);
     const roles = [];
-    if (number === image.predicted) roles.push("predicted");
-    if (number === image.label) roles.push("true");
+    if (image.predictions.includes(number)) roles.push("predicted");
+    if (image.labels.includes(number)) roles.push("true");
     const value = element("td", { class: "value" });
     const row = element(
       "tr",
@@ -91,10 +93,8 @@ export class ClassRows {
   }
 
   #readMaps(row) {
-    const { image } = this.#selection;
-    row.map = blockSums(this.#run.map(image, row.number), this.#selection);
-    const errors = this.#run.errors(image, row.number);
-    row.errors = errors && blockSums(errors, this.#selection);
+    row.map = classMap(this.#selection, row.number);
+    row.errors = classErrors(this.#selection, row.number);
   }
 
   #markShown({ number, button }) {

@@ -5,12 +5,12 @@ import { byId, element } from "./dom.js";
 const shareText = (value) => value.toFixed(3);
 
 export function showClassTable(run) {
+  const share = (head) => ({ head, text: shareText, markLowest: true });
   const columns = [
     { head: "test images", text: (value) => value.toLocaleString("en") },
-    { head: "precision", text: shareText, markLowest: true },
-    { head: "recall", text: shareText, markLowest: true },
-    { head: "F1", text: shareText, markLowest: true },
-    { head: "top-class agreement", text: shareText, markLowest: true },
+    ...(run.multiple ? ["accuracy"] : []).map(share),
+    ...["precision", "recall", "F1"].map(share),
+    ...(run.multiple ? ["average precision", "AUROC"] : ["top-class agreement"]).map(share),
     { head: `strength (${run.unit})`, text: (value) => value.toPrecision(3) },
   ];
   const head = element("tr", {}, element("th", { scope: "col" }, "class"));

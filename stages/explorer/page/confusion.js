@@ -6,6 +6,8 @@ const MOST_CLASSES = 20; // more do not fit next to each other
 
 /** Fill the matrix, and mark the cell that the gallery's filters select. */
 export function showConfusion(run, gallery) {
+  byId("confusion").hidden = Boolean(run.multiple); // labels are not taken for each other
+  if (run.multiple) return;
   const classes = matrixClasses(run.cells, run.nClasses);
   const count = new Counts(run.cells);
   const total = new Counts(run.cells.map(([label, , n]) => [label, "", n]));
@@ -48,7 +50,7 @@ class Counts {
   }
 }
 
-/** The classes of the matrix in order: all, or those with the most mistakes. */
+/** The classes of the matrix in order: all, or of many those in the cells with the most mistakes. */
 export function matrixClasses(cells, nClasses) {
   const classes = Array.from({ length: nClasses }, (_, number) => number);
   if (nClasses <= MOST_CLASSES) return classes;
@@ -59,7 +61,9 @@ export function matrixClasses(cells, nClasses) {
       mistakes[predicted] += count;
     }
   }
-  return classes.sort((a, b) => mistakes[b] - mistakes[a]).slice(0, MOST_CLASSES).sort((a, b) => a - b);
+  const present = new Set(cells.flatMap(([label, predicted]) => [label, predicted]));
+  const tested = classes.filter((number) => present.has(number));
+  return tested.sort((a, b) => mistakes[b] - mistakes[a]).slice(0, MOST_CLASSES).sort((a, b) => a - b);
 }
 
 function headRow(run, classes) {

@@ -7,6 +7,7 @@ export class Drawing {
   /** @param paper Colour of a blank canvas, a number for each channel of the network's images. */
   constructor(width, height, paper) {
     Object.assign(this, { width, height, paper });
+    this.lifts = true; // whether handwriting is shown lifted from a photograph's paper
     this.states = [{ under: null, strokes: [] }]; // the last one is shown; undo removes it
   }
 
@@ -39,9 +40,13 @@ export class Drawing {
     if (stroke === this.lastStroke) stroke.points.push(point);
   }
 
-  /** Replace everything by a picture: r, g, b of each pixel in turn, 0 to 255. */
-  put(under) {
-    this.states.push({ under, strokes: [] });
+  /**
+   * Replace everything by a picture.
+   * @param under Its colours: r, g, b of each pixel in turn, 0 to 255.
+   * @param file Of an image file: its `photo`, a canvas, and the colours with handwriting `lifted`, or null.
+   */
+  put(under, file = null) {
+    this.states.push({ under, file, strokes: [] });
   }
 
   clear() {
@@ -59,7 +64,9 @@ export class Drawing {
     const context = canvas.getContext("2d", { willReadFrequently: true });
     context.fillStyle = css(this.paper);
     context.fillRect(0, 0, canvas.width, canvas.height);
-    if (this.state.under) context.putImageData(new ImageData(opaque(this.state.under), this.width, this.height), 0, 0);
+    const { under, file } = this.state;
+    const shown = (this.lifts && file?.lifted) || under;
+    if (shown) context.putImageData(new ImageData(opaque(shown), this.width, this.height), 0, 0);
     context.setTransform(scale * finer, 0, 0, scale * finer, right * finer, down * finer);
     context.lineCap = context.lineJoin = "round";
     for (const { color, breadth, points } of this.state.strokes) {

@@ -3,6 +3,7 @@
 import { showAbout } from "./about.js";
 import { linkAddress } from "./address.js";
 import { ClassRows } from "./class_rows.js";
+import { showClassSearch } from "./class_search.js";
 import { showClassTable } from "./class_table.js";
 import { showConfusion } from "./confusion.js";
 import { byId } from "./dom.js";
@@ -13,9 +14,11 @@ import { arrowStep, hasModifier } from "./keys.js";
 import { MapView } from "./map_view.js";
 import { Run } from "./run.js";
 import { Selection } from "./selection.js";
+import { showShortcuts } from "./shortcuts.js";
 import { showTryOwn } from "./try_own.js";
+import { Zoom } from "./zoom.js";
 
-const run = new Run(JSON.parse(byId("run").textContent));
+const run = await new Run(JSON.parse(byId("run").textContent)).load();
 const selection = new Selection(run);
 const gallery = new Gallery(run, selection);
 
@@ -24,8 +27,11 @@ showClassTable(run);
 showGuide(run);
 showHeading(run, selection);
 new ClassRows(run, selection).start();
+showClassSearch(run, selection);
 new MapView(run, selection).start();
+if (run.photographs) new Zoom().start();
 showConfusion(run, gallery);
+showShortcuts(run, gallery);
 gallery.start();
 linkAddress(selection, gallery);
 showTryOwn(run, selection);

@@ -4,6 +4,8 @@ import { paint } from "./colors.js";
 import { byId, element } from "./dom.js";
 import { clamp } from "./numbers.js";
 
+const MOST_CLASSES = 20; // of more, the filters offer those on this page, and the search finds names
+
 const ORDERS = {
   index: (a, b) => a.index - b.index,
   sure: (a, b) => b.confidence - a.confidence,
@@ -14,17 +16,19 @@ const ORDERS = {
 /**
  * The images that match all filters, in order.
  * @param filters `label` and `predicted`: class numbers as text; `outcome`: "right" or "wrong"; `search`:
- *   part of the title, in any case; "" for any. `order`: "index", "sure", "unsure" or "surprise".
+ *   part of the title, or of the class names `classNames`, if given, in any case; "" for any. `order`: "index", "sure", "unsure" or "surprise".
  */
-export function listed(images, { label, predicted, outcome, search, order }) {
-  const title = search.trim().toLowerCase();
+export function listed(images, { label, predicted, outcome, search, order }, classNames = null) {
+  const wanted = search.trim().toLowerCase();
+  const names = ({ title, labels, predictions }) =>
+    classNames ? [title, ...[...labels, ...predictions].map((number) => classNames[number])] : [title];
   return images
     .filter(
       (image) =>
-        (label === "" || image.label === Number(label)) &&
-        (predicted === "" || image.predicted === Number(predicted)) &&
+        (label === "" || image.labels.includes(Number(label))) &&
+        (predicted === "" || image.predictions.includes(Number(predicted))) &&
         (outcome === "" || image.right === (outcome === "right")) &&
-        image.title.toLowerCase().includes(title),
+        names(image).some((name) => name.toLowerCase().includes(wanted)),
     )
     .sort(ORDERS[order]);
 }
@@ -42,6 +46,7 @@ export class Gallery {
   };
   #cards;
   #listed = [];
+  #only = null; // indices of the images that may be listed; null for all
   #listeners = [];
 
   constructor(run, selection) {
@@ -55,13 +60,27 @@ export class Gallery {
     const { label, predicted } = this.#controls;
     for (const control of [label, predicted]) {
       control.append(element("option", { value: "" }, "any"));
-      this.#run.classNames.forEach((name, number) => control.append(element("option", { value: number }, name)));
+      for (const number of this.#offered) {
+        control.append(element("option", { value: number }, this.#run.classNames[number]));
+      }
     }
+    if (this.#hasManyClasses) byId("search-label").firstElementChild.textContent = "Name of the image or of a class";
     for (const control of Object.values(this.#controls)) control.addEventListener("input", () => this.#refresh());
     byId("filters").addEventListener("submit", (event) => event.preventDefault());
     byId("clear").addEventListener("click", () => this.filterBy("", ""));
     this.#selection.onSelect(({ image }) => image && this.#markCard());
     this.#refresh();
+  }
+
+  get #hasManyClasses() {
+    return this.#run.nClasses > MOST_CLASSES;
+  }
+
+  /** Classes of the filters: all, or of many those of the images on this page. */
+  get #offered() {
+    if (!this.#hasManyClasses) return this.#run.classes;
+    const present = new Set(this.#run.images.flatMap(({ labels, predictions }) => [...labels, ...predictions]));
+    return this.#run.classes.filter((number) => present.has(number));
   }
 
   /** Call `listener(label, predicted)` after each change of the two class filters, "" for any. */
@@ -72,6 +91,13 @@ export class Gallery {
   /** List the images of these classes, numbers as text or "" for any, and select the first of them. */
   filterBy(label, predicted) {
     this.#setFilters(label, predicted);
+    this.#refresh();
+  }
+
+  /** List only the images with these indices on the page, until another filter by class. */
+  showOnly(indices) {
+    this.#setFilters("", "");
+    this.#only = new Set(indices);
     this.#refresh();
   }
 
@@ -100,20 +126,28 @@ export class Gallery {
   }
 
   #card(image) {
-    const name = this.#run.classNames[image.predicted];
+    const name = this.#run.listed(image.predictions);
     const outcome = image.right ? "right" : "wrong";
-    const label =
-      `${image.title}, ${this.#run.classNames[image.label]}, predicted ${name} ` +
-      `with probability ${image.confidence.toFixed(3)}, ${outcome}`;
-    const canvas = element("canvas", { "aria-hidden": "true" });
-    paint(canvas, this.#run, (pixel) => this.#run.imageColor(image, pixel));
+    const probability = this.#run.multiple ? "" : ` with probability ${image.confidence.toFixed(3)}`;
+    const label = `${image.title}, ${this.#run.listed(image.labels)}, predicted ${name}${probability}, ${outcome}`;
+    const picture = this.#picture(image);
+    picture.setAttribute("aria-hidden", "true");
     const attributes = { role: "option", "aria-label": label, title: label, class: outcome, tabindex: "-1" };
-    const card = element("li", attributes, canvas, element("span", {}, `${image.right ? "✓" : "✗"} ${name}`));
+    const card = element("li", attributes, picture, element("span", {}, `${image.right ? "✓" : "✗"} ${name}`));
     card.addEventListener("click", () => this.#selection.select({ image }));
     return card;
   }
 
+  #picture(image) {
+    const { photographs } = this.#run;
+    if (photographs) return photographs.element(image.index);
+    const canvas = element("canvas");
+    paint(canvas, this.#run, (pixel) => this.#run.imageColor(image, pixel));
+    return canvas;
+  }
+
   #setFilters(label, predicted) {
+    this.#only = null;
     this.#controls.label.value = label;
     this.#controls.predicted.value = predicted;
     this.#controls.outcome.value = "";
@@ -128,7 +162,8 @@ export class Gallery {
 
   #fill() {
     const filters = Object.fromEntries(Object.entries(this.#controls).map(([name, { value }]) => [name, value]));
-    this.#listed = listed(this.#run.images, filters);
+    const candidates = this.#run.images.filter(({ index }) => !this.#only || this.#only.has(index));
+    this.#listed = listed(candidates, filters, this.#hasManyClasses ? this.#run.classNames : null);
     this.#list.replaceChildren(...this.#listed.map(({ index }) => this.#cards[index]));
     const [n, nAll] = [this.#listed.length, this.#run.nImages];
     byId("count").textContent = n === nAll ? `${nAll} images` : `${n || "None"} of ${nAll} images`;

@@ -1,6 +1,7 @@
 // Explains the newest picture of the panel "Try your own", in steps, and drops the previous one.
 
-import { Network, softmax } from "./live_network.js";
+import { TrainingFeatures } from "./live_features.js";
+import { Network, sigmoid, softmax } from "./live_network.js";
 
 const POSTED_AT = [3, 10, 30]; // numbers of background images after which a map is posted; also after all
 const STEP_MS = 15; // between checks for a newer picture
@@ -11,11 +12,16 @@ export class LiveExplainer {
   #network = null;
   #background = null;
   #toProbabilities = null;
+  #onlyClass; // the class of a network's one logit; undefined if all classes have maps
+  #features = null; // of training images; null if the page does not hold them
   #backgroundRuns = []; // the network's activations for each background image so far
   #question = null; // the one that waits
   #isWorking = false;
 
-  /** @param post Takes messages: probabilities, then maps, with the question's `id`; or an `error`. */
+  /**
+   * @param post Takes messages: probabilities with the distances of the picture and of its negative from the
+   *   training images, then maps, with the question's `id`; or an `error`.
+   */
   constructor(post) {
     this.#post = post;
   }
@@ -45,7 +51,8 @@ export class LiveExplainer {
     this.#isWorking = false;
   }
 
-  #load({ shape, operations, background, output }) {
+  #load({ shape, operations, background, output, onlyClass, multiple, features }) {
+    this.#onlyClass = onlyClass;
     this.#network = new Network(
       shape,
       operations.map((operation) => {
@@ -59,7 +66,12 @@ export class LiveExplainer {
     const size = shape[0] * shape[1] * shape[2];
     const image = (_, i) => pixels.subarray(i * size, (i + 1) * size);
     this.#background = Array.from({ length: pixels.length / size }, image);
-    this.#toProbabilities = output === "probabilities" ? (outputs) => outputs : softmax;
+    if (features) {
+      const vectors = new Int8Array(bytes(features.vectors).buffer);
+      this.#features = new TrainingFeatures(vectors, features.n, features.nNeighbours);
+    }
+    const fromLogits = multiple ? (logits) => logits.map(sigmoid) : softmax;
+    this.#toProbabilities = output === "probabilities" ? (outputs) => outputs : fromLogits;
   }
 
   #backgroundRun(index) {
@@ -67,11 +79,18 @@ export class LiveExplainer {
     return this.#backgroundRuns[index];
   }
 
+  /** Distances of a picture and of its negative from the training images; null if they are unknown. */
+  #distances(image, pixels) {
+    if (!this.#features) return null;
+    const negative = this.#network.run(pixels.map((value) => 255 - value));
+    return [image, negative].map(({ features }) => this.#features.distance(features));
+  }
+
   async #answer({ id, pixels, wanted }) {
     const image = this.#network.run(pixels);
     const probabilities = this.#toProbabilities(image.outputs);
-    this.#post({ id, probabilities });
-    const number = wanted ?? probabilities.indexOf(Math.max(...probabilities));
+    this.#post({ id, probabilities, distances: this.#distances(image, pixels) });
+    const number = wanted ?? this.#onlyClass ?? probabilities.indexOf(Math.max(...probabilities));
     const [, height, width] = this.#network.shape;
     const total = new Float64Array(height * width);
     let base = 0;

@@ -34,6 +34,18 @@ const kinds = {
       return [passed];
     },
   },
+  sigmoid: {
+    // The secant, without a difference of outputs: tanh(d / 2) = (y - y_b) / (y (1 - y_b) + y_b (1 - y)), d = x - b.
+    forward: (_, [x]) => ({ output: x.map(sigmoid), kept: x }),
+    backward(_, m, x, b) {
+      const ratio = (i) => {
+        const half = Math.abs(x[i] - b[i]) / 2;
+        const slope = (half === 0 ? 1 : Math.tanh(half) / half) / 2;
+        return slope * (sigmoid(x[i]) * sigmoid(-b[i]) + sigmoid(b[i]) * sigmoid(-x[i]));
+      };
+      return [m.map((value, i) => value * ratio(i))];
+    },
+  },
   softmax: {
     // Each probability through its own logit, as in shap.
     forward(_, [x]) {
@@ -176,6 +188,14 @@ function channelsFirst(values, [c, h, w]) {
   return Float64Array.from({ length: c * h * w }, (_, i) => values[(i % (h * w)) * c + Math.floor(i / (h * w))]);
 }
 
+/** The mean of each channel; values without positions stay as they are. */
+function averaged(values, [c, h, w]) {
+  if (h === undefined) return values;
+  const sums = new Float64Array(c);
+  values.forEach((value, i) => (sums[i % c] += value));
+  return sums.map((sum) => sum / (h * w));
+}
+
 /** Fill `runs` with (start in the input, start in the kernel, length) of each row of a kernel; its used length. */
 function findRuns({ input: [c, h, w], window, stride, padding }, row, column, runs) {
   const left = column * stride[1] - padding[1];
@@ -204,6 +224,10 @@ function overWindows({ input: [c, h, w], shape, window, stride, padding }, visit
       }
     }
   }
+}
+
+export function sigmoid(logit) {
+  return 1 / (1 + Math.exp(-logit));
 }
 
 export function softmax(logits) {
@@ -239,7 +263,10 @@ export class Network {
     this.nOutputs = length(shapes.at(-1));
   }
 
-  /** The network's outputs for an image (c, h, w), and the values that `attribute` needs. */
+  /**
+   * The network's outputs for an image (c, h, w), the values that `attribute` needs, and the features: the
+   * input of the last operation with weights, averaged over positions.
+   */
   run(pixels) {
     const values = [channelsLast(pixels, this.shape)];
     const kept = this.operations.map((operation) => {
@@ -247,7 +274,9 @@ export class Network {
       values.push(done.output);
       return done.kept;
     });
-    return { pixels: values[0], outputs: values.at(-1), kept };
+    const last = this.operations.findLast(({ weight }) => weight);
+    const features = last ? averaged(values[last.inputs[0]], last.input) : values.at(-1);
+    return { pixels: values[0], outputs: values.at(-1), kept, features };
   }
 
   /** Attributions (h * w) of one output against one background image, channels summed. */

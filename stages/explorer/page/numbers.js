@@ -5,6 +5,14 @@ export function largest(candidates, value) {
   return candidates.reduce((best, candidate) => (value(candidate) > value(best) ? candidate : best));
 }
 
+/** A percentile of values by linear interpolation, as NumPy's. */
+export function percentileOf(values, percent) {
+  const sorted = Float64Array.from(values).sort();
+  const rank = ((sorted.length - 1) * percent) / 100;
+  const [low, high] = [sorted[Math.floor(rank)], sorted[Math.ceil(rank)]];
+  return low + (high - low) * (rank % 1);
+}
+
 export function clamp(value, lowest, highest) {
   return Math.max(lowest, Math.min(highest, value));
 }

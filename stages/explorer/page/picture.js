@@ -2,28 +2,49 @@
 // resized by Pillow's bilinear filter, which averages when it shrinks.
 
 const MOST_PIXELS = 40e6;
+const SHOWN = 300; // longest side of the photograph as the page shows it
 
 /**
- * A file's colours (r, g, b of each pixel in turn, 0 to 255), resized.
+ * A file's planes: grey, or red, green and blue.
+ * @returns {width, height, planes, photo}: values 0 to 255 of each plane, row by row; a small canvas to show.
  * @throws {Error} The file is not an image or too large; the message is written to follow the file's name.
  */
-export async function readPicture(file, nChannels, width, height) {
+export async function readPicture(file, nChannels) {
   const bitmap = await opened(file);
   const canvas = document.createElement("canvas");
-  [canvas.width, canvas.height] = [bitmap.width, bitmap.height];
+  const { width, height } = bitmap;
+  [canvas.width, canvas.height] = [width, height];
   const context = canvas.getContext("2d", { willReadFrequently: true });
   context.fillStyle = "#fff";
-  context.fillRect(0, 0, canvas.width, canvas.height);
+  context.fillRect(0, 0, width, height);
   context.drawImage(bitmap, 0, 0);
   bitmap.close();
-  const { data } = context.getImageData(0, 0, canvas.width, canvas.height);
+  const { data } = context.getImageData(0, 0, width, height);
   const planes = Array.from({ length: nChannels }, (_, channel) => {
-    const plane = new Uint8Array(canvas.width * canvas.height);
+    const plane = new Uint8Array(width * height);
     for (let i = 0; i < plane.length; i++) plane[i] = nChannels === 1 ? grey(data, 4 * i) : data[4 * i + channel];
-    const narrow = resizeRows(plane, canvas.width, canvas.height, width);
-    return transposed(resizeRows(transposed(narrow, width, canvas.height), canvas.height, width, height), height, width);
+    return plane;
   });
-  return Uint8Array.from({ length: 3 * width * height }, (_, i) => planes[nChannels === 1 ? 0 : i % 3][Math.floor(i / 3)]);
+  return { width, height, planes, photo: reducedCanvas(canvas) };
+}
+
+/** Colours (r, g, b of each pixel in turn) of one or three planes of the same size. */
+export function colorsOf(planes) {
+  return Uint8Array.from({ length: 3 * planes[0].length }, (_, i) => planes[i % planes.length][Math.floor(i / 3)]);
+}
+
+/** A plane of width × height, resized to w × h. */
+export function resized(plane, width, height, w, h) {
+  const narrow = resizeRows(plane, width, height, w);
+  return transposed(resizeRows(transposed(narrow, w, height), height, w, h), h, w);
+}
+
+function reducedCanvas(canvas) {
+  const small = document.createElement("canvas");
+  const scale = Math.min(1, SHOWN / Math.max(canvas.width, canvas.height));
+  [small.width, small.height] = [canvas.width, canvas.height].map((side) => Math.max(1, Math.round(scale * side)));
+  small.getContext("2d").drawImage(canvas, 0, 0, small.width, small.height);
+  return small;
 }
 
 async function opened(file) {
@@ -48,7 +69,7 @@ function transposed(plane, width, height) {
 function resizeRows(plane, width, height, to) {
   const scale = width / to;
   const support = Math.max(scale, 1);
-  const resized = new Uint8Array(to * height);
+  const narrow = new Uint8Array(to * height);
   for (let column = 0; column < to; column++) {
     const centre = (column + 0.5) * scale;
     const from = Math.max(0, Math.trunc(centre - support + 0.5));
@@ -60,8 +81,8 @@ function resizeRows(plane, width, height, to) {
     for (let row = 0; row < height; row++) {
       let total = 0;
       for (let i = from; i < end; i++) total += weights[i - from] * plane[row * width + i];
-      resized[row * to + column] = Math.round(total / sum);
+      narrow[row * to + column] = Math.round(total / sum);
     }
   }
-  return resized;
+  return narrow;
 }

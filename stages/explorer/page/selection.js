@@ -9,12 +9,13 @@ export class Selection {
   /**
    * `for` and `against` are the last choices: a class number as text, or "predicted", "nothing",
    * "true", "other". An image without that map shows another one; the choice stays for the next image.
-   * `grain` is the side, in drawn pixels, of the blocks whose attributions are summed. `pixel` is the
-   * pixel pointed at, or null.
+   * `grain` is the side, in pixels, of the blocks whose attributions are summed. `ownScale`: whether the colour
+   * scale is the image's own. `pixel` is the pixel pointed at, or null.
    */
   constructor(run) {
     this.run = run;
-    Object.assign(this, { image: run.images[0], for: "predicted", against: "nothing", grain: run.grain, pixel: null });
+    Object.assign(this, { image: run.images[0], for: "predicted", against: "nothing" });
+    Object.assign(this, { grain: run.grain, ownScale: false, pixel: null });
   }
 
   /** Call `listener(changes)` after each change, with the argument of `select`. */

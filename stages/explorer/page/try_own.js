@@ -1,15 +1,41 @@
 // The panel "Try your own": draw a picture, choose a file or take an explained image; the network answers.
 
 import { Answers } from "./answers.js";
-import { byId } from "./dom.js";
+import { byId, element } from "./dom.js";
 import { Drawing } from "./drawing.js";
+import { lifted, looksLikeTraining } from "./lifting.js";
 import { drawOn } from "./pens.js";
-import { readPicture } from "./picture.js";
+import { colorsOf, readPicture, resized } from "./picture.js";
 
 /** Fill the panel, or show why the network is missing. */
 export function showTryOwn(run, selection) {
   byId("try-words").textContent = run.live.reason ?? run.live.words;
-  if (!run.live.reason) new TryOwn(run, selection).start();
+  if (run.live.reason) offerCommand();
+  else new TryOwn(run, selection).start();
+}
+
+/** The command that explains a file in a shell, where its folder is current. */
+export function commandFor(name) {
+  const quoted = `'${name.replaceAll("'", String.raw`'\''`)}'`;
+  return /[$"`\\]/.test(name) ? `python -m tools.explain ${quoted}` : `make explain IMAGE=${quoted}`;
+}
+
+/** Name the command that explains a chosen or dropped file, as the network is not on this page. */
+function offerCommand() {
+  const show = (file) => {
+    if (!file) return;
+    const command = element("code", {}, commandFor(file.name));
+    const words = " in the folder of this run; write the file's folder in front of its name.";
+    byId("command-words").replaceChildren("To explain it, run ", command, words);
+  };
+  byId("try-command").hidden = false;
+  byId("command-file").addEventListener("change", ({ target }) => show(target.files[0]));
+  const panel = byId("try");
+  panel.addEventListener("dragover", (event) => event.preventDefault());
+  panel.addEventListener("drop", (event) => {
+    event.preventDefault();
+    show(event.dataTransfer.files[0]);
+  });
 }
 
 class TryOwn {
@@ -43,6 +69,10 @@ class TryOwn {
     byId("breadth").max = String(Math.max(3, Math.round(side / 4)));
     byId("breadth").value = String(Math.max(1, Math.round(side / 5.5) / 2)); // 2.5 of 28, as MNIST's pens
     byId("centre").parentElement.hidden = this.#run.nChannels > 1;
+    if (this.#run.live.strokes) {
+      byId("centre").nextSibling.textContent =
+        " Place strokes like the training images, and lift those of a photograph from its paper";
+    }
     byId("ink").parentElement.hidden = this.#run.nChannels === 1;
   }
 
@@ -97,12 +127,24 @@ class TryOwn {
   #refresh() {
     this.#isStale = false;
     const { isBlank, canMove } = this.#drawing;
+    const { file } = this.#drawing.state;
+    this.#drawing.lifts = byId("centre").checked;
     this.#drawing.paint(this.#canvas);
     byId("hint").hidden = !isBlank;
-    byId("centre").disabled = !canMove;
+    byId("centre").disabled = !canMove && !file?.lifted;
+    this.#showFile(file);
     const isMoved = this.#run.nChannels === 1 && byId("centre").checked && canMove && !isBlank;
     const colors = this.#drawing.paint(byId("seen"), isMoved ? this.#drawing.centred() : undefined);
     this.#answers.ask(isBlank ? null : colors);
+  }
+
+  /** Show a chosen photograph beside what the network sees, and what became of its handwriting. */
+  #showFile(file) {
+    byId("photo").hidden = !file;
+    byId("lift-note").textContent = file?.note ?? "";
+    if (!file) return;
+    [byId("photo").width, byId("photo").height] = [file.photo.width, file.photo.height];
+    byId("photo").getContext("2d").drawImage(file.photo, 0, 0);
   }
 
   #undo() {
@@ -125,14 +167,28 @@ class TryOwn {
   }
 
   async #takeFile(file) {
-    const { width, height } = this.#drawing;
     byId("try-error").textContent = "";
     try {
-      this.#drawing.put(await readPicture(file, this.#run.nChannels, width, height));
+      const picture = await readPicture(file, this.#run.nChannels);
+      const { width, height } = this.#drawing;
+      const planes = picture.planes.map((plane) => resized(plane, picture.width, picture.height, width, height));
+      this.#drawing.put(colorsOf(planes), { photo: picture.photo, ...this.#lifted(picture) });
       this.#change();
     } catch (error) {
       byId("try-error").textContent = `${file.name}: ${error.message}.`;
     }
+  }
+
+  /** The colours of a picture with handwriting lifted from its paper, or null, and a note about it. */
+  #lifted({ width, height, planes: [values] }) {
+    const style = this.#run.live.strokes;
+    const size = [this.#drawing.width, this.#drawing.height];
+    const plane = { values, width, height };
+    if (!style || looksLikeTraining(plane, style, size)) return { lifted: null, note: "" };
+    const strokes = lifted(plane, style, size);
+    return strokes
+      ? { lifted: colorsOf([strokes]), note: "" }
+      : { lifted: null, note: "No strokes stand out from the paper: only resized." };
   }
 
   #onKey(event) {

@@ -6,7 +6,7 @@ from stages.artifacts.explanation import Explanation
 from stages.artifacts.measurements import Measurements
 from stages.measures.attributions.additivity import additivity_error_log10
 from stages.measures.attributions.summary import Summary
-from stages.measures.attributions.top_class import top_class_agrees
+from stages.measures.attributions.top_class import compares_classes, top_class_agrees
 
 
 def headline_numbers(
@@ -16,11 +16,14 @@ def headline_numbers(
 
     Returns:
         `additivity_error_log10`; `top_class_agreement`, the share of images that agree, if all
-        classes are explained; the mean over the images of each headline measure that is known.
+        classes are explained and exclude each other; the mean over the images of each headline
+        measure that is known. None of them if there is nothing to explain.
         Standard errors and baselines are in `plots/methods.csv`.
     """
+    if explanation.nothing_to_explain:
+        return {}
     numbers = {"additivity_error_log10": additivity_error_log10(explanation, summary.sums)}
-    if explanation.explains_all_classes:
+    if compares_classes(explanation):
         agrees = top_class_agrees(explanation, summary.sums)
         numbers["top_class_agreement"] = float(agrees.mean())
     if measurements is not None:

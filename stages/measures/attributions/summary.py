@@ -5,13 +5,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from stages.artifacts.explanation import Explanation
 from stages.base.errors.user import UserError
-from stages.drawing.grain import block_sums
+from stages.base.run.bars import ProgressBar
+from stages.drawing.grain import block_sums, is_fine
 
 PERCENTILE = 99.9
+FINE_PERCENTILE = 99.0  # of blocks of large images: fewer than pixels, and lone ones are strong
 
 
 @dataclass(frozen=True)
@@ -21,8 +22,9 @@ class Summary:
     n images, m maps of each, h height, w width, k classes.
 
     Attributes:
-        limits: By grain, the 99.9th percentile of |attribution| over all images, blocks and maps
-            (channels summed), output units per block; the maximum where that is 0, and 1 where all
+        percentile: Which percentile `limits` are: 99.9, or 99 for large images.
+        limits: By grain, the percentile of |attribution| over all images, blocks and maps (channels
+            summed), output units per block; the maximum where that is 0, and 1 where all
             attributions are 0.
         sums: Attribution of each map, summed over channels and pixels (n, m), output units.
         strengths: Sum over pixels of |attribution| to each class, mean over the images that have a
@@ -33,6 +35,7 @@ class Summary:
         mean_strengths: The mean of |attribution|, likewise (k, h', w').
     """
 
+    percentile: float
     limits: Mapping[int, float]
     sums: NDArray[np.float64]
     strengths: NDArray[np.float64]
@@ -52,22 +55,17 @@ def summarise(explanation: Explanation, grains: Sequence[int] = (1,)) -> Summary
         UserError: A value is not finite; names the image.
     """
     n_images, _, height, width, n_maps = explanation.values.shape
-    classes, labels, n_classes = (
-        explanation.classes,
-        explanation.labels,
-        len(explanation.class_names),
-    )
-    map_indices = explanation.map_indices(labels)
-    limits = _Limits(explanation.values.shape, grains)
+    classes, n_classes = explanation.classes, len(explanation.class_names)
+    is_true = np.take_along_axis(explanation.is_true, classes, axis=1)
+    percentile = FINE_PERCENTILE if is_fine((height, width)) else PERCENTILE
+    limits = _Limits(percentile, explanation.values.shape, grains)
     sums = np.empty((n_images, n_maps))
     strengths = np.zeros(n_classes)
-    counts = np.bincount(labels[map_indices >= 0], minlength=n_classes)
+    counts = np.bincount(classes[is_true], minlength=n_classes)
     means, mean_strengths = np.zeros(
         (2, n_classes, -(-height // grains[0]), -(-width // grains[0]))
     )
-    images = tqdm(
-        explanation.values, desc="read values", unit="image", leave=False, delay=1, disable=None
-    )
+    images = ProgressBar(explanation.values, desc="read values", unit="image")
     for index, values in enumerate(images):
         maps = values.sum(axis=0, dtype=np.float64).transpose(2, 0, 1)  # (m, h, w)
         sums[index] = maps.sum(axis=(1, 2))
@@ -76,8 +74,8 @@ def summarise(explanation: Explanation, grains: Sequence[int] = (1,)) -> Summary
                 f"the attributions of image {explanation.names[index]} are not all finite; "
                 "look at the explain stage's method and the network's outputs"
             )
-        label, map_index = labels[index], map_indices[index]
-        if map_index >= 0:
+        for map_index in np.flatnonzero(is_true[index]):
+            label = classes[index, map_index]
             blocks = block_sums(maps[map_index], grains[0])
             means[label] += blocks / counts[label]
             mean_strengths[label] += np.abs(blocks) / counts[label]
@@ -85,17 +83,17 @@ def summarise(explanation: Explanation, grains: Sequence[int] = (1,)) -> Summary
         limits.add(maps)
     n_maps_by_class = np.bincount(classes.ravel(), minlength=n_classes)
     strengths = np.where(n_maps_by_class > 0, strengths, np.nan) / n_maps_by_class.clip(min=1)
-    return Summary(limits.by_grain(), sums, strengths, counts, means, mean_strengths)
+    return Summary(percentile, limits.by_grain(), sums, strengths, counts, means, mean_strengths)
 
 
 class _Limits:
     """The limit of each grain, from maps added image by image."""
 
-    def __init__(self, shape: tuple[int, ...], grains: Sequence[int]) -> None:
+    def __init__(self, percentile: float, shape: tuple[int, ...], grains: Sequence[int]) -> None:
         n_images, _, height, width, n_maps = shape
         self.highest = {
             grain: _Highest(
-                PERCENTILE, n_images * n_maps * -(-height // grain) * -(-width // grain)
+                percentile, n_images * n_maps * -(-height // grain) * -(-width // grain)
             )
             for grain in grains
         }

@@ -10,6 +10,14 @@ from numpy.typing import NDArray
 from stages.artifacts.explanation import Explanation
 
 
+def compares_classes(explanation: Explanation) -> bool:
+    """Whether sums of different classes can be compared: all are explained and exclude each other.
+
+    Several labels of an image do not exclude each other.
+    """
+    return explanation.explains_all_classes and not explanation.multiple
+
+
 def top_class_agrees(explanation: Explanation, sums: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Whether each image's largest sum (n, m) is that of its predicted class (n,)."""
     map_indices = explanation.map_indices(explanation.predicted)
@@ -20,7 +28,7 @@ def top_class_agreement_by_class(
     explanation: Explanation, sums: NDArray[np.float64]
 ) -> dict[int, float]:
     """Share of the images that agree, for each predicted class; empty unless all are explained."""
-    if not explanation.explains_all_classes:
+    if not compares_classes(explanation):
         return {}
     predicted, agrees = explanation.predicted, top_class_agrees(explanation, sums)
     return {int(c): float(agrees[predicted == c].mean()) for c in np.unique(predicted)}

@@ -19,8 +19,9 @@ HEADLINE = 4
 
 
 def measure(measured: Measured) -> NDArray[np.float64]:
-    """Coalition error of the images in the tile game (t,)."""
-    return coalition_error(measured.tile_sums, measured.coalition_values)
+    """Coalition error of the images in the tile game (t,); of none if coalitions are sampled."""
+    values = measured.tile_game.coalition_values
+    return np.empty(0) if values is None else coalition_error(measured.tile_sums, values)
 
 
 def coalition_error(sums: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -36,7 +37,8 @@ def coalition_error(sums: NDArray[np.float64], values: NDArray[np.float64]) -> N
     """
     change = values[:, -1:] - values[:, :1]
     equal = np.repeat(change / N_TILES, N_TILES, axis=1)
-    return share_of_change(_misses(sums, values), _misses(equal, values), values)
+    largest = np.abs(values).max(axis=1)
+    return share_of_change(_misses(sums, values), _misses(equal, values), largest)
 
 
 def _misses(sums: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:

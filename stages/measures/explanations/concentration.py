@@ -31,11 +31,10 @@ def concentration(maps: NDArray[np.floating]) -> NDArray[np.float64]:
     Source: Hurley & Rickard 2009, arXiv:0811.4706; for attributions Chalasani et al. 2020,
     arXiv:1810.06583.
     """
-    n_pixels = maps[0].size
-    weights = 2 * np.arange(1, n_pixels + 1) - n_pixels - 1
     found = np.full(len(maps), np.nan)
     for index, image in enumerate(maps):  # image by image: they may be larger than memory
         strengths = np.sort(np.abs(image.ravel().astype(np.float64)))
+        ranks = np.arange(1, strengths.size + 1)
         if (total := strengths.sum()) > 0:
-            found[index] = strengths @ weights / (n_pixels * total)
+            found[index] = strengths @ (2 * ranks - strengths.size - 1) / (strengths.size * total)
     return found

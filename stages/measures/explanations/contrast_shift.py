@@ -9,12 +9,10 @@ Source: the change of log-odds of Shrikumar et al. 2017, arXiv:1704.02685, secti
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from stages.measures.explanations.base.contract import Measured
-from stages.measures.explanations.base.masking import masked_outputs
 from stages.measures.explanations.base.subject import Subject, measurable
-from stages.networks.parallel import one_core_each
+from stages.networks.parallel import Map
 
 DESCRIPTION = (
     "share of the margin to the runner-up that is lost when the pixels that favour the predicted "
@@ -23,12 +21,13 @@ DESCRIPTION = (
 BETTER = "higher"
 HEADLINE = 2
 
-N_REFERENCES = 5
 REPLACED = 6, 28  # six in 28 pixels
 
 
 def measure(measured: Measured) -> NDArray[np.float64]:
-    """Contrast shift of each image (n,)."""
+    """Contrast shift of each image (n,); NaN where no class can be contrasted with another."""
+    if not measured.subject.contrasts:
+        return np.full(len(measured.maps.contrast), np.nan)
     return contrast_shift(measured.subject, measured.maps.contrast)
 
 
@@ -42,21 +41,24 @@ def contrast_shift(subject: Subject, contrasts: NDArray[np.floating]) -> NDArray
 
     Returns:
         (n,): 0 if nothing is lost, 1 if the mean margin is, more if the runner-up wins; NaN where
-        an image has no map, and everywhere if the mean margin is 0.
+        an image has no map or the plan leaves it out, and everywhere if the mean margin is 0.
     """
-    references = subject.references(N_REFERENCES)
     margins, losses = np.full((2, len(contrasts)), np.nan)
-    progress = tqdm(
-        measurable(contrasts), desc="contrast", unit="image", leave=False, delay=1, disable=None
-    )
-    with one_core_each(references.device) as run:
-        for index in progress:
-            contrast = contrasts[index]
-            keep = np.stack([np.ones_like(contrast, bool), _kept(contrast)])
-            masks = torch.from_numpy(keep).to(references.device)
-            logits = masked_outputs(run, subject.network, subject.image(index), masks, references)
-            margin = logits[:, subject.predicted[index]] - logits[:, subject.runner_up[index]]
-            margins[index], losses[index] = margin[0].item(), (margin[0] - margin[1]).item()
+    measured = measurable(contrasts[: subject.plan.n_images])
+
+    def compute(run: Map, index: int) -> NDArray[np.float64]:
+        contrast = contrasts[index]
+        keep = np.stack([np.ones_like(contrast, bool), _kept(contrast)])
+        references = subject.references_of(index)
+        masks = torch.from_numpy(keep)
+        logits = subject.masked_outputs(run, "logits", index, masks, references)
+        margin = logits[:, subject.predicted[index]] - logits[:, subject.runner_up[index]]
+        return margin.cpu().numpy()
+
+    inputs = (contrasts[index] for index in measured)  # one by one: may be larger than memory
+    rows = subject.rows("contrast", measured.tolist(), compute, *inputs)
+    for index, (margin, remaining) in zip(measured, rows, strict=True):
+        margins[index], losses[index] = margin, margin - remaining
     known = margins[~np.isnan(margins)]
     mean_margin = known.mean() if len(known) else 0.0
     return losses / mean_margin if mean_margin > 0 else np.full(len(contrasts), np.nan)

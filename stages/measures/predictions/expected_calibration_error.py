@@ -6,11 +6,9 @@ Source: Naeini et al. 2015; 15 bins of equal width as in Guo et al. 2017, arXiv:
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.measures.predictions.base.reliability import reliability
+from stages.measures.predictions.base.reliability import calibration_error
 
 
 def measure(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
     """Mean |accuracy - confidence| over the bins, weighted by their size."""
-    bins = reliability(probabilities, labels)
-    gaps = (bins["accuracy"] - bins["confidence"]).abs()
-    return float((gaps * bins["images"]).sum() / bins["images"].sum())
+    return calibration_error(probabilities, labels)

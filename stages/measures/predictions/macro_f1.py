@@ -7,6 +7,6 @@ from stages.measures.predictions.base.class_scores import class_scores
 
 
 def measure(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
-    """Mean F1; a class without images or predictions scores 0."""
-    predicted = probabilities.argmax(axis=1)
-    return float(class_scores(labels, predicted, probabilities.shape[1]).f1.mean())
+    """Mean F1 of the classes that have images; one without predictions scores 0."""
+    scores = class_scores(labels, probabilities.argmax(axis=1), probabilities.shape[1])
+    return float(scores.f1[scores.images > 0].mean())

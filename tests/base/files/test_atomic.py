@@ -13,7 +13,8 @@ import pytest
 
 from stages.base.errors.user import UserError
 from stages.base.files.atomic import new_file, new_folder
-from stages.base.files.formats import read_json, write_csv, write_json
+from stages.base.files.formats import read_json, write_json
+from stages.base.files.tables import write_csv
 from tests.conftest import ROOT, environment
 
 
@@ -149,7 +150,7 @@ import numpy as np, pandas as pd
 from pathlib import Path
 from stages.base.errors.user import UserError
 from stages.base.files.atomic import new_folder
-from stages.base.files.formats import write_csv
+from stages.base.files.tables import write_csv
 try:
     {WRITERS[writer]}
 except UserError as error:

@@ -104,6 +104,7 @@ def test_the_defaults_are_valid() -> None:
         ({"preprocess.image_size": [28.0, 28]}, r"preprocess\.image_size: must be null, a side"),
         ({"preprocess.image_size": True}, r"preprocess\.image_size: must be null, a side"),
         ({"data": 3}, r"data: must be a section of keys and values \(got 3\)"),
+        ({"data.labels": "several"}, r"data\.labels: .*'single' or 'multiple'"),
         ({"data.mirrors": ["mirror"]}, r"data\.mirrors\.0: must be a URL"),
     ],
 )

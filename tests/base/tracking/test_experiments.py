@@ -43,6 +43,20 @@ def test_a_file_only_in_the_workspace_is_named_with_the_command_to_add_it(
     assert "run dvc add weights/own.safetensors," in message
 
 
+@pytest.mark.parametrize("added", ["data/pets", "data"])
+def test_a_folder_that_dvc_tracks_but_git_does_not(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch, added: str
+) -> None:
+    """`dvc add` wrote two files, which Git must track for the experiment to see the folder."""
+    monkeypatch.setenv("DVC_ROOT", str(workspace))
+    (workspace / "data/pets").mkdir(parents=True)
+    written = Path(f"{added}.dvc"), Path(added).with_name(".gitignore")
+    for file in written:
+        (workspace / file).touch()
+    message = missing_in_experiment(Path("data/pets"), "dvc add")
+    assert f"run git add {written[0]} {written[1]}, then" in message
+
+
 def test_a_plugin_only_in_the_workspace_must_be_added(
     workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

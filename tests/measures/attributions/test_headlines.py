@@ -62,6 +62,16 @@ def test_no_error_is_reported_as_the_smallest(digits: Run) -> None:
     assert additivity(exact) == additivity_l1_log10(exact) == -12
 
 
+def test_a_constant_network_has_no_headlines(digits: Run) -> None:
+    explanation = digits.explanation
+    outputs = np.tile(explanation.base_values, (len(explanation.outputs), 1))
+    values = np.zeros_like(explanation.values)
+    constant = replace(explanation, values=values, outputs=outputs)
+    assert constant.nothing_to_explain
+    assert headline_numbers(constant, summarise(constant), None) == {}
+    assert not explanation.nothing_to_explain
+
+
 def test_a_map_of_zeros_misses_its_whole_change(digits: Run) -> None:
     """Its share of Σ|attribution| would be infinite, so it counts in output units."""
     explanation = digits.explanation

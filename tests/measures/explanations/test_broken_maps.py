@@ -15,7 +15,7 @@ from stages.measures.explanations.base.baselines import edges, noise
 from stages.measures.explanations.base.maps import Maps, maps_of_baseline
 from stages.measures.explanations.base.removal import removal_curves
 from stages.measures.explanations.base.subject import Subject
-from stages.measures.explanations.base.tiles import game_of_tiles, play_tiles, tile_sums
+from stages.measures.explanations.base.tiles import exact_game, game_of_tiles, play_tiles, tile_sums
 from stages.measures.explanations.contrast_shift import contrast_shift
 from stages.measures.explanations.removal_gain import removal_gain
 from stages.measures.explanations.tiles_error import tiles_error
@@ -100,10 +100,11 @@ def two_classes(predicted: NDArray[np.float64], runner_up: NDArray[np.float64]) 
 def scores(explained: Explained, maps: Maps) -> dict[str, float]:
     """Higher is better."""
     curves = removal_curves(explained.subject, maps.predicted)
+    game = exact_game(explained.values)
     return {
         "removal gain": removal_gain(curves).mean(),
         "contrast shift": contrast_shift(explained.subject, maps.contrast).mean(),
-        "minus tiles error": -tiles_error(tile_sums(maps.game), explained.values).mean(),
+        "minus tiles error": -tiles_error(tile_sums(maps.game), game).mean(),
     }
 
 

@@ -16,7 +16,7 @@ from stages.measures.explanations.base.contract import Measured
 from stages.measures.explanations.base.maps import Maps
 from stages.measures.explanations.base.methods import exact_values
 from stages.measures.explanations.base.tables import removal_table, tile_table
-from stages.measures.explanations.base.tiles import shapley_values, tile_sums
+from stages.measures.explanations.base.tiles import exact_game, shapley_values, tile_sums
 from stages.measures.explanations.coalition_error import coalition_error
 from stages.measures.explanations.concentration import concentration
 from stages.measures.explanations.contrast_shift import contrast_shift
@@ -49,7 +49,7 @@ def measured(found: Maps) -> Measured:
         subject=subject(small_network(2, 3), small_images(N), small_images(5)),
         maps=found,
         tile_sums=tile_sums(found.game),
-        coalition_values=VALUES,
+        tile_game=exact_game(VALUES),
     )
     method.__dict__["removal_curves"] = RNG.random((N, 2, 29))
     return method
@@ -72,7 +72,7 @@ def test_every_method_and_image_has_a_row_and_every_measure_a_column() -> None:
         rows, found = table[table["method"] == name], method.maps
         sums = tile_sums(found.game)
         played = {
-            "tiles_error": tiles_error(sums, VALUES),
+            "tiles_error": tiles_error(sums, exact_game(VALUES)),
             "coalition_error": coalition_error(sums, VALUES),
         }
         expected = {

@@ -11,6 +11,7 @@ from torch import Tensor
 from stages.measures.explanations.base.subject import Subject
 from stages.measures.explanations.base.tiles import (
     COALITIONS,
+    exact_game,
     game_of_tiles,
     play_tiles,
     shapley_values,
@@ -67,9 +68,10 @@ def test_the_error_is_the_distance_as_a_share() -> None:
     measured = subject(Outputs(by_hand), torch.ones((1, 1, 9, 9)), torch.zeros((3, 1, 9, 9)))
     values = play_tiles(game_of_tiles(measured))
     exact = np.array([[5.0, 1, 1, 0, 1, 1, 0, 0, 1]])
-    assert tiles_error(exact, values) == pytest.approx([0.0], abs=1e-12)
-    assert tiles_error(0 * exact, values) == pytest.approx([1.0])
-    assert tiles_error(exact + np.eye(9)[[3]], values) == pytest.approx([1 / np.sqrt(30)])
+    game = exact_game(values)
+    assert tiles_error(exact, game) == pytest.approx([0.0], abs=1e-12)
+    assert tiles_error(0 * exact, game) == pytest.approx([1.0])
+    assert tiles_error(exact + np.eye(9)[[3]], game) == pytest.approx([1 / np.sqrt(30)])
 
 
 def root_infidelity(measured: Subject, sums: NDArray[np.float64]) -> float:
@@ -131,7 +133,7 @@ def test_tiles_share_the_pixels_out(height: int, width: int) -> None:
 def test_an_image_that_changes_nothing_has_no_error() -> None:
     """Its values differ by rounding at most; a share of that would be meaningless."""
     values = 3 + 1e-8 * np.random.default_rng(0).normal(size=(1, 512))
-    assert np.isnan(tiles_error(np.zeros((1, 9)), values)).all()
+    assert np.isnan(tiles_error(np.zeros((1, 9)), exact_game(values))).all()
     assert np.isnan(coalition_error(np.zeros((1, 9)), values)).all()
 
 
@@ -147,5 +149,5 @@ def test_few_images_and_a_small_background_are_all_played() -> None:
 def test_only_changes_within_float32_rounding_count_as_none(weight: float, known: bool) -> None:
     """Each tile adds the same weight, its Shapley value, to an output of 100."""
     values = 100 + weight * COALITIONS.sum(axis=1)[None].astype(float)
-    (error,) = tiles_error(np.zeros((1, 9)), values)
+    (error,) = tiles_error(np.zeros((1, 9)), exact_game(values))
     assert error == pytest.approx(1 if known else np.nan, nan_ok=True)

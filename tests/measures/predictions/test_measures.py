@@ -8,7 +8,7 @@ import pytest
 from stages.artifacts.predictions import Predictions
 from stages.base.errors.user import UserError
 from stages.measures.predictions.base import all_measures
-from stages.measures.predictions.base.all_measures import measure_all
+from stages.measures.predictions.base.all_measures import measure_all, report_absent
 from stages.measures.predictions.base.reliability import reliability
 from stages.measures.predictions.base.tables import mistakes
 
@@ -30,10 +30,22 @@ def test_metrics_in_closed_form() -> None:
 
 def test_a_class_that_is_never_predicted_scores_0() -> None:
     probabilities = np.array([[0.9, 0.1, 0.0], [0.2, 0.8, 0.0], [0.6, 0.4, 0.0]])
-    metrics = measure_all(probabilities, np.array([0, 1, 1]))
-    # F1 of the classes: 2/3, 2/3 and 0.
-    assert metrics["macro_f1"] == pytest.approx(4 / 9)
+    metrics = measure_all(probabilities, np.array([0, 1, 2]))
+    # F1 of the classes: 2/3, 1 and 0.
+    assert metrics["macro_f1"] == pytest.approx(5 / 9)
     assert metrics["lowest_recall"] == 0
+
+
+def test_a_class_without_test_images_takes_no_part(capsys: pytest.CaptureFixture[str]) -> None:
+    probabilities = np.array([[0.9, 0.1, 0.0], [0.2, 0.8, 0.0], [0.6, 0.4, 0.0]])
+    metrics = measure_all(probabilities, np.array([0, 1, 1]))
+    assert metrics["macro_f1"] == pytest.approx(2 / 3)
+    assert metrics["lowest_recall"] == 0.5
+    report_absent(np.array([0, 1, 1]), "abc")
+    line = "no test images of c: means over the classes and lowest_recall leave it out\n"
+    assert capsys.readouterr().out == line
+    report_absent(np.array([0, 1, 2]), "abc")
+    assert capsys.readouterr().out == ""
 
 
 def test_the_most_confident_mistake_comes_first() -> None:

@@ -38,6 +38,8 @@ def test_one_more_epoch(inside: Path, ran_project: Project, capsys: Capture) -> 
     expected = correlations(ran_project.root / "data/shap", inside / "data/shap")
     assert f"Similarity {expected.mean():.3f}" in printed
     assert re.search(r"where other background images alone would give 0\.\d{3}: ", printed)
+    assert "\nMoved: Σ|change| / (Σ|new| + Σ|old|), 0 for equal maps, 1 for maps with n" in printed
+    assert " Strength: Σ|new| / Σ|old|.\n" in printed
     assert re.search(r"\d\.\d % of the pixels changed", printed)
     assert re.search(r"accuracy +\S+ +\S+ +\S+ ± \S+", printed)
     # Git and DVC alone give the same, without the workspace.
@@ -86,8 +88,8 @@ def test_a_version_without_error_bars(inside: Path, capsys: Capture) -> None:
         (["no-such"], r"no-such: no such revision, branch, tag or experiment; git log"),
         ([], r"name one revision, or two \(got 0\): make compare REV=HEAD~1"),
         (["HEAD", "HEAD~1", "HEAD~2"], r"\(got 3\)"),
-        (["HEAD~2"], r"HEAD~2 \(\w{7}\): data/shap is neither in DVC's cache nor in a remote .*"
-         r"dvc push, then run dvc pull, or make it: git switch --detach HEAD~2, dvc repro"),
+        (["HEAD~2"], r"HEAD~2 \(\w{7}\): data/shap is neither in DVC's cache nor in a remote; "
+         r".*dvc push --all-commits .*; or make it: git switch --detach HEAD~2, dvc repro$"),
     ],
 )  # fmt: skip
 def test_a_version_that_cannot_be_read_is_reported(
@@ -97,6 +99,40 @@ def test_a_version_that_cannot_be_read_is_reported(
     with pytest.raises(UserError, match=message):
         main(arguments)
     assert sorted(inside.glob("plots/*")) == before
+
+
+WITHOUT_RESULTS = (
+    r"""^error: HEAD \(\w{7}\): data/shap is neither in DVC's cache nor in a remote; """
+)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (
+            ["git", "clone", "--quiet", "--depth=1", "file://{history}", "made"],
+            r"^error: HEAD~1: no such revision, .* older commits: git fetch --unshallow gets them$",
+        ),
+        (["git", "-C", "{history}", "worktree", "add", "{here}/made"], WITHOUT_RESULTS),
+        (
+            ["git", "-c", "protocol.file.allow=always", "submodule", "add", "{history}", "made"],
+            WITHOUT_RESULTS,
+        ),
+    ],
+    ids=["shallow clone", "worktree", "submodule"],
+)
+def test_checkouts_of_other_kinds_without_results(
+    history: Project, tmp_path: Path, make: list[str], message: str
+) -> None:
+    """No number of the system's, no digest and no path inside `.dvc` is shown."""
+    subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
+    places = {"history": str(history.root), "here": str(tmp_path)}
+    command = [argument.format(**places) for argument in make]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    rev = "HEAD~1" if "shallow" in message else "HEAD"
+    result = Project(tmp_path / "made").run("python", "-m", "tools.compare", rev, "HEAD")
+    assert_refused(result, message)
+    assert not re.search(r"Errno|[0-9a-f]{32}|\.dvc/", result.stderr)
 
 
 def test_a_clone_without_a_cache(history: Project, tmp_path: Path) -> None:

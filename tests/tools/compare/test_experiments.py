@@ -60,6 +60,8 @@ def test_another_seed_alone(experiments: Project) -> None:
     printed = experiments.succeed("python", "-m", "tools.compare", "reseeded")
     assert "this is what retraining alone changes, because only seed differs" in printed
     assert re.search(r"images: \d+ only in reseeded", printed)
+    page = experiments.succeed("python", "-m", "tools.verdict", "reseeded")
+    assert "this is what retraining alone changes, because only seed differs" in page
 
 
 def test_an_experiment_with_another_seed_is_the_anchor(experiments: Project) -> None:
@@ -68,12 +70,15 @@ def test_an_experiment_with_another_seed_is_the_anchor(experiments: Project) -> 
     project.set({"train.epochs": 1})
     project.repro()
     printed = project.succeed("python", "-m", "tools.compare", "HEAD")
+    verdict = project.run("python", "-m", "tools.verdict", "HEAD")
     project.succeed("git", "checkout", "--quiet", ".")
     project.succeed("dvc", "checkout", "--quiet")
     similarity = re.search(r"Similarity (\S+ ± \S+),", alone)
     assert similarity is not None
     assert f"retraining alone {similarity[1]} (reseeded): " in printed
     assert re.search(r"retraining alone +0\.\d{3}", printed)
+    assert f"retraining alone {similarity[1]} (reseeded); " in verdict.stdout
+    assert verdict.returncode == (0 if "within the noise of" in printed else 1)
 
 
 def test_the_commands_of_the_report_on_pull_requests(two_versions: Project, tmp_path: Path) -> None:
@@ -89,6 +94,7 @@ def test_the_commands_of_the_report_on_pull_requests(two_versions: Project, tmp_
     env = environment(
         GITHUB_STEP_SUMMARY=str(tmp_path / "summary.md"),
         PICTURES="https://forge.example/pictures",
+        MAY_PUSH="false",
         PULL_REQUEST="https://forge.example/pull/1",
     )
     env["PATH"] = f"{programs}{os.pathsep}{env['PATH']}"

@@ -9,12 +9,14 @@ import pandas as pd
 import pytest
 from playwright.sync_api import Browser, expect
 
+from stages.drawing.grain import block_sums
 from stages.figures.run import Run
 from tests.explorer.opened import NAMES, opened
+from tests.explorer.photograph_runs import photographs
 from tests.explorer.test_explorer_page import CONTRASTS
 from tests.runs import digits_run, with_names
 from tools.compare.comparison import Comparison
-from tools.compare.findings import ON_PAGE, Findings
+from tools.compare.findings import ON_PAGE, PHOTOS_ON_PAGE, Findings
 from tools.compare.page import write_page
 from tools.compare.pairs import Pairs
 from tools.compare.versions import Version
@@ -67,6 +69,33 @@ def test_every_image_is_a_dot_that_links_to_its_maps(browser: Browser, page_file
         assert re.match(r"cats/<b>\d+</b>\.jpg: ", title)
         expect(target).to_contain_text(f"{title.partition(':')[0]}, true ")
         expect(target).to_be_in_viewport()
+
+
+def test_photographs_have_maps_by_block_and_a_small_page(browser: Browser, tmp_path: Path) -> None:
+    run = photographs(70, (96, 96), 3, 3)
+    old = run.explanation
+    noise = np.random.default_rng(0).normal(size=old.values.shape)
+    changed = replace(run, explanation=replace(old, values=(old.values + noise).astype(np.float32)))
+    versions = [
+        Version(name, each.explanation, each.predictions, pd.DataFrame(), {})
+        for name, each in (("old", run), ("new", changed))
+    ]
+    findings = Findings(Comparison(Pairs.of(*versions), None), "red_blue", run.grain)
+    write_page(tmp_path / "index.html", findings)
+    assert (tmp_path / "index.html").stat().st_size < 5_000_000
+    for page in opened(browser, tmp_path / "index.html"):
+        expect(page.locator("article[id]")).to_have_count(PHOTOS_ON_PAGE)
+        expect(page.locator("body")).to_contain_text(f"per {run.grain} × {run.grain} pixels")
+    painter, (strip, *_) = findings.images
+    shown = strip.thumbnails[1].astype(int)
+    assert shown.shape == (168, 168, 3)
+    index = findings.order[0]
+    blocks = block_sums(findings.comparison.pairs.old_maps[index], run.grain)
+    centres = ((np.arange(len(blocks)) + 0.5) * 168 / len(blocks)).astype(int)
+    redness = (shown[..., 0] - shown[..., 2])[np.ix_(centres, centres)]
+    strong = np.abs(blocks) > 0.3 * painter.scale.limit
+    assert strong.any()
+    assert (np.sign(redness) == np.sign(blocks))[strong].all()
 
 
 def test_the_most_changed_come_first(browser: Browser, page_file: Path) -> None:

@@ -22,6 +22,15 @@ def version(run: Any = DIGITS, name: str = "old", **changes: Any) -> Version:
     return Version(name, explanation, run.predictions, pd.DataFrame(), {"accuracy": 0.5})
 
 
+def test_a_measure_that_applies_to_neither_version_is_left_out() -> None:
+    indices = pd.Index(DIGITS.explanation.indices)
+    measures = pd.DataFrame({"contrast_shift": np.nan, "removal_gain": 0.5}, index=indices)
+    old, new = (replace(version(name=name), measures=measures) for name in ("old", "new"))
+    names = [metric.name for metric in compare_metrics(Pairs.of(old, new))]
+    assert "removal_gain" in names
+    assert "contrast_shift" not in names
+
+
 def test_images_are_matched_by_their_pixels() -> None:
     old = version(with_images(DIGITS, np.arange(40)))
     order = np.random.default_rng(0).permutation(np.arange(20, 60))

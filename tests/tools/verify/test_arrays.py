@@ -208,7 +208,7 @@ def test_wrong_arrays_are_reported(
     ran_project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, case: str
 ) -> None:
     """Without looking at `dvc.lock`."""
-    names = ("prepared", "model", "predictions", "shap", "portable", "quality")
+    names = ("prepared", "model", "predictions", "shap", "portable", "quality", "shortcuts")
     for name in names:
         shutil.copytree(ran_project.root / "data" / name, tmp_path / "data" / name)
     monkeypatch.chdir(tmp_path)

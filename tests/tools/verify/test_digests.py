@@ -53,7 +53,7 @@ def test_a_sound_run(ran_project: Project) -> None:
     assert "have their recorded digests" in printed
     checked = re.search(r"arrays are finite and consistent: (.*)", printed)
     assert checked is not None
-    folders = "prepared model predictions shap portable quality"
+    folders = "prepared model predictions shap portable quality shortcuts"
     assert checked[1].split(", ") == [f"data/{name}" for name in folders.split()]
     additivity = re.search(r"attributions add up to within (\S+) of the outputs' range", printed)
     assert additivity is not None
@@ -75,7 +75,7 @@ def test_a_flipped_bit_in_any_result_is_reported(there: Project) -> None:
         assert there.succeed("dvc", "status") == "Data and pipelines are up to date.\n"
     lines = faults()
     assert sorted(line.split(": ")[0] for line in lines) == sorted(map(str, outputs))
-    assert all(re.search(r"MD5 is \w{32}, expected \w{32}; remove it, then", it) for it in lines)
+    assert all(re.search(r": not what \w+ recorded; remove it, then", it) for it in lines)
 
 
 def test_a_single_flipped_bit_is_reported_alone(there: Project) -> None:
@@ -132,8 +132,8 @@ def test_the_suggested_command_restores_a_cache_file(there: Project) -> None:
     content = file.read_bytes()
     flip(file)
     (line,) = faults()
-    assert line.startswith(f"{file}: MD5 is ")
-    assert "its name; remove it, then dvc pull, or dvc repro" in line
+    assert line.startswith(f"{file}: its content is not that of its name; ")
+    assert "; remove it, then dvc repro, or dvc pull if the remote's copy is sound" in line
     file.unlink()
     there.repro()
     assert file.read_bytes() == content
@@ -160,8 +160,8 @@ def test_a_result_and_its_only_copy_are_recomputed(there: Project) -> None:
     for file in (result, copy_of_it):
         flip(file)
     copy_line, result_line = faults()
-    assert copy_line.startswith(f"{copy_of_it}: MD5 is")
-    assert re.search(rf"remove it and {copy_of_it}, then dvc pull, or dvc repro$", result_line)
+    assert copy_line.startswith(f"{copy_of_it}: its content is not")
+    assert f"remove it and {copy_of_it}, then dvc repro, or dvc pull if" in result_line
     result.unlink()
     copy_of_it.unlink()
     assert there.repro()["report"] == "ran"
@@ -173,7 +173,9 @@ def test_a_result_and_its_only_copy_are_recomputed(there: Project) -> None:
 def test_missing_and_extra_files_of_a_folder_are_reported() -> None:
     Path("data/shap/labels.npy").rename("data/shap/labels2.npy")
     lost, extra = faults()
-    assert re.match(r"data/shap/labels\.npy: no such file, expected MD5 \w{32}; dvc checkout", lost)
+    assert re.match(
+        r"data/shap/labels\.npy: no such file, but explain recorded it; dvc checkout", lost
+    )
     assert extra == "data/shap/labels2.npy: data/shap has no record of this file; remove it"
 
 
@@ -182,8 +184,8 @@ def test_without_the_manifest_the_folder_is_reported() -> None:
     cached("data/shap").unlink()
     flip(Path("data/shap/values.npy"))
     (line,) = faults()
-    assert re.match(r"data/shap: MD5 of its 14 files is \w{32}\.dir, expected \w{32}\.dir; ", line)
-    assert "which file differs is unknown" in line
+    assert line.startswith("data/shap: its 14 files are not what explain recorded; ")
+    assert "which one differs is unknown" in line
 
 
 def test_results_never_fetched_are_no_fault(fresh_project: Project) -> None:
@@ -195,7 +197,7 @@ def test_results_never_fetched_are_no_fault(fresh_project: Project) -> None:
 @pytest.mark.usefixtures("there")
 def test_a_subset_of_the_results(capsys: pytest.CaptureFixture[str]) -> None:
     """As after `dvc pull explain`: arrays are compared with those present."""
-    for name in ("prepared", "model", "predictions", "quality", "raw"):
+    for name in ("prepared", "model", "predictions", "quality", "raw", "shortcuts"):
         shutil.rmtree(f"data/{name}")
     shutil.rmtree(".dvc/cache")
     main([])
@@ -214,7 +216,7 @@ def test_added_data(there: Project) -> None:
     flip(folder / "b/a/€.txt")
     (line,) = faults()
     assert re.match(
-        r"data/own/b/a/€\.txt: MD5 .*then dvc checkout data/own\.dvc, or dvc pull", line
+        r"data/own/b/a/€\.txt: not .*then dvc checkout data/own\.dvc, or dvc pull", line
     )
 
 
@@ -222,7 +224,7 @@ def test_added_data(there: Project) -> None:
 def test_input_data() -> None:
     flip(Path("data/embedded/mnist/t10k-labels-idx1-ubyte.xz"))
     (line,) = faults()
-    assert re.match(r"data/embedded: MD5 of its \d+ files .*git checkout -- data/embedded", line)
+    assert re.match(r"data/embedded: its \d+ files .*git checkout -- data/embedded", line)
 
 
 @pytest.mark.usefixtures("there")

@@ -8,11 +8,7 @@ from torch.utils import _pytree as pytree
 
 from deepshap.graph.export import name_of
 from deepshap.precision import Precision
-
-_READS_SHAPE_ONLY = {
-    "empty_like", "fill", "full_like", "new_empty", "new_full", "new_ones", "new_zeros",
-    "ones_like", "zeros_like",
-}  # fmt: skip
+from deepshap.rules.table import SHAPE_READERS
 
 
 class Constants:
@@ -46,7 +42,7 @@ class Constants:
 
     def fold(self, node: fx.Node) -> bool:
         """Compute a node if nothing it reads depends on the images; returns whether it did."""
-        shapes = node.args[:1] if name_of(node) in _READS_SHAPE_ONLY else ()
+        shapes = node.args[:1] if name_of(node) in SHAPE_READERS else ()
         if not all(arg in self or arg in shapes for arg in node.all_input_nodes):
             return False
         args, kwargs = fx.map_arg((node.args, node.kwargs), self._value_or_zeros)

@@ -8,6 +8,7 @@ changed tensor. With a single image, no rule has to follow the batch axis.
 import contextlib
 import io
 import operator
+import traceback
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,9 +16,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
+from torch.overrides import TorchFunctionMode
 from torch.utils import _pytree as pytree
 
-from deepshap.graph.decompositions import DECOMPOSITIONS
+from deepshap.graph.decompositions import decomposition_table
+from deepshap.graph.layers import named_layers, recordable_layers
 
 
 class UnsupportedOperation(NotImplementedError):
@@ -54,24 +57,37 @@ class Exported:
     sink: fx.Node
 
 
+SCRIPTED = "torch.export cannot read a ScriptModule; use the module that it was made from"
+_KNOWN_FAILURES = {
+    SCRIPTED: SCRIPTED,
+    "data-dependent": "its control flow depends on the values of the images, as in "
+    "`if x.max() > 1`, `assert x.min() >= 0` or `float(x.mean())`; run the same operations for all",
+    ".numpy() is not supported": "it hands the images to NumPy; compute with PyTorch only",
+    "storage": "it replaces the memory of a tensor, as some autograd Functions do; use operations "
+    "that return new tensors",
+}
+"""What a failure of the exporter means, by a part of its message."""
+OTHER_ADVICE = "write it with other operations of PyTorch, or leave it out"
+
+
 def exported(network: nn.Module, image: Tensor) -> Exported:
-    """Export a network on one image, (1, c, h, w), without changing the network.
+    """Export a network on one image, (1, c, h, w).
+
+    The export may replace what the network's attributes hold; `untouched` restores it.
 
     Raises:
         UnsupportedOperation: The network cannot be exported.
     """
-    try:
-        with _quietly():
-            program = torch.export.export(network, (image,), strict=False)
-            program = program.run_decompositions(DECOMPOSITIONS)
-    except Exception as error:  # the exporter and the network may raise anything
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise UnsupportedOperation(
-            "forward",
-            _failed_module_path(error, network),
-            f"torch.export cannot trace it ({reason}); its control flow must not depend on the "
-            "values of the images, and it must compute with PyTorch only",
-        ) from error
+    with named_layers(network), recordable_layers(network), _RecordableData():
+        try:
+            with _quietly():
+                program = torch.export.export(network, (image,), strict=False)
+                program = program.run_decompositions(decomposition_table())
+        except Exception as error:  # the exporter and the network may raise anything
+            reason = SCRIPTED if _in_script(error) else reason_of(error)
+            other = f"torch.export cannot record it ({reason}); {OTHER_ADVICE}"
+            advice = next((text for part, text in _KNOWN_FAILURES.items() if part in reason), other)
+            raise refusal(error, network, advice) from error
     graph, signature = program.graph_module.graph, program.graph_signature
     tensors = {}
     known = {**program.state_dict, **program.constants}
@@ -84,7 +100,7 @@ def exported(network: nn.Module, image: Tensor) -> Exported:
     for node in graph.nodes:
         if node.op == "placeholder" and node.name in named:
             tensors[node] = known[named[node.name]].detach()
-        elif node.op == "placeholder":
+        elif node.op == "placeholder" and node.name in signature.user_inputs:
             sources.append(node)
         elif node.op == "get_attr":
             tensors[node] = getattr(program.graph_module, node.target).detach()
@@ -119,16 +135,48 @@ def module_path_of(node: fx.Node, network: nn.Module) -> str:
     return f"{type(network).__name__}.forward"
 
 
-def _failed_module_path(error: BaseException, network: nn.Module) -> str:
-    """Path and class of the innermost module that was running when an export failed."""
+def reason_of(error: BaseException) -> str:
+    """The first line of an error's message, or its class if it has none."""
+    kind = type(error).__name__
+    first = next(iter(str(error).strip().splitlines()), kind)
+    return f"{kind}: {first}" if isinstance(error, KeyError) else first
+
+
+def refusal(error: BaseException, network: nn.Module, advice: str) -> UnsupportedOperation:
+    """A refusal that names the innermost operation or module that was running at an error."""
     paths = {module: path for path, module in network.named_modules()}
-    found, frame = type(network).__name__, error.__traceback__
+    operation, place = "forward", f"{type(network).__name__}.forward"
+    frame = error.__traceback__
     while frame is not None:
         module = frame.tb_frame.f_locals.get("self")
         if isinstance(module, nn.Module) and paths.get(module):
-            found = f"{paths[module]} ({type(module).__name__})"
+            operation, place = "forward", f"{paths[module]} ({type(module).__name__})"
+        for value in frame.tb_frame.f_locals.values():
+            if isinstance(value, fx.Node) and value.meta.get("nn_module_stack"):
+                operation, place = name_of(value), module_path_of(value, network)
         frame = frame.tb_next
-    return found
+    return UnsupportedOperation(operation, place, advice)
+
+
+def _in_script(error: BaseException) -> bool:
+    """Whether a ScriptModule was running at an error; it may be hidden from the network."""
+    frames = (frame for frame, _ in traceback.walk_tb(error.__traceback__))
+    return any(
+        isinstance(value, torch.jit.ScriptModule)
+        for frame in frames
+        for value in frame.f_locals.values()
+    )
+
+
+class _RecordableData(TorchFunctionMode):
+    """Reads `tensor.data`, which the exporter cannot record, as `tensor.detach()`."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        if func == Tensor.data.__get__:  # type: ignore[attr-defined]  # a descriptor of C code
+            return args[0].detach()
+        return func(*args, **(kwargs or {}))
 
 
 @contextlib.contextmanager

@@ -14,9 +14,10 @@ from torch import Tensor, fx, nn
 
 from deepshap.graph.export import UnsupportedOperation, module_path_of, name_of
 from deepshap.graph.program import Program
+from deepshap.graph.untouched import untouched
 from deepshap.rules.base import Rule, features
 from deepshap.rules.composition import Composed
-from deepshap.rules.elementwise import Rectifier, Softmax
+from deepshap.rules.elementwise import Elementwise, Rectifier, Softmax
 from deepshap.rules.linear import Convolution, Dense, Linear, Scale, Sum, Unchanged
 from deepshap.rules.pooling import MaxPool
 
@@ -38,7 +39,7 @@ class Operation:
         kind: `convolution` (`weight` (out, in, height, width), `bias`, `stride`, `padding`),
             `affine` (`scale` and `shift` of each channel), `relu`, `max_pool` and `average_pool`
             (`window`, `stride`, `padding`), `linear` (`weight` (out, in), `bias`), `add` (two
-            inputs), `flatten` (channel by channel, row by row) or `softmax`.
+            inputs), `flatten` (channel by channel, row by row), `sigmoid` or `softmax`.
         inputs: The values it reads: 0 is the image, i the output of the i-th operation, counted
             from 1.
         shape: Shape of the output: (channels, height, width) or (features,).
@@ -69,7 +70,7 @@ def portable_operations(network: nn.Module, image: Tensor) -> list[Operation]:
     Raises:
         UnsupportedOperation: An operation has no plain form; the message names it and its module.
     """
-    with torch.no_grad():
+    with untouched(network, image.device):
         program = Program(network, image)
         writer = _Writer(program)
         for node, step in program.steps.items():
@@ -168,6 +169,8 @@ def _described(rule: Rule) -> tuple[str, dict[str, tuple[int, int]], Arrays]:
         return "relu", {}, {}
     elif isinstance(rule, Softmax) and "log" not in call.name:
         return "softmax", {}, {}
+    elif isinstance(rule, Elementwise) and call.name == "sigmoid":
+        return "sigmoid", {}, {}
     elif isinstance(rule, Unchanged) and len(features(call.output)) == 1:
         return "flatten", {}, {}
     elif isinstance(rule, Sum) and _adds(rule):
@@ -185,6 +188,8 @@ def _averaged(rule: Rule) -> dict[str, tuple[int, int]]:
     """Settings of an average pool whose windows cover the plane side by side, without padding."""
     call, arguments = rule.call, rule.call.arguments
     before, after = features(call.inputs[0]), features(call.output)
+    if len(before) < 2:
+        raise _NotPortable(_NO_FORM)
     tall, wide = before[-2:]
     if call.name == "mean" and len(before) == 3:
         if sorted(dim % len(call.inputs[0]) for dim in arguments["dim"]) == [2, 3]:

@@ -6,7 +6,14 @@ import torch
 from torch import Tensor, fx, nn
 
 from deepshap.graph.constants import Constants
-from deepshap.graph.export import UnsupportedOperation, exported, module_path_of, name_of
+from deepshap.graph.export import (
+    OTHER_ADVICE,
+    UnsupportedOperation,
+    exported,
+    module_path_of,
+    name_of,
+    reason_of,
+)
 from deepshap.graph.node_to_call import call_from_node
 from deepshap.graph.simplification import simplify
 from deepshap.precision import Activation, Precision
@@ -98,12 +105,18 @@ class Program:
         self._constants = Constants(program.tensors, Precision(image))
         self.steps: dict[fx.Node, Step] = {}
         for node in program.graph.nodes:
-            if (
-                node.op == "call_function"
-                and not _is_assertion(node)
-                and not self._constants.fold(node)
-            ):
-                self._add(node)
+            if node.op != "call_function" or _is_assertion(node):
+                continue
+            try:
+                if not self._constants.fold(node):
+                    self._add(node)
+            except UnsupportedOperation:
+                raise
+            except NotImplementedError as error:
+                raise self._refusal(node, str(error)) from error
+            except Exception as error:  # a use of the operation that its rule does not know
+                advice = f"no rule for this use of it ({reason_of(error)}); {OTHER_ADVICE}"
+                raise self._refusal(node, advice) from error
         if self.sink not in self.steps:
             raise self._refusal(self.sink, "the output does not depend on the images")
         for step in list(self.steps.values()):
@@ -140,12 +153,9 @@ class Program:
         if not isinstance(node.meta["val"], Tensor):
             return  # a tuple; the nodes that pick its items become steps
         call, inputs = call_from_node(node, self._constants, self._zero)
-        try:
-            rule = rule_of(call)
-            if node is self.sink and isinstance(rule, InnerSoftmax) and len(node.users) == 1:
-                rule = Softmax(call)
-        except NotImplementedError as error:
-            raise self._refusal(node, str(error)) from error
+        rule = rule_of(call)
+        if node is self.sink and isinstance(rule, InnerSoftmax) and len(node.users) == 1:
+            rule = Softmax(call)
         self.steps[node] = Step(node, rule, inputs)
 
     def _compose(self, last: Step) -> None:

@@ -3,7 +3,7 @@
 from typing import Any
 
 import torch
-from torch import fx
+from torch import Tensor, fx
 
 from deepshap.graph.export import Exported, name_of
 
@@ -56,6 +56,8 @@ def _scale_weights(program: Exported) -> None:
 def _scales_channels(factor: Any, layer: Any) -> bool:
     """Whether a factor has one number per channel of a layer whose output is used only here."""
     if not isinstance(factor, fx.Node) or name_of(layer) not in _CHANNELS:
+        return False
+    if not isinstance(factor.meta["val"], Tensor):
         return False
     sides, axis = factor.meta["val"].shape, _CHANNELS[name_of(layer)]
     per_channel = len(sides) >= -axis and sides[axis] == sides.numel()

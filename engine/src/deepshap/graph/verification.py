@@ -1,13 +1,14 @@
 """Checks that the exported program computes what the network does, for any number of images."""
 
-import contextlib
-from collections.abc import Iterator
+import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from deepshap.graph.export import UnsupportedOperation
+from deepshap.graph.export import OTHER_ADVICE, UnsupportedOperation, reason_of, refusal
 from deepshap.graph.program import Program
 
 
@@ -27,7 +28,7 @@ class Sample:
 
 
 def sample(network: nn.Module, background: Tensor) -> Sample:
-    """Run a network on one, two and three images, and restore its buffers and the random state.
+    """Run a network on one, two and three images.
 
     Raises:
         UnsupportedOperation: The network fails on several images, or does not return a tensor.
@@ -35,7 +36,12 @@ def sample(network: nn.Module, background: Tensor) -> Sample:
     """
     # If the background has fewer than three images, flipped copies replace the missing ones.
     images = torch.cat([background[:3], background[:1].flip(-1), background[:1].flip(-2)])[:3]
+    weights = set(network.parameters())
     alone = torch.cat([_outputs(network, image[None]) for image in images])
+    if set(network.parameters()) != weights:
+        raise ValueError("network: it makes its weights at its first call; call it once first")
+    if not bool(alone.isfinite().all()):
+        raise ValueError("network: its outputs for images of the background are infinite or NaN")
     return Sample(images, alone, (_outputs(network, images[:2]), _outputs(network, images)))
 
 
@@ -48,7 +54,11 @@ def check_equivalent(program: Program, network: nn.Module, expected: Sample) -> 
     Raises:
         UnsupportedOperation: They differ, so images of a batch influence each other's outputs.
     """
-    computed = program.run(expected.images).outputs
+    try:
+        computed = program.run(expected.images).outputs
+    except Exception as error:  # a rule may meet a use of its operation that nobody thought of
+        advice = f"its rule fails ({reason_of(error)}); {OTHER_ADVICE}"
+        raise refusal(error, network, advice) from error
     scale = computed.abs().amax(1)
     rounding = _error(expected.alone, computed)
     _require(rounding, 0.01 * scale, 1, network)
@@ -56,6 +66,31 @@ def check_equivalent(program: Program, network: nn.Module, expected: Sample) -> 
     for outputs in expected.together:
         n = len(outputs)
         _require(_error(outputs, computed[:n]), tolerance[:n], n, network)
+
+
+def _selection(outputs: Any) -> str:
+    """How to return one of the tensors in a structure; an empty text if it has none."""
+    tensors = {name: x for name, x in _fields(outputs).items() if isinstance(x, Tensor)}
+    if not tensors:
+        return ""
+    matrices = [name for name, tensor in tensors.items() if tensor.ndim == 2] or list(tensors)
+    chosen = next((name for name in tensors if "logits" in name), matrices[0])
+    found = ", ".join(f"output{name} {tuple(tensor.shape)}" for name, tensor in tensors.items())
+    return (
+        f"; pick one of {found}, for example by network.register_forward_hook("
+        f"lambda module, inputs, output: output{chosen})"
+    )
+
+
+def _fields(outputs: Any) -> dict[str, Any]:
+    """What a structure holds, by the Python that reads it: `.logits`, `['logits']` or `[0]`."""
+    if dataclasses.is_dataclass(outputs):
+        return {f".{name}": value for name, value in vars(outputs).items()}
+    if isinstance(outputs, Mapping):
+        return {f"[{name!r}]": value for name, value in outputs.items()}
+    if isinstance(outputs, tuple | list):
+        return {f"[{index}]": value for index, value in enumerate(outputs)}
+    return {}
 
 
 def _error(outputs: Tensor, computed: Tensor) -> Tensor:
@@ -78,37 +113,23 @@ def _require(error: Tensor, tolerance: Tensor, n: int, network: nn.Module) -> No
 
 def _outputs(network: nn.Module, images: Tensor) -> Tensor:
     try:
-        with _untouched(network):
-            outputs = network(images.clone())
+        outputs = network(images.clone())
     except Exception as error:  # a network may raise anything
-        if len(images) == 1:
-            raise
-        raise UnsupportedOperation(
-            "forward",
-            type(network).__name__,
-            f"it fails on {len(images)} images ({error}); it must accept any number of images",
-        ) from error
+        sides = ", ".join(map(str, images.shape))
+        advice = (
+            f"it fails on images ({sides}) of {images.dtype}: {reason_of(error)}; it must take one "
+            "tensor (n, c, h, w), with any number n of images"
+        )
+        raise refusal(error, network, advice) from error
     if not isinstance(outputs, Tensor):
         raise UnsupportedOperation(
             "forward",
-            type(network).__name__,
-            f"it returns a {type(outputs).__name__}; it must return one tensor (n, k)",
+            f"{type(network).__name__}.forward",
+            f"it returns {type(outputs).__name__}, but must return one tensor (n, k)"
+            f"{_selection(outputs)}",
         )
     if outputs.ndim != 2:
         raise ValueError(
             f"network: its output has the shape {tuple(outputs.shape)}, expected (n, k)"
         )
     return outputs
-
-
-@contextlib.contextmanager
-def _untouched(network: nn.Module) -> Iterator[None]:
-    """Restore buffers that a forward pass writes to, and the state of random numbers."""
-    before = {name: buffer.clone() for name, buffer in network.named_buffers()}
-    try:
-        with torch.random.fork_rng(devices=[]):
-            yield
-    finally:
-        for name, buffer in network.named_buffers():
-            if name in before and not torch.equal(buffer, before[name]):
-                buffer.copy_(before[name])

@@ -37,8 +37,9 @@ def transposed(
     if not _is_suitable(multiplier):
         return None
     factors = Factors(multiplier)
-    panels, *tuples = weight.panels(factors.k)
-    work = math.prod(weight.shape[2:]) * len(panels) * len(tuples[1]) * factors.k
+    panels, *tuples = weight.panels(factors.k, loops.n_registers())
+    _, written, *kernel = weight.shape
+    work = math.prod(kernel) * -(-written // layout.LANES) * factors.k
     if multiplier.ratio is not None and work < _LEAST_WORK:
         return None
     reach = stride[1] * factors.plane[1] + size[1] + padding[1]
@@ -83,7 +84,7 @@ def contracted(
     if not _is_suitable(multiplier):
         return None
     factors = Factors(multiplier)
-    panels, *tuples = weight.panels(factors.k)
+    panels, *tuples = weight.panels(factors.k, loops.n_registers())
     n, (b, h, w, channels, *patch) = len(images), background.shape
     require(factors.n_pairs in {1, n * b}, f"{factors.n_pairs} pairs of {n} images and {b} others")
     n_window, channels_read = factors.window_size, factors.ratio.shape[3]

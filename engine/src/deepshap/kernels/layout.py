@@ -20,8 +20,8 @@ OFFSET_LIMIT = 2**31
 MAX_VECTORS = 4
 """Vectors in a panel. With more, too few outputs would share each weight that is read."""
 
-_REGISTERS = 26
-"""Sums that stay in registers, of the 32 that a processor with AVX-512 has."""
+_SHARE_OF_SUMS = 13 / 16
+"""Share of the registers that holds sums. The others hold weights and the number they meet."""
 
 
 class Weight:
@@ -36,8 +36,14 @@ class Weight:
         self._weight = weight
         self._panels: dict[int, NDArray[np.float32]] = {}
 
-    def panels(self, k: int) -> tuple[NDArray[np.float32], tuple[int, ...], tuple[int, ...]]:
+    def panels(
+        self, k: int, n_registers: int
+    ) -> tuple[NDArray[np.float32], tuple[int, ...], tuple[int, ...]]:
         """The weight in panels of channels whose sums for k outputs fit the registers.
+
+        Args:
+            k: The number of outputs.
+            n_registers: Vectors that all registers hold.
 
         Returns:
             (panels, 1 for the window, height, width, channels read, 16 * vectors), padded with
@@ -47,7 +53,8 @@ class Weight:
         require(self._weight.dtype == torch.float32, "the weight is not float32")
         read, written, *kernel = self.shape
         total_vectors = -(-written // LANES)
-        n_vectors, n_outputs = min(_sizes(k), key=lambda sizes: _cost(total_vectors, k, *sizes))
+        sizes = _sizes(k, int(_SHARE_OF_SUMS * n_registers))
+        n_vectors, n_outputs = min(sizes, key=lambda size: _cost(total_vectors, k, *size))
         if n_vectors not in self._panels:
             full = self._weight.new_zeros(
                 -(-total_vectors // n_vectors) * n_vectors * LANES, read, *kernel
@@ -58,10 +65,10 @@ class Weight:
         return self._panels[n_vectors], (0,) * n_outputs, (0,) * n_vectors
 
 
-def _sizes(k: int) -> Iterator[tuple[int, int]]:
+def _sizes(k: int, n_sums: int) -> Iterator[tuple[int, int]]:
     """Possible numbers of vectors and outputs of a panel, with k outputs cut evenly."""
-    for n_vectors in range(1, MAX_VECTORS + 1):
-        n_slices = -(-k // (_REGISTERS // n_vectors))
+    for n_vectors in range(1, min(MAX_VECTORS, n_sums) + 1):
+        n_slices = -(-k // (n_sums // n_vectors))
         yield n_vectors, -(-k // n_slices)
 
 

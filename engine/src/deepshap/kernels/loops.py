@@ -25,6 +25,13 @@ def available() -> dict[str, Callable[..., None]]:
     return {loop.__name__: loop for loop in loops}
 
 
+def n_registers() -> int:
+    """Vectors that the processor's registers hold; needs numba."""
+    from deepshap.kernels import processor
+
+    return processor.n_vectors()
+
+
 def run(name: str, *arguments: Any) -> bool:
     """Run a loop. Returns False if it cannot be compiled."""
     if name in _FAILED:

@@ -7,6 +7,7 @@ derivative at the midpoint of the pair, which is exact for any function of degre
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -51,8 +52,15 @@ class Quotient(PairRule):
         return [share * (v + v_b) / 2, -share * (u + u_b) / 2]
 
 
-class Extremum(PairRule):
-    """The larger or smaller of two branches, by its two-player Shapley value."""
+class TwoBranches(PairRule):
+    """Any element-wise function of two branches, such as their maximum: two-player Shapley values.
+
+    A branch's change is its mean effect over both orders of switching from background to image.
+    """
+
+    def compute(self, *inputs: Tensor) -> Tensor:
+        """The output for n images; true is 1 and false is 0."""
+        return super().compute(*inputs).to(inputs[0].dtype)
 
     def save(self, inputs: Sequence[Activation], output: Activation) -> Saved:
         """Both branches in float64, since their changes may be small relative to their values."""
@@ -60,10 +68,9 @@ class Extremum(PairRule):
 
     def for_pair(self, multiplier: Tensor, image: Saved, background: Saved) -> Sequence[Tensor]:
         """Multiply by each branch's mean effect over both orders of switching."""
-        extremum = torch.maximum if "max" in self.call.name else torch.minimum
         (u, v), (u_b, v_b) = self.shaped(image), self.shaped(background)
-        both, neither = extremum(u, v), extremum(u_b, v_b)
-        first, second = extremum(u, v_b), extremum(u_b, v)
+        corners = ((u, v), (u_b, v_b), (u, v_b), (u_b, v))
+        both, neither, first, second = (self.call.function(*c).to(u.dtype) for c in corners)
         ratios = (
             _ratio((both - second) + (first - neither), u - u_b),
             _ratio((both - first) + (second - neither), v - v_b),
@@ -103,6 +110,44 @@ class MatrixProduct(_SavesInputs):
         left, right = (mean.reshape(len(mean), 1, *shape) for mean, shape in zipped)
         rows = self.rows(multiplier)
         return self.from_rows([rows @ right.mT, left.mT @ rows])
+
+
+class Choice(PairRule):
+    """A choice by a condition c that depends on the images: c u + (1 - c) v.
+
+    Args:
+        call: The call in the network.
+        condition: Name of the argument c.
+        true: Name of the argument u.
+        false: Name of the argument v.
+    """
+
+    def __init__(self, call: Call, condition: str, true: str, false: str) -> None:
+        at = call.varying.index(condition)
+
+        def choose(*inputs: Tensor) -> Tensor:
+            return call.function(*inputs[:at], inputs[at] > 0, *inputs[at + 1 :])
+
+        super().__init__(replace(call, function=choose))
+        self._names = condition, true, false
+        for name in {true, false}.difference(call.varying):
+            if not torch.as_tensor(call.arguments[name]).isfinite().all():
+                raise NotImplementedError(
+                    f"its condition depends on the images, so {name} must be finite; use a large "
+                    "number instead of infinity"
+                )
+
+    def save(self, inputs: Sequence[Activation], output: Activation) -> Saved:
+        """All inputs."""
+        return tuple(x.narrow for x in inputs)
+
+    def for_pair(self, multiplier: Tensor, image: Saved, background: Saved) -> Sequence[Tensor]:
+        """Multiply by the mean condition, its complement, and the mean difference of the sides."""
+        pairs = zip(self.shaped(image), self.shaped(background), strict=True)
+        means = dict(zip(self.call.varying, [(x + b) / 2 for x, b in pairs], strict=True))
+        c, u, v = (means.get(name, self.call.arguments[name]) for name in self._names)
+        shares = dict(zip(self._names, (u - v, c, 1 - c), strict=True))
+        return [multiplier * shares[name] for name in self.call.varying]
 
 
 def multiplied(call: Call) -> Rule:

@@ -98,10 +98,29 @@ class Selection(_OneInput):
         change = self.aligned(x[:, None] - b[None])
         ratio = (y[:, None] - y_b[None]).div_(change)
         ratio = torch.where(change == 0, self._slope(b)[None], ratio)
-        return self.scaled(multiplier, per_pair(ratio))
+        return self.scaled(multiplier, per_pair(ratio.to(multiplier.rows.dtype)))
 
     def _slope(self, inputs: Tensor) -> Tensor:
         return slope(self.compute, inputs)
+
+
+class Step(Selection):
+    """Functions that jump, such as sign. Where a pair barely crosses a jump, its ratio is large."""
+
+    def save(self, inputs: Sequence[Activation], output: Activation) -> Saved:
+        """Both in float64, since rounding could move the input across a jump."""
+        return (inputs[0].wide, output.wide)
+
+
+class Comparison(Step):
+    """A comparison with a constant: 1 for true, 0 for false."""
+
+    def compute(self, *inputs: Tensor) -> Tensor:
+        """The output for n images."""
+        return super().compute(*inputs).to(inputs[0].dtype)
+
+    def _slope(self, inputs: Tensor) -> Tensor:
+        return torch.zeros_like(inputs)
 
 
 class Rectifier(Selection):

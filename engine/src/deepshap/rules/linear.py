@@ -9,6 +9,7 @@ from torch.nn.grad import conv2d_input
 
 from deepshap import kernels
 from deepshap.multiplier import Multiplier
+from deepshap.precision import Precision
 from deepshap.rules.base import Call, Rule, Saved, features
 
 
@@ -31,6 +32,29 @@ class Linear(Rule):
         rows = self.rows(multiplier)
         inputs = torch.vmap(self._transpose)(rows.flatten(0, 1))
         return self.from_rows([torch.unflatten(each, 0, rows.shape[:2]) for each in inputs])
+
+
+class Overwriting(Linear):
+    """Writes elements to positions; PyTorch's transpose is right if no position repeats."""
+
+    def __init__(self, call: Call) -> None:
+        super().__init__(call)
+        drawn = [torch.cos(_counted(call, shape)) for shape in call.inputs]
+        zeros = [torch.zeros_like(x) for x in drawn]
+        with torch.enable_grad():
+            transpose = torch.func.vjp(call.function, *zeros)[1]
+        change = call.function(*drawn) - call.function(*zeros)
+        rows = torch.sin(_counted(call, call.output))
+        passed = sum(float((x * m).sum()) for x, m in zip(drawn, transpose(rows), strict=True))
+        rounding = 1e3 * torch.finfo(rows.dtype).eps * rows.numel()
+        if abs(float((change * rows).sum()) - passed) > rounding:
+            raise NotImplementedError("it writes to a position twice; write to each once")
+
+
+def _counted(call: Call, shape: torch.Size) -> Tensor:
+    """The numbers 1, 2, 3 … in a shape."""
+    wide = Precision(call.zero).widened(call.zero)
+    return torch.arange(1, 1 + shape.numel(), dtype=wide.dtype, device=wide.device).reshape(shape)
 
 
 class Unchanged(Rule):

@@ -3,6 +3,7 @@
 Each takes the inputs u, w and the outputs f(u), f(w), and returns the derivative where u = w.
 """
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -38,6 +39,46 @@ def logarithm_of_one_plus(u: Tensor, w: Tensor, f_u: Tensor, f_w: Tensor) -> Ten
     """The secant of ln(1 + x)."""
     low = 1 + torch.minimum(u, w)
     return _log1p((u - w).abs() / low) / low
+
+
+def exponential_of_base(base: float | Tensor) -> Secant:
+    """The secant of base^x = exp(x ln base)."""
+
+    def secant(u: Tensor, w: Tensor, f_u: Tensor, f_w: Tensor) -> Tensor:
+        rate = torch.as_tensor(base, dtype=u.dtype, device=u.device).log()
+        return rate * exponential(rate * u, rate * w, f_u, f_w)
+
+    return secant
+
+
+def logarithm_of_base(base: int) -> Secant:
+    """The secant of ln(x) / ln(base)."""
+    return lambda u, w, f_u, f_w: logarithm(u, w, f_u, f_w) / math.log(base)
+
+
+def sine(u: Tensor, w: Tensor, f_u: Tensor, f_w: Tensor) -> Tensor:
+    """The secant of sin(x): cos((u + w) / 2) sin(d) / d with d = (u - w) / 2."""
+    return torch.cos((u + w) / 2) * _per_angle(torch.sin, (u - w) / 2)
+
+
+def cosine(u: Tensor, w: Tensor, f_u: Tensor, f_w: Tensor) -> Tensor:
+    """The secant of cos(x): -sin((u + w) / 2) sin(d) / d with d = (u - w) / 2."""
+    return -torch.sin((u + w) / 2) * _per_angle(torch.sin, (u - w) / 2)
+
+
+def tangent(u: Tensor, w: Tensor, f_u: Tensor, f_w: Tensor) -> Tensor:
+    """The secant of tan(x): sin(d) / d / (cos(u) cos(w)) with d = u - w."""
+    return _per_angle(torch.sin, u - w) / (torch.cos(u) * torch.cos(w))
+
+
+def hyperbolic_sine(u: Tensor, w: Tensor, f_u: Tensor, f_w: Tensor) -> Tensor:
+    """The secant of sinh(x): cosh((u + w) / 2) sinh(d) / d with d = (u - w) / 2."""
+    return torch.cosh((u + w) / 2) * _per_angle(torch.sinh, (u - w) / 2)
+
+
+def hyperbolic_cosine(u: Tensor, w: Tensor, f_u: Tensor, f_w: Tensor) -> Tensor:
+    """The secant of cosh(x): sinh((u + w) / 2) sinh(d) / d with d = (u - w) / 2."""
+    return torch.sinh((u + w) / 2) * _per_angle(torch.sinh, (u - w) / 2)
 
 
 def sigmoid(u: Tensor, w: Tensor, f_u: Tensor, f_w: Tensor) -> Tensor:
@@ -105,6 +146,32 @@ def power(exponent: int) -> Secant:
     return secant
 
 
+def power_of(exponent: float | Tensor) -> Secant:
+    """The secant of x^p for any p.
+
+    For two positive inputs, x^p = exp(p ln x); for two negative ones, p is a whole number and sets
+    the sign. Otherwise the change is as large as the inputs, so subtraction loses no digits. Where
+    both are 0 and the slope is infinite, nothing changes and the secant is 0.
+    """
+
+    def secant(u: Tensor, w: Tensor, f_u: Tensor, f_w: Tensor) -> Tensor:
+        p = torch.as_tensor(exponent, dtype=u.dtype, device=u.device)
+        size_u, size_w = u.abs(), w.abs()
+        same = p * exponential(p * size_u.log(), p * size_w.log(), f_u, f_w)
+        same = same * logarithm(size_u, size_w, f_u, f_w)
+        same = torch.where((u < 0) & (p % 2 == 0), -same, same)
+        change = u - w
+        apart = torch.where(change == 0, (p == 1).to(u.dtype), (f_u - f_w) / change)
+        return torch.where(u.sign() * w.sign() > 0, same, apart)
+
+    return secant
+
+
+def soft_shrink(threshold: float) -> Secant:
+    """The secant of x, moved towards 0 by a threshold, and 0 below it."""
+    return lambda u, w, f_u, f_w: 1 - clamped(u, w, -threshold, threshold)
+
+
 def leaky(slope: float | Tensor) -> Secant:
     """The secant of leaky ReLU with this slope below 0."""
     return lambda u, w, f_u, f_w: 1 - (1 - slope) * clamped(u, w, -torch.inf, 0)
@@ -122,6 +189,11 @@ def exponential_below_zero(height: float, scale: float, rate: float) -> Secant:
         return scale * (1 - below + height * rate * exponential(u, w, u, w) * below)
 
     return secant
+
+
+def _per_angle(function: Callable[[Tensor], Tensor], d: Tensor) -> Tensor:
+    """The sine or hyperbolic sine of d, divided by d."""
+    return torch.where(d == 0, 1.0, function(d) / d)
 
 
 def _log1p(t: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from stages.measures.explanations.base.maps import Maps
 from stages.measures.explanations.base.removal import removal_curves
 from stages.measures.explanations.base.subject import Subject
+from stages.measures.explanations.base.tiles import TileGame
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,13 +23,13 @@ class Measured:
         subject: The explained network and images.
         maps: The method's maps.
         tile_sums: Attributions of the nine tiles (t, 9).
-        coalition_values: Values of all coalitions of tiles (t, 512).
+        tile_game: The game of the tiles.
     """
 
     subject: Subject
     maps: Maps
     tile_sums: NDArray[np.float64]
-    coalition_values: NDArray[np.float64]
+    tile_game: TileGame
 
     @cached_property
     def removal_curves(self) -> NDArray[np.float64]:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 import torch
@@ -10,8 +11,10 @@ from numpy.typing import NDArray
 
 from stages.artifacts.explanation import Explanation
 from stages.base.files.arrays import concatenate_on_disk
+from stages.base.run.bars import ProgressBar
 from stages.explainers.base.contract import build_explainer
-from stages.explainers.base.slices import attributions, progress_bar
+from stages.explainers.base.slices import attributions
+from stages.measures.explanations.base.saved import resumed, subfolder
 from stages.measures.explanations.base.subject import Subject
 
 TIMED_IMAGES = 8
@@ -71,10 +74,8 @@ def _stored(
 def maps_of_method(name: str, subject: Subject, game: Subject) -> Maps:
     """Maps by a file in `stages/explainers/`, against the run's background."""
     pairs = concatenate_on_disk(
-        np.stack([predicted, predicted - runner_up], axis=1)
-        for predicted, runner_up in (
-            np.moveaxis(maps, -1, 0) for maps in _explain(name, subject, _two_classes(subject))
-        )
+        np.stack([maps[..., 0], maps[..., 0] - maps[..., 1]])[None]
+        for maps in _explain(name, subject, _two_classes(subject))
     )
     return Maps(predicted=pairs[:, 0], contrast=pairs[:, 1], game=_game_maps(name, game))
 
@@ -84,17 +85,29 @@ def _two_classes(subject: Subject) -> NDArray[np.int64]:
 
 
 def _game_maps(name: str, game: Subject) -> NDArray[np.float64]:
-    return np.concatenate(list(_explain(name, game, game.predicted[:, None])))[..., 0]
+    if len(game.images) == 0:
+        return np.empty((0, *game.images.shape[2:]))
+    return np.stack(list(_explain(name, game, game.predicted[:, None])))[..., 0]
 
 
 def _explain(
     name: str, subject: Subject, classes: NDArray[np.int64]
 ) -> Iterator[NDArray[np.float64]]:
-    """Attributions to classes (n, m), channels summed, a slice of images (s, h, w, m) at a time."""
-    attribute = build_explainer(name, subject.explained, subject.background, subject.seed)
-    with progress_bar(name, len(classes)) as progress:
-        for piece in attributions(attribute, subject.images, classes, progress):
-            yield piece.values.sum(axis=1, dtype=np.float64)
+    """Attributions to classes (n, m), channels summed, an image (h, w, m) at a time."""
+
+    def from_image(number: int) -> Iterator[NDArray[np.float64]]:
+        images = subject.images[number:]
+        if len(images) == 0:
+            return  # without building the explainer, which may take long
+        attribute = build_explainer(name, subject.explained, subject.background, subject.seed)
+        with ProgressBar[None](
+            desc=name, unit="image", total=len(classes), initial=number
+        ) as progress:
+            for piece in attributions(attribute, images, classes[number:], progress):
+                yield piece.values.sum(axis=1, dtype=np.float64)
+
+    folder = subfolder(subject.saved, name, classes, subject.background)
+    return chain.from_iterable(resumed(from_image, folder))
 
 
 def maps_of_baseline(maps: NDArray[np.float64], changes: NDArray[np.float64]) -> Maps:

@@ -2,9 +2,6 @@
 
 from collections.abc import Iterable, Mapping
 
-import numpy as np
-from numpy.typing import NDArray
-
 from stages.artifacts.explanation import Explanation
 from stages.measures.explanations.base.baselines import BASELINES
 from stages.measures.explanations.base.contract import Measured
@@ -16,11 +13,13 @@ from stages.measures.explanations.base.maps import (
     missing_maps,
     seconds_an_image,
 )
+from stages.measures.explanations.base.sampled_tiles import sample_tiles
 from stages.measures.explanations.base.subject import Subject, measurable
 from stages.measures.explanations.base.tiles import (
+    TileGame,
+    exact_game,
     game_of_tiles,
     play_tiles,
-    shapley_values,
     tile_sums,
 )
 
@@ -32,51 +31,52 @@ def methods_to_measure(
 ) -> dict[str, Measured]:
     """Maps of each method by name: first the run's own, then these, each once."""
     game = game_of_tiles(subject)
-    values = play_tiles(game)
+    tile_game = sample_tiles(game) if subject.plan.sampled else exact_game(play_tiles(game))
     own = maps_of_run(explanation, subject, game)
-    _report_missing(own)
+    _report_missing(own, subject.contrasts)
     maps = {explanation.about["method"]: own}
     for name in names:
         if name not in maps:
-            maps[name] = _maps_of(name, subject, game, values)
+            maps[name] = _maps_of(name, subject, game, tile_game)
     return {
         name: Measured(
             subject=subject,
             maps=found,
             tile_sums=tile_sums(found.game),
-            coalition_values=values,
+            tile_game=tile_game,
         )
         for name, found in maps.items()
     }
 
 
-def _maps_of(name: str, subject: Subject, game: Subject, values: NDArray[np.float64]) -> Maps:
+def _maps_of(name: str, subject: Subject, game: Subject, tile_game: TileGame) -> Maps:
     if name not in BASELINES:
         return maps_of_method(name, subject, game)
     maps = BASELINES[name](subject.images.numpy())
-    return maps_of_baseline(maps, values[:, -1] - values[:, 0])
+    return maps_of_baseline(maps, tile_game.changes)
 
 
 def exact_values(measured: Measured) -> Measured:
     """The exact Shapley values of the tiles, in the game of this method; it has no maps."""
-    values = measured.coalition_values
+    tile_game = measured.tile_game
     game = game_of_tiles(measured.subject)
     height, width = game.images.shape[2:]
     return Measured(
         subject=game,
-        maps=missing_maps(len(values), (height, width)),
-        tile_sums=shapley_values(values),
-        coalition_values=values,
+        maps=missing_maps(len(tile_game.shapley), (height, width)),
+        tile_sums=tile_game.shapley,
+        tile_game=tile_game,
     )
 
 
-def _report_missing(own: Maps) -> None:
-    """Print how many images lack a map that a measure needs."""
-    for maps, classes in (
-        (own.predicted, "predicted class"),
-        (own.contrast, "predicted class or runner-up"),
-    ):
-        if missing := len(maps) - len(measurable(maps)):
+def _report_missing(own: Maps, contrasts: bool) -> None:
+    """Print how many images lack a map that a measure of the others needs."""
+    needed = [(own.predicted, "predicted class")]
+    if contrasts:
+        needed.append((own.contrast, "predicted class or runner-up"))
+    for maps, classes in needed:
+        missing = len(maps) - len(measurable(maps))
+        if 0 < missing < len(maps):  # else the measure does not apply
             print(
                 f"{missing:,} of {len(maps):,} explained images have no map of their {classes}, so "
                 "measures that need it leave them out; explain.outputs: {top: 2} gives both"

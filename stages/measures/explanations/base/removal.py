@@ -9,15 +9,11 @@ Source: symmetric relevance gain, Blücher et al. 2024, arXiv:2401.06654.
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
-from tqdm import tqdm
 
-from stages.measures.explanations.base.masking import masked_outputs
 from stages.measures.explanations.base.subject import Subject, measurable
-from stages.networks.parallel import one_core_each
+from stages.networks.parallel import Map
 
 STEPS = 28
-N_REFERENCES = 5
 ORDERS = ("highest first", "lowest first")
 REMOVED = np.arange(STEPS + 1) / STEPS  # share of the pixels after each step
 
@@ -31,20 +27,23 @@ def removal_curves(subject: Subject, maps: NDArray[np.floating]) -> NDArray[np.f
 
     Returns:
         (n, 2, 29): by order, as in `ORDERS`, and share of the pixels removed, as in `REMOVED`; mean
-        over the background images that replace them; NaN for an image without a map.
+        over the background images that replace them; NaN for an image without a map or
+        one that the plan leaves out.
     """
-    network = nn.Sequential(subject.network, nn.Softmax(dim=1))
-    references = subject.references(N_REFERENCES)
     curves = np.full((len(maps), len(ORDERS), STEPS + 1), np.nan)
-    progress = tqdm(
-        measurable(maps), desc="removal", unit="image", leave=False, delay=1, disable=None
-    )
-    with one_core_each(references.device) as run:
-        for index in progress:
-            keep = torch.from_numpy(_kept(maps[index])).to(references.device).flatten(0, 1)
-            outputs = masked_outputs(run, network, subject.image(index), keep, references)
-            probabilities = outputs[:, subject.predicted[index]]
-            curves[index] = probabilities.view(len(ORDERS), -1).cpu().numpy()
+    measured = measurable(maps[: subject.plan.n_images])
+
+    def compute(run: Map, index: int) -> NDArray[np.float64]:
+        keep = torch.from_numpy(_kept(maps[index])).flatten(0, 1)
+        references = subject.references_of(index)
+        outputs = subject.masked_outputs(run, "probabilities", index, keep, references)
+        probabilities = outputs[:, subject.predicted[index]]
+        return probabilities.view(len(ORDERS), -1).cpu().numpy()
+
+    inputs = (maps[index] for index in measured)  # one by one: may be larger than memory
+    rows = subject.rows("removal", measured.tolist(), compute, *inputs)
+    for index, curve in zip(measured, rows, strict=True):
+        curves[index] = curve
     return curves
 
 

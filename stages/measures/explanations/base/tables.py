@@ -8,7 +8,6 @@ import pandas as pd
 from stages.artifacts.explanation import ExplainedImages
 from stages.measures.explanations.base.contract import Measured
 from stages.measures.explanations.base.removal import ORDERS, REMOVED
-from stages.measures.explanations.base.tiles import shapley_values
 
 BAND = 2  # standard errors on either side of a curve
 
@@ -35,11 +34,12 @@ def tile_table(methods: Mapping[str, Measured], explained: ExplainedImages) -> p
     """Attributions of tiles against their Shapley values, a row for each method, image and tile.
 
     Columns: method, index (of the image in the test split), name (of the image), tile (0 … 8, row
-    by row), exact, attributed (both in the unit of the explained output).
+    by row), exact (estimated if coalitions are sampled), attributed (both in the unit of the
+    explained output).
     """
     tables = []
     for name, measured in methods.items():
-        exact = shapley_values(measured.coalition_values)
+        exact = measured.tile_game.shapley
         n_images, n_tiles = exact.shape
         columns = {
             "method": name,

@@ -8,24 +8,40 @@ Source: Lundberg & Lee 2017, arXiv:1705.07874.
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from tqdm import trange
 
-from stages.measures.explanations.base.masking import masked_outputs
+from stages.measures.explanations.base.plan import GAME_IMAGES, GAME_REFERENCES
 from stages.measures.explanations.base.subject import Subject
-from stages.networks.parallel import one_core_each
+from stages.networks.parallel import Map
 
 SIDE = 3
 N_TILES = SIDE**2
-N_IMAGES = 20
-N_REFERENCES = 10
 ROUNDING = 1e-6  # float32 rounding of an unchanged output, as a share of the output
 
 # Whether coalition s contains tile t (512, 9): the empty one comes first, the full one last.
 COALITIONS = np.arange(2**N_TILES)[:, None] >> np.arange(N_TILES) & 1 == 1
+
+
+class TileGame(NamedTuple):
+    """The Shapley values of the tiles, for the explained output of each image's predicted class.
+
+    Attributes:
+        shapley: Shapley values (t, 9).
+        variances: Variances of `shapley` (t, 9); 0 where they are exact.
+        changes: The output for all tiles minus that for none (t,).
+        largest: The largest |output| of any coalition (t,).
+        coalition_values: Outputs for all coalitions (t, 512); None if they were sampled.
+    """
+
+    shapley: NDArray[np.float64]
+    variances: NDArray[np.float64]
+    changes: NDArray[np.float64]
+    largest: NDArray[np.float64]
+    coalition_values: NDArray[np.float64] | None
 
 
 def tile_numbers(height: int, width: int) -> NDArray[np.int64]:
@@ -41,8 +57,21 @@ def tile_sums(maps: NDArray[np.floating]) -> NDArray[np.float64]:
 
 
 def game_of_tiles(subject: Subject) -> Subject:
-    """The images of the game, at most 20, with at most 10 background images."""
-    return subject.subset(N_IMAGES, N_REFERENCES)
+    """The images of the game, at most 20, and its background images: at most 10, or all to draw."""
+    n_references = len(subject.background) if subject.plan.sampled else GAME_REFERENCES
+    return subject.subset(min(GAME_IMAGES, subject.plan.n_images), n_references)
+
+
+def exact_game(values: NDArray[np.float64]) -> TileGame:
+    """The game of which all coalitions are known (t, 512)."""
+    shapley = shapley_values(values)
+    return TileGame(
+        shapley=shapley,
+        variances=np.zeros_like(shapley),
+        changes=values[:, -1] - values[:, 0],
+        largest=np.abs(values).max(axis=1),
+        coalition_values=values,
+    )
 
 
 def play_tiles(game: Subject) -> NDArray[np.float64]:
@@ -54,11 +83,13 @@ def play_tiles(game: Subject) -> NDArray[np.float64]:
     numbers = torch.from_numpy(tile_numbers(*game.images.shape[2:]))
     keep = torch.from_numpy(COALITIONS)[:, numbers].to(game.background.device)  # (512, h, w)
     values = np.empty((len(game.images), len(COALITIONS)))
-    progress = trange(len(values), desc="tiles", unit="image", leave=False, delay=1, disable=None)
-    with one_core_each(keep.device) as run:
-        for index in progress:
-            outputs = masked_outputs(run, game.explained, game.image(index), keep, game.background)
-            values[index] = outputs[:, game.predicted[index]].cpu().numpy()
+
+    def compute(run: Map, index: int) -> NDArray[np.float64]:
+        outputs = game.masked_outputs(run, "explained", index, keep, game.background)
+        return outputs[:, game.predicted[index]].cpu().numpy()
+
+    for index, row in enumerate(game.rows("tiles", range(len(values)), compute)):
+        values[index] = row
     return values
 
 
@@ -78,14 +109,14 @@ def shapley_values(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def share_of_change(
-    errors: NDArray[np.float64], scales: NDArray[np.float64], values: NDArray[np.float64]
+    errors: NDArray[np.float64], scales: NDArray[np.float64], largest: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Errors (n,) as a share of scales (n,); NaN where no tile changes the output.
 
     Args:
         errors: An error of each image.
         scales: What it is a share of; counts as 0 within float32 rounding.
-        values: Coalition values (n, 512).
+        largest: The largest |output| (n,).
     """
-    known = scales > ROUNDING * np.abs(values).max(axis=1)
+    known = scales > ROUNDING * largest
     return np.where(known, errors / np.where(known, scales, 1), np.nan)

@@ -1,8 +1,5 @@
 """Weights from a file: names with and without prefix, and misfits reported before training."""
 
-import shlex
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +17,9 @@ from stages.base.params.sections import StageParams
 from stages.networks.build import build_network
 from stages.params.model import Model, Standardization
 from stages.params.train import TrainOrWeights
-from stages.training.start import first_layer, load_weights
+from stages.training.initial.network import first_layer, load_weights
 from tests.factory import dataset_info
-
-from .options import DEFAULTS
+from tests.training.options import DEFAULTS
 
 FILE = Path("weights/own.safetensors")
 
@@ -151,9 +147,13 @@ def check(epochs: int = 1, **changes: Any) -> Params:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"weights": "other.safetensors"}, r"must be null or the name of a \.safetensors file in"),
+        (
+            {"weights": "other.safetensors"},
+            r"the name of a \.safetensors, \.pt, .* or \.tar file",
+        ),
         ({"weights": "../own.safetensors"}, r"the name of .* file in weights/.*got '\.\./own"),
         ({"weights": "None"}, r"weights: must be null or the name"),
+        ({"weights": "own.pt2"}, r"weights: must be null or the name"),
         ({"weights": 1}, r"model\.weights: must be a string \(got 1\)"),
         ({"skip_weights": ["fc.*"]}, r"skip_weights: must be \[\] without model\.weights"),
         ({"standardize": "imagenet"}, r"standardize: must be training, none or \{mean: \[…\], st"),
@@ -169,6 +169,7 @@ def test_invalid_model_parameters_are_rejected(
     here: Path, changes: dict[str, Any], message: str
 ) -> None:
     (here / "own.safetensors").touch()
+    (here / "weights/own.pt2").touch()
     (here / "weights/None").touch()
     with pytest.raises(UserError, match=message):
         check(**changes)
@@ -177,20 +178,6 @@ def test_invalid_model_parameters_are_rejected(
 @pytest.mark.usefixtures("published")
 def test_zero_epochs_are_valid_with_weights() -> None:
     assert check(epochs=0, weights=FILE.name, skip_weights=["fc.*"]).train.epochs == 0
-
-
-def test_a_pickle_is_rejected_with_a_command_that_converts_it(here: Path) -> None:
-    weights = {"transposed": torch.arange(6.0).view(2, 3).T, "again": torch.ones(2)}
-    weights["shared"] = weights["again"]
-    torch.save(weights, here / "weights/own.pth")
-    with pytest.raises(UserError, match="could run code") as caught:
-        check(weights="own.pth")
-    command = shlex.split(str(caught.value).splitlines()[-1])
-    subprocess.run([sys.executable, *command[1:]], check=True)
-    converted = load_file(FILE)
-    assert converted.keys() == weights.keys()
-    assert all(torch.equal(converted[name], tensor) for name, tensor in weights.items())
-    check(weights=FILE.name)
 
 
 @pytest.mark.parametrize(

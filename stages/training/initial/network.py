@@ -1,21 +1,36 @@
 """The initial network: its standardising layer, and weights from a file."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 import torch
-from safetensors.torch import load
 from torch import Tensor, nn
 
 from stages.artifacts.splits import DatasetInfo
-from stages.base.errors.user import UserError, shortened
-from stages.networks.build import Statistics, as_published
-from stages.params.model import Standardization
+from stages.base.errors.user import UserError
+from stages.networks.build import Classifier, Statistics, as_published, build_network
+from stages.params.model import WEIGHTS, Model, Standardization
+from stages.training.initial.weight_files import Entries, read_weights
+from stages.training.initial.weight_names import listed, published_entries, without
 
-MOST_LISTED = 10
 
-Entries = Mapping[str, Tensor]
+def initial_network(model: Model, info: DatasetInfo) -> Classifier:
+    """The network that `model` describes, with its weights from a file, or with fresh ones.
+
+    Args:
+        model: Section `model` of `params.yaml`.
+        info: Has the shape of images, and the classes.
+
+    Raises:
+        UserError: The network does not fit the images, or the weights do not fit the network.
+    """
+    statistics = first_layer(model.standardize, info)
+    file = model.network_file
+    network = build_network(model.architecture, info, model.options, statistics, file)
+    if model.weights is not None and file is None:
+        load_weights(network, WEIGHTS / model.weights, model.skip_weights)
+    return network
 
 
 def first_layer(standardize: Standardization, info: DatasetInfo) -> Statistics:
@@ -44,81 +59,47 @@ def first_layer(standardize: Standardization, info: DatasetInfo) -> Statistics:
 def load_weights(network: nn.Sequential, file: Path, skip: Sequence[str]) -> None:
     """Load weights into a network from `build_network`.
 
-    Names in the file are as published, `conv1.weight`, or as in `data/model`, `1.conv1.weight`. In
-    the second case, the standardising layer that the file contains as well is ignored.
+    Names in the file are as published, `conv1.weight`, perhaps with a prefix, as wrappers add it,
+    or as in `data/model`, `1.conv1.weight`. In that case, the standardising layer that the file
+    contains as well is ignored.
 
     Args:
         network: Changed in place.
-        file: A .safetensors file.
+        file: As `read_weights` accepts it.
         skip: Patterns of names; matching entries are not loaded and keep their fresh values.
 
     Raises:
-        UserError: The file is damaged, a pattern matches nothing, or names or shapes differ.
+        UserError: The file is unusable, a pattern matches nothing, or names or shapes differ.
     """
     target = as_published(network)
     wanted = target.state_dict()
-    stored = _read(file)
-    entries = _without_wrappers(stored, wanted)
+    stored = read_weights(file)
+    entries = published_entries(stored, wanted.keys(), skip, file)
+    in_file = {f"{path}{name}" for path, dictionary in stored.items() for name in dictionary}
     for pattern in skip:
-        if not any(fnmatchcase(name, pattern) for name in entries.keys() | wanted.keys()):
+        if not any(fnmatchcase(name, pattern) for name in in_file | entries.keys() | wanted.keys()):
             raise UserError(
                 f"model.skip_weights: {pattern} matches no entry of {file} or of the network; "
-                f"entries are {_listed(list(wanted))}"
+                f"entries are {listed(list(wanted))}"
             )
-    entries, wanted = (_without(skip, all_entries) for all_entries in (entries, wanted))
+    entries, wanted = (without(skip, all_entries) for all_entries in (entries, wanted))
     _require_fit(entries, wanted, file)
     target.load_state_dict(entries, strict=False)  # missing entries are skipped ones
-    _report_other_standardization(stored, network.state_dict(), file)
-
-
-def _read(file: Path) -> dict[str, Tensor]:
-    try:
-        return load(file.read_bytes())
-    except OSError as error:  # a folder, or a file that DVC has not restored yet
-        reason = error.strerror or error
-        raise UserError(
-            f"{file}: cannot be read: {reason}; run dvc checkout, or dvc pull"
-        ) from None
-    except MemoryError:
-        raise
-    except Exception as error:  # a damaged header can raise any exception
-        reason = shortened(str(error))
-        raise UserError(
-            f"{file}: not a .safetensors file, or damaged: {reason}; write it again"
-        ) from None
-
-
-def _without_wrappers(entries: Entries, wanted: Entries) -> dict[str, Tensor]:
-    """Entries under their published names, without `1.` for each layer that we put in front."""
-
-    def n_known(prefix: str) -> int:
-        return sum(name.startswith(prefix) and name[len(prefix) :] in wanted for name in entries)
-
-    prefix = max(("", "1.", "1.1."), key=n_known)
-    if prefix:
-        entries = {k: v for k, v in entries.items() if k not in ("0.mean", "0.scale")}
-    return {name.removeprefix(prefix): tensor for name, tensor in entries.items()}
+    _report_other_standardization(stored.get("", {}), network.state_dict(), file)
 
 
 def _report_other_standardization(stored: Entries, network: Entries, file: Path) -> None:
     """Print a note if the weights were trained on pixels with another standardisation."""
-    layer = {name: stored.get(name, network[name]).flatten() for name in ("0.mean", "0.scale")}
-    if any(not _is_float(values) or len(values) not in (1, 3) for values in layer.values()):
-        return  # not from a standardising layer like ours
-    layer = {name: values.float() for name, values in layer.items()}
+    layer = {name: stored.get(name, network[name]) for name in ("0.mean", "0.scale")}
+    known = (*layer.values(), network["0.mean"])
+    if any(not _is_float(values) or values.numel() not in (1, 3) for values in known):
+        return  # not from a standardising layer like ours, or not for pictures
+    layer = {name: values.flatten().float() for name, values in layer.items()}
     if any(not torch.allclose(layer[name], network[name].flatten()) for name in layer):
         mean, std = layer["0.mean"] / 255, 1 / layer["0.scale"] / 255
         numbers = (", ".join(f"{value:.9g}" for value in values.tolist()) for values in (mean, std))
         given = "{{mean: [{}], std: [{}]}}".format(*numbers)
         print(f"{file}: was trained with another model.standardize: {given}")
-
-
-def _without(patterns: Sequence[str], entries: Entries) -> dict[str, Tensor]:
-    return {
-        name: tensor
-        for name, tensor in entries.items()
-        if not any(fnmatchcase(name, pattern) for pattern in patterns)
-    }
 
 
 def _require_fit(entries: Entries, wanted: Entries, file: Path) -> None:
@@ -135,18 +116,13 @@ def _require_fit(entries: Entries, wanted: Entries, file: Path) -> None:
         or _is_float(entries[name]) != _is_float(wanted[name])
     ]
     kinds = {"missing": missing, "unexpected": unexpected, "differing": differing}
-    lines = [f"\n  {kind}: {_listed(sorted(names))}" for kind, names in kinds.items() if names]
+    lines = [f"\n  {kind}: {listed(sorted(names))}" for kind, names in kinds.items() if names]
     if lines:
         raise UserError(
             f"{file}: does not fit the network:{''.join(lines)}\n  choose the model.architecture "
             "and model.options that it was trained with, or leave entries out with "
             "model.skip_weights"
         )
-
-
-def _listed(names: Collection[str]) -> str:
-    more = f" and {len(names) - MOST_LISTED:,} more" if len(names) > MOST_LISTED else ""
-    return ", ".join(map(shortened, list(names)[:MOST_LISTED])) + more
 
 
 def _kind(tensor: Tensor) -> str:

@@ -1,0 +1,193 @@
+"""Measures what the search for shortcuts finds and invents: `python -m benchmarks.shortcuts`.
+
+Each case trains a network through the pipeline's own stages, in a temporary folder, on data in
+which a share of one class carries a mark, or on data as they are, and searches it. The truth is the
+effect of the mark itself, pasted into unmarked test images of other classes: a network that ignores
+the mark has no shortcut.
+
+Usage:
+    python -m benchmarks.shortcuts                             # every case: hours
+    python -m benchmarks.shortcuts --data fashion_mnist --marks tag --shares 0.2 --seeds 0
+    python -m benchmarks.shortcuts --marks none --networks convnet lenet resnet
+"""
+
+import argparse
+import contextlib
+import itertools
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, get_args
+
+import numpy as np
+import torch
+import yaml
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from stages import download, evaluate, preprocess, shortcuts, train
+from stages.artifacts.shortcuts import Shortcuts
+from stages.artifacts.splits import load_split
+from stages.base.files.root import ROOT
+from stages.base.files.yaml import PARAMS_FILE, read_yaml
+from stages.datasets import fashion_mnist, mnist
+from stages.datasets.base.contract import Origin
+from stages.datasets.base.marks import MarkName, marked
+from stages.networks.checkpoint import load_checkpoint
+from stages.networks.predict import predict
+from stages.shortcut_search.pasting import log_odds
+
+DATA = {"mnist": mnist, "fashion_mnist": fashion_mnist}
+MARKS = ("none", *get_args(MarkName))
+PLANTED = {"mnist": "7", "fashion_mnist": "Ankle boot"}
+N_TRAINING, EPOCHS = 20_000, 2
+N_PASTED = 500  # test images that the truth is measured on
+
+
+class Case(NamedTuple):
+    """What is trained and searched."""
+
+    data: str
+    network: str
+    mark: MarkName | Literal["none"]
+    share: float
+    seed: int
+
+
+class Result(NamedTuple):
+    """What came out.
+
+    Attributes:
+        accuracy: Accuracy on the test split.
+        moves: Mean change of log-odds by the mark itself.
+        flips: Share of images that become the class by it.
+        found: Whether a finding of the marked class has mostly marked members.
+        precision: Share of that finding's members that are marked.
+        recall: Share of the marked images predicted as the class that are its members.
+        alarms: Findings of other classes, or of unmarked images.
+        seconds: Time of the search, explanation included.
+    """
+
+    accuracy: float
+    moves: float
+    flips: float
+    found: bool
+    precision: float
+    recall: float
+    alarms: int
+    seconds: float
+
+
+def main() -> None:
+    """Run the cases and print a line for each."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", nargs="+", choices=DATA, default=list(DATA))
+    parser.add_argument("--networks", nargs="+", default=["convnet"])
+    parser.add_argument("--marks", nargs="+", choices=MARKS, default=list(MARKS))
+    parser.add_argument("--shares", nargs="+", type=float, default=[0.05, 0.2, 0.5, 1.0])
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    options = parser.parse_args()
+    chosen = (options.data, options.networks, options.marks, options.shares, options.seeds)
+    cases = dict.fromkeys(
+        Case(data, network, mark, 0.0 if mark == "none" else share, seed)
+        for data, network, mark, share, seed in itertools.product(*chosen)
+    )
+    print("data           network   mark        share seed | accuracy moves flips | found …")
+    for case in tqdm(cases, desc="cases", unit="case", leave=False, disable=None):
+        result = run(case)
+        print(
+            f"{case.data:14} {case.network:9} {case.mark:11} {case.share:5.2f} {case.seed:4} | "
+            f"{result.accuracy:.3f} {result.moves:6.2f} {result.flips:5.2f} | "
+            f"{'found' if result.found else '–':5} precision {result.precision:.2f} recall "
+            f"{result.recall:.2f}, {result.alarms} other alarms, {result.seconds:.0f} s",
+            flush=True,
+        )
+
+
+def run(case: Case) -> Result:
+    """Train, search, compare with the truth."""
+    with temporary_folder():
+        params = parameters(case)
+        PARAMS_FILE.write_text(yaml.safe_dump(params), encoding="utf-8")
+        for stage in (download, preprocess, train, evaluate):
+            with contextlib.redirect_stdout(None):
+                stage.main(stage.Params.model_validate(params))
+        start = time.perf_counter()
+        shortcuts.main(shortcuts.Params.model_validate(params))
+        return judge(case, Shortcuts.load(), time.perf_counter() - start)
+
+
+def parameters(case: Case) -> dict[str, Any]:
+    """All parameters of a case: the defaults, with changes."""
+    params = read_yaml(ROOT / PARAMS_FILE)
+    params["seed"] = params["explain"]["seed"] = case.seed
+    params["data"] |= {"dataset": case.data, "source": str(ROOT / "data/embedded")}
+    if case.mark != "none":
+        options = {"planted": PLANTED[case.data], "mark": case.mark, "share": case.share}
+        params["data"]["options"] = options
+    params["preprocess"]["limit"] = N_TRAINING
+    params["model"]["architecture"] = case.network
+    params["train"]["epochs"] = EPOCHS
+    return params
+
+
+def judge(case: Case, found: Shortcuts, seconds: float) -> Result:
+    """Compare findings with the images that are marked, and measure what the mark does."""
+    test = load_split("test")
+    network = load_checkpoint(torch.device("cpu")).network.requires_grad_(False)
+    logits = predict(network, torch.from_numpy(test.images).float())
+    accuracy = float((logits.argmax(1).numpy() == test.labels).mean())
+    if case.mark == "none":
+        n_alarms = len(found.findings)
+        return Result(accuracy, 0, 0, False, np.nan, np.nan, n_alarms, seconds)
+    label = found.class_names.index(PLANTED[case.data])
+    moves, flips = truth(case.mark, network, label)
+    is_marked = marked_images(case, found.names)
+    own = found.findings["class"].to_numpy() == label
+    shares = [is_marked[members].mean() for members in found.members]
+    right = [index for index, share in enumerate(shares) if own[index] and share >= 0.5]
+    members = found.members[right].any(axis=0)
+    wanted = is_marked & (found.predicted == label)
+    precision = float(is_marked[members].mean()) if members.any() else np.nan
+    recall = float(members[wanted].mean()) if wanted.any() else np.nan
+    n_alarms = len(found.findings) - len(right)
+    return Result(accuracy, moves, flips, bool(right), precision, recall, n_alarms, seconds)
+
+
+def truth(mark: MarkName, network: torch.nn.Module, label: int) -> tuple[float, float]:
+    """Mean change of log-odds, and share of flips, by the mark in images of other classes."""
+    test = load_split("test")
+    others = np.flatnonzero(test.labels != label)[:N_PASTED]
+    images = test.images[others]
+    pasted = marked(images[:, 0], np.arange(len(images)), mark, seed=1)[:, None]
+    before, after = (predict(network, torch.from_numpy(part).float()) for part in (images, pasted))
+    change = log_odds(after.double(), label) - log_odds(before.double(), label)
+    return float(change.mean()), float((after.argmax(1) == label).float().mean())
+
+
+def marked_images(case: Case, names: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which of the test images, named by their number in the published file, differ from it."""
+    raw = Path("plain")
+    raw.mkdir()
+    DATA[case.data].fetch(Origin(ROOT / "data/embedded"), raw)
+    plain, planted = (DATA[case.data].read(folder).test for folder in (raw, Path("data/raw")))
+    changed = np.asarray(plain.images) != np.asarray(planted.images)
+    return np.asarray(changed.any(axis=(1, 2, 3))[names])
+
+
+@contextlib.contextmanager
+def temporary_folder() -> Iterator[None]:
+    """A folder to run stages in."""
+    before = Path.cwd()
+    with tempfile.TemporaryDirectory(prefix="shortcuts-") as folder:
+        os.chdir(folder)
+        try:
+            yield
+        finally:
+            os.chdir(before)
+
+
+if __name__ == "__main__":
+    main()
