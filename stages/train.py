@@ -18,7 +18,8 @@ from stages.training.fitting import Training, to_device
 from stages.training.freezing import find_head, require_trainable
 from stages.training.initial.network import initial_network
 from stages.training.learning import learn, write_empty_curves
-from stages.training.outcome import report_emulation, report_few_steps, report_outcome
+from stages.training.outcome import report_few_steps, report_outcome
+from stages.training.precision import with_chosen_precision
 
 NEEDS_LESS = (
     "a smaller train.batch_size, or fewer or smaller images (preprocess.limit, "
@@ -54,7 +55,8 @@ def main(params: Params) -> None:
         else:
             require_trainable(network)
             report_few_steps(options, n_images)
-            report_emulation(options, device)
+            options = with_chosen_precision(options, device)
+            params = params.model_copy(update={"train": options})
             head = find_head(network, info, options)
             training = Training(network, options, n_images, params.seed, head)
             learn(training, train, validation, progress_folder("train", params))

@@ -70,6 +70,20 @@ def test_the_first_layer_standardises_as_configured(prepared: Path) -> None:
         assert weights["0.scale"].item() == pytest.approx(scale)
 
 
+@pytest.mark.parametrize(("has", "chosen"), [(True, "bfloat16"), (False, "float32")])
+def test_the_chosen_precision_stands_in_the_artifact(
+    has: bool, chosen: str, prepared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": has})
+    files = []
+    for precision in ("auto", chosen):
+        run({}, epochs=1, precision=precision)
+        record = json.loads((prepared / "data/model/network.json").read_text())
+        assert record["parameters"]["train"]["precision"] == chosen
+        files.append((prepared / "data/model/weights.safetensors").read_bytes())
+    assert files[0] == files[1]
+
+
 def test_results_depend_only_on_the_seed(prepared: Path) -> None:
     found = []
     for seed in (0, 0, 1):

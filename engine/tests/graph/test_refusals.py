@@ -44,6 +44,7 @@ WITHOUT_RULE: dict[str, tuple[Callable[[Tensor], Tensor], str]] = {
         "argsort",
     ),
     "order": (lambda x: x * x.sort(1).indices, "argsort"),
+    "quantiles at ranks in a tensor": (lambda x: x.quantile(torch.tensor([0.5]), 1)[0], "quantile"),
     "two values for one position": (
         lambda x: x.index_put((torch.tensor([0]), torch.tensor([1, 1])), x[0, :2]),
         "index_put",

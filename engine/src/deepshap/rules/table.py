@@ -41,6 +41,8 @@ RuleOf = Callable[[Call], Rule]
 ADVICE = {
     "argmax": "positions have no multiplier; use the values alone",
     "argsort": "positions, as of sort and topk, have no multiplier; use the values alone",
+    "nanquantile": "its ranks are read from a tensor; give a number, as in x.quantile(0.5)",
+    "quantile": "its ranks are read from a tensor; give a number, as in x.quantile(0.5)",
     "rrelu": "it draws slopes at random; call eval()",
     "_native_batch_norm_legit": "it normalises by statistics of the batch; keep running statistics",
     "_native_batch_norm_legit_functional": "it normalises by statistics of the batch; call eval()",

@@ -6,6 +6,7 @@ of minimum and maximum composes to a rule of each rank. Positions have no rule.
 Source: merge exchange, Batcher 1968; Knuth, The Art of Computer Programming, 5.2.2, Algorithm M.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -76,12 +77,37 @@ def _median_of_all(x: Tensor) -> Any:
     return median if median is NotImplemented else median[0]
 
 
+def _quantile(
+    x: Tensor,
+    q: float,
+    dim: int | None = None,
+    keepdim: bool = False,
+    *,
+    interpolation: str = "linear",
+) -> Any:
+    """Between the two values whose ranks are nearest to q (n - 1)."""
+    if dim is None:
+        one = _quantile(x.flatten(), q, 0, interpolation=interpolation)
+        return one.reshape([1] * x.ndim) if keepdim else one
+    rank = q * (x.shape[dim] - 1)
+    below, above = math.floor(rank), math.ceil(rank)
+    share = {"linear": rank - below, "midpoint": 0.5, "lower": 0.0, "higher": 1.0}.get(
+        interpolation,
+        float(round(rank) - below),  # nearest
+    )
+    values = _ascending(x.movedim(dim, 0))
+    chosen = values[below] + share * (values[above] - values[below])
+    return chosen.unsqueeze(dim) if keepdim else chosen
+
+
 ORDER: dict[Any, Callable[..., Any]] = {
     _aten.kthvalue.default: _ranked,
     _aten.median.default: _median_of_all,
     _aten.median.dim: _median,
     _aten.nanmedian.default: _median_of_all,  # no activation is NaN
     _aten.nanmedian.dim: _median,
+    _aten.nanquantile.scalar: _quantile,
+    _aten.quantile.scalar: _quantile,
     _aten.sort.default: _in_order,
     _aten.sort.stable: _in_order,
     _aten.topk.default: _largest,
