@@ -94,12 +94,12 @@ COMPARED = [
 ]  # the values of shap are not additive for it
 
 
-def trained(name: str) -> nn.Module:
-    """A network in eval mode, trained on 25,600 images of MNIST."""
+def trained(name: str, n_images: int = 25_600) -> nn.Module:
+    """A network in eval mode, trained on images of MNIST."""
     torch.manual_seed(0)
     network = NETWORKS[name]()
     optimiser = torch.optim.Adam(network.parameters(), 2e-3)
-    images, labels = mnist("train", 25_600), torch.from_numpy(mnist_labels("train", 25_600))
+    images, labels = mnist("train", n_images), torch.from_numpy(mnist_labels("train", n_images))
     batches = list(zip(images.split(128), labels.split(128), strict=True))
     for batch, expected in tqdm(batches, desc=f"training {name}", leave=False):
         optimiser.zero_grad()
@@ -165,8 +165,10 @@ def by_captum(network: nn.Module, images: Tensor, background: Tensor) -> np.ndar
     from captum.attr import DeepLiftShap
 
     explainer = DeepLiftShap(network)
-    values = [explainer.attribute(images, background, target=k) for k in range(N_CLASSES)]
-    return torch.stack(values, -1).detach().numpy()
+    with torch.no_grad():
+        n_outputs = network(images).shape[1]
+    values = [explainer.attribute(images, background, target=k) for k in range(n_outputs)]
+    return torch.stack(values, -1).detach().cpu().numpy()
 
 
 def compare(names: list[str], rounds: int, n_images: int, n_background: int) -> None:

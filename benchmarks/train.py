@@ -28,7 +28,7 @@ from stages.artifacts.splits import DatasetInfo, Split
 from stages.datasets import mnist
 from stages.datasets.base.contract import Origin
 from stages.networks.build import build_network
-from stages.networks.device import choose_device, configure_process_for
+from stages.networks.device import configure_process_for
 from stages.params.train import Train
 from stages.training.fitting import Training, shuffled_batches, to_device, train_epoch
 
@@ -38,11 +38,17 @@ BATCH_SIZE = 128
 LOOPS = ("usual", "float32", "bfloat16")  # our loops are named by their precision
 
 
+CPU = torch.device("cpu")
+
+
 def usual_step(
-    network: nn.Module, optimizer: torch.optim.Optimizer, batches: Iterator[tuple[Tensor, Tensor]]
+    network: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    batches: Iterator[tuple[Tensor, Tensor]],
+    device: torch.device,
 ) -> None:
     """One training step as tutorials write it."""
-    images, labels = next(batches)
+    images, labels = (tensor.to(device) for tensor in next(batches))
     optimizer.zero_grad()
     loss = cross_entropy(network(images), labels)
     loss.backward()
@@ -50,29 +56,32 @@ def usual_step(
     loss.item()  # for the running loss that tutorials print
 
 
-def usual_loop(root: Path, architecture: str) -> Callable[[int], None]:
+def usual_loop(root: Path, architecture: str, device: torch.device = CPU) -> Callable[[int], None]:
     """The usual loop, as a function of the number of steps."""
     transform = transforms.Compose([transforms.ToTensor(), transforms.Normalize((MEAN,), (STD,))])
     dataset = datasets.MNIST(str(root), train=True, transform=transform)
     loader = DataLoader(dataset, batch_size=BATCH_SIZE, shuffle=True)
-    network = build_network(architecture, INFO, {})[1].train()  # without our first layer
+    network = build_network(architecture, INFO, {})[1]  # without our first layer
+    network.to(device).train()
     optimizer = torch.optim.Adam(network.parameters(), 1e-3)
 
     def run(n_steps: int) -> None:
         batches = iter(loader)
         for _ in range(n_steps):
-            usual_step(network, optimizer, batches)
+            usual_step(network, optimizer, batches, device)
 
     return run
 
 
-def our_loop(root: Path, architecture: str, precision: str) -> Callable[[int], None]:
+def our_loop(
+    root: Path, architecture: str, precision: str, device: torch.device = CPU
+) -> Callable[[int], None]:
     """The loop of the train stage, as a function of the number of steps."""
-    device = choose_device("cpu")
     configure_process_for(device)
     images, labels, *_ = mnist.read(root / "MNIST/raw").train
     train = to_device(Split(np.array(images), labels), device)
-    network = build_network(architecture, INFO, {}).to(memory_format=torch.channels_last)
+    network = build_network(architecture, INFO, {}).to(device)
+    network.to(memory_format=torch.channels_last)
     chosen = Train.model_construct(
         epochs=1,
         batch_size=BATCH_SIZE,
@@ -92,6 +101,14 @@ def our_loop(root: Path, architecture: str, precision: str) -> Callable[[int], N
         train_epoch(network, itertools.islice(batches, n_steps), training)
 
     return run
+
+
+def mnist_folder(root: Path) -> Path:
+    """The folder, with MNIST as torchvision expects it."""
+    raw = root / "MNIST/raw"
+    raw.mkdir(parents=True)
+    mnist.fetch(Origin(Path("data/embedded")), raw)
+    return root
 
 
 class Worker:
@@ -134,11 +151,9 @@ def main() -> None:
     options = parser.parse_args()
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, batch {BATCH_SIZE}")
     with tempfile.TemporaryDirectory() as scratch:
-        raw = Path(scratch) / "MNIST/raw"
-        raw.mkdir(parents=True)
-        mnist.fetch(Origin(Path("data/embedded")), raw)
+        root = mnist_folder(Path(scratch))
         for architecture in ("lenet", "convnet"):
-            workers = {name: Worker(name, Path(scratch), architecture) for name in LOOPS}
+            workers = {name: Worker(name, root, architecture) for name in LOOPS}
             report(architecture, measure(workers, options.rounds, options.steps))
             for worker in workers.values():
                 worker.stop()
