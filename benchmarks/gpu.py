@@ -90,9 +90,7 @@ def main() -> None:
     options = parser.parse_args()
     machine, extent = Machine(torch.device(options.device)), SMALL if options.small else Extent()
     if machine.is_gpu and not torch.cuda.is_available():
-        sys.exit(
-            "error: benchmarks.gpu needs a CUDA device; --device cpu --small tries the command"
-        )
+        sys.exit("error: benchmarks.gpu needs a CUDA device; --device cpu --small tries it")
     warnings.simplefilter("ignore")  # shap and captum warn about their hooks
     start = time.perf_counter()
     for section in (describe, run_tests, explain_digits, explain_large, train, find_time):
