@@ -11,6 +11,7 @@ _MESSAGES = (
     "failed to map segment from shared object",
     "could not create a primitive",  # oneDNN, in PyTorch's convolutions; no other details
     "can't start new thread",  # Python; there is no memory for its stack
+    "returned NULL without setting an exception",  # Python, where memory ends inside C code
 )
 
 
@@ -65,7 +66,7 @@ def free_memory() -> int | None:
 def _cause(error: BaseException | None) -> BaseException | None:
     """The first out-of-memory error of a chain; some are recognised only by their message."""
     while error is not None:
-        by_message = isinstance(error, RuntimeError | OSError | ImportError)
+        by_message = isinstance(error, RuntimeError | OSError | ImportError | SystemError)
         if isinstance(error, MemoryError) or (
             by_message and any(w in str(error) for w in _MESSAGES)
         ):

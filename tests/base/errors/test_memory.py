@@ -38,6 +38,16 @@ def test_a_wrapped_out_of_memory_error_is_recognised() -> None:
     assert "allocate memory" in out_of_memory_message(caught.value, "less")
 
 
+def test_python_without_memory_for_an_import_is_recognised() -> None:
+    """As seen where torch imported a module with no memory left; the engine wraps it."""
+    error = NotImplementedError("the network cannot be exported")
+    error.__cause__ = SystemError(
+        "<function _find_and_load at 0x7f2> returned NULL without setting an exception"
+    )
+    assert is_out_of_memory(error)
+    assert not is_out_of_memory(SystemError("error return without exception set"))
+
+
 @pytest.mark.parametrize(
     ("stage", "named", "not_named"),
     [
@@ -73,7 +83,7 @@ run_stage({stage}.main, {stage}.Params, {stage}.NEEDS_LESS)
     [
         pytest.param("download", "data.source", marks=pytest.mark.slow),
         pytest.param("preprocess", "preprocess.limit", marks=pytest.mark.slow),
-        pytest.param("preflight", "model.options", marks=pytest.mark.slow),
+        pytest.param("preflight", "section model", marks=pytest.mark.slow),
         pytest.param("train", "train.batch_size", marks=pytest.mark.slow),
         pytest.param("evaluate", "preprocess.image_size", marks=pytest.mark.slow),
         ("explain", "explain.n_background"),
