@@ -113,6 +113,9 @@ def exported(network: nn.Module, image: Tensor) -> Exported:
             "it must take one tensor of images and return one tensor (n, k)",
         )
     output.args = (sinks[0],)  # drops updates of buffers
+    for node in reversed(graph.nodes):
+        if name_of(node).startswith("_assert"):  # a property that the export has checked
+            graph.erase_node(node)
     graph.eliminate_dead_code()
     return Exported(graph, tensors, sources[0], sinks[0])
 

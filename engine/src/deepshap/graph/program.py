@@ -105,7 +105,7 @@ class Program:
         self._constants = Constants(program.tensors, Precision(image))
         self.steps: dict[fx.Node, Step] = {}
         for node in program.graph.nodes:
-            if node.op != "call_function" or _is_assertion(node):
+            if node.op != "call_function":
                 continue
             try:
                 if not self._constants.fold(node):
@@ -175,8 +175,3 @@ class Program:
 
     def _refusal(self, node: fx.Node, advice: str) -> UnsupportedOperation:
         return UnsupportedOperation(name_of(node), module_path_of(node, self._network), advice)
-
-
-def _is_assertion(node: fx.Node) -> bool:
-    """Whether a node only asserts a property that the export has checked."""
-    return name_of(node).startswith("_assert")

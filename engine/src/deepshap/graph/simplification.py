@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, fx
 
 from deepshap.graph.export import Exported, name_of
+from deepshap.graph.permutations import sink_permutations
 
 _aten = torch.ops.aten
 _CHANNELS = {"conv2d": -3, "linear": -1}
@@ -14,6 +15,7 @@ _CHANNELS = {"conv2d": -3, "linear": -1}
 
 def simplify(program: Exported) -> None:
     """Rewrite an exported program in place."""
+    sink_permutations(program)
     _pool_before_relu(program.graph)
     _scale_weights(program)
 
