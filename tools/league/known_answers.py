@@ -119,15 +119,17 @@ def additive() -> KnownAnswer:
 
 
 def two_regions() -> KnownAnswer:
-    """A network whose output is the smaller of two regions' values, so the regions interact."""
-    torch.manual_seed(2)
+    """A network whose output is the darker of two regions' brightness, so the regions interact."""
     patches = SIDE // 4
-    body = nn.Sequential(nn.Conv2d(1, 4, 4, stride=4), nn.ReLU(), nn.Flatten())
-    sums = torch.zeros(2, 4, patches, patches)
-    for weights, part in zip(sums, (FIRST, SECOND), strict=True):
-        weights[:, *(slice(side.start // 4, side.stop // 4) for side in part)] = 0.25
-    hidden, head = nn.Linear(4 * patches**2, 3, bias=False), nn.Linear(3, 2, bias=False)
-    first, second = sums.flatten(1)
+    brightness = nn.Conv2d(1, 1, 4, stride=4)
+    brightness.weight.data.fill_(1 / 16)  # the mean of a patch of 4×4 pixels,
+    brightness.bias.data.fill_(2)  # 0 or more: the standardised pixels start at -2
+    body = nn.Sequential(brightness, nn.ReLU(), nn.Flatten())
+    means = torch.zeros(2, patches, patches)
+    for weights, part in zip(means, (FIRST, SECOND), strict=True):
+        weights[*(slice(side.start // 4, side.stop // 4) for side in part)] = 0.25
+    hidden, head = nn.Linear(patches**2, 3, bias=False), nn.Linear(3, 2, bias=False)
+    first, second = means.flatten(1)
     hidden.weight.data = torch.stack([first, second, first - second])
     # From a, b and max(a - b, 0), with a, b >= 0: min(a, b) and max(a, b).
     head.weight.data = torch.tensor([[1.0, 0, -1], [0, 1, 1]])
@@ -140,9 +142,9 @@ def two_regions() -> KnownAnswer:
     sizes = np.bincount(players.ravel())
     return KnownAnswer(
         "two regions",
-        "The output is the smaller of two regions' values; the error is the distance of the map's "
-        "sums over both regions and the rest from the exact Shapley values, as a share of their "
-        "length.",
+        "The output is the brightness of the darker of two squares; the error is the distance of "
+        "the map's sums over both squares and the rest from the exact Shapley values, as a share "
+        "of their length.",
         network,
         images,
         background,

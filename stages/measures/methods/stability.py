@@ -66,7 +66,7 @@ def stability(
 
     Args:
         maps: (n, h, w).
-        changed_maps: Of r changed versions of each image (r, n, h, w).
+        changed_maps: Maps of r changed versions of each image (r, n, h, w).
         outputs: (n, k); the largest is the prediction, or the sign of a single output.
         changed_outputs: (r, n, k).
 
@@ -75,10 +75,10 @@ def stability(
         admissible versions. NaN if there are none, if the outputs stay the same or the map is 0.
     """
     admissible = _predictions(changed_outputs) == _predictions(outputs)  # (r, n)
-    of_maps = _relative_change(maps, changed_maps, admissible)
-    of_outputs = _relative_change(outputs, changed_outputs, admissible)
+    map_change = _relative_change(maps, changed_maps, admissible)
+    output_change = _relative_change(outputs, changed_outputs, admissible)
     found = np.full(len(maps), np.nan)
-    return np.divide(of_maps, of_outputs, out=found, where=of_outputs > 0)
+    return np.divide(map_change, output_change, out=found, where=output_change > 0)
 
 
 def _predictions(outputs: NDArray[np.floating]) -> NDArray[np.int64]:

@@ -56,12 +56,16 @@ def test_several_changes_are_root_mean_squares_over_the_admissible_ones() -> Non
     outputs, moved = drawn(4, 3), drawn(5, 4, 3)
     found = stability(maps, changed, outputs, moved)
     for i in range(4):
-        of_maps, of_outputs = [], []
+        map_changes, output_changes = [], []
         for r in range(5):
             if moved[r, i].argmax() == outputs[i].argmax():
-                of_maps.append(np.sum((changed[r, i] - maps[i]) ** 2) / np.sum(maps[i] ** 2))
-                of_outputs.append(np.sum((moved[r, i] - outputs[i]) ** 2) / np.sum(outputs[i] ** 2))
-        expected = np.sqrt(np.mean(of_maps) / np.mean(of_outputs)) if of_maps else np.nan
+                map_changes.append(np.sum((changed[r, i] - maps[i]) ** 2) / np.sum(maps[i] ** 2))
+                output_changes.append(
+                    np.sum((moved[r, i] - outputs[i]) ** 2) / np.sum(outputs[i] ** 2)
+                )
+        expected = (
+            np.sqrt(np.mean(map_changes) / np.mean(output_changes)) if map_changes else np.nan
+        )
         assert found[i] == pytest.approx(expected, rel=1e-12, nan_ok=True)
 
 
