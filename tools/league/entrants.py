@@ -30,7 +30,7 @@ class Entrant(NamedTuple):
     """A method that takes part.
 
     Attributes:
-        name: Its file's name, or that of a baseline.
+        name: Name of the method's file, or of a baseline.
         values: What its values are.
         add_up: Whether they are meant to sum to output minus base value.
     """

@@ -22,7 +22,7 @@ class Chosen(NamedTuple):
     """The image of the run.
 
     Attributes:
-        index: Its position among the explained images.
+        index: Position of the image among the explained ones.
         grain: Side in pixels of the blocks in which its maps are drawn.
     """
 

@@ -161,7 +161,7 @@ def shapley_of_two(
     Args:
         network: Maps images to outputs; that of `CLASS` counts.
         images: (n, 1, h, w).
-        background: Its images replace hidden pixels; the mean over them counts (b, 1, h, w).
+        background: Images (b, 1, h, w) that replace hidden pixels; the mean over them counts.
         players: The player of each pixel (h, w), 1 or 2; 0 for pixels that no output depends on.
 
     Returns:
