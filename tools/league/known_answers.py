@@ -80,7 +80,7 @@ def planted_region() -> KnownAnswer:
     return KnownAnswer(
         "planted region",
         "The network reads a square of 11 by 11 pixels only; the error is the share of |map| "
-        "outside it.",
+        f"outside it, {1 - region.mean():.2f} by chance.",
         _standardized(body, head),
         images,
         background,
