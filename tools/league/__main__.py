@@ -33,7 +33,7 @@ from tools.league.standings import first_images, standings_of
 from tools.league.tables import answer_rows, markdown, measure_rows
 
 FOLDER = Path("plots/league")
-N_IMAGES = 20  # the first explained images, which are measured
+N_IMAGES = 10  # the first explained images, which are measured
 
 
 class Params(StageParams):

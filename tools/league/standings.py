@@ -34,7 +34,7 @@ from tools.league.known_answers import CLASS, FOUND, KnownAnswer, shapley_error
 
 MEASURES = ("removal_gain", "contrast_shift", "coalition_error")
 TILES = "tiles"  # the known answer on the run's own network
-AGAIN_IMAGES, AGAIN_BACKGROUND = 8, 10  # for measures that explain many times
+AGAIN_IMAGES, AGAIN_BACKGROUND = 5, 10  # for measures that explain many times
 
 
 class Number(NamedTuple):
