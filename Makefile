@@ -5,6 +5,7 @@
 # make plan          estimate the time, memory and disk that a run would take, without running it
 # make verify        check results against dvc.lock, and arrays against each other
 # make verdict REV=HEAD~1        judge on one page whether the results hold, for a reviewer
+# make league        compare all methods: known answers, measures, maps side by side (IMAGE=3: of image 3)
 # make experiments   list the changes and results of experiments, in lines of 100 characters
 # make recipe NAME=digits_lenet  run a recipe as an experiment of that name; make recipes: all
 # make recipe NAME=photographs SET=data.source=data/pets   the same, with another value for a parameter
@@ -41,7 +42,7 @@ export REQUIRE_PYTHON
 export NO_REPOSITORY := error: this folder is no Git repository, which DVC needs; run git init, then make repro
 WORKERS = --numprocesses logical --maxprocesses 4 --dist worksteal
 
-.PHONY: repro test test-slow check bench plots compare export explain experiments adopt recipe recipes setup plan clean verify verdict mutants docs pictures
+.PHONY: repro test test-slow check bench plots compare export explain experiments adopt recipe recipes setup plan clean verify verdict league mutants docs pictures
 
 repro: repository $(USE)
 	python -m stages.check
@@ -109,6 +110,9 @@ verify: $(USE)
 verdict: $(USE)
 	python -m tools.verdict $(REV)
 
+league: $(EXTRAS)
+	python -m tools.league $(if $(IMAGE),--image "$(IMAGE)")
+
 experiments: $(USE)
 	python -m tools.experiments
 
@@ -144,9 +148,9 @@ $(USE): $(SOURCES)
 	python -m tools.plots_page
 	touch $@
 
-# What only export, and networks of these libraries need.
+# What only export, methods of captum, and networks of the other libraries need.
 $(EXTRAS): $(USE)
-	$(INSTALL) --editable '.[keras,onnx,timm,transformers]'
+	$(INSTALL) --editable '.[captum,keras,onnx,timm,transformers]'
 	touch $@
 
 $(DEVELOP): $(USE)

@@ -9,6 +9,12 @@ from stages.explainers.base.contract import Attribute, Attributions
 from stages.networks.build import source_location
 from stages.sampling.background import group_sizes
 
+VALUES = (
+    "share of the output's change from its base value: output units per pixel; they sum to "
+    "output minus base value, up to rounding"
+)
+ADDS_UP = True
+
 
 def build(network: nn.Module, background: Tensor, seed: int) -> Attribute:
     """Prepare the method; `seed` is unused, since nothing is sampled."""

@@ -18,6 +18,12 @@ from stages.networks.parallel import one_core_each
 STEPS = 20  # points of a path: the midpoints of equal segments
 BATCH_SIZE = 100  # paths at once; affects only memory
 
+VALUES = (
+    "share of the output's change from its base value: output units per pixel; they sum to "
+    "output minus base value up to the error of 20 steps"
+)
+ADDS_UP = True
+
 
 def build(network: nn.Module, background: Tensor, seed: int) -> Attribute:
     """Prepare the method; `seed` is unused, since nothing is sampled."""

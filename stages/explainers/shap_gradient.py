@@ -5,6 +5,12 @@ from torch import Tensor, nn
 
 from stages.explainers.base.contract import Attribute, Attributions, select_classes
 
+VALUES = (
+    "share of the output's change from its base value: output units per pixel; they sum to "
+    "output minus base value up to the error of sampling"
+)
+ADDS_UP = True
+
 
 def build(network: nn.Module, background: Tensor, seed: int) -> Attribute:
     """Prepare the method; every call samples with the same seed."""

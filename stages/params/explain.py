@@ -1,11 +1,13 @@
 """Section `explain`: which images are explained, how, and against which background."""
 
 import difflib
+import re
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PlainValidator
+from pydantic import AfterValidator, Field, PlainValidator
 from pydantic_core import PydanticCustomError
 
+from stages.base.files.root import ROOT
 from stages.base.params.plugins import plugin_name
 from stages.base.params.sections import Section, Seed
 
@@ -52,7 +54,19 @@ def _all_predicted_top_or_classes(value: Any) -> Any:
     return value
 
 
-Method = Annotated[str, plugin_name("explainers", "method")]
+def _require_additive(method: str) -> str:
+    source = (ROOT / f"stages/explainers/{method}.py").read_text(encoding="utf-8")
+    if re.search(r"^ADDS_UP = False$", source, re.M):  # importing it would take seconds
+        raise PydanticCustomError(
+            "additive",
+            "the values of {method} do not add up to output minus base value, which a run's "
+            "explanation must; name it in quality.methods, or compare it with make league",
+            {"method": method},
+        )
+    return method
+
+
+Method = Annotated[str, plugin_name("explainers", "method"), AfterValidator(_require_additive)]
 Output = Literal["logits", "probabilities"]
 Outputs = Annotated[
     str | dict[str, int] | list[str | int], PlainValidator(_all_predicted_top_or_classes)

@@ -45,6 +45,7 @@ NOT_RUN = {
         "needs a published address; engine/tests builds the wheel and uses it"
     ),
     "dvc add data/pets": "needs photographs; tests/test_photographs_recipe.py runs this recipe",
+    "make league": "explains for a minute; tests/tools/league runs the command",
     "make recipe NAME=planted_tag": "trains for minutes; tests/test_shortcuts.py plants one",
     "dvc exp run -n repaired": "as above; tests/test_shortcuts.py compares two",
     "make adopt FROM=microsoft/resnet-50": "needs the hub; tests/tools/adopt has folders",

@@ -35,7 +35,12 @@ Attribute = Callable[[Tensor, Tensor], Attributions]
 
 
 class Explainer(Protocol):
-    """A module with this function."""
+    """A module with this function; two more names are optional.
+
+    `VALUES: str` says what a value is: its unit, and what the values sum to. `ADDS_UP: bool` says
+    whether they are meant to sum to output minus base value, as explain requires; without it, they
+    are. Write `ADDS_UP = False` on a line of its own: `stages/params/explain.py` reads it.
+    """
 
     def build(self, network: nn.Module, background: Tensor, seed: int) -> Attribute:
         """Prepare a method for a network.
@@ -53,6 +58,24 @@ class Explainer(Protocol):
         Raises:
             UserError: The method does not support an operation of the network.
         """
+
+
+class ValuesOf(NamedTuple):
+    """What the values of a method are.
+
+    Attributes:
+        text: Unit and sum, in words; empty if the method does not say.
+        add_up: Whether they are meant to sum to output minus base value.
+    """
+
+    text: str
+    add_up: bool
+
+
+def values_of(name: str) -> ValuesOf:
+    """What the values of `stages/explainers/<name>.py` are, as in `Explainer`."""
+    explainer = load_plugin("explainers", name, ("build",))
+    return ValuesOf(getattr(explainer, "VALUES", ""), getattr(explainer, "ADDS_UP", True))
 
 
 def build_explainer(name: str, network: nn.Module, background: Tensor, seed: int) -> Attribute:

@@ -111,15 +111,19 @@ def _explain(
 
 
 def maps_of_baseline(maps: NDArray[np.float64], changes: NDArray[np.float64]) -> Maps:
-    """Maps that ignore the network (n, h, w), the same for all classes.
+    """Maps that ignore the network (n, h, w), the same for all classes; see `scaled_to`."""
+    return Maps(predicted=maps, contrast=maps, game=scaled_to(maps[: len(changes)], changes))
 
-    They have no unit, so they are scaled for the tile game: their |map| sums to the changes of the
-    output (t,). Maps without negative values then add up, as attributions do.
+
+def scaled_to(maps: NDArray[np.float64], changes: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Maps (t, h, w) that do not add up, scaled for the tile game.
+
+    Their |map| sums to the changes of the output (t,). Maps without negative values then add up, as
+    attributions do.
     """
-    game = maps[: len(changes)]
-    totals = np.abs(game).sum(axis=(1, 2))
+    totals = np.abs(maps).sum(axis=(1, 2))
     scales = np.divide(changes, totals, out=np.zeros_like(changes), where=totals > 0)
-    return Maps(predicted=maps, contrast=maps, game=game * scales[:, None, None])
+    return np.asarray(maps * scales[:, None, None])
 
 
 def missing_maps(n_images: int, size: tuple[int, int]) -> Maps:

@@ -1,8 +1,10 @@
 """The methods that are compared: the run's own, those of `quality.methods`, and exact values."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from stages.artifacts.explanation import Explanation
+from stages.explainers.base.contract import values_of
 from stages.measures.explanations.base.baselines import BASELINES
 from stages.measures.explanations.base.contract import Measured
 from stages.measures.explanations.base.maps import (
@@ -11,6 +13,7 @@ from stages.measures.explanations.base.maps import (
     maps_of_method,
     maps_of_run,
     missing_maps,
+    scaled_to,
     seconds_an_image,
 )
 from stages.measures.explanations.base.sampled_tiles import sample_tiles
@@ -51,7 +54,10 @@ def methods_to_measure(
 
 def _maps_of(name: str, subject: Subject, game: Subject, tile_game: TileGame) -> Maps:
     if name not in BASELINES:
-        return maps_of_method(name, subject, game)
+        found = maps_of_method(name, subject, game)
+        if values_of(name).add_up:
+            return found
+        return replace(found, game=scaled_to(found.game, tile_game.changes))
     maps = BASELINES[name](subject.images.numpy())
     return maps_of_baseline(maps, tile_game.changes)
 

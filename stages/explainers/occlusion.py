@@ -1,0 +1,42 @@
+"""Occlusion: how far an output falls when a window of the image is hidden; captum's `Occlusion`.
+
+The mean background image shows in the window, which slides by half its side over the image.
+
+Source: Zeiler & Fergus 2014, arXiv:1311.2901.
+"""
+
+from torch import Tensor, nn
+
+from stages.explainers.base.captum_extra import captum
+from stages.explainers.base.contract import Attribute
+from stages.explainers.base.one_by_one import one_by_one
+
+VALUES = (
+    "fall of the output when a window around the pixel is hidden, shared by the window's pixels: "
+    "output units per pixel; windows overlap, and pixels of one window have similar values"
+)
+ADDS_UP = False
+
+WINDOWS = 7  # windows side by side along the shorter side of the image
+
+
+def window_side(height: int, width: int) -> int:
+    """Side of the window in pixels."""
+    return max(1, round(min(height, width) / WINDOWS))
+
+
+def build(network: nn.Module, background: Tensor, seed: int) -> Attribute:
+    """Prepare the method; `seed` is unused, since nothing is sampled."""
+    channels, height, width = background.shape[1:]
+    side = window_side(height, width)
+    window, step = (channels, side, side), max(1, side // 2)
+    hidden = background.mean(dim=0, keepdim=True)
+    occlusion = captum.Occlusion(network)
+
+    def map_each(images: Tensor, classes: Tensor) -> Tensor:
+        falls: Tensor = occlusion.attribute(
+            images, window, strides=(channels, step, step), baselines=hidden, target=classes
+        )
+        return falls / (channels * side * side)
+
+    return one_by_one(map_each)

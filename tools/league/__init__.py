@@ -1,0 +1,1 @@
+"""`python -m tools.league`: all methods beside each other, with known answers."""
