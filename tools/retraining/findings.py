@@ -8,40 +8,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.drawing.grain import is_fine
-from stages.drawing.text import printable, with_minus
+from stages.drawing.text import printable
 from stages.drawing.thumbnails import Painter
 from stages.figures import captions
 from tools.compare.dots import Dot, draw_dots
 from tools.compare.strips import Strip
-from tools.retraining.groups import CHANCE
-from tools.retraining.pictures import GROUP_HEADS, HEADS, group_strip, image_strip, painter_of
+from tools.retraining.pictures import HEADS, READING_HEADS, image_strip, painter_of, reading_strip
+from tools.retraining.readings import CHANCE
 from tools.retraining.results import Results
 from tools.retraining.spread import LEVEL
+from tools.retraining.wording import METRICS, interval, number, share_of, similarity
 
 ON_PAGE, PHOTOS_ON_PAGE = 200, 60  # images, shared equally among the classes
 MOST_COLUMNS = 21  # trainings in the table of pairs
-METRICS = (
-    "metric",
-    "this run",
-    "mean",
-    "± 95 %",
-    "standard deviation",
-    "another training",
-    "range",
-)
-GROUPS = ("image", "trainings", "mean test accuracy", "predictions")
-DEFINITIONS = (
-    "Similarity: Pearson correlation of two trainings' maps over the pixels, with signs, of the "
-    "class that this run predicts. Its error is a standard error over the trainings, for these "
-    "images. ± 95 % is t times a standard error of the mean; another training falls between the "
-    "two values of its column with 95 %. Both use Student's t, since there are few trainings."
-)
-COLUMNS = (
-    "The three standard deviations (s.d.) are drawn in grey, black at half of the maps' scale: "
-    "over trainings with the same background, over draws of the background for the same network "
-    "(its error bars), and over both (an upper bound). Same sign: the share of the trainings that "
-    "have the pixel's most frequent sign, from white (all) to black (half or fewer)."
-)
 
 
 @dataclass(frozen=True)
@@ -72,7 +51,7 @@ class Findings:
             return f"All {n} trainings gave the same maps: training does not depend on its seed."
         return (
             f"Maps of any two of {n} trainings have a similarity of {likeness.mean:.3f} ± "
-            f"{likeness.error:.3f} (95 %: {_range(likeness.mean, likeness.half_width)})."
+            f"{likeness.error:.3f} (95 %: {interval(likeness.mean, likeness.half_width)})."
         )
 
     @property
@@ -100,11 +79,11 @@ class Findings:
     def _noise_sentence(self) -> str:
         bands = self.results.bands
         size = float(np.sqrt(np.nanmean(bands.mean**2)))
-        shares = [f"{_share(bands.over_trainings, size)} over trainings"]
+        shares = [f"{share_of(bands.over_trainings, size)} over trainings"]
         if bands.over_backgrounds is None or bands.together is None:
             return f"Noise, relative to the maps: {shares[0]}; over backgrounds: no error bars."
-        shares.append(f"{_share(bands.over_backgrounds, size)} over backgrounds")
-        shares.append(f"{_share(bands.together, size)} over both")
+        shares.append(f"{share_of(bands.over_backgrounds, size)} over backgrounds")
+        shares.append(f"{share_of(bands.together, size)} over both")
         return f"Noise, relative to the maps (root mean squares): {', '.join(shares)}."
 
     @property
@@ -114,12 +93,12 @@ class Findings:
         return [
             [
                 name,
-                _number(first[name]) if name in first else "–",
-                _number(spread.mean),
-                _number(spread.half_width),
-                _number(spread.deviation),
-                f"{_number(spread.band[0])} to {_number(spread.band[1])}",
-                f"{_number(spread.lowest)} to {_number(spread.highest)}",
+                number(first[name]) if name in first else "–",
+                number(spread.mean),
+                number(spread.half_width),
+                number(spread.deviation),
+                f"{number(spread.band[0])} to {number(spread.band[1])}",
+                f"{number(spread.lowest)} to {number(spread.highest)}",
             ]
             for name, spread in self.results.spreads.items()
         ]
@@ -134,47 +113,47 @@ class Findings:
         """Similarity of each pair of trainings, averaged over the images."""
         pairs = self.results.likeness.by_pair[:MOST_COLUMNS, :MOST_COLUMNS]
         return [
-            [name, *("" if i == j else _similarity(value) for j, value in enumerate(row))]
+            [name, *("" if i == j else similarity(value) for j, value in enumerate(row))]
             for i, (name, row) in enumerate(zip(self.pair_heads[1:], pairs, strict=True))
         ]
 
     @cached_property
-    def grouped(self) -> NDArray[np.intp]:
-        """Rows of the images whose maps fall into groups, in the page's order."""
+    def divided(self) -> NDArray[np.intp]:
+        """Rows of the images whose maps fall into readings, in the page's order."""
         order = self.results.order
-        return order[(self.results.groups[order] == 2).any(axis=1)]
+        return order[(self.results.readings[order] == 2).any(axis=1)]
 
     @property
-    def group_rows(self) -> list[list[str]]:
-        """Rows of the table `GROUPS`: two for each such image."""
-        return [self._group_row(row, group) for row in self.grouped for group in (1, 2)]
+    def reading_rows(self) -> list[list[str]]:
+        """Rows of the table `READINGS`: two for each such image."""
+        return [self._reading_row(row, reading) for row in self.divided for reading in (1, 2)]
 
-    def _group_row(self, row: int, group: int) -> list[str]:
-        sample, members = self.results.sample, self.results.groups[row] == group
+    def _reading_row(self, row: int, reading: int) -> list[str]:
+        sample, members = self.results.sample, self.results.readings[row] == reading
         names = ", ".join(np.array(sample.names)[members])
         accuracies = self.results.accuracies[members]
         classes, counts = np.unique(sample.predicted[members, row], return_counts=True)
         predicted = ", ".join(
-            f"{self.class_names[number]} ({count})"
-            for number, count in zip(classes, counts, strict=True)
+            f"{self.class_names[label]} ({count})"
+            for label, count in zip(classes, counts, strict=True)
         )
         return [
-            self.titles[row] if group == 1 else "",
+            self.titles[row] if reading == 1 else "",
             f"{members.sum()}: {names}",
-            _number(float(accuracies.mean())),
+            number(float(accuracies.mean())),
             predicted,
         ]
 
     @property
-    def groups_sentence(self) -> str:
-        """How many images have groups, and when that counts."""
-        n, n_images = len(self.grouped), len(self.results.sample.images)
+    def readings_sentence(self) -> str:
+        """How many images have readings, and when that counts."""
+        n, n_images = len(self.divided), len(self.results.sample.images)
         by_chance = math.ceil(CHANCE * n_images)
         return (
-            f"The maps of {n:,} of {n_images:,} images fall into two groups: they can be cut in "
+            f"The maps of {n:,} of {n_images:,} images fall into two readings: they can be cut in "
             "two, with two trainings or more on each side, better than 95 % of sets of maps of one "
             f"normal distribution. Chance alone cuts at most about {by_chance:,}. Few trainings "
-            "show only clear groups."
+            "show only clear readings."
         )
 
     @cached_property
@@ -201,16 +180,16 @@ class Findings:
 
     @cached_property
     def sections(self) -> list[tuple[str, list[tuple[int, Strip, Strip | None]]]]:
-        """Classes with their images, the least stable first: row, strip, strip of the groups."""
+        """Classes with their images, the least stable first: row, strip, strip of the readings."""
         classes = self.results.sample.classes
         present = np.unique(classes)
         most = max(1, (PHOTOS_ON_PAGE if is_fine(self.size) else ON_PAGE) // len(present))
         sections = []
-        for number in present:
-            rows = [int(row) for row in self.results.order if classes[row] == number]
+        for label in present:
+            rows = [int(row) for row in self.results.order if classes[row] == label]
             few = f", the {most} least stable of {len(rows)}" if len(rows) > most else ""
-            strips = [(row, self.strip(row), self.groups_of(row)) for row in rows[:most]]
-            sections.append((f"{self.class_names[number]}{few}", strips))
+            strips = [(row, self.strip(row), self.readings_of(row)) for row in rows[:most]]
+            sections.append((f"{self.class_names[label]}{few}", strips))
         return sections
 
     def strip(self, row: int) -> Strip:
@@ -222,8 +201,8 @@ class Findings:
         note = "only this run has a map of this class"
         if n > 1:
             note = (
-                f"similarity {_similarity(stable)}, from {_similarity(np.nanmin(upper))} to "
-                f"{_similarity(np.nanmax(upper))} between two of {n} trainings; "
+                f"similarity {similarity(stable)}, from {similarity(np.nanmin(upper))} to "
+                f"{similarity(np.nanmax(upper))} between two of {n} trainings; "
                 f"{same.sum()} of {len(same)} predict the same"
             )
         name = self.class_names[results.sample.classes[row]]
@@ -234,25 +213,27 @@ class Findings:
             HEADS if results.bands.over_backgrounds is not None else (*HEADS[:4], HEADS[-1]),
         )
 
-    def groups_of(self, row: int) -> Strip | None:
-        """The groups' mean maps; None without groups."""
-        if row not in self.grouped:
+    def readings_of(self, row: int) -> Strip | None:
+        """The readings' mean maps; None without readings."""
+        if row not in self.divided:
             return None
-        notes = [" ".join(self._group_row(row, group)[1:3]) for group in (1, 2)]
-        note = f"mean test accuracy of group 1 ({notes[0]}), of group 2 ({notes[1]})"
-        return Strip("Two groups", note, group_strip(self.results, self.painter, row), GROUP_HEADS)
+        notes = [" ".join(self._reading_row(row, reading)[1:3]) for reading in (1, 2)]
+        note = f"mean test accuracy of reading 1 ({notes[0]}), of reading 2 ({notes[1]})"
+        return Strip(
+            "Two readings", note, reading_strip(self.results, self.painter, row), READING_HEADS
+        )
 
     @cached_property
     def drawing(self) -> str:
         """Every image as a dot by its stability, a row for each class, in SVG."""
         results, linked = self.results, {row for _, strips in self.sections for row, *_ in strips}
         rows = {}
-        for number in np.unique(results.sample.classes):
-            chosen = np.flatnonzero(results.sample.classes == number)
-            rows[self.class_names[number]] = [
+        for label in np.unique(results.sample.classes):
+            chosen = np.flatnonzero(results.sample.classes == label)
+            rows[self.class_names[label]] = [
                 Dot(
                     float(results.likeness.of_images[row]),
-                    f"{self.titles[row]}: {_similarity(results.likeness.of_images[row])}",
+                    f"{self.titles[row]}: {similarity(results.likeness.of_images[row])}",
                     f"#image-{row}" if row in linked else "",
                 )
                 for row in chosen
@@ -281,24 +262,6 @@ class Findings:
             [self.sentence, *self.facts],
             rows,
             ["The least stable image of each class:", *least],
-            [self.groups_sentence],
+            [self.readings_sentence],
         ]
         return "\n\n".join("\n".join(map(str.rstrip, part)) for part in parts)
-
-
-def _share(deviation: NDArray[np.float64], size: float) -> str:
-    """A deviation's root mean square as a percentage of the maps'."""
-    found = float(np.sqrt(np.nanmean(deviation**2)))
-    return f"{100 * found / size:.0f} %" if size else "–"
-
-
-def _range(mean: float, half: float) -> str:
-    return with_minus(f"{max(-1.0, mean - half):.3f} to {min(1.0, mean + half):.3f}")
-
-
-def _similarity(value: float) -> str:
-    return "–" if np.isnan(value) else with_minus(f"{value:.2f}")
-
-
-def _number(value: float) -> str:
-    return "–" if np.isnan(value) else with_minus(f"{value:.4g}")

@@ -6,7 +6,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from stages.webpage.offline import fill
 from tools.compare.page import address, shape
-from tools.retraining.findings import COLUMNS, DEFINITIONS, GROUPS, METRICS, Findings
+from tools.retraining.findings import Findings
+from tools.retraining.wording import COLUMNS, DEFINITIONS, METRICS, READINGS
 
 PAGE = Path(__file__).parent / "page"
 _COMPARE = Path(__file__).parents[1] / "compare" / "page"
@@ -29,7 +30,7 @@ def write_page(path: Path, findings: Findings, explorer: str) -> None:
         shape=shape(findings.size),
         COLUMNS=COLUMNS,
         DEFINITIONS=DEFINITIONS,
-        GROUPS=GROUPS,
+        READINGS=READINGS,
         METRICS=METRICS,
     )
     parts = {"title": findings.title, "body": body}

@@ -21,7 +21,7 @@ HEADS = (
     "s.d. both",
     "same sign",
 )
-GROUP_HEADS = ("image", "mean of group 1", "mean of group 2")
+READING_HEADS = ("image", "mean of reading 1", "mean of reading 2")
 BLACK = 0.5  # share of the maps' scale at which a deviation is drawn black
 NONE = 0.5  # agreement that is drawn black
 
@@ -51,10 +51,12 @@ def image_strip(results: Results, painter: Painter, row: int) -> list[NDArray[np
     return [*colored, *(_shade(painter, values, image.shape[1:]) for values in grey)]
 
 
-def group_strip(results: Results, painter: Painter, row: int) -> list[NDArray[np.uint8]]:
-    """An image and the mean map of each of its two groups."""
-    sample, groups = results.sample, results.groups[row]
-    means = [sample.maps[groups == group, row].mean(axis=0, dtype=np.float64) for group in (1, 2)]
+def reading_strip(results: Results, painter: Painter, row: int) -> list[NDArray[np.uint8]]:
+    """An image and the mean map of each of its two readings."""
+    sample, readings = results.sample, results.readings[row]
+    means = [
+        sample.maps[readings == reading, row].mean(axis=0, dtype=np.float64) for reading in (1, 2)
+    ]
     image = sample.explanation.images[sample.images[row]]
     return painter.paint(image, block_sums(np.stack(means), painter.scale.grain))
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from tools.compare.pictures import draw_strips
 from tools.compare.report import plain, table
-from tools.retraining.findings import COLUMNS, DEFINITIONS, GROUPS, METRICS, Findings
+from tools.retraining.findings import Findings
+from tools.retraining.wording import COLUMNS, DEFINITIONS, METRICS, READINGS
 
 IN_PICTURE = 8  # images, the least stable of each class
 STABILITY = ("class", "image", "similarity of any two trainings")
@@ -37,8 +38,8 @@ def markdown(findings: Findings) -> str:
         table(METRICS, findings.metric_rows),
         plain(DEFINITIONS),
         table(findings.pair_heads, findings.pair_rows),
-        plain(findings.groups_sentence),
-        table(GROUPS, findings.group_rows) if findings.group_rows else "",
+        plain(findings.readings_sentence),
+        table(READINGS, findings.reading_rows) if findings.reading_rows else "",
         "![The least stable image of each class](least_stable.png)",
         table(STABILITY, stable),
     ]

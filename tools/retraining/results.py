@@ -13,11 +13,11 @@ from tqdm import tqdm
 from stages.base.files.atomic import new_file
 from stages.base.files.formats import write_json
 from stages.base.files.tables import write_csv
-from tools.compare.retraining import METRICS
+from tools.compare.retraining import DIGITS, METRICS
 from tools.compare.versions import recorded_digest
 from tools.retraining.bands import Bands
-from tools.retraining.groups import find_groups
 from tools.retraining.likeness import Likeness
+from tools.retraining.readings import find_readings
 from tools.retraining.sample import Sample
 from tools.retraining.spread import Spread
 
@@ -59,8 +59,8 @@ class Results:
         return np.array(found, np.float64)
 
     @cached_property
-    def groups(self) -> NDArray[np.int8]:
-        """Group of each image's map by each training (n, t): 1 or 2, 0 without groups."""
+    def readings(self) -> NDArray[np.int8]:
+        """Reading of each image's map by each training (n, t): 1 or 2, 0 without readings."""
         return self._cuts[0]
 
     @cached_property
@@ -72,9 +72,9 @@ class Results:
     def _cuts(self) -> tuple[NDArray[np.int8], NDArray[np.float64]]:
         n_images = len(self.sample.images)
         with tqdm(
-            total=n_images, desc="find groups", unit="image", delay=1, leave=False, disable=None
+            total=n_images, desc="find readings", unit="image", delay=1, leave=False, disable=None
         ) as bar:
-            return find_groups(self.sample.maps, done=bar.update)
+            return find_readings(self.sample.maps, done=bar.update)
 
     @cached_property
     def order(self) -> NDArray[np.intp]:
@@ -83,7 +83,7 @@ class Results:
 
     @property
     def table(self) -> pd.DataFrame:
-        """A row for each image in `order`: where it is, how stable, which groups."""
+        """A row for each image in `order`: where it is, how stable, which readings."""
         sample, rows = self.sample, self.order
         chosen = sample.images[rows]
         same = sample.predicted == sample.predicted[0]
@@ -97,8 +97,8 @@ class Results:
                 "similarity": self.likeness.of_images[rows],
                 "n_trainings": self.bands.n_trainings[rows],
                 "same_prediction": same.mean(axis=0)[rows],
-                "in_second_group": (self.groups == 2).sum(axis=1)[rows],
-                "groups_p": self._cuts[1][rows],
+                "in_second_reading": (self.readings == 2).sum(axis=1)[rows],
+                "readings_p": self._cuts[1][rows],
             }
         )
 
@@ -113,7 +113,7 @@ class Results:
             "together": _single(bands.together),
             "sign_agreement": bands.agreement.astype(np.float32),
             "similarity": self.likeness.by_image,
-            "groups": self.groups,
+            "readings": self.readings,
             "predicted": sample.predicted,
             "coverage": self.coverage,
         }
@@ -134,7 +134,7 @@ class Results:
                 "retraining_similarity": self.likeness.mean,
                 "retraining_similarity_se": self.likeness.error,
                 "n_trainings": len(self.sample.names),
-                "explanation": recorded_digest(),
+                "explanation": (recorded_digest() or "")[:DIGITS],
             }
             write_json(file, content, sort_keys=False)
 

@@ -37,7 +37,7 @@ def sample_of(
 def digits_sample(t: int = 8, n: int = 60, noise: float = 0.3) -> Sample:
     """Digits: maps of the predicted class plus noise, as large as `noise` of each map.
 
-    Image 3 has two groups: half of the trainings read it upside down.
+    Image 3 has two readings: half of the trainings read it upside down.
     """
     run, draw = digits_run(), np.random.default_rng(1)
     explanation = run.explanation

@@ -7,8 +7,8 @@ from scipy import stats
 
 from tests.tools.retraining.samples import digits_sample, equal_sample
 from tools.retraining.bands import Bands, agreement, sign_counts
-from tools.retraining.groups import cut, find_groups
 from tools.retraining.likeness import Likeness
+from tools.retraining.readings import cut, find_readings
 from tools.retraining.results import Results
 from tools.retraining.spread import Spread, t_quantile
 
@@ -65,7 +65,7 @@ def test_equal_trainings_have_no_noise_at_all() -> None:
     assert (likeness.by_image == 1).all()
     assert (likeness.mean, likeness.error, likeness.half_width) == (1, 0, 0)
     assert np.isnan(bands.coverage()).all()
-    assert (results.groups == 0).all()
+    assert (results.readings == 0).all()
     assert {(s.deviation, s.half_width) for s in results.spreads.values()} == {(0, 0)}
 
 
@@ -142,10 +142,10 @@ def test_the_error_of_the_similarity_is_that_of_other_trainings() -> None:
 
 def test_two_ways_to_read_an_image_are_found() -> None:
     sample = digits_sample()
-    groups, p_values = find_groups(sample.maps)
-    assert groups[3].tolist() == [1, 1, 1, 1, 2, 2, 2, 2]
+    readings, p_values = find_readings(sample.maps)
+    assert readings[3].tolist() == [1, 1, 1, 1, 2, 2, 2, 2]
     assert p_values[3] < 0.01
-    assert (groups[np.arange(len(groups)) != 3] == 0).mean() > 0.95
+    assert (readings[np.arange(len(readings)) != 3] == 0).mean() > 0.95
 
 
 def test_maps_of_one_distribution_are_rarely_cut() -> None:
@@ -161,8 +161,8 @@ def test_maps_of_one_distribution_are_rarely_cut() -> None:
 def test_a_single_odd_training_is_no_group() -> None:
     maps = 0.1 * drawn(8, 1, 6, 6) + drawn(1, 1, 6, 6, seed=5)
     maps[4] *= -1
-    groups, p_values = find_groups(maps)
-    assert (groups == 0).all()
+    readings, p_values = find_readings(maps)
+    assert (readings == 0).all()
     assert p_values.tolist() == [1]
 
 
@@ -173,4 +173,4 @@ def test_each_class_begins_with_its_least_stable_image() -> None:
     for name, rows in table.groupby("class")["row"]:
         assert stable[rows].tolist() == sorted(stable[rows]), name
     assert stable[3] == stable.min()
-    assert table.loc[table["row"] == 3, "in_second_group"].tolist() == [4]
+    assert table.loc[table["row"] == 3, "in_second_reading"].tolist() == [4]

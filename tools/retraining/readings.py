@@ -1,4 +1,4 @@
-"""Whether the maps of an image fall into two groups, as of networks that read a 4 differently.
+"""Whether the maps of an image fall into two readings, as of networks that read a 4 differently.
 
 Any set of maps can be cut in two. So a cut counts only if it is better than nearly all cuts of maps
 drawn from one normal distribution with the same spread in each direction.
@@ -15,16 +15,16 @@ from numpy.typing import NDArray
 from tools.compare.similarity import standardised
 
 CHANCE = 0.05  # share of the images that chance alone cuts, at most, on average
-FEWEST = 2  # trainings in a group: a single one is an outlier, not a group
+FEWEST = 2  # trainings in a reading: a single one is an outlier, not a reading
 FEW_DRAWS, MANY_DRAWS = 199, 1999  # most images are clear after a few
 STEPS = 10  # of Lloyd's algorithm
 SMALLEST = 1e-12  # squared spread of standardised maps below which they are equal
 
 
-def find_groups(
+def find_readings(
     maps: NDArray[np.floating], seed: int = 0, done: Callable[[], None] = lambda: None
 ) -> tuple[NDArray[np.int8], NDArray[np.float64]]:
-    """Find the images whose maps fall into two groups.
+    """Find the images whose maps fall into two readings.
 
     Args:
         maps: (t, n, h, w); NaN where a training has no map.
@@ -32,8 +32,8 @@ def find_groups(
         done: Called after each image.
 
     Returns:
-        The group of each training (n, t), 1 for the first training's and 2 for the other, 0 where
-        there are no groups or no map; p-values of the cuts (n,).
+        The reading of each training (n, t), 1 for the first training's and 2 for the other, 0 where
+        there are no readings or no map; p-values of the cuts (n,).
     """
     t, n = maps.shape[:2]
     cuts, p_values = np.zeros((n, t), np.int8), np.ones(n)
@@ -48,7 +48,7 @@ def find_groups(
 
 
 def cut(rows: NDArray[np.floating], random: np.random.Generator) -> tuple[NDArray[np.int8], float]:
-    """Cut maps (t, p) in two by their shape; return the group of each (1 or 2) and a p-value."""
+    """Cut maps (t, p) in two by their shape; return the reading of each (1 or 2) and a p-value."""
     scaled = standardised(rows)
     centred = scaled - scaled.mean(axis=0)
     gram = centred @ centred.T
@@ -82,8 +82,8 @@ def _two_means(points: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArra
     """Cut sets of points (d, t, q) in two, starting at the strongest direction's median.
 
     Returns:
-        Share of each set's squared spread that is left inside the groups (d,), and the side of each
-        point (d, t), 0 or 1.
+        Share of each set's squared spread that is left inside the two sides (d,), and the side of
+        each point (d, t), 0 or 1.
     """
     points = points - points.mean(axis=1, keepdims=True)
     _, vectors = np.linalg.eigh(points @ points.transpose(0, 2, 1))
