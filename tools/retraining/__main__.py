@@ -26,10 +26,11 @@ from tools.recipes import require_versioned
 from tools.retraining.explorer import Params, Signs, this_run
 from tools.retraining.findings import Findings
 from tools.retraining.page import write_page
-from tools.retraining.queue import other_seeds, settings, train_all
+from tools.retraining.queue import alone, other_seeds, settings, train_all
 from tools.retraining.report import write_report
 from tools.retraining.results import Results
 from tools.retraining.sample import read_sample
+from tools.retraining.workspace import restore
 
 FOLDER = Path("plots/retraining")
 FEWEST = 2  # other trainings: of two in all, nothing says how much their similarity varies
@@ -43,16 +44,18 @@ def main(arguments: Sequence[str]) -> None:
     options = parser.parse_args(arguments)
     n, jobs = _count("N", options.n, FEWEST), _count("JOBS", options.jobs, 1)
     require_git()
-    params = read_yaml(PARAMS_FILE)
-    check_params(params, AllParams, PARAMS_FILE)
-    _require_current()
-    require_versioned(_inputs(params), "retrain", "a training")
-    run = read_version(None, Path())
-    own = params["seed"] if params["train"]["seed"] is None else params["train"]["seed"]
-    seeds = other_seeds(own, n)
-    commits = train_all(seeds, settings(params, run.explanation.indices.tolist()), jobs)
-    names = [f"seed {seed}" for seed in seeds]
-    findings = _write(run, dict(zip(names, commits, strict=True)))
+    with alone() as lock:
+        restore()
+        params = read_yaml(PARAMS_FILE)
+        check_params(params, AllParams, PARAMS_FILE)
+        _require_current()
+        require_versioned(_inputs(params), "retrain", "a training")
+        run = read_version(None, Path())
+        own = params["seed"] if params["train"]["seed"] is None else params["train"]["seed"]
+        seeds = other_seeds(own, n)
+        commits = train_all(seeds, settings(params, run.explanation.indices.tolist()), jobs, lock)
+    others = {f"seed {seed}": commit for seed, commit in zip(seeds, commits, strict=True)}
+    findings = _write(run, others)
     print(f"{findings.text()}\n\n{(FOLDER / 'index.html').resolve().as_uri()}")
 
 

@@ -34,7 +34,7 @@ class Bands:
     @cached_property
     def mean(self) -> NDArray[np.float64]:
         """Mean over the trainings (n, h, w), in output units per pixel."""
-        return self.maps[0] + np.nanmean(self._from_first, axis=0)
+        return np.asarray(self.maps[0] + np.nanmean(self._from_first, axis=0))
 
     @cached_property
     def over_trainings(self) -> NDArray[np.float64]:
@@ -110,7 +110,7 @@ class Bands:
     @cached_property
     def _from_first(self) -> NDArray[np.float64]:
         """Maps minus the first training's: exactly 0 where they are equal."""
-        return np.subtract(self.maps, self.maps[0], dtype=np.float64)
+        return np.asarray(np.subtract(self.maps, self.maps[0], dtype=np.float64))
 
 
 def sign_counts(maps: NDArray[np.floating]) -> NDArray[np.int64]:

@@ -20,7 +20,8 @@ from stages.artifacts.shortcuts import Shortcuts
 from stages.artifacts.splits import load_split
 from stages.base.params.sections import StageParams
 from stages.drawing.grain import block_sums, chosen_grain
-from stages.explorer.document import PAGE, WORKER, page_content
+from stages.explorer.document import PAGE, page_content
+from stages.explorer.live import WORKER
 from stages.figures.run import Run
 from stages.params.report import Report
 from stages.webpage.offline import base64_array, fill

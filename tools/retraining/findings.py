@@ -121,7 +121,7 @@ class Findings:
     def divided(self) -> NDArray[np.intp]:
         """Rows of the images whose maps fall into readings, in the page's order."""
         order = self.results.order
-        return order[(self.results.readings[order] == 2).any(axis=1)]
+        return np.asarray(order[(self.results.readings[order] == 2).any(axis=1)])
 
     @property
     def reading_rows(self) -> list[list[str]]:

@@ -21,6 +21,8 @@ from tqdm import tqdm
 from stages.base.errors.user import UserError
 from stages.base.files.yaml import PARAMS_FILE, read_yaml
 from tools.recipes import leaves, merged, override
+from tools.retraining.git import git
+from tools.retraining.workspace import recorded
 
 LOCK = Path("dvc.lock")
 LOGS = Path(".dvc/tmp/retraining")
@@ -53,31 +55,38 @@ def settings(params: Mapping[str, Any], indices: Sequence[int]) -> dict[str, Any
     return changes
 
 
-def train_all(seeds: Sequence[int], changes: Mapping[str, Any], jobs: int) -> list[str]:
+def train_all(
+    seeds: Sequence[int], changes: Mapping[str, Any], jobs: int, lock: IO[str]
+) -> list[str]:
     """Train with these seeds, unless that was done; return the commit of each experiment.
 
     Args:
         seeds: A training for each.
         changes: See `settings`.
         jobs: Trainings at once.
+        lock: The lock of `alone`, which each training inherits.
 
     Raises:
         UserError: A training failed; those that are done are kept.
     """
-    with _alone() as lock:
+    found = find_experiments(seeds, changes)
+    missing = [seed for seed in seeds if seed not in found]
+    if found:
+        print(f"{len(found):,} of {len(seeds):,} trainings are done already", flush=True)
+    if missing:
+        with recorded([_with_seed(changes, seed) for seed in missing]):
+            _run_all(missing, changes, jobs, lock)
         found = find_experiments(seeds, changes)
-        missing = [seed for seed in seeds if seed not in found]
-        if found:
-            print(f"{len(found):,} of {len(seeds):,} trainings are done already", flush=True)
-        _run_all(missing, changes, jobs, lock)
-        if missing:
-            found = find_experiments(seeds, changes)
     if lost := [name_of(seed) for seed in seeds if seed not in found]:
         raise UserError(
             f"retrain: {lost[0]} was trained, but not from this code, these parameters and this "
             "data: they changed while it ran; run dvc repro, then the command again"
         )
     return [found[seed] for seed in seeds]
+
+
+def _with_seed(changes: Mapping[str, Any], seed: int) -> dict[str, Any]:
+    return merged(changes, {"train": {"seed": seed}})
 
 
 def name_of(seed: int) -> str:
@@ -98,13 +107,13 @@ def find_experiments(seeds: Sequence[int], changes: Mapping[str, Any]) -> dict[i
     inputs = _inputs(LOCK.read_text(encoding="utf-8"), results)
     seed_of = {name_of(seed): seed for seed in seeds}
     found = {}
-    for line in _git("for-each-ref", "--format=%(objectname) %(refname)", "refs/exps").splitlines():
+    for line in git("for-each-ref", "--format=%(objectname) %(refname)", "refs/exps").splitlines():
         commit, _, ref = line.partition(" ")
         seed = seed_of.get(ref.rsplit("/", 1)[-1])
-        if seed is None or _inputs(_git("show", f"{commit}:{LOCK}"), results) != inputs:
+        if seed is None or _inputs(git("show", f"{commit}:{LOCK}"), results) != inputs:
             continue
-        content = _git("show", f"{commit}:{PARAMS_FILE}")
-        wanted = merged(params, {"train": {"seed": seed}})
+        content = git("show", f"{commit}:{PARAMS_FILE}")
+        wanted = _with_seed(params, seed)
         if YAML(typ="safe", pure=True).load(content) == wanted:
             found[seed] = commit
     return found
@@ -116,7 +125,7 @@ def _inputs(lock: str, results: set[str]) -> set[tuple[str, str]]:
 
 
 @contextlib.contextmanager
-def _alone() -> Iterator[IO[str]]:
+def alone() -> Iterator[IO[str]]:
     """Wait until no other command trains; a killed command's trainings go on until they are done.
 
     Each training inherits the lock, so it is free only when the last one has ended.
@@ -149,7 +158,7 @@ def _run(seed: int, changes: Mapping[str, Any], lock: IO[str], bar: "tqdm[Any]")
     start, name = monotonic(), name_of(seed)
     log = LOGS / f"{name}.log"
     command = ["dvc", "exp", "run", "--temp", "--name", name]
-    for key, value in leaves(merged(changes, {"train": {"seed": seed}})):
+    for key, value in leaves(_with_seed(changes, seed)):
         command += ["--set-param", override(key, value)]
     _remove_outdated(name)
     while not (succeeded := _succeeds(command, log, lock)) and LOCKED in _text(log):
@@ -178,12 +187,5 @@ def _text(log: Path) -> str:
 
 def _remove_outdated(name: str) -> None:
     """Free an experiment's name on the current commit."""
-    head = _git("rev-parse", "HEAD").strip()
-    _git("update-ref", "-d", f"refs/exps/{head[:2]}/{head[2:]}/{name}")
-
-
-def _git(*arguments: str) -> str:
-    done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise UserError(f"retrain: git {arguments[0]} failed: {done.stderr.strip()}")
-    return done.stdout
+    head = git("rev-parse", "HEAD").strip()
+    git("update-ref", "-d", f"refs/exps/{head[:2]}/{head[2:]}/{name}")

@@ -22,7 +22,7 @@ SMALLEST = 1e-12  # squared spread of standardised maps below which they are equ
 
 
 def find_readings(
-    maps: NDArray[np.floating], seed: int = 0, done: Callable[[], None] = lambda: None
+    maps: NDArray[np.floating], seed: int = 0, done: Callable[[], object] = lambda: None
 ) -> tuple[NDArray[np.int8], NDArray[np.float64]]:
     """Find the images whose maps fall into two readings.
 

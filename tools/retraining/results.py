@@ -74,7 +74,7 @@ class Results:
         with tqdm(
             total=n_images, desc="find readings", unit="image", delay=1, leave=False, disable=None
         ) as bar:
-            return find_readings(self.sample.maps, done=bar.update)
+            return find_readings(self.sample.maps, done=lambda: bar.update())
 
     @cached_property
     def order(self) -> NDArray[np.intp]:

@@ -14,9 +14,9 @@ import yaml
 
 from stages.base.errors.user import UserError
 from tests.conftest import ROOT, Project, assert_refused
-from tools.retraining import queue
+from tools.retraining import queue, workspace
 from tools.retraining.__main__ import main
-from tools.retraining.queue import LOGS, find_experiments, other_seeds, settings, train_all
+from tools.retraining.queue import LOGS, alone, find_experiments, other_seeds, settings
 
 PARAMS: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text())
 LOCK_TEXT = """schema: '2.0'
@@ -109,6 +109,12 @@ def calls() -> list[str]:
 
 
 CHANGES = settings(PARAMS, [])
+
+
+def train_all(seeds: list[int], changes: Any, jobs: int) -> list[str]:
+    """As the command does."""
+    with alone() as lock:
+        return queue.train_all(seeds, changes, jobs, lock)
 
 
 def test_seeds_follow_the_runs_own_and_wrap_around() -> None:
@@ -216,6 +222,54 @@ def test_trainings_of_a_killed_command_are_waited_for(
     thread.join()
     assert "trainings of an earlier command are still running" in capsys.readouterr().out
     assert calls() == ["retrain-1"]
+
+
+def git(*arguments: str) -> str:
+    done = subprocess.run(["git", *arguments], check=True, text=True, stdout=subprocess.PIPE)
+    return done.stdout.strip()
+
+
+def killed_while_dvc_prepares(seed: int) -> None:
+    """What DVC does in the workspace before a training, without what it does at the end."""
+    workspace.recorded([{**CHANGES, "train": {"seed": seed}}]).__enter__()
+    git("checkout", "--quiet", "--detach")
+    text = Path("params.yaml").read_text().replace("n_images: 2000", "n_images: 0")
+    Path("params.yaml").write_text(text.replace("  seed: null", f"  seed: {seed}"))
+    arguments = Path(".dvc/tmp/repro.dat")
+    arguments.parent.mkdir(parents=True, exist_ok=True)
+    arguments.touch()
+    git("add", "--force", str(arguments))
+
+
+def test_the_workspace_of_a_killed_command_is_put_back(repository: Path) -> None:
+    branch, before = git("symbolic-ref", "HEAD"), Path("params.yaml").read_bytes()
+    killed_while_dvc_prepares(3)
+    workspace.restore()
+    assert git("symbolic-ref", "HEAD") == branch
+    assert Path("params.yaml").read_bytes() == before
+    assert git("status", "--porcelain", "--untracked-files=no") == ""
+
+
+def test_edits_and_commits_made_since_are_kept(repository: Path) -> None:
+    killed_while_dvc_prepares(3)
+    edited = Path("params.yaml").read_text().replace("epochs: 6", "epochs: 7")
+    Path("params.yaml").write_text(edited)
+    git("commit", "--quiet", "--all", "--message", "on a detached HEAD")
+    commit = git("rev-parse", "HEAD")
+    workspace.restore()
+    assert git("rev-parse", "HEAD") == commit
+    assert git("branch", "--show-current") == ""
+    assert Path("params.yaml").read_text() == edited
+
+
+def test_changes_in_the_stash_are_named(repository: Path) -> None:
+    workspace.recorded([CHANGES]).__enter__()
+    Path("params.yaml").write_text(Path("params.yaml").read_text() + "# mine\n")
+    git("stash", "push", "--quiet")
+    with pytest.raises(UserError, match=r"they are safe: run git reset --hard, git stash pop"):
+        workspace.restore()
+    assert git("stash", "list").count("\n") == 0
+    workspace.restore()  # it complains once
 
 
 @pytest.mark.parametrize(
