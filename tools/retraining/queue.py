@@ -22,7 +22,7 @@ from stages.base.errors.user import UserError
 from stages.base.files.yaml import PARAMS_FILE, read_yaml
 from tools.recipes import leaves, merged, override
 from tools.retraining.git import git
-from tools.retraining.workspace import recorded
+from tools.retraining.workspace import record, restore
 
 LOCK = Path("dvc.lock")
 LOGS = Path(".dvc/tmp/retraining")
@@ -74,8 +74,11 @@ def train_all(
     if found:
         print(f"{len(found):,} of {len(seeds):,} trainings are done already", flush=True)
     if missing:
-        with recorded([_with_seed(changes, seed) for seed in missing]):
+        record([_with_seed(changes, seed) for seed in missing])
+        try:
             _run_all(missing, changes, jobs, lock)
+        finally:
+            restore()
         found = find_experiments(seeds, changes)
     if lost := [name_of(seed) for seed in seeds if seed not in found]:
         raise UserError(

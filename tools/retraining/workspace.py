@@ -4,8 +4,7 @@
 and changes that are not committed in Git's stash, and undoes that itself unless it is killed.
 """
 
-import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +21,8 @@ from tools.retraining.git import git, git_or_nothing
 STATE = Path(".dvc/tmp/retraining/workspace.json")
 
 
-@contextlib.contextmanager
-def recorded(changes: Sequence[Mapping[str, Any]]) -> Iterator[None]:
-    """Record the workspace's state while trainings run.
+def record(changes: Sequence[Mapping[str, Any]]) -> None:
+    """Record the workspace's state before trainings run; `restore` undoes what they leave.
 
     Args:
         changes: Parameters that DVC sets in the workspace, for each training.
@@ -38,10 +36,6 @@ def recorded(changes: Sequence[Mapping[str, Any]]) -> Iterator[None]:
     }
     with new_file(STATE) as file:
         write_json(file, state)
-    try:
-        yield
-    finally:
-        restore()
 
 
 def restore() -> None:
