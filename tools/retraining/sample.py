@@ -32,7 +32,8 @@ class Sample:
         squared_errors: Squared standard errors over the background, averaged over the trainings
             that have a map (n, h, w); None without error bars.
         predicted: Predicted class of each image (t, n), int64.
-        metrics: The numbers in `metrics/evaluate.json` and `metrics/explain.json` of each training.
+        metrics: The numbers in `metrics/evaluate.json` and `metrics/explain.json` of each training,
+            and the means of further measures in `data/quality`.
     """
 
     names: Sequence[str]
@@ -95,7 +96,7 @@ def read_sample(
         maps.append(_maps(explanation, images, chosen))
         errors.append(_squared_errors(explanation, images, chosen))
         predicted.append(explanation.predicted[images])
-        metrics.append(version.metrics)
+        metrics.append(_numbers(version))
         visit(explanation)
         shutil.rmtree(scratch / "training", ignore_errors=True)
     return Sample(
@@ -131,6 +132,15 @@ def _squared_errors(
                 return None
             found[row] = errors[0] ** 2
     return found
+
+
+def _numbers(version: Version) -> dict[str, float]:
+    """Metrics and measures by name."""
+    means = version.measures.mean(numeric_only=True).dropna()
+    return {
+        **version.metrics,
+        **{str(k): v for k, v in means.items() if k not in version.metrics},
+    }
 
 
 def _require_same(first: Explanation, other: Explanation, name: str) -> None:
