@@ -189,7 +189,7 @@ class Findings:
             rows = [int(row) for row in self.results.order if classes[row] == label]
             few = f", the {most} least stable of {len(rows)}" if len(rows) > most else ""
             strips = [(row, self.strip(row), self.readings_of(row)) for row in rows[:most]]
-            sections.append((f"{self.class_names[label]}{few}", strips))
+            sections.append((f"Maps of {self.class_names[label]}{few}", strips))
         return sections
 
     def strip(self, row: int) -> Strip:

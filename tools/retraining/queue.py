@@ -9,7 +9,7 @@ import contextlib
 import fcntl
 import re
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from pathlib import Path
 from time import monotonic, sleep
@@ -145,6 +145,7 @@ def alone() -> Iterator[IO[str]]:
 
 def _run_all(seeds: Sequence[int], changes: Mapping[str, Any], jobs: int, lock: IO[str]) -> None:
     """Train with these seeds; at the first failure, or at Ctrl-C, start no further training."""
+    _remove_outdated({name_of(seed) for seed in seeds})
     bar = tqdm(total=len(seeds), desc="train", unit="training", leave=False, disable=None)
     with bar, ThreadPoolExecutor(jobs) as pool:
         futures = []
@@ -163,7 +164,6 @@ def _run(seed: int, changes: Mapping[str, Any], lock: IO[str], bar: "tqdm[Any]")
     command = ["dvc", "exp", "run", "--temp", "--name", name]
     for key, value in leaves(_with_seed(changes, seed)):
         command += ["--set-param", override(key, value)]
-    _remove_outdated(name)
     while not (succeeded := _succeeds(command, log, lock)) and LOCKED in _text(log):
         sleep(RETRY_S)  # DVC locks the repository for a moment at a run's start and end
     if not succeeded:
@@ -188,7 +188,10 @@ def _text(log: Path) -> str:
     return log.read_text(encoding="utf-8", errors="replace")
 
 
-def _remove_outdated(name: str) -> None:
-    """Free an experiment's name on the current commit."""
+def _remove_outdated(names: Set[str]) -> None:
+    """Free the names of experiments of the current commit, before any training runs."""
     head = git("rev-parse", "HEAD").strip()
-    git("update-ref", "-d", f"refs/exps/{head[:2]}/{head[2:]}/{name}")
+    listed = git("for-each-ref", "--format=%(refname)", f"refs/exps/{head[:2]}/{head[2:]}")
+    for ref in listed.splitlines():
+        if ref.rsplit("/", 1)[-1] in names:
+            git("update-ref", "-d", ref)

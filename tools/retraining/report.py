@@ -8,7 +8,7 @@ from tools.retraining.findings import Findings
 from tools.retraining.wording import COLUMNS, DEFINITIONS, METRICS, READINGS
 
 IN_PICTURE = 8  # images, the least stable of each class
-STABILITY = ("class", "image", "similarity of any two trainings")
+STABILITY = ("image", "similarity of any two trainings")
 LISTED = 3  # images of each class
 
 
@@ -27,9 +27,9 @@ def write_report(folder: Path, findings: Findings) -> None:
 def markdown(findings: Findings) -> str:
     """The report."""
     stable = [
-        [title.split(",")[0] if number == 0 else "", strip.title, strip.note]
-        for title, strips in findings.sections
-        for number, (_, strip, _) in enumerate(strips[:LISTED])
+        [strip.title, strip.note]
+        for _, strips in findings.sections
+        for _, strip, _ in strips[:LISTED]
     ]
     parts = [
         f"# {plain(findings.title)}",
