@@ -2,6 +2,7 @@
 # make plots         open its plots in a browser          make test-slow   run the tests that take minutes
 # make explain IMAGE=photo.png   explain a picture of your own (AS_IS=1: only resize it)
 # make compare REV=HEAD~1        compare the explanations with those of a revision or experiment
+# make retrain N=10  train with ten other seeds: would the explanations hold again? (JOBS=2: two at once)
 # make plan          estimate the time, memory and disk that a run would take, without running it
 # make verify        check results against dvc.lock, and arrays against each other
 # make verdict REV=HEAD~1        judge on one page whether the results hold, for a reviewer
@@ -42,7 +43,7 @@ export REQUIRE_PYTHON
 export NO_REPOSITORY := error: this folder is no Git repository, which DVC needs; run git init, then make repro
 WORKERS = --numprocesses logical --maxprocesses 4 --dist worksteal
 
-.PHONY: repro test test-slow check bench plots compare export explain experiments adopt recipe recipes setup plan clean verify verdict league mutants docs pictures
+.PHONY: repro test test-slow check bench plots compare retrain export explain experiments adopt recipe recipes setup plan clean verify verdict league mutants docs pictures
 
 repro: repository $(USE)
 	python -m stages.check
@@ -99,6 +100,9 @@ explain: $(USE)
 
 compare: $(USE)
 	python -m tools.compare $(REV) $(REV2)
+
+retrain: $(USE)
+	python -m tools.retraining $(or $(N),10) $(if $(JOBS),--jobs $(JOBS))
 
 plan: $(USE)
 	python -m tools.plan

@@ -42,8 +42,9 @@ def main(params: Params) -> None:
     configure_process_for(device)
     info = load_info()
     train, validation = (to_device(load_split(name), device) for name in ("train", "validation"))
-    torch.manual_seed(params.seed)
     model, options = params.model, params.train
+    seed = params.seed if options.seed is None else options.seed
+    torch.manual_seed(seed)
     network = initial_network(model, info).to(device).to(memory_format=torch.channels_last)
     n_parameters = sum(parameter.numel() for parameter in network.parameters())
     print(f"{model.architecture}: {n_parameters:,} parameters on {device}")
@@ -58,7 +59,7 @@ def main(params: Params) -> None:
             options = with_chosen_precision(options, device)
             params = params.model_copy(update={"train": options})
             head = find_head(network, info, options)
-            training = Training(network, options, n_images, params.seed, head)
+            training = Training(network, options, n_images, seed, head)
             learn(training, train, validation, progress_folder("train", params))
             report_outcome(training, validation, info.class_names)
     if rank() == 0:

@@ -53,6 +53,7 @@ RERUNS: dict[str, tuple[Any, set[str]]] = {
     "train.augment": (["shift"], FROM_WEIGHTS),
     "train.class_weights": ("balanced", FROM_WEIGHTS),
     "train.freeze": ("all_but_head", FROM_WEIGHTS),
+    "train.seed": (1, FROM_WEIGHTS),
     "explain.method": ("shap_gradient", {"preflight", *FROM_SHAP, *SEARCH}),
     "explain.output": ("probabilities", {"preflight", *FROM_SHAP}),
     "explain.outputs": ("predicted", {"preflight", *FROM_SHAP}),

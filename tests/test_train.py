@@ -97,6 +97,21 @@ def test_results_depend_only_on_the_seed(prepared: Path) -> None:
     assert found[0] == found[1] != found[2]
 
 
+def test_a_seed_for_training_alone_replaces_the_seed(prepared: Path) -> None:
+    """Null is not recorded, so a run without one has the bytes of earlier versions."""
+    found = []
+    for seed, own in ((5, None), (0, 5), (0, None)):
+        train_options = {"epochs": 1, "batch_size": 8, "seed": own}
+        changes = {"seed": seed, "data": {"source": "data"}, "train": train_options}
+        run_stages({**changes, "model": {"architecture": "single_conv"}}, (train,))
+        found.append((prepared / "data/model/weights.safetensors").read_bytes())
+        recorded = json.loads((prepared / "data/model/network.json").read_text())["parameters"][
+            "train"
+        ]
+        assert recorded.get("seed", "none") == (own or "none")
+    assert found[0] == found[1] != found[2]
+
+
 def test_training_starts_from_weights_in_a_file(prepared: Path) -> None:
     torch.manual_seed(5)
     network = build_network("single_conv", INFO, {})

@@ -148,18 +148,25 @@ def inputs(name: str, settings: Sequence[str] = ()) -> list[str]:
     ]
 
 
-def require_versioned(paths: Collection[str]) -> None:
+def require_versioned(
+    paths: Collection[str], command: str = "recipes", what: str = "a recipe"
+) -> None:
     """Reject files that the temporary copy of the workspace would lack.
+
+    Args:
+        paths: What runs there reads.
+        command: The command, for messages.
+        what: What runs there, for messages.
 
     Raises:
         UserError: One of the paths has files that neither Git nor DVC tracks.
     """
     inside = [path for path in paths if Path(path).resolve().is_relative_to(Path.cwd())]
     options = ["--others", "--exclude-standard", "--directory", "--no-empty-directory", "-z"]
-    listed = run_program("recipes", "git", "ls-files", *options, "--", *inside, capture=True)
+    listed = run_program(command, "git", "ls-files", *options, "--", *inside, capture=True)
     if untracked := listed.split("\0")[:-1]:
         raise UserError(
-            f"recipes: untracked: {', '.join(untracked)}; a recipe runs in a copy of what Git and "
+            f"{command}: untracked: {', '.join(untracked)}; {what} runs in a copy of what Git and "
             "DVC track: run git add on new code or dvc add on new data and weights, then try again"
         )
 

@@ -2,10 +2,17 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, PlainValidator, ValidationInfo
+from pydantic import (
+    AfterValidator,
+    Field,
+    PlainValidator,
+    SerializerFunctionWrapHandler,
+    ValidationInfo,
+    model_serializer,
+)
 from pydantic_core import PydanticCustomError
 
-from stages.base.params.sections import Section
+from stages.base.params.sections import Section, Seed
 
 Augmentation = Literal["shift", "rotate", "scale", "flip", "erase"]
 ALL_BUT_HEAD = "all_but_head"
@@ -38,6 +45,15 @@ class Train(Section):
     augment: list[Augmentation]
     class_weights: Literal["none", "balanced"]
     freeze: Annotated[Freeze, PlainValidator(_freeze)]
+    seed: Seed | None
+
+    @model_serializer(mode="wrap")
+    def _without_null_seed(self, values: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A seed of null is not recorded, so that a run without one keeps its bytes."""
+        recorded: dict[str, Any] = values(self)
+        if self.seed is None:
+            del recorded["seed"]
+        return recorded
 
 
 def _epochs_or_weights(train: Train, info: ValidationInfo) -> Train:

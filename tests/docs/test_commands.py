@@ -48,6 +48,7 @@ NOT_RUN = {
     "make league": "explains for a minute; tests/tools/league runs the command",
     "make recipe NAME=planted_tag": "trains for minutes; tests/test_shortcuts.py plants one",
     "dvc exp run -n repaired": "as above; tests/test_shortcuts.py compares two",
+    "make retrain N=10": "trains ten times; tests/tools/retraining trains four, killed once",
     "make adopt FROM=microsoft/resnet-50": "needs the hub; tests/tools/adopt has folders",
     'git tag --annotate explanation@v1.0.0 --message "Default run"': "tests/test_artifacts_get.py",
 }

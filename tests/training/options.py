@@ -18,6 +18,7 @@ DEFAULTS: dict[str, Any] = {
     "class_weights": "none",
     "freeze": [],
     "head_learning_rate": None,
+    "seed": None,
 }
 
 

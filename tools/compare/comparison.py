@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from stages.base.errors.user import UserError
 from tools.compare.metrics import mean_with_error, standard_error_of_mean
 from tools.compare.pairs import Pairs
-from tools.compare.retrained import SEED, changed_parameters, find_retrained
+from tools.compare.retrained import changed_parameters, find_retrained, is_reseeded
+from tools.compare.retraining import Retraining
 from tools.compare.shortcuts import changed_shortcuts
 from tools.compare.similarity import pearson_of_others, pearson_of_redrawn
 from tools.compare.versions import Version
@@ -35,12 +36,11 @@ class Comparison:
 
     Attributes:
         pairs: The images that both explain.
-        retrained: Name of a version that differs from one of the two only in `seed`, and the
-            similarity of this pair (n,); None if no such version exists.
+        retrained: What retraining alone changes in one of the two; None if that is unknown.
     """
 
     pairs: Pairs
-    retrained: tuple[str, NDArray[np.float64]] | None
+    retrained: Retraining | None
 
     @classmethod
     def of(cls, old: Version, new: Version, scratch: Path) -> "Comparison":
@@ -50,7 +50,7 @@ class Comparison:
             UserError: The versions cannot be compared.
         """
         pairs = Pairs.of(old, new)
-        known = pairs.same_network or changed_parameters(old, new).keys() == {SEED}
+        known = pairs.same_network or is_reseeded(old, new)
         return cls(pairs, None if known else _retrained(old, new, scratch))
 
     @property
@@ -77,7 +77,7 @@ class Comparison:
         """Similarities to compare with, by name."""
         named = {
             "other background images": self.redrawn,
-            "retraining alone": float(self.retrained[1].mean()) if self.retrained else None,
+            "retraining alone": self.retrained.similarity if self.retrained else None,
             "another image": self.different_images,
         }
         return {name: value for name, value in named.items() if value is not None}
@@ -93,8 +93,7 @@ class Comparison:
         if self.redrawn is not None:
             parts.append(f"other background images alone would give {self.redrawn:.3f}")
         if self.retrained:
-            name, pearson = self.retrained
-            parts.append(f"retraining alone {mean_with_error(pearson)} ({name.split()[0]})")
+            parts.append(f"retraining alone {self.retrained}")
         context = f", where {' and '.join(parts)}" if parts else ""
         return f"{similarity}{context}: {self.judgement.reason}."
 
@@ -104,12 +103,12 @@ class Comparison:
         old, new = self.pairs.old, self.pairs.new
         if self.pairs.equal:
             return Judgement(True, "the maps are equal")
-        if changed_parameters(old, new).keys() == {SEED}:
+        if is_reseeded(old, new):
             reason = "this is what retraining alone changes, because only seed differs"
             return Judgement(True, reason)
         if self.redrawn is not None and self._reaches(self.redrawn):
             return Judgement(True, "within the noise of the background")
-        if self.retrained and self._reaches(float(self.retrained[1].mean())):
+        if self.retrained and self._reaches(self.retrained.similarity):
             return Judgement(True, "within the noise of retraining")
         if self.retrained:
             return Judgement(False, "more than noise")
@@ -122,7 +121,7 @@ class Comparison:
         return Judgement(
             None,
             "more than the noise of the background; that of retraining is unknown until you run "
-            f"dvc exp run --temp --set-param {SEED}={int(new.parameters.get(SEED, 0)) + 1}",
+            "make retrain N=10",
         )
 
     def _reaches(self, anchor: float) -> bool:
@@ -159,14 +158,18 @@ class Comparison:
         return found
 
 
-def _retrained(old: Version, new: Version, scratch: Path) -> tuple[str, NDArray[np.float64]] | None:
-    """The first version that differs only in `seed` from either, and the pair's similarity."""
+def _retrained(old: Version, new: Version, scratch: Path) -> Retraining | None:
+    """What `make retrain` counted for either version; else from one that differs only in seed."""
+    if counted := old.retraining or new.retraining:
+        return counted
     for number, version in enumerate((old, new)):
         found = find_retrained(version, scratch / str(number))
         if found is None:
             continue
         try:
-            return found.name, Pairs.of(version, found).similarity.pearson
+            pearson = Pairs.of(version, found).similarity.pearson
         except UserError:  # no image in common
             continue
+        error = standard_error_of_mean(pearson)
+        return Retraining(found.name.split()[0], float(pearson.mean()), error)
     return None

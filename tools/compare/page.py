@@ -24,7 +24,7 @@ def write_page(path: Path, findings: Findings) -> None:
         DEFINITIONS=DEFINITIONS,
         METRICS=METRICS,
         n_shown=len(findings.chosen),
-        shape=_shape(findings.size),
+        shape=shape(findings.size),
         SIMILARITIES=SIMILARITIES,
     )
     parts = {"title": findings.title, "body": body}
@@ -32,14 +32,14 @@ def write_page(path: Path, findings: Findings) -> None:
     path.write_text(page, encoding="utf-8")
 
 
-def _shape(size: tuple[int, int]) -> str:
+def shape(size: tuple[int, int]) -> str:
     """CSS classes of thumbnails of images of this height and width."""
     if not is_fine(size):
         return ""
     return f"photographs{' wide' if is_wide(size) else ' tall' if is_tall(size) else ''}"
 
 
-def _address(colors: NDArray[np.uint8]) -> str:
+def address(colors: NDArray[np.uint8]) -> str:
     """A `data:` address of the picture (h, w, 3), compressed if it is large."""
     file = io.BytesIO()
     kind, quality = ("WebP", QUALITY) if is_fine(colors.shape[:2]) else ("PNG", None)
@@ -47,4 +47,4 @@ def _address(colors: NDArray[np.uint8]) -> str:
     return f"data:image/{kind.lower()};base64,{base64_text(file.getvalue())}"
 
 
-TEMPLATES.filters["address"] = _address
+TEMPLATES.filters["address"] = address

@@ -22,7 +22,7 @@ from stages.drawing.photographs import is_tall, is_wide
 from stages.drawing.text import BOLD, SMALL, TITLE, UNDER_THUMBNAIL, shorten
 from stages.drawing.thumbnails import Painter
 from stages.figures.footer import Footer
-from tools.compare.strips import HEADS, Strip
+from tools.compare.strips import Strip
 
 FIRST_STRIP_TOP, UNDER_STRIP = 46, 14  # pixels, as below
 STRIP_HEAD, NOTE_TOP = 35, 17  # title and note of a strip
@@ -63,7 +63,7 @@ class StripLayout:
         if not is_fine(size):
             zoom = -(-SMALLEST_THUMBNAIL // max(height, width))
             height, width = height * zoom, width * zoom
-            return cls(zoom, height, width, len(HEADS), 2, 0, width + GAP)
+            return cls(zoom, height, width, len(strips[0].heads), 2, 0, width + GAP)
         most = max(len(strip.thumbnails) for strip in strips)
         if is_wide(size):
             return cls(1, height, width, most, 1, HEAD + height + GAP, 0)

@@ -25,25 +25,26 @@ def write_report(folder: Path, findings: Findings) -> None:
 def markdown(findings: Findings) -> str:
     """The report; each picture has a line of its own, which the workflow edits."""
     parts = [
-        f"# {_plain(findings.title)}",
-        f"**{_plain(findings.comparison.sentence)}**",
-        "\n".join(f"- {_plain(line)}" for line in findings.comparison.differences),
-        "\n".join(f"- {_plain(line)}" for line in findings.comparison.shortcuts),
-        _table(SIMILARITIES, findings.similarities),
-        _plain(f"{findings.changed} {DEFINITIONS}"),
+        f"# {plain(findings.title)}",
+        f"**{plain(findings.comparison.sentence)}**",
+        "\n".join(f"- {plain(line)}" for line in findings.comparison.differences),
+        "\n".join(f"- {plain(line)}" for line in findings.comparison.shortcuts),
+        table(SIMILARITIES, findings.similarities),
+        plain(f"{findings.changed} {DEFINITIONS}"),
         "![Every image as a dot, by its similarity](similarity.png)",
         "![The most changed images](most_changed.png)",
         "![Class means](class_means.png)",
-        _table(METRICS, findings.metric_rows),
+        table(METRICS, findings.metric_rows),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """The text with Markdown's special characters escaped."""
     return "".join(f"\\{letter}" if letter in "\\`*_[]<>|#~" else letter for letter in text)
 
 
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [heads, ["---"] * len(heads), *([_plain(cell) for cell in row] for row in rows)]
+def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table in Markdown; cells of rows are escaped."""
+    lines = [heads, ["---"] * len(heads), *([plain(cell) for cell in row] for row in rows)]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)

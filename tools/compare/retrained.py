@@ -1,9 +1,9 @@
-"""Finds a version that differs only in `seed`, which shows what retraining alone changes."""
+"""Finds a version that differs only in a seed, which shows what retraining alone changes."""
 
 import io
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from stages.base.files.yaml import PARAMS_FILE
 from stages.explorer.document import flat
 from tools.compare.versions import Version, read_version
 
-SEED = "seed"
+SEED, TRAIN_SEED = "seed", "train.seed"
 MOST_TRIED = 3  # candidates, because reading one takes seconds
 
 _NAMED = ("refs/heads/", "refs/tags/")
@@ -34,8 +34,17 @@ def changed_parameters(old: Version, new: Version) -> dict[str, tuple[str, str]]
     }
 
 
+def is_reseeded(old: Version, new: Version) -> bool:
+    """Whether the versions differ only in `seed` or `train.seed`."""
+    return _only_seeds(changed_parameters(old, new).keys())
+
+
+def _only_seeds(changed: Set[str]) -> bool:
+    return bool(changed) and changed <= {SEED, TRAIN_SEED}
+
+
 def find_retrained(version: Version, scratch: Path) -> Version | None:
-    """An experiment, branch or tag that differs from this version only in `seed`, if any.
+    """An experiment, branch or tag that differs from this version only in a seed, if any.
 
     Args:
         version: The version to compare with.
@@ -50,17 +59,17 @@ def find_retrained(version: Version, scratch: Path) -> Version | None:
             found = read_version(rev, scratch / str(tried))
         except UserError:  # its results may be gone; try the next
             continue
-        if changed_parameters(version, found).keys() == {SEED}:
+        if is_reseeded(version, found):
             return found
     return None
 
 
 def _reseeded(parameters: dict[str, Any]) -> Iterator[str]:
-    """Names of experiments, branches and tags whose `params.yaml` differs only in `seed`."""
-    wanted = dict(flat(parameters))
+    """Names of experiments, branches and tags whose `params.yaml` differs only in a seed."""
+    wanted = {TRAIN_SEED: "null", **dict(flat(parameters))}
     for ref, content in _parameter_files():
-        found = _parameters(content)
-        if {key for key in wanted if found.get(key) != wanted[key]} == {SEED}:
+        found = {TRAIN_SEED: "null", **_parameters(content)}
+        if _only_seeds({key for key in wanted if found.get(key) != wanted[key]}):
             yield ref.split("/", 4 if _EXPERIMENT.match(ref) else 2)[-1]
 
 

@@ -40,7 +40,7 @@ class Similarity:
         a, b = old.reshape(len(old), -1), new.reshape(len(new), -1)
         strength_a, strength_b = np.abs(a).sum(axis=1), np.abs(b).sum(axis=1)
         total = strength_a + strength_b
-        pearson = (_standardised(a) * _standardised(b)).sum(axis=1)
+        pearson = (standardised(a) * standardised(b)).sum(axis=1)
         with np.errstate(divide="ignore", invalid="ignore"):
             strength = np.where(strength_a > 0, strength_b / strength_a, np.nan)
             moved = np.where(total > 0, np.abs(a - b).sum(axis=1) / total, 0.0)
@@ -67,7 +67,7 @@ def pearson_of_others(old: NDArray[np.floating], new: NDArray[np.floating]) -> f
     Returns:
         The mean over all n (n - 1) pairs; NaN for a single image.
     """
-    a, b = (_standardised(maps.reshape(len(maps), -1)) for maps in (old, new))
+    a, b = (standardised(maps.reshape(len(maps), -1)) for maps in (old, new))
     n_pairs = len(a) * (len(a) - 1)
     return float((a.sum(axis=0) @ b.sum(axis=0) - (a * b).sum()) / n_pairs) if n_pairs else np.nan
 
@@ -116,7 +116,7 @@ def changed_pixels(
     return np.asarray(np.abs(mean) > np.maximum(CHANGED_ERRORS * errors, ROUNDING * strongest))
 
 
-def _standardised(maps: NDArray[np.floating]) -> NDArray[np.float64]:
+def standardised(maps: NDArray[np.floating]) -> NDArray[np.float64]:
     """Maps (n, p) minus their means, scaled to length 1; constant maps become 0."""
     centred = maps - maps.mean(axis=1, keepdims=True, dtype=np.float64)
     lengths = np.linalg.norm(centred, axis=1, keepdims=True)

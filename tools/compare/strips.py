@@ -30,17 +30,19 @@ class Strip:
     Attributes:
         title: The image or class, and its predictions.
         note: The similarity of the maps.
-        thumbnails: Colours (h, w, 3), one for each of the first `HEADS`.
+        thumbnails: Colours (h, w, 3), one for each of the first heads.
+        heads: What stands over or under them.
     """
 
     title: str
     note: str
     thumbnails: Sequence[NDArray[np.uint8]]
+    heads: Sequence[str] = HEADS
 
     @property
     def named_thumbnails(self) -> list[tuple[str, NDArray[np.uint8]]]:
         """Thumbnails with their heads."""
-        return list(zip(HEADS, self.thumbnails, strict=False))
+        return list(zip(self.heads, self.thumbnails, strict=False))
 
 
 def painter_of(pairs: Pairs, maps: NDArray[np.float64], colormap: str, grain: int) -> Painter:

@@ -21,10 +21,14 @@ from stages.artifacts.predictions import Predictions
 from stages.artifacts.shortcuts import Shortcuts
 from stages.base.errors.user import UserError
 from stages.base.files.formats import read_json
+from stages.base.files.yaml import read_yaml
+from tools.compare.retraining import METRICS as RETRAINING
+from tools.compare.retraining import Retraining
 
 WORKSPACE = "workspace"
 SHARING = "docs/how-to/share-through-a-remote.md"
 MEASURES = Path("data/quality/measures.csv")  # a row per image and method
+LOCK = Path("dvc.lock")
 METRICS = (Path("metrics/evaluate.json"), Path("metrics/explain.json"))
 
 
@@ -39,6 +43,7 @@ class Version:
         measures: Measures of the explained images, by index in the test split; may be empty.
         metrics: The numbers of those files in `METRICS` that exist.
         shortcuts: What a search for shortcuts found; None if neither cache nor remotes have it.
+        retraining: What `make retrain` counted for this explanation; None if it was not run.
     """
 
     name: str
@@ -47,6 +52,7 @@ class Version:
     measures: pd.DataFrame
     metrics: dict[str, float]
     shortcuts: Shortcuts | None = None
+    retraining: Retraining | None = None
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -81,14 +87,14 @@ def read_version(rev: str | None, scratch: Path) -> Version:
         UserError: The revision is unknown, or its explanation cannot be fetched.
     """
     if rev is None:
-        name, root = WORKSPACE, Path()
+        name, root, digest = WORKSPACE, Path(), recorded_digest()
         if not explanation.FOLDER.is_dir():
             raise UserError(
                 f"{WORKSPACE}: no {explanation.FOLDER}; run dvc pull to fetch it, or dvc repro to "
                 "make it"
             )
     else:
-        name, root = _fetch(rev, scratch), scratch
+        (name, digest), root = _fetch(rev, scratch), scratch
     predicted, measures = root / predictions.FOLDER, root / MEASURES
     searched = root / shortcuts.FOLDER
     return Version(
@@ -103,6 +109,7 @@ def read_version(rev: str | None, scratch: Path) -> Version:
             for key, value in read_json(root / file).items()
         },
         Shortcuts.load(searched) if searched.is_dir() else None,
+        Retraining.read(root / RETRAINING, digest),
     )
 
 
@@ -138,8 +145,12 @@ def _shallow_note() -> str:
     return "; this clone has no older commits: git fetch --unshallow gets them" if shallow else ""
 
 
-def _fetch(rev: str, scratch: Path) -> str:
-    """Copy a revision's results from DVC's cache or its remotes; return the version's name."""
+def _fetch(rev: str, scratch: Path) -> tuple[str, str]:
+    """Copy a revision's results from DVC's cache or its remotes.
+
+    Returns:
+        The version's name, and the MD5 of its explanation.
+    """
     _, files, commit, digest = open_revision(rev)
     name = rev if commit.startswith(rev) else f"{rev} ({commit[:7]})"
     wanted = str(explanation.FOLDER)
@@ -150,10 +161,18 @@ def _fetch(rev: str, scratch: Path) -> str:
         )
     with _report_missing(name, rev), _report_full_disk(scratch):
         files.get(wanted, str(scratch / wanted), recursive=True)
-    for path in (predictions.FOLDER, shortcuts.FOLDER, MEASURES, *METRICS):
+    for path in (predictions.FOLDER, shortcuts.FOLDER, MEASURES, *METRICS, RETRAINING):
         with _optional(scratch / path), _report_full_disk(scratch):
             files.get(str(path), str(scratch / path), recursive=True)
-    return name
+    return name, digest
+
+
+def recorded_digest() -> str | None:
+    """MD5 of the workspace's explanation, as `dvc.lock` records it."""
+    lock = read_yaml(LOCK) if LOCK.is_file() else {}
+    outs = lock.get("stages", {}).get("explain", {}).get("outs", [])
+    digests = [out.get("md5") for out in outs if out["path"] == str(explanation.FOLDER)]
+    return str(digests[0]) if digests else None
 
 
 @contextlib.contextmanager

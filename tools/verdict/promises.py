@@ -113,7 +113,7 @@ def within_noise(
     background = "unknown" if redrawn is None else f"{redrawn:.3f}"
     training = "not computed"
     if retrained:
-        training = f"{mean_with_error(retrained[1])} ({retrained[0].split()[0]})"
+        training = str(retrained)
     n_changed = int((~compared.pairs.same_prediction).sum())
     evidence = (
         f"similarity {mean_with_error(compared.pearson)} over {len(compared.pearson):,} images, "

@@ -1,0 +1,156 @@
+"""Reads what t trainings say about the same n images; the first one is the workspace's run."""
+
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from stages.artifacts.explanation import Explanation
+from stages.base.errors.user import UserError
+from tools.compare.versions import Version, read_version
+from tools.retraining.bands import Bands
+
+THIS_RUN = "this run"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The same images explained by t trainings.
+
+    Each image's map is that of the class `measured` of this run, mostly the one that it predicts.
+
+    Attributes:
+        names: Names of the trainings (t,): `this run`, `seed 1`, ….
+        explanation: This run's explanation.
+        images: Indices among its images of those that have such a map (n,).
+        maps: Attributions, channels summed (t, n, h, w), float32; NaN where a training has no map
+            of the class.
+        squared_errors: Squared standard errors over the background, averaged over the trainings
+            that have a map (n, h, w); None without error bars.
+        predicted: Predicted class of each image (t, n), int64.
+        metrics: The numbers in `metrics/evaluate.json` and `metrics/explain.json` of each training,
+            and the means of further measures in `data/quality`.
+    """
+
+    names: Sequence[str]
+    explanation: Explanation
+    images: NDArray[np.int64]
+    maps: NDArray[np.float32]
+    squared_errors: NDArray[np.float64] | None
+    predicted: NDArray[np.int64]
+    metrics: Sequence[Mapping[str, float]]
+
+    @property
+    def bands(self) -> Bands:
+        """Statistics of each pixel."""
+        return Bands(self.maps, self.squared_errors)
+
+    @property
+    def classes(self) -> NDArray[np.int64]:
+        """The class of each image's maps (n,)."""
+        return self.explanation.measured[self.images]
+
+    @property
+    def titles(self) -> list[str]:
+        """Titles of the images (n,)."""
+        return [self.explanation.titles[index] for index in self.images]
+
+
+def read_sample(
+    run: Version,
+    others: Mapping[str, str],
+    scratch: Path,
+    visit: Callable[[Explanation], None] = lambda explanation: None,
+) -> Sample:
+    """Read the trainings one by one.
+
+    Args:
+        run: The workspace's run.
+        others: Revisions of the other trainings, by name.
+        scratch: An empty folder to copy results into; one training's at a time.
+        visit: Called with each training's explanation, this run's first.
+
+    Raises:
+        UserError: A training's results are gone, it explained other images or against another
+            background, or no image has a map to compare.
+    """
+    first = run.explanation
+    images = np.flatnonzero(first.map_indices(first.measured) >= 0)
+    if not images.size:
+        raise UserError(
+            "retrain: no explained image has a map of its predicted class; set explain.outputs to "
+            "all or predicted, run dvc repro, then the command again"
+        )
+    maps, errors, predicted, metrics = [], [], [], []
+    for name in tqdm(
+        [THIS_RUN, *others], desc="read", unit="training", delay=1, leave=False, disable=None
+    ):
+        version = run if name == THIS_RUN else read_version(others[name], scratch / "training")
+        explanation = version.explanation
+        _require_same(first, explanation, name)
+        chosen = explanation.map_indices(first.measured)
+        maps.append(_maps(explanation, images, chosen))
+        errors.append(_squared_errors(explanation, images, chosen))
+        predicted.append(explanation.predicted[images])
+        metrics.append(_numbers(version))
+        visit(explanation)
+        shutil.rmtree(scratch / "training", ignore_errors=True)
+    return Sample(
+        [THIS_RUN, *others],
+        first,
+        images,
+        np.stack(maps),
+        None if any(e is None for e in errors) else np.nanmean(np.array(errors), axis=0),
+        np.stack(predicted),
+        metrics,
+    )
+
+
+def _maps(
+    explanation: Explanation, images: NDArray[np.int64], chosen: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """The chosen map of each image (n, h, w); NaN for an index of -1."""
+    found = np.full((len(images), *explanation.images.shape[2:]), np.nan, np.float32)
+    for row, image in enumerate(images):
+        if chosen[image] >= 0:
+            found[row] = explanation.maps(int(image), [int(chosen[image])])[0]
+    return found
+
+
+def _squared_errors(
+    explanation: Explanation, images: NDArray[np.int64], chosen: NDArray[np.int64]
+) -> NDArray[np.float64] | None:
+    found = np.full((len(images), *explanation.images.shape[2:]), np.nan)
+    for row, image in enumerate(images):
+        if chosen[image] >= 0:
+            errors = explanation.map_errors(int(image), [int(chosen[image])])
+            if errors is None:
+                return None
+            found[row] = errors[0] ** 2
+    return found
+
+
+def _numbers(version: Version) -> dict[str, float]:
+    """Metrics and measures by name."""
+    means = version.measures.mean(numeric_only=True).dropna()
+    return {
+        **version.metrics,
+        **{str(k): v for k, v in means.items() if k not in version.metrics},
+    }
+
+
+def _require_same(first: Explanation, other: Explanation, name: str) -> None:
+    """Reject a training of other data: not possible through the queue, but costly to overlook."""
+    for what, mine, theirs in (
+        ("images", first.images, other.images),
+        ("background", first.background, other.background),
+    ):
+        if not np.array_equal(mine, theirs):
+            raise UserError(
+                f"retrain: {name} has other {what} than this run; run dvc repro, then the command "
+                "again"
+            )
