@@ -2,14 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    Field,
-    PlainValidator,
-    SerializerFunctionWrapHandler,
-    ValidationInfo,
-    model_serializer,
-)
+from pydantic import AfterValidator, Field, PlainValidator, ValidationInfo
 from pydantic_core import PydanticCustomError
 
 from stages.base.params.sections import Section, Seed
@@ -46,14 +39,6 @@ class Train(Section):
     class_weights: Literal["none", "balanced"]
     freeze: Annotated[Freeze, PlainValidator(_freeze)]
     seed: Seed | None
-
-    @model_serializer(mode="wrap")
-    def _without_null_seed(self, values: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """A seed of null is not recorded, so that a run without one keeps its bytes."""
-        recorded: dict[str, Any] = values(self)
-        if self.seed is None:
-            del recorded["seed"]
-        return recorded
 
 
 def _epochs_or_weights(train: Train, info: ValidationInfo) -> Train:
