@@ -34,6 +34,7 @@ def classes(root: Path) -> list[str]:
     return list(pd.read_csv(root / "plots/classes.csv")["class"])
 
 
+@pytest.mark.slow
 def test_real_digits_as_png_files(own: Project) -> None:
     digits = load_digits()
     scale = 255 / digits.images.max()

@@ -21,7 +21,10 @@ def adopt(project: Project, *arguments: str) -> str:
 
 
 @pytest.mark.longest
-@pytest.mark.parametrize("family", ["resnet", "vit", "convnext"])
+@pytest.mark.parametrize(
+    "family",
+    ["resnet", *(pytest.param(name, marks=pytest.mark.slow) for name in ("vit", "convnext"))],
+)
 def test_an_adopted_network_predicts_as_in_transformers(
     project: Project, tmp_path: Path, family: str
 ) -> None:
