@@ -16,7 +16,7 @@ class Retraining(NamedTuple):
 
     Attributes:
         source: Name of the experiment, or the number of trainings.
-        similarity: Its mean.
+        similarity: Mean over the images, or over all pairs of trainings.
         error: Standard error: over the images of one experiment, or over the trainings; NaN if
             unknown.
     """

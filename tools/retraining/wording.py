@@ -10,7 +10,7 @@ METRICS = (
     "this run",
     "mean",
     "± 95 %",
-    "standard deviation",
+    "deviation",
     "another training",
     "range",
 )

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from dvc.api import DVCFileSystem
+from safetensors.numpy import load_file, save_file
 
 from stages.artifacts.explanation import Explanation
 from stages.base.files.formats import read_json
@@ -89,7 +90,6 @@ def test_earlier_stages_and_done_trainings_do_not_run_again(killed_and_finished:
     for seed in range(1, 5):
         log = text(killed_and_finished, LOG.format(seed))
         assert "Running stage 'preprocess'" not in log
-        assert "Running stage 'shortcuts'" not in log or seed == 1
     again = killed_and_finished.succeed(*COMMAND, "4")
     assert "4 of 4 trainings are done already" in again
 
@@ -169,8 +169,9 @@ def test_the_same_seed_twice_gives_zero(base: Project, tmp_path: Path) -> None:
 def test_a_network_that_ignores_the_seed_gives_zero(base: Project, tmp_path: Path) -> None:
     """Weights from a file, no epochs: all trainings are the same, and the page says so."""
     project = copy(base, tmp_path / "clone")
-    weights = (project.root / "data/model/weights.safetensors").read_bytes()
-    (project.root / "weights/own.safetensors").write_bytes(weights)
+    entries = load_file(project.root / "data/model/weights.safetensors")
+    body = {name[2:]: entry for name, entry in entries.items() if name.startswith("1.")}
+    save_file(body, project.root / "weights/own.safetensors")  # without the standardising layer
     project.set({"model.weights": "own.safetensors", "train.epochs": 0})
     commit(project, "Weights")
     project.repro()
