@@ -24,4 +24,4 @@ def localisation(maps: NDArray[np.floating], region: NDArray[np.bool_]) -> NDArr
     totals = strengths.sum(axis=(1, 2))
     inside = np.where(region, strengths, 0).sum(axis=(1, 2))
     found = np.full(len(maps), np.nan)
-    return np.divide(inside, totals, out=found, where=totals > 0)
+    return np.asarray(np.divide(inside, totals, out=found, where=totals > 0))
