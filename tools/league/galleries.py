@@ -22,11 +22,11 @@ class Chosen(NamedTuple):
     """The image of the run.
 
     Attributes:
-        index: Position of the image among the explained ones.
+        position: Position of the image among the explained ones.
         grain: Side in pixels of the blocks in which its maps are drawn.
     """
 
-    index: int
+    position: int
     grain: int
 
 

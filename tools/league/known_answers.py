@@ -6,6 +6,7 @@ nobody can guess from them where a network looks.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import torch
@@ -102,7 +103,8 @@ def additive() -> KnownAnswer:
     def terms(batch: Tensor) -> Tensor:
         """What each pixel adds (n, h, w)."""
         features = network[:-1](batch).unflatten(1, (6, SIDE, SIDE))
-        return (features * head.weight[CLASS].view(6, SIDE, SIDE)).sum(dim=1).double()
+        added: Tensor = (features * head.weight[CLASS].view(6, SIDE, SIDE)).sum(dim=1)
+        return added.double()
 
     with torch.no_grad():
         truth = (terms(images) - terms(background).mean(dim=0)).numpy()
@@ -123,7 +125,7 @@ def two_regions() -> KnownAnswer:
     patches = SIDE // 4
     brightness = nn.Conv2d(1, 1, 4, stride=4)
     brightness.weight.data.fill_(1 / 16)  # the mean of a patch of 4×4 pixels,
-    brightness.bias.data.fill_(2)  # 0 or more: the standardised pixels start at -2
+    cast(Tensor, brightness.bias).data.fill_(2)  # 0 or more: the standardised pixels start at -2
     body = nn.Sequential(brightness, nn.ReLU(), nn.Flatten())
     means = torch.zeros(2, patches, patches)
     for weights, part in zip(means, (FIRST, SECOND), strict=True):
@@ -210,7 +212,8 @@ def shapley_error(
         sums = sums * factors[:, None]
     lengths = np.linalg.norm(shapley, axis=1)
     distances = np.linalg.norm(sums - shapley, axis=1)
-    return np.divide(distances, lengths, out=np.full(len(sums), np.nan), where=lengths > 0)
+    found = np.full(len(sums), np.nan)
+    return np.asarray(np.divide(distances, lengths, out=found, where=lengths > 0))
 
 
 def _standardized(body: nn.Sequential, head: nn.Module) -> nn.Sequential:

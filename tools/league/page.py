@@ -80,7 +80,7 @@ def _thumbnails(gallery: Gallery, colormap: str) -> list[tuple[str, str]]:
     image = gallery.image
     size = image.shape[1], image.shape[2]
     fit = Fit.of(size, (SIDE, SIDE))
-    thumbnails = []
+    thumbnails: list[tuple[str, str]] = []
     for name, values in gallery.maps.items():
         blocks = block_sums(values, gallery.grain)
         strengths = np.abs(blocks)

@@ -184,7 +184,7 @@ def _explain_again(standing: Standing, subject: Subject) -> None:
 
     @torch.no_grad()
     def outputs_of(changed: Tensor) -> NDArray[np.float64]:
-        return network(changed).double().cpu().numpy()
+        return np.asarray(network(changed).double().cpu().numpy())
 
     by_network = partial(maps_by, name, background=background, images=images, classes=classes)
     try:

@@ -8,7 +8,7 @@ Source: cascading randomisation of Adebayo et al. 2018, arXiv:1810.03292.
 
 import copy
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 import torch
@@ -76,7 +76,7 @@ def redrawn(network: nn.Module, seed: int) -> Iterator[nn.Module]:
     for number, layer in enumerate(reversed(layers), start=1):
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            layer.reset_parameters()
+            cast(Callable[[], None], layer.reset_parameters)()
         if number in ends:
             yield changed
 

@@ -78,7 +78,7 @@ def stability(
     map_change = _relative_change(maps, changed_maps, admissible)
     output_change = _relative_change(outputs, changed_outputs, admissible)
     found = np.full(len(maps), np.nan)
-    return np.divide(map_change, output_change, out=found, where=output_change > 0)
+    return np.asarray(np.divide(map_change, output_change, out=found, where=output_change > 0))
 
 
 def _predictions(outputs: NDArray[np.floating]) -> NDArray[np.int64]:
@@ -96,4 +96,4 @@ def _relative_change(
     squares = np.where(counted, ((after - before) ** 2).sum(axis=2), 0).sum(axis=0)
     divisors = counted.sum(axis=0) * (before**2).sum(axis=1)
     found = np.full(n_images, np.nan)
-    return np.sqrt(np.divide(squares, divisors, out=found, where=divisors > 0))
+    return np.asarray(np.sqrt(np.divide(squares, divisors, out=found, where=divisors > 0)))
