@@ -15,7 +15,7 @@ def with_chosen_precision(options: Train, device: torch.device) -> Train:
 
     Args:
         options: Section `train` of `params.yaml`.
-        device: Of this rank, once the ranks are connected.
+        device: This rank computes on it; the ranks are connected.
     """
     n_fast = sum_over_ranks(torch.tensor([float(multiplies_bfloat16(device))], device=device))
     is_fast = int(n_fast) == n_ranks()

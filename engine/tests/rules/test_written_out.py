@@ -77,10 +77,6 @@ FORMULAS: dict[str, tuple[Formula, Formula]] = {
         lambda x: x[..., :4].nanquantile(0.8, -1, keepdim=True, interpolation="nearest"),
         lambda x: in_order(x)[..., 2:3],
     ),
-    "quantile of all": (
-        lambda x: x[0, 0, 0, :4].quantile(1.0),
-        lambda x: in_order(x)[0, 0, 0, 3],
-    ),
     "clamped by another": (
         lambda x: x[:, 0].clamp_min(x[:, 1]),
         lambda x: torch.maximum(x[:, 0], x[:, 1]),
