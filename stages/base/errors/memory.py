@@ -11,7 +11,8 @@ _MESSAGES = (
     "failed to map segment from shared object",
     "could not create a primitive",  # oneDNN, in PyTorch's convolutions; no other details
     "can't start new thread",  # Python; there is no memory for its stack
-    "returned NULL without setting an exception",  # Python, where memory ends inside C code
+    "without setting an exception",  # Python, where memory ends inside C code
+    "error return without exception set",  # likewise
 )
 
 

@@ -153,7 +153,7 @@ def test_less_training_is_unknown_until_retraining_is_known(less_trained: Projec
     status, rows, page = judged(less_trained, "HEAD~1")
     assert (status, verdicts(rows)) == (2, {NOISE: "unknown"}), page
     require_numbers_of_compare(less_trained, "HEAD~1", rows[NOISE][2])
-    assert "unknown until you run dvc exp run --temp --set-param seed=1" in page
+    assert "unknown until you run make retrain N=10" in page
     assert "what differs: train.epochs: 2 → 1" in page
     assert rows[NOISE][1] == "`python -m tools.compare HEAD~1`"
 
