@@ -69,12 +69,10 @@ def test_the_advice_names_parameters_of_the_stage(stage: str, named: str, not_na
     assert not_named not in message
 
 
-# Runs a stage with little more memory than its libraries use. torch.export loads many modules
-# late; without memory for these, Python fails in ways that say nothing of memory.
+# Runs a stage with little more memory than its libraries use.
 LIMITED = """
 import resource, sys
 from pathlib import Path
-import torch._dynamo
 from stages import {stage}
 from stages.base.run.stage import run_stage
 
