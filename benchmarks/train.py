@@ -36,8 +36,6 @@ MEAN, STD = 0.1307, 0.3081
 INFO = DatasetInfo("mnist", tuple("0123456789"), 1, (28, 28), (MEAN,), (STD,), parameters={})
 BATCH_SIZE = 128
 LOOPS = ("usual", "float32", "bfloat16")  # our loops are named by their precision
-
-
 CPU = torch.device("cpu")
 
 

@@ -90,9 +90,9 @@ def test_settings_are_valid(block: Block, tmp_path: Path, monkeypatch: pytest.Mo
 
 
 AUTHOR = {
-    f"GIT_{who}_{what}": value
-    for who in ("AUTHOR", "COMMITTER")
-    for what, value in (("NAME", "Test"), ("EMAIL", "test@example.org"))
+    f"GIT_{role}_{field}": value
+    for role in ("AUTHOR", "COMMITTER")
+    for field, value in (("NAME", "Test"), ("EMAIL", "test@example.org"))
 }
 NO_WORDS: Mapping[str, str] = {}
 

@@ -145,12 +145,12 @@ def _numbers(version: Version) -> dict[str, float]:
 
 def _require_same(first: Explanation, other: Explanation, name: str) -> None:
     """Reject a training of other data: not possible through the queue, but costly to overlook."""
-    for what, mine, theirs in (
+    for part, mine, theirs in (
         ("images", first.images, other.images),
         ("background", first.background, other.background),
     ):
         if not np.array_equal(mine, theirs):
             raise UserError(
-                f"retrain: {name} has other {what} than this run; run dvc repro, then the command "
+                f"retrain: {name} has other {part} than this run; run dvc repro, then the command "
                 "again"
             )
