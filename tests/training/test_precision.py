@@ -43,6 +43,7 @@ def test_ranks_choose_alike(slow: str, chosen: str, tmp_path: Path) -> None:
     """One slow processor decides for all; the other ranks would otherwise wait for it."""
     script = tmp_path / "choose.py"
     script.write_text(
+        "from pathlib import Path\n"
         "import torch\n"
         "from stages.base.run.rank import rank\n"
         "from stages.ranks.gradients import connected_ranks\n"
@@ -52,7 +53,7 @@ def test_ranks_choose_alike(slow: str, chosen: str, tmp_path: Path) -> None:
         f"precision.multiplies_bfloat16 = lambda device: str(rank()) not in {slow!r}.split()\n"
         "with connected_ranks(cpu):\n"
         "    found = precision.with_chosen_precision(options(precision='auto'), cpu)\n"
-        "print(f'rank {rank()}: {found.precision}')\n"
+        f"Path({str(tmp_path)!r}, str(rank())).write_text(found.precision)\n"
     )
     command = ["torchrun", "--nproc-per-node", "2", str(script)]
     process = subprocess.run(
@@ -63,11 +64,7 @@ def test_ranks_choose_alike(slow: str, chosen: str, tmp_path: Path) -> None:
         capture_output=True,
         text=True,
     )
-    lines = process.stdout.splitlines()
-    assert sorted(line for line in lines if line.startswith("rank")) == [
-        f"rank 0: {chosen}",
-        f"rank 1: {chosen}",
-    ]
-    assert [line for line in lines if line.startswith("train")] == [
+    assert [Path(tmp_path, number).read_text() for number in "01"] == [chosen, chosen]
+    assert [line for line in process.stdout.splitlines() if line.startswith("train")] == [
         f"train: in {chosen}, since this hardware {'emulates' if slow else 'multiplies'} bfloat16"
     ]

@@ -1,8 +1,27 @@
 """How Ctrl-C is recognised, and how a program exits after it."""
 
+import _thread
 import os
 import sys
-from typing import NoReturn
+import threading
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from sys import UnraisableHookArgs
+
+REPEAT_AFTER_S = 0.05  # by then Python has left the method that dropped the interrupt
+
+
+def repeat_dropped_interrupts() -> None:
+    """From now on, interrupt again where Python drops Ctrl-C, as in a `__del__` method."""
+    sys.unraisablehook = _repeat_interrupt
+
+
+def _repeat_interrupt(dropped: "UnraisableHookArgs") -> None:
+    if issubclass(dropped.exc_type, KeyboardInterrupt):
+        threading.Timer(REPEAT_AFTER_S, _thread.interrupt_main).start()
+    else:
+        sys.__unraisablehook__(dropped)
 
 
 def was_interrupted(error: BaseException | None) -> bool:

@@ -12,7 +12,11 @@ from typing import NoReturn, Protocol, TypeVar
 
 from pydantic import BaseModel
 
-from stages.base.errors.interrupts import exit_interrupted, was_interrupted
+from stages.base.errors.interrupts import (
+    exit_interrupted,
+    repeat_dropped_interrupts,
+    was_interrupted,
+)
 from stages.base.errors.memory import is_out_of_memory, out_of_memory_message
 from stages.base.errors.user import UserError, unusable_file_message
 from stages.base.files.root import ROOT
@@ -154,7 +158,8 @@ def _message(error: BaseException, needs_less: str) -> str | None:
 
 
 def _configure_process() -> None:
-    """Print line by line, and spend less time on garbage collection."""
+    """Lose no Ctrl-C, print line by line, and spend less time on garbage collection."""
+    repeat_dropped_interrupts()
     gc.freeze()  # objects from the imports, during which collection was off: see snapshot.py
     gc.set_threshold(100_000)  # later imports leave as little to collect
     gc.enable()
