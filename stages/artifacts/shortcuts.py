@@ -23,8 +23,9 @@ NONE = -1  # in `example_rows` and `typical_rows`: there are fewer images
 
 FINDING_COLUMNS = (
     "class", "images", "share", "area", "effect", "effect_se", "flips", "flips_se",
-    "flips_others", "drop", "falls", "p", "moving",
+    "flips_others", "drop", "falls", "variation", "p", "moving",
 )  # fmt: skip
+COPIED = 0.5  # members' pixels that vary less are alike, as those of a stamp
 STRATEGY_COLUMNS = ("class", "images", "share", "accuracy")
 
 
@@ -56,7 +57,9 @@ class Shortcuts:
             members, their share of the class's searched images, the region's share of the
             picture, mean change of log-odds by pasting the members' pixels beyond that by other
             pixels, shares of the images that flip, loss of log-odds and share of members that fall
-            when the region is removed, p-value corrected for all tests, and whether it moves.
+            when the region is removed, how much members' pixels of it vary (a share of how much
+            they differ from other images'; NaN if it moves), p-value corrected for all tests, and
+            whether it moves.
         strategies: A row for each strategy, with `STRATEGY_COLUMNS`: the class (a number), number
             of images, share of the class's images, accuracy.
         about: `class_names`, `split`, `block_px` (side of a block), `n_tests`, and `not_searched`:
@@ -121,7 +124,7 @@ class Shortcuts:
             f"pasted into images of other classes, {finding['flips']:.1%} become {name} "
             f"({finding['flips_others']:.1%} with other pixels), and its log-odds rise by "
             f"{finding['effect']:.1f} ± {finding['effect_se']:.1f}; without it, "
-            f"{finding['falls']:.0%} of them fall."
+            f"{finding['falls']:.0%} of them fall.{_origin(finding['variation'])}"
         )
 
     def image(self, row: int) -> NDArray[np.uint8]:
@@ -149,6 +152,14 @@ class Shortcuts:
 
 
 _ARRAYS = [f.name for f in fields(Shortcuts) if f.name not in (*_TABLES, "about")]
+
+
+def _origin(variation: float) -> str:
+    if np.isnan(variation):
+        return ""
+    if variation < COPIED:
+        return " The pixels are alike in all of them, as those of a stamp."
+    return " The pixels differ among them, so it may be a way in which the class looks."
 
 
 def shown(rows: list[NDArray[np.int64]]) -> NDArray[np.int64]:

@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from stages.shortcut_search.pasting import Effects, Laboratory
@@ -179,6 +180,30 @@ class Half:
             np.stack([effects.moved[:, 0] for effects in found]),
             np.stack([effects.flipped[:, 0] for effects in found]),
         )
+
+    def variation(self, class_number: int, rule: Rule, effort: Effort) -> float:
+        """How much the members' pixels vary, as a share of how much they differ from others'.
+
+        Returns:
+            Median over pairs of members of the root mean square difference of their pixels in the
+            region, divided by that of a member and another image: 0 for a mark that was copied,
+            about 1 where members have nothing in common. NaN for a mark that moves, as windows show
+            different parts of it.
+        """
+        if rule.kind == "moving":
+            return float("nan")
+        subject = self.subject
+        rng = np.random.default_rng((subject.seed, self.number, class_number, 3))
+        own = self.of_class(class_number)
+        is_member = rule.members(rule.place(subject.maps[own]))
+        rest = own[~is_member] if not is_member.all() else self.not_of_class(class_number)
+        region = subject.grid.pixels(rule.regions)[0]
+        members, others = (
+            subject.laboratory.load(_some(rng, images, most))[:, :, region].flatten(1).cpu()
+            for images, most in ((own[is_member], effort.n_members), (rest, effort.n_rest))
+        )
+        between = torch.cdist(members, others).median()
+        return float(torch.pdist(members).median() / between) if between else float("nan")
 
 
 def _some(rng: np.random.Generator, items: Indices, most: int) -> Indices:

@@ -8,9 +8,12 @@ from numpy.typing import NDArray
 
 from stages.shortcut_search.rule import Maps, Rule
 
-SHARES = (0.02, 0.05, 0.15, 0.4)  # of the blocks, in a region
+LARGEST_SHARE = 0.4  # of the blocks, in a region
 WHOLE_SHARES = (0.02, 0.05, 0.15)
 SEEDS = 24  # blocks from which regions grow
+MOST_GROWN = 9  # blocks that a region takes in one by one
+KEPT_GAP = 0.8  # it takes them while its gap stays above this share of the widest
+WEAK = 0.1  # and only blocks whose contrast is above this share of the first one's
 RANKINGS = 3  # of blocks, for the whole class
 WINDOWS = (2, 3)  # side of the windows for marks that move, in blocks
 LEAST_MEMBERS, LEAST_SHARE = 4, 0.02  # of the searched half of a class
@@ -18,7 +21,7 @@ WORTH_GROWING, WORTH_PROPOSING = 0.5, 2.0  # least gap, in spreads
 MOST_DIVIDING = 6  # candidates that divide a class
 NOISE = 0.01  # floor of a spread, as a share of the mean Σ|attribution| of an image
 STEADY_NOISE = 0.002
-MOST_PROPOSED = MOST_DIVIDING + RANKINGS * len(WHOLE_SHARES)  # candidates of a class
+MOST_PROPOSED = MOST_DIVIDING + len(WINDOWS) + RANKINGS * len(WHOLE_SHARES)  # candidates of a class
 
 
 class Cut(NamedTuple):
@@ -72,30 +75,28 @@ def propose(maps: Maps, contents: Maps, other_contents: Maps) -> list[Rule]:
     scale = float(np.abs(maps).sum(axis=(1, 2)).mean())
     if scale == 0:
         return []
-    found: list[tuple[float, Rule, NDArray[np.bool_]]] = []
+    parts: list[tuple[float, Rule]] = []
+    moving: list[Rule] = []
     if len(maps) >= 2 * least_members(len(maps)):
-        for gap, rule in (*_parts(maps, scale), *_moving(maps, scale)):
-            if gap >= WORTH_PROPOSING:
-                found.append((gap, rule, rule.members(rule.place(maps))))
-    found.sort(key=lambda item: -item[0])
-    kept: list[tuple[float, Rule, NDArray[np.bool_]]] = []
-    for item in found:
+        parts = [(gap, rule) for gap, rule in _parts(maps, scale) if gap >= WORTH_PROPOSING]
+        moving = [rule for gap, rule in _moving(maps, scale) if gap >= WORTH_PROPOSING]
+    parts.sort(key=lambda item: -item[0])
+    kept: list[tuple[Rule, NDArray[np.bool_]]] = []
+    for _, rule in parts:
+        item = rule, rule.members(rule.place(maps))
         if len(kept) < MOST_DIVIDING and _differs(item, kept):
             kept.append(item)
-    return [rule for _, rule, _ in kept] + list(_whole(maps, contents, other_contents, scale))
+    return [rule for rule, _ in kept] + moving + list(_whole(maps, contents, other_contents, scale))
 
 
 def _differs(
-    item: tuple[float, Rule, NDArray[np.bool_]],
-    kept: list[tuple[float, Rule, NDArray[np.bool_]]],
+    item: tuple[Rule, NDArray[np.bool_]], kept: list[tuple[Rule, NDArray[np.bool_]]]
 ) -> bool:
     """Whether a candidate adds something: at most two regions for the same images."""
-    _, rule, members = item
-    alike = [other for _, other, chosen in kept if _alike(members, chosen)]
-    area, kind = int(rule.regions[0].sum()), rule.kind
-    return len(alike) < 2 and all(
-        int(other.regions[0].sum()) != area or other.kind != kind for other in alike
-    )
+    rule, members = item
+    alike = [other for other, chosen in kept if _alike(members, chosen)]
+    area = int(rule.regions[0].sum())
+    return len(alike) < 2 and all(int(other.regions[0].sum()) != area for other in alike)
 
 
 def _alike(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> bool:
@@ -105,20 +106,51 @@ def _alike(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> bool:
 def _parts(maps: Maps, scale: float) -> Iterator[tuple[float, Rule]]:
     """Regions in which the attributions of part of the images stand apart, grown from a block."""
     flat = maps.reshape(len(maps), -1).astype(np.float64)
-    gaps, thresholds = best_cut(flat, NOISE * scale)
+    floor = NOISE * scale
+    gaps, thresholds = best_cut(flat, floor)
+    seen = np.zeros(flat.shape[1], bool)
     for seed in np.argsort(-gaps, kind="stable")[:SEEDS]:
-        if gaps[seed] <= WORTH_GROWING:
+        if gaps[seed] <= WORTH_GROWING or seen[seed]:
             continue
         upper = flat[:, seed] >= thresholds[seed]
         contrast = flat[upper].mean(axis=0) - flat[~upper].mean(axis=0)
         noise = np.sqrt(flat[upper].var(axis=0) + flat[~upper].var(axis=0)) + STEADY_NOISE * scale
         order = np.argsort(-contrast / noise, kind="stable")
-        order = order[contrast[order] > 0]
-        for region in _largest(order, SHARES, maps.shape[1:]):
-            sums = flat[:, region.ravel()].sum(axis=1, keepdims=True)
-            gap, threshold = best_cut(sums, NOISE * scale)
-            rule = Rule("part", region[None], np.zeros(1), np.ones(1), float(threshold[0]))
+        order = order[contrast[order] > WEAK * contrast[seed]]
+        small = _grown(flat, int(seed), order, floor)
+        seen[small] = True
+        for blocks in (np.array(small), *_widest(flat, order, floor)):
+            region = np.isin(np.arange(flat.shape[1]), blocks)
+            gap, threshold = best_cut(flat[:, region].sum(axis=1, keepdims=True), floor)
+            places = region.reshape(1, *maps.shape[1:])
+            rule = Rule("part", places, np.zeros(1), np.ones(1), float(threshold[0]))
             yield float(gap[0]), rule
+
+
+def _grown(
+    flat: NDArray[np.float64], seed: int, allowed: NDArray[np.int64], floor: float
+) -> list[int]:
+    """A block and, one after the other, those that keep the gap of the attributions' sum widest."""
+    blocks, sums, widest = [seed], flat[:, [seed]], 0.0
+    while len(blocks) < MOST_GROWN and len(free := np.setdiff1d(allowed, blocks)):
+        gaps = best_cut(sums + flat[:, free], floor).gap
+        best = gaps.argmax()
+        widest = max(widest, gaps[best])
+        if gaps[best] < KEPT_GAP * widest:
+            break
+        blocks.append(int(free[best]))
+        sums = sums + flat[:, [free[best]]]
+    return blocks
+
+
+def _widest(
+    flat: NDArray[np.float64], order: NDArray[np.int64], floor: float
+) -> Iterator[NDArray[np.int64]]:
+    """As many of the first blocks in an order as give the widest gap, if there are more."""
+    sizes = np.arange(MOST_GROWN + 1, min(len(order), int(LARGEST_SHARE * flat.shape[1])) + 1)
+    if len(sizes):
+        sums = flat[:, order].cumsum(axis=1)[:, sizes - 1]
+        yield order[: sizes[best_cut(sums, floor).gap.argmax()]]
 
 
 def _moving(maps: Maps, scale: float) -> Iterator[tuple[float, Rule]]:
@@ -145,18 +177,16 @@ def _whole(maps: Maps, contents: Maps, other_contents: Maps, scale: float) -> It
     for ranking in (low, steady, low * peculiar):
         order = np.argsort(-ranking, axis=None, kind="stable")
         order = order[low.ravel()[order] > 0]
-        for region in _largest(order, WHOLE_SHARES, maps.shape[1:]):
+        for region in _largest(order, maps.shape[1:]):
             if region.tobytes() not in seen:
                 seen.add(region.tobytes())
                 yield Rule("whole", region[None], np.zeros(1), np.ones(1), -np.inf)
 
 
-def _largest(
-    order: NDArray[np.int64], shares: tuple[float, ...], shape: tuple[int, ...]
-) -> Iterator[NDArray[np.bool_]]:
+def _largest(order: NDArray[np.int64], shape: tuple[int, ...]) -> Iterator[NDArray[np.bool_]]:
     """Regions (gh, gw) of the first blocks in an order, for each share of all blocks."""
     n_blocks = int(np.prod(shape))
-    for share in shares:
+    for share in WHOLE_SHARES:
         size = max(1, round(share * n_blocks))
         if size <= len(order):
             region = np.zeros(n_blocks, bool)

@@ -9,13 +9,13 @@ from stages.base.run.bars import ProgressBar
 from stages.shortcut_search.experiment import Effort, Half, Outcome, Subject
 from stages.shortcut_search.rule import Rule
 from stages.shortcut_search.scan import MOST_PROPOSED, propose
-from stages.shortcut_search.separation import holm, rank_p, separate, sign_p
+from stages.shortcut_search.separation import holm, rank_p, sign_p, standing, standing_if_moving
 
 LEVEL = 0.01  # of the family of all tests
 MOST_TESTED = 4  # candidates of a class
 
-# Each screen drops candidates whose separation falls short of the number beside it.
-SCREENS = ((Effort(3, 20, 25, 15), 0.3), (Effort(9, 30, 40, 30), 0.6))
+# Each screen drops candidates whose median standing falls short of the number beside it.
+SCREENS = ((Effort(3, 20, 25, 15), 0.24), (Effort(9, 30, 40, 30), 0.48))
 TEST = Effort(27, 40, 60, 40)
 N_FILLERS = 3  # images that replace the region of a member
 
@@ -28,7 +28,7 @@ class Candidate:
         class_number: The class that it moves images to.
         rule: Region, and who the members are.
         members: Indices of all its members, of both halves (m,).
-        ratio: Separation in the test, in spreads.
+        standing: How far members stand above others, in the median host; 1 is apart.
         effect: Mean change of log-odds by members' pixels minus that by others'.
         effect_se: Standard error of `effect`, over members, others and hosts.
         flips: Share of pasted hosts that become the class.
@@ -36,13 +36,14 @@ class Candidate:
         flips_others: The same share with others' pixels.
         drop: Mean loss of log-odds of members whose region is filled from others.
         falls: Share of these that are predicted as another class.
+        variation: From `Half.variation`.
         p: p-value; `search` corrects it for the number of tests.
     """
 
     class_number: int
     rule: Rule
     members: NDArray[np.int64]
-    ratio: float
+    standing: float
     effect: float = np.nan
     effect_se: float = np.nan
     flips: float = np.nan
@@ -50,6 +51,7 @@ class Candidate:
     flips_others: float = np.nan
     drop: float = np.nan
     falls: float = np.nan
+    variation: float = np.nan
     p: float = 1.0
 
 
@@ -94,14 +96,18 @@ def screened(half: Half, class_number: int) -> list[Candidate]:
     contents = subject.contents
     rules = propose(subject.maps[own], contents[own], contents[half.not_of_class(class_number)])
     found = [
-        (ratio, rule) for rule in rules if (ratio := _screen(half, class_number, rule)) is not None
+        (height, rule)
+        for rule in rules
+        if (height := _screen(half, class_number, rule)) is not None
     ]
     found.sort(key=lambda item: -item[0])
     everyone = np.flatnonzero(subject.predicted == class_number)
     kept: list[Candidate] = []
-    for ratio, rule in found:
+    for height, rule in found:
         members = everyone[rule.members(rule.place(subject.maps[everyone]))]
-        candidate = Candidate(class_number=class_number, rule=rule, members=members, ratio=ratio)
+        candidate = Candidate(
+            class_number=class_number, rule=rule, members=members, standing=height
+        )
         if len(kept) < MOST_TESTED and not any(_alike(candidate, other) for other in kept):
             kept.append(candidate)
     return kept
@@ -114,14 +120,19 @@ def _alike(first: Candidate, second: Candidate) -> bool:
 
 
 def _screen(half: Half, class_number: int, rule: Rule) -> float | None:
-    """The separation of a candidate in the last screen; None if one drops it."""
-    ratio = None
+    """The median standing of a candidate in the last screen; None if one drops it."""
+    height = None
     for effort, least in SCREENS:
         outcome = half.run(class_number, rule, effort)
-        ratio = None if outcome is None else separate(*_moved(outcome)).ratio
-        if ratio is None or ratio < least:
+        height = None if outcome is None else float(np.median(_standings(rule, outcome)))
+        if height is None or height < least:
             return None
-    return ratio
+    return height
+
+
+def _standings(rule: Rule, outcome: Outcome) -> NDArray[np.float64]:
+    measure = standing_if_moving if rule.kind == "moving" else standing
+    return measure(outcome.members.moved, outcome.others.moved)
 
 
 def run_test(half: Half, candidate: Candidate) -> Candidate | None:
@@ -130,13 +141,13 @@ def run_test(half: Half, candidate: Candidate) -> Candidate | None:
     outcome = half.run(class_number, rule, TEST)
     if outcome is None:
         return None
-    members, others = _moved(outcome)
-    separation = separate(members, others)
+    members, others = outcome.members.moved, outcome.others.moved
+    standings = _standings(rule, outcome)
     flips = outcome.members.flipped.astype(float)
     removed = half.remove(class_number, rule, TEST.n_members, N_FILLERS)
     return replace(
         candidate,
-        ratio=separation.ratio,
+        standing=float(np.median(standings)),
         effect=float(members.mean() - others.mean()),
         effect_se=standard_error(members, others),
         flips=float(flips.mean()),
@@ -144,12 +155,9 @@ def run_test(half: Half, candidate: Candidate) -> Candidate | None:
         flips_others=float(outcome.others.flipped.mean()),
         drop=float(-removed.moved.mean()),
         falls=float(1 - removed.flipped.mean()),
-        p=max(rank_p(members, others), sign_p(separation)),
+        variation=half.variation(class_number, rule, TEST),
+        p=max(rank_p(members, others), sign_p(standings)),
     )
-
-
-def _moved(outcome: Outcome) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    return outcome.members.moved, outcome.others.moved
 
 
 def standard_error(

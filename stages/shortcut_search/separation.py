@@ -1,44 +1,38 @@
 """Whether pasting the members' pixels moves hosts apart from what other images' pixels do."""
 
-from typing import NamedTuple
-
 import numpy as np
 from numpy.typing import NDArray
+
+Effects = NDArray[np.float64]
 
 SPREADS, LOG_ODDS = 1.25, 0.25
 """Members stand apart in a host if their tenth percentile exceeds the others' 95th by this many of
 the others' spreads plus this much."""
 
+SUPERIORITY = 0.9
+"""Members by a mark that moves stand apart in a host if this share of all pairs of a member and
+another image have the member in front: a window often shows only part of the mark."""
 
-class Separation(NamedTuple):
-    """How far members' effects stand above the others', for each host (t,), in log-odds.
 
-    Attributes:
-        distance: Tenth percentile of the members minus the 95th of the others.
-        spread: The others' 95th percentile minus their fifth.
+def standing(members: Effects, others: Effects) -> NDArray[np.float64]:
+    """How far members stand above the others in each host (t,); apart above 1.
+
+    Args:
+        members: Effects (m, t), in log-odds.
+        others: Effects in the same hosts (o, t).
     """
-
-    distance: NDArray[np.float64]
-    spread: NDArray[np.float64]
-
-    @property
-    def ratio(self) -> float:
-        """Median over the hosts of the distance in spreads; the members stand apart above 1.25."""
-        return float(np.median(self.distance / (self.spread + LOG_ODDS / SPREADS)))
-
-    @property
-    def n_apart(self) -> int:
-        """Number of hosts in which the members stand apart."""
-        return int((self.distance > SPREADS * self.spread + LOG_ODDS).sum())
-
-
-def separate(members: NDArray[np.float64], others: NDArray[np.float64]) -> Separation:
-    """Compare the effects of members (m, t) and others (o, t) in the same hosts."""
     low, high = np.quantile(others, (0.05, 0.95), axis=0)
-    return Separation(np.quantile(members, 0.1, axis=0) - high, high - low)
+    distance = np.quantile(members, 0.1, axis=0) - high
+    return np.asarray(distance / (SPREADS * (high - low) + LOG_ODDS))
 
 
-def rank_p(members: NDArray[np.float64], others: NDArray[np.float64]) -> float:
+def standing_if_moving(members: Effects, others: Effects) -> NDArray[np.float64]:
+    """The same for a mark that moves: 0 where members are like the others, apart above 1."""
+    pairs = members[:, None] > others[None]
+    return np.asarray((pairs.mean(axis=(0, 1)) - 0.5) / (SUPERIORITY - 0.5))
+
+
+def rank_p(members: Effects, others: Effects) -> float:
     """Probability of members' mean effects at least that high if membership meant nothing.
 
     The one-sided rank-sum test of the images' means over hosts; uniform if the members are drawn
@@ -56,12 +50,12 @@ def rank_p(members: NDArray[np.float64], others: NDArray[np.float64]) -> float:
     return float(mannwhitneyu(*means, alternative="greater").pvalue)
 
 
-def sign_p(separation: Separation) -> float:
-    """Probability of that many hosts if members stood apart in half of all possible hosts."""
+def sign_p(standings: NDArray[np.float64]) -> float:
+    """Probability of that many hosts (t,) if members stood apart in half of all possible hosts."""
     from scipy.stats import binomtest
 
-    n_hosts = len(separation.distance)
-    return float(binomtest(separation.n_apart, n_hosts, 0.5, alternative="greater").pvalue)
+    n_apart = int((standings > 1).sum())
+    return float(binomtest(n_apart, len(standings), 0.5, alternative="greater").pvalue)
 
 
 def holm(p_values: NDArray[np.float64]) -> NDArray[np.float64]:

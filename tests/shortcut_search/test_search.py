@@ -5,7 +5,8 @@ import pytest
 from scipy.special import logsumexp
 
 from stages.shortcut_search.all_classes import not_searched
-from stages.shortcut_search.search import findings, search
+from stages.shortcut_search.rule import Rule
+from stages.shortcut_search.search import TEST, findings, search
 from tests.shortcut_search.known import (
     CORNER,
     GAIN,
@@ -37,6 +38,7 @@ def test_a_planted_mark_is_found_with_exactly_its_members_and_region(share: floa
     corner = np.zeros((SIDE, SIDE), bool)
     corner[CORNER, CORNER] = True
     np.testing.assert_array_equal(region, corner)
+    assert finding.variation == 0  # the mark is the same in all
 
 
 def test_a_mark_on_every_image_is_found() -> None:
@@ -87,6 +89,17 @@ def test_effect_flips_and_removal_are_those_of_the_linear_network() -> None:
     )
     falls = (lost.argmax(axis=1) != MARKED_CLASS).mean()
     assert finding.falls == pytest.approx(falls, abs=1 / len(members))
+
+
+@pytest.mark.parametrize("kind", ["part", "moving"])
+def test_pixels_that_have_nothing_in_common_vary_as_among_others(kind: str) -> None:
+    _, subject, _ = found_in(0.0)
+    region = np.zeros((1, *subject.grid.shape), bool)
+    region[0, 5:9, 5:9] = True  # noise, in members as in others
+    rule = Rule(kind, region, np.zeros(1), np.ones(1), 0.0)
+    _, half = subject.halves()
+    variation = half.variation(0, rule, TEST)
+    assert np.isnan(variation) if kind == "moving" else variation == pytest.approx(1, abs=0.05)
 
 
 def test_the_same_seed_gives_the_same_findings() -> None:

@@ -8,7 +8,13 @@ from scipy.stats import kstest
 
 from stages.shortcut_search.scan import best_cut
 from stages.shortcut_search.search import standard_error
-from stages.shortcut_search.separation import Separation, holm, rank_p, separate, sign_p
+from stages.shortcut_search.separation import (
+    holm,
+    rank_p,
+    sign_p,
+    standing,
+    standing_if_moving,
+)
 
 
 def test_p_values_are_uniform_if_labels_are_shuffled_among_images() -> None:
@@ -30,9 +36,7 @@ def test_few_members_have_exact_p_values() -> None:
 
 
 def test_hosts_are_counted_by_the_binomial_distribution() -> None:
-    separation = Separation(np.array([9.0, 9, 9, 9, -9]), np.ones(5))
-    assert separation.n_apart == 4
-    assert sign_p(separation) == pytest.approx((5 + 1) / 32)
+    assert sign_p(np.array([1.1, 9, 9, 2, 1.0])) == pytest.approx((5 + 1) / 32)
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
@@ -52,12 +56,17 @@ def test_no_test_needs_no_correction() -> None:
     assert holm(np.zeros(0)).shape == (0,)
 
 
-def test_separation_is_that_of_the_percentiles() -> None:
+def test_standing_is_a_distance_of_percentiles() -> None:
     others = np.arange(101.0)[:, None]
     members = np.arange(200.0, 301)[:, None]
-    separation = separate(members, others)
-    assert separation.distance == pytest.approx([210 - 95])
-    assert separation.spread == pytest.approx([90])
+    assert standing(members, others) == pytest.approx([(210 - 95) / (1.25 * 90 + 0.25)])
+
+
+def test_members_by_a_moving_mark_are_compared_pair_by_pair() -> None:
+    others = np.array([[0.0, 0], [1, 1], [2, 2], [3, 3], [4, 4]])
+    members = np.array([[9.0, 2.5], [9, 2.5]])
+    # Ahead of all, and of three in five.
+    assert standing_if_moving(members, others) == pytest.approx([1.25, 0.25])
 
 
 def test_a_cut_divides_where_the_parts_are_furthest_apart() -> None:
