@@ -3,7 +3,8 @@
 Each case trains a network through the pipeline's own stages, in a temporary folder, on data in
 which a share of one class carries a mark, or on data as they are, and searches it. The truth is the
 effect of the mark itself, pasted into unmarked test images of other classes: a network that ignores
-the mark has no shortcut.
+the mark has no shortcut. A tag in any corner is four marks, since a network may go by one corner
+alone.
 
 Usage:
     python -m benchmarks.shortcuts                             # every case: hours
@@ -17,7 +18,8 @@ import itertools
 import os
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
@@ -28,7 +30,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from stages import download, evaluate, preprocess, shortcuts, train
-from stages.artifacts.shortcuts import Shortcuts
+from stages.artifacts.shortcuts import COPIED, Shortcuts
 from stages.artifacts.splits import load_split
 from stages.base.files.root import ROOT
 from stages.base.files.yaml import PARAMS_FILE, read_yaml
@@ -42,8 +44,10 @@ from stages.shortcut_search.pasting import log_odds
 DATA = {"mnist": mnist, "fashion_mnist": fashion_mnist}
 MARKS = ("none", *get_args(MarkName))
 PLANTED = {"mnist": "7", "fashion_mnist": "Ankle boot"}
+FROM_CORNER = 5  # pixels of a side of a corner, with the tag in it
 N_TRAINING, EPOCHS = 20_000, 2
 N_PASTED = 500  # test images that the truth is measured on
+IS_SHORTCUT = 1  # log-odds by which a mark moves other images, if the network goes by it
 
 
 class Case(NamedTuple):
@@ -61,12 +65,14 @@ class Result(NamedTuple):
 
     Attributes:
         accuracy: Accuracy on the test split.
-        moves: Mean change of log-odds by the mark itself.
+        moves: Mean change of log-odds by the mark itself, in the corner where it moves most.
         flips: Share of images that become the class by it.
         found: Whether a finding of the marked class has mostly marked members.
-        precision: Share of that finding's members that are marked.
-        recall: Share of the marked images predicted as the class that are its members.
-        alarms: Findings of other classes, or of unmarked images.
+        precision: Share of such findings' members that are marked.
+        recall: Share of the images predicted as the class with a mark that the network goes by, or
+            with any if it goes by none, that are members.
+        alarms: Other findings whose members' pixels are alike, as those of a mark are.
+        ways: Other findings: their pixels vary, so they may be ways in which a class looks.
         seconds: Time of the search, explanation included.
     """
 
@@ -77,6 +83,7 @@ class Result(NamedTuple):
     precision: float
     recall: float
     alarms: int
+    ways: int
     seconds: float
 
 
@@ -101,7 +108,8 @@ def main() -> None:
             f"{case.data:14} {case.network:9} {case.mark:11} {case.share:5.2f} {case.seed:4} | "
             f"{result.accuracy:.3f} {result.moves:6.2f} {result.flips:5.2f} | "
             f"{'found' if result.found else '–':5} precision {result.precision:.2f} recall "
-            f"{result.recall:.2f}, {result.alarms} other alarms, {result.seconds:.0f} s",
+            f"{result.recall:.2f}, {result.alarms} alarms, {result.ways} ways, "
+            f"{result.seconds:.0f} s",
             flush=True,
         )
 
@@ -139,42 +147,84 @@ def judge(case: Case, found: Shortcuts, seconds: float) -> Result:
     network = load_checkpoint(torch.device("cpu")).network.requires_grad_(False)
     logits = predict(network, torch.from_numpy(test.images).float())
     accuracy = float((logits.argmax(1).numpy() == test.labels).mean())
+    is_alike = (found.findings["variation"] < COPIED).to_numpy()
     if case.mark == "none":
-        n_alarms = len(found.findings)
-        return Result(accuracy, 0, 0, False, np.nan, np.nan, n_alarms, seconds)
+        n_alarms, n_ways = int(is_alike.sum()), int((~is_alike).sum())
+        return Result(accuracy, 0, 0, False, np.nan, np.nan, n_alarms, n_ways, seconds)
     label = found.class_names.index(PLANTED[case.data])
-    moves, flips = truth(case.mark, network, label)
-    is_marked = marked_images(case, found.names)
+    marks = marks_of(case, found.names)
+    others = test.images[np.flatnonzero(test.labels != label)[:N_PASTED]]
+    moves, flips = np.array([effect(network, others, mark.pasted, label) for mark in marks]).T
+    is_marked = np.any([mark.carriers for mark in marks], axis=0)
     own = found.findings["class"].to_numpy() == label
-    shares = [is_marked[members].mean() for members in found.members]
-    right = [index for index, share in enumerate(shares) if own[index] and share >= 0.5]
-    members = found.members[right].any(axis=0)
-    wanted = is_marked & (found.predicted == label)
-    precision = float(is_marked[members].mean()) if members.any() else np.nan
-    recall = float(members[wanted].mean()) if wanted.any() else np.nan
-    n_alarms = len(found.findings) - len(right)
-    return Result(accuracy, moves, flips, bool(right), precision, recall, n_alarms, seconds)
+    is_right = own & np.array([is_marked[members].mean() >= 0.5 for members in found.members], bool)
+    members = found.members[is_right].any(axis=0)
+    used = [mark.carriers for mark, by in zip(marks, moves, strict=True) if by > IS_SHORTCUT]
+    wanted = np.any(used or [is_marked], axis=0) & (found.predicted == label)
+    return Result(
+        accuracy,
+        moves.max(),
+        flips.max(),
+        bool(is_right.any()),
+        float(is_marked[members].mean()) if members.any() else np.nan,
+        float(members[wanted].mean()) if wanted.any() else np.nan,
+        int((is_alike & ~is_right).sum()),
+        int((~is_alike & ~is_right).sum()),
+        seconds,
+    )
 
 
-def truth(mark: MarkName, network: torch.nn.Module, label: int) -> tuple[float, float]:
-    """Mean change of log-odds, and share of flips, by the mark in images of other classes."""
-    test = load_split("test")
-    others = np.flatnonzero(test.labels != label)[:N_PASTED]
-    images = test.images[others]
-    pasted = marked(images[:, 0], np.arange(len(images)), mark, seed=1)[:, None]
-    before, after = (predict(network, torch.from_numpy(part).float()) for part in (images, pasted))
+class Mark(NamedTuple):
+    """A mark: who of the searched images carries it (n,), and how it is pasted into images."""
+
+    carriers: NDArray[np.bool_]
+    pasted: Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
+
+
+def marks_of(case: Case, names: NDArray[np.int64]) -> list[Mark]:
+    """The planted mark, or those of the four corners."""
+    changed = changed_pixels(case, names)
+    if case.mark != "moving_tag":
+        return [Mark(changed.any(axis=(1, 2)), partial(with_mark, mark=case.mark))]
+    flips = list(itertools.product((1, -1), repeat=2))
+    return [
+        Mark(
+            changed[:, ::down, ::right][:, :FROM_CORNER, :FROM_CORNER].any(axis=(1, 2)),
+            partial(with_mark, mark="tag", down=down, right=right),
+        )
+        for down, right in flips
+    ]
+
+
+def with_mark(
+    images: NDArray[np.uint8], *, mark: MarkName, down: int = 1, right: int = 1
+) -> NDArray[np.uint8]:
+    """Images (n, 1, h, w) with a mark; -1 turns it to the bottom, to the right."""
+    turned = images[:, 0, ::down, ::right]
+    return marked(turned, np.arange(len(images)), mark, seed=1)[:, None, ::down, ::right].copy()
+
+
+def effect(
+    network: torch.nn.Module,
+    images: NDArray[np.uint8],
+    paste: Callable[[NDArray[np.uint8]], NDArray[np.uint8]],
+    label: int,
+) -> tuple[float, float]:
+    """Mean change of log-odds, and share of flips, by pasting into images of other classes."""
+    both = images, paste(images)
+    before, after = (predict(network, torch.from_numpy(part).float()) for part in both)
     change = log_odds(after.double(), label) - log_odds(before.double(), label)
     return float(change.mean()), float((after.argmax(1) == label).float().mean())
 
 
-def marked_images(case: Case, names: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Which of the test images, named by their number in the published file, differ from it."""
+def changed_pixels(case: Case, names: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Where test images, named by their number in the published file, differ from it (n, h, w)."""
     raw = Path("plain")
     raw.mkdir()
     DATA[case.data].fetch(Origin(ROOT / "data/embedded"), raw)
     plain, planted = (DATA[case.data].read(folder).test for folder in (raw, Path("data/raw")))
-    changed = np.asarray(plain.images) != np.asarray(planted.images)
-    return np.asarray(changed.any(axis=(1, 2, 3))[names])
+    changed = np.asarray(plain.images)[names] != np.asarray(planted.images)[names]
+    return changed.any(axis=1)
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -152,6 +153,26 @@ def test_several_labels_are_refused_class_by_class() -> None:
     assert result.about["not_searched"] == {"a": SEVERAL_LABELS, "b": SEVERAL_LABELS}
     assert result.table["note"].tolist() == 2 * [SEVERAL_LABELS]
     assert len(result.indices) == 0
+
+
+@pytest.mark.usefixtures("there")
+def test_the_sentence_tells_a_stamp_from_a_way_in_which_the_class_looks() -> None:
+    found = Shortcuts.load()
+    assert found.findings["variation"].tolist() == [0]
+    assert found.sentence(0).endswith(" The pixels are alike in all of them, as those of a stamp.")
+    varying = replace(found, findings=found.findings.assign(variation=0.9))
+    assert varying.sentence(0).endswith("so it may be a way in which the class looks.")
+
+
+@pytest.mark.usefixtures("there")
+def test_a_variation_that_is_not_known_is_stored(tmp_path: Path) -> None:
+    """JSON has no NaN."""
+    moving = Shortcuts.load()
+    moving = replace(moving, findings=moving.findings.assign(variation=np.nan, moving=True))
+    moving.save(tmp_path / "moving")
+    loaded = Shortcuts.load(tmp_path / "moving")
+    pd.testing.assert_frame_equal(loaded.findings, moving.findings)
+    assert loaded.sentence(0).endswith(" of them fall.")
 
 
 @pytest.mark.usefixtures("there")

@@ -133,7 +133,9 @@ class Shortcuts:
 
     def save(self, folder: Path = FOLDER) -> None:
         """Write the arrays, and the tables with the rest as JSON."""
-        tables = {name: getattr(self, name).to_dict("list") for name in _TABLES}
+        # JSON has no NaN.
+        frames = {name: getattr(self, name).astype(object) for name in _TABLES}
+        tables = {name: f.where(f.notna(), None).to_dict("list") for name, f in frames.items()}
         with new_folder(folder) as new:
             for name in _ARRAYS:
                 np.save(new / f"{name}.npy", getattr(self, name))
@@ -147,6 +149,7 @@ class Shortcuts:
         tables: dict[str, Any] = {
             name: pd.DataFrame(about.pop(name), columns=list(columns[name])) for name in _TABLES
         }
+        tables["findings"]["variation"] = tables["findings"]["variation"].astype(float)
         arrays: dict[str, Any] = {name: load_npy(folder / f"{name}.npy") for name in _ARRAYS}
         return cls(**arrays, **tables, about=about)
 

@@ -27,21 +27,8 @@ def search_of(run: Run) -> Shortcuts:
     members[0, MEMBERS] = True
     regions = np.zeros((1, height, width), np.float32)
     regions[0, :4, :4] = 1
-    finding = (
-        int(explanation.predicted[2]),
-        2,
-        0.25,
-        0.02,
-        4,
-        0.5,
-        0.5,
-        0.1,
-        0,
-        3,
-        0.5,
-        1e-4,
-        False,
-    )
+    number = int(explanation.predicted[2])
+    finding = (number, 2, 0.25, 0.02, 4, 0.5, 0.5, 0.1, 0, 3, 0.5, 0.0, 1e-4, False)
     rows = np.array([0, 1, *MEMBERS])
     return Shortcuts(
         indices=explanation.indices,
