@@ -10,9 +10,10 @@ import fcntl
 import re
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence, Set
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from pathlib import Path
-from time import monotonic, sleep
+from threading import Event
+from time import monotonic
 from typing import IO, Any
 
 from ruamel.yaml import YAML
@@ -79,7 +80,8 @@ def train_all(
             _run_all(missing, changes, jobs, lock)
         finally:
             restore()
-        found = find_experiments(seeds, changes)
+            found = find_experiments(seeds, changes)
+            print(f"{len(found):,} of {len(seeds):,} trainings are done and kept", flush=True)
     if lost := [name_of(seed) for seed in seeds if seed not in found]:
         raise UserError(
             f"retrain: {lost[0]} was trained, but not from this code, these parameters and this "
@@ -147,33 +149,43 @@ def _run_all(seeds: Sequence[int], changes: Mapping[str, Any], jobs: int, lock: 
     """Train with these seeds; at the first failure, or at Ctrl-C, start no further training."""
     _remove_outdated({name_of(seed) for seed in seeds})
     bar = tqdm(total=len(seeds), desc="train", unit="training", leave=False, disable=None)
+    stopped = Event()
+    futures: list[Future[None]] = []
     with bar, ThreadPoolExecutor(jobs) as pool:
-        futures = []
         try:
-            futures += [pool.submit(_run, seed, changes, lock, bar) for seed in seeds]
-            done, _ = wait(futures, return_when=FIRST_EXCEPTION)
+            futures += [pool.submit(_run, seed, changes, lock, bar, stopped) for seed in seeds]
+            wait(futures, return_when=FIRST_EXCEPTION)
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)
-    for future in done:
+            stopped.set()
+            if wait(futures, timeout=1).not_done:
+                bar.write("stopped; waiting for the trainings that are still running")
+    for future in futures:
         future.result()
 
 
-def _run(seed: int, changes: Mapping[str, Any], lock: IO[str], bar: "tqdm[Any]") -> None:
+def _run(
+    seed: int, changes: Mapping[str, Any], lock: IO[str], bar: "tqdm[Any]", stopped: Event
+) -> None:
+    """Train with this seed, unless the queue has stopped; a failure stops it."""
     start, name = monotonic(), name_of(seed)
     log = LOGS / f"{name}.log"
     command = ["dvc", "exp", "run", "--temp", "--name", name]
     for key, value in leaves(_with_seed(changes, seed)):
         command += ["--set-param", override(key, value)]
-    while not (succeeded := _succeeds(command, log, lock)) and LOCKED in _text(log):
-        sleep(RETRY_S)  # DVC locks the repository for a moment at a run's start and end
-    if not succeeded:
+    while not stopped.is_set():
+        if _succeeds(command, log, lock):
+            bar.write(f"trained and explained with seed {seed} in {monotonic() - start:.0f} s")
+            bar.update()
+            return
+        if LOCKED in _text(log):  # DVC locks the repository for a moment at a run's start and end
+            stopped.wait(RETRY_S)
+            continue
+        stopped.set()
         shown = "\n".join(_text(log).splitlines()[-LAST_LINES:])
         raise UserError(
             f"{shown}\nretrain: the training with seed {seed} failed; {log} has all of its output; "
             "fix the cause, and run the command again: finished trainings are kept"
         )
-    bar.write(f"trained and explained with seed {seed} in {monotonic() - start:.0f} s")
-    bar.update()
 
 
 def _succeeds(command: Sequence[str], log: Path, lock: IO[str]) -> bool:

@@ -46,7 +46,7 @@ stages:
 """
 # Records the run as an experiment, as dvc does: params.yaml with these parameters, a commit, a ref.
 STAND_IN = r"""#!/usr/bin/env python3
-import os, re, subprocess, sys, time
+import os, re, signal, subprocess, sys, time
 from pathlib import Path
 
 name = sys.argv[sys.argv.index("--name") + 1]
@@ -54,8 +54,11 @@ with Path("calls").open("a") as calls:
     print(" ".join(sys.argv[1:]), file=calls)
 if Path(f"fail-{name}").exists():
     sys.exit("error: no luck today")
+if Path(f"ctrl-c-{name}").exists():
+    os.kill(os.getppid(), signal.SIGINT)
+    sys.exit("interrupted")
 if (busy := Path(f"busy-{name}")).exists():
-    busy.unlink()
+    busy.unlink() if busy.read_text() == "" else time.sleep(0.1)
     sys.exit("ERROR: Unable to acquire lock. Most likely another DVC process is running")
 if "MEET" in os.environ:  # until as many run at once
     Path(f"runs-{name}").touch()
@@ -193,10 +196,30 @@ def test_a_failure_shows_its_last_lines_and_keeps_the_others(repository: Path) -
     )
     with pytest.raises(UserError, match=message):
         train_all([1, 2, 3], CHANGES, jobs=1)
-    assert set(find_experiments([1, 2, 3], CHANGES)) >= {1}
+    assert set(find_experiments([1, 2, 3], CHANGES)) == {1}
     Path("fail-retrain-2").unlink()
     assert len(train_all([1, 2, 3], CHANGES, jobs=1)) == 3
     assert calls().count("retrain-1") == 1
+
+
+@pytest.mark.parametrize(("event", "raised"), [("fail", UserError), ("ctrl-c", KeyboardInterrupt)])
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_no_training_starts_after_a_failure_or_ctrl_c(
+    repository: Path,
+    event: str,
+    raised: type[BaseException],
+    jobs: int,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """With two jobs, one finds the repository locked for good: it gives up, too."""
+    train_all([1, 2], CHANGES, jobs=1)
+    Path(f"{event}-retrain-3").touch()
+    Path("busy-retrain-4").write_text("for good")
+    with pytest.raises(raised):
+        train_all([1, 2, 3, 4, 5, 6], CHANGES, jobs)
+    assert set(calls()) - {"retrain-4"} == {"retrain-1", "retrain-2", "retrain-3"}
+    assert jobs == 2 or "retrain-4" not in calls()
+    assert capsys.readouterr().out.endswith("2 of 6 trainings are done and kept\n")
 
 
 def test_a_locked_repository_is_tried_again(repository: Path) -> None:
