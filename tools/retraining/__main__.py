@@ -45,7 +45,8 @@ def main(arguments: Sequence[str]) -> None:
     n, jobs = _count("N", options.n, FEWEST), _count("JOBS", options.jobs, 1)
     require_git()
     with alone() as lock:
-        restore()
+        if advice := restore():
+            raise UserError(advice)
         params = read_yaml(PARAMS_FILE)
         check_params(params, AllParams, PARAMS_FILE)
         _require_current()

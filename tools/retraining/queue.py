@@ -79,7 +79,8 @@ def train_all(
         try:
             _run_all(missing, changes, jobs, lock)
         finally:
-            restore()
+            if advice := restore():
+                print(advice, flush=True)
             found = find_experiments(seeds, changes)
             print(f"{len(found):,} of {len(seeds):,} trainings are done and kept", flush=True)
     if lost := [name_of(seed) for seed in seeds if seed not in found]:

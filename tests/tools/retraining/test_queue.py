@@ -288,14 +288,58 @@ def test_edits_and_commits_made_since_are_kept(repository: Path) -> None:
     assert Path("params.yaml").read_text() == edited
 
 
-def test_changes_in_the_stash_are_named(repository: Path) -> None:
+def commands_in(advice: str) -> list[list[str]]:
+    """The Git commands that a message names."""
+    return [found.split() for found in re.findall(r"git ((?:stash|reset)[^,;]*)", advice)]
+
+
+@pytest.mark.parametrize("applied", [False, True])
+def test_changes_in_the_stash_and_edits_made_since_are_kept(
+    repository: Path, applied: bool
+) -> None:
+    """DVC was killed before or after it applied what it had set aside; then the user edits."""
+    Path("code.py").write_text("old\n")
+    git("add", "code.py")
+    git("commit", "--quiet", "--message", "code")
+    workspace.record([CHANGES])
+    Path("code.py").write_text("mine\n")
+    git("stash", "push", "--quiet")
+    if applied:
+        git("stash", "apply", "--quiet")
+    params = Path("params.yaml").read_text() + "# since then\n"
+    Path("params.yaml").write_text(params)
+    advice = workspace.restore()
+    assert "they are safe, and so is what you edited since" in advice
+    for command in commands_in(advice):
+        git(*command)
+    assert Path("code.py").read_text() == "mine\n"
+    assert git("show", "stash@{0}:params.yaml") + "\n" == params
+    assert workspace.restore() == ""  # it complains once
+
+
+def test_dvcs_own_stash_is_not_taken_for_the_users(repository: Path) -> None:
+    """DVC's record of a training lies in Git's stash for a moment, above what it set aside."""
     workspace.record([CHANGES])
     Path("params.yaml").write_text(Path("params.yaml").read_text() + "# mine\n")
     git("stash", "push", "--quiet")
-    with pytest.raises(UserError, match=r"they are safe: run git reset --hard, git stash pop"):
-        workspace.restore()
-    assert git("stash", "list").count("\n") == 0
-    workspace.restore()  # it complains once
+    mine = git("rev-parse", "refs/stash")
+    Path("params.yaml").write_text(Path("params.yaml").read_text() + "# DVC's\n")
+    git("stash", "push", "--quiet", "--message", "dvc-exp:1234:5678:retrain-1")
+    assert ["stash", "apply", "--index", mine] in commands_in(workspace.restore())
+
+
+def test_a_stash_made_while_trainings_run_does_not_stop_them(
+    repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run_and_stash(*arguments: Any) -> None:
+        Path("params.yaml").write_text(Path("params.yaml").read_text() + "# mine\n")
+        git("stash", "push", "--quiet")
+        run_all(*arguments)
+
+    run_all = queue._run_all
+    monkeypatch.setattr(queue, "_run_all", run_and_stash)
+    assert len(train_all([1, 2], CHANGES, jobs=1)) == 2
+    assert "git stash apply" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
