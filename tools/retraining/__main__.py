@@ -55,12 +55,11 @@ def main(arguments: Sequence[str]) -> None:
         own = params["seed"] if params["train"]["seed"] is None else params["train"]["seed"]
         seeds = other_seeds(own, n)
         commits = train_all(seeds, settings(params, run.explanation.indices.tolist()), jobs, lock)
-    others = {f"seed {seed}": commit for seed, commit in zip(seeds, commits, strict=True)}
-    findings = _write(run, others)
+    findings = _write(run, dict(zip(seeds, commits, strict=True)))
     print(f"{findings.text()}\n\n{(FOLDER / 'index.html').resolve().as_uri()}")
 
 
-def _write(run: Version, others: Mapping[str, str]) -> Findings:
+def _write(run: Version, others: Mapping[int, str]) -> Findings:
     """Read the trainings, count, and write everything; each file completely or not at all."""
     params = load_params(Params)
     with tempfile.TemporaryDirectory(prefix="retrain-") as scratch:

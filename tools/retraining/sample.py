@@ -1,8 +1,9 @@
 """Reads what t trainings say about the same n images; the first one is the workspace's run."""
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,9 @@ from tqdm import tqdm
 
 from stages.artifacts.explanation import Explanation
 from stages.base.errors.user import UserError
-from tools.compare.versions import Version, read_version
+from tools.compare.versions import ResultsGoneError, Version, read_version
 from tools.retraining.bands import Bands
+from tools.retraining.queue import name_of
 
 THIS_RUN = "this run"
 
@@ -62,15 +64,15 @@ class Sample:
 
 def read_sample(
     run: Version,
-    others: Mapping[str, str],
+    others: Mapping[int, str],
     scratch: Path,
-    visit: Callable[[Explanation], None] = lambda explanation: None,
+    visit: Callable[[Explanation], None],
 ) -> Sample:
     """Read the trainings one by one.
 
     Args:
         run: The workspace's run.
-        others: Revisions of the other trainings, by name.
+        others: Commits of the other trainings, by seed.
         scratch: An empty folder to copy results into; one training's at a time.
         visit: Called with each training's explanation, this run's first.
 
@@ -85,11 +87,11 @@ def read_sample(
             "retrain: no explained image has a map of its predicted class; set explain.outputs to "
             "all or predicted, run dvc repro, then the command again"
         )
+    names = [THIS_RUN, *(f"seed {seed}" for seed in others)]
     maps, errors, predicted, metrics = [], [], [], []
-    for name in tqdm(
-        [THIS_RUN, *others], desc="read", unit="training", delay=1, leave=False, disable=None
-    ):
-        version = run if name == THIS_RUN else read_version(others[name], scratch / "training")
+    versions = chain([run], _read(others, scratch / "training"))
+    bar = tqdm(names, desc="read", unit="training", delay=1, leave=False, disable=None)
+    for name, version in zip(bar, versions, strict=True):
         explanation = version.explanation
         _require_same(first, explanation, name)
         chosen = explanation.map_indices(first.measured)
@@ -98,9 +100,8 @@ def read_sample(
         predicted.append(explanation.predicted[images])
         metrics.append(_numbers(version))
         visit(explanation)
-        shutil.rmtree(scratch / "training", ignore_errors=True)
     return Sample(
-        [THIS_RUN, *others],
+        names,
         first,
         images,
         np.stack(maps),
@@ -108,6 +109,19 @@ def read_sample(
         np.stack(predicted),
         metrics,
     )
+
+
+def _read(others: Mapping[int, str], folder: Path) -> Iterator[Version]:
+    """The other trainings, copied into this folder one at a time."""
+    for seed, commit in others.items():
+        try:
+            yield read_version(commit, folder)
+        except ResultsGoneError as error:
+            raise UserError(
+                f"retrain: the results of the training with seed {seed} are gone: {error.reason}; "
+                f"run dvc exp remove {name_of(seed)}, then the command again, which trains anew"
+            ) from error
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _maps(

@@ -1,0 +1,75 @@
+"""Trainings read from a small repository of real Git and DVC; no pipeline runs."""
+
+import json
+import shutil
+import subprocess
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from stages.artifacts.explanation import Explanation
+from stages.base.errors.user import UserError
+from tests.conftest import ROOT
+from tests.runs import digits_run, with_images
+from tools.compare.versions import Version
+from tools.retraining import __main__ as command
+
+RUN = with_images(digits_run(), np.arange(20))
+
+
+def version(explanation: Explanation) -> Version:
+    return Version("workspace", explanation, None, pd.DataFrame(), {"accuracy": 0.9})
+
+
+def save(explanation: Explanation, folder: Path) -> None:
+    folder.mkdir(parents=True)
+    for field in fields(explanation):
+        value = getattr(explanation, field.name)
+        if field.name == "about":
+            (folder / "about.json").write_text(json.dumps(value))
+        elif value is not None:
+            np.save(folder / f"{field.name}.npy", value)
+
+
+@pytest.fixture
+def repository(here: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A commit of an explanation that DVC tracks, and this run, which is the same."""
+    shutil.copy(ROOT / "params.yaml", here)
+    save(RUN.explanation, here / "data/shap")
+    identity = "-c user.name=Test -c user.email=test@example.org"
+    for line in (
+        *("git init --quiet", "dvc init --quiet", "dvc add --quiet data/shap", "git add --all"),
+        f"git {identity} commit --quiet --message run",
+    ):
+        subprocess.run(line.split(), check=True)
+    monkeypatch.setattr(command, "this_run", lambda *_: RUN)
+    return here
+
+
+def head() -> str:
+    return subprocess.check_output(["git", "rev-parse", "HEAD"], text=True).strip()
+
+
+def test_trainings_are_read_from_dvc(repository: Path) -> None:
+    findings = command._write(version(RUN.explanation), {5: head(), 6: head()})
+    assert findings.results.sample.names == ["this run", "seed 5", "seed 6"]
+    assert findings.results.likeness.mean == 1
+    assert json.loads(Path("metrics/retraining.json").read_text())["n_trainings"] == 3
+
+
+@pytest.mark.parametrize("gone", ["cache", "commit"])
+def test_results_that_are_gone_stop_it_before_anything_is_written(
+    repository: Path, gone: str
+) -> None:
+    commits = {5: head(), 6: head() if gone == "cache" else "0123456789" * 4}
+    if gone == "cache":
+        shutil.rmtree(".dvc/cache")
+    seed, reason = (5, "data/shap is neither in") if gone == "cache" else (6, "no such revision")
+    message = rf"^retrain: the results of the training with seed {seed} are gone: \w+: {reason}"
+    with pytest.raises(UserError, match=f"{message}.*; run dvc exp remove retrain-{seed}, then"):
+        command._write(version(RUN.explanation), commits)
+    assert not list(repository.glob("plots/*"))
+    assert not list(repository.glob("metrics/*"))
