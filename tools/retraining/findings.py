@@ -12,7 +12,7 @@ from stages.drawing.text import printable
 from stages.drawing.thumbnails import Painter
 from stages.figures import captions
 from tools.compare.dots import Dot, draw_dots
-from tools.compare.strips import Strip
+from tools.compare.strips import Strip, listed
 from tools.retraining.pictures import HEADS, READING_HEADS, image_strip, painter_of, reading_strip
 from tools.retraining.readings import CHANCE
 from tools.retraining.results import Results
@@ -70,7 +70,7 @@ class Findings:
         lines.append(
             f"{100 * changing:.0f} % of the pixels have another sign in at least one training."
         )
-        same = (self.results.sample.predicted == self.results.sample.predicted[0]).all(axis=0)
+        same = np.asarray(self.results.sample.same_prediction.all(axis=0))
         lines.append(
             f"{same.sum():,} of {len(same):,} images have the same prediction in all trainings."
         )
@@ -132,10 +132,10 @@ class Findings:
         sample, members = self.results.sample, self.results.readings[row] == reading
         names = ", ".join(np.array(sample.names)[members])
         accuracies = self.results.accuracies[members]
-        classes, counts = np.unique(sample.predicted[members, row], return_counts=True)
-        predicted = ", ".join(
-            f"{self.class_names[label]} ({count})"
-            for label, count in zip(classes, counts, strict=True)
+        sets, counts = np.unique(sample.is_predicted[members, row], axis=0, return_counts=True)
+        predicted = "; ".join(
+            f"{listed(self.class_names, sets[index])} ({counts[index]})"
+            for index in np.argsort(-counts, kind="stable")
         )
         return [
             self.titles[row] if reading == 1 else "",
@@ -196,7 +196,7 @@ class Findings:
         """The maps of an image with their noise."""
         results = self.results
         stable, n = results.likeness.of_images[row], results.bands.n_trainings[row]
-        same = results.sample.predicted[:, row] == results.sample.predicted[0, row]
+        same = results.sample.same_prediction[:, row]
         upper = results.likeness.by_image[row][np.triu_indices(len(same), 1)]
         note = "only this run has a map of this class"
         if n > 1:

@@ -23,7 +23,7 @@ THIS_RUN = "this run"
 class Sample:
     """The same images explained by t trainings.
 
-    Each image's map is that of the class `measured` of this run, mostly the one that it predicts.
+    Each image's map is that of the class `measured` of this run, mostly the most probable one.
 
     Attributes:
         names: Names of the trainings (t,): `this run`, `seed 1`, ….
@@ -33,7 +33,7 @@ class Sample:
             of the class.
         squared_errors: Squared standard errors over the background, averaged over the trainings
             that have a map (n, h, w); None without error bars.
-        predicted: Predicted class of each image (t, n), int64.
+        is_predicted: Whether each training predicts each class of each image (t, n, k).
         metrics: The numbers in `metrics/evaluate.json` and `metrics/explain.json` of each training,
             and the means of further measures in `data/quality`.
     """
@@ -43,7 +43,7 @@ class Sample:
     images: NDArray[np.int64]
     maps: NDArray[np.float32]
     squared_errors: NDArray[np.float64] | None
-    predicted: NDArray[np.int64]
+    is_predicted: NDArray[np.bool_]
     metrics: Sequence[Mapping[str, float]]
 
     @property
@@ -55,6 +55,17 @@ class Sample:
     def classes(self) -> NDArray[np.int64]:
         """The class of each image's maps (n,)."""
         return self.explanation.measured[self.images]
+
+    @property
+    def predicted(self) -> NDArray[np.int64]:
+        """The predicted class (t, n), or with several labels an image (t, n, k) of 0 and 1."""
+        several = self.explanation.multiple
+        return np.asarray(self.is_predicted if several else self.is_predicted.argmax(2), np.int64)
+
+    @property
+    def same_prediction(self) -> NDArray[np.bool_]:
+        """Whether each training predicts the same class or labels as this run (t, n)."""
+        return np.asarray((self.is_predicted == self.is_predicted[0]).all(axis=2))
 
     @property
     def titles(self) -> list[str]:
@@ -84,11 +95,11 @@ def read_sample(
     images = np.flatnonzero(first.map_indices(first.measured) >= 0)
     if not images.size:
         raise UserError(
-            "retrain: no explained image has a map of its predicted class; set explain.outputs to "
-            "all or predicted, run dvc repro, then the command again"
+            "retrain: no explained image has a map of its most probable class; set explain.outputs "
+            "to all, run dvc repro, then the command again"
         )
     names = [THIS_RUN, *(f"seed {seed}" for seed in others)]
-    maps, errors, predicted, metrics = [], [], [], []
+    maps, errors, is_predicted, metrics = [], [], [], []
     versions = chain([run], _read(others, scratch / "training"))
     bar = tqdm(names, desc="read", unit="training", delay=1, leave=False, disable=None)
     for name, version in zip(bar, versions, strict=True):
@@ -97,7 +108,7 @@ def read_sample(
         chosen = explanation.map_indices(first.measured)
         maps.append(_maps(explanation, images, chosen))
         errors.append(_squared_errors(explanation, images, chosen))
-        predicted.append(explanation.predicted[images])
+        is_predicted.append(explanation.is_predicted[images])
         metrics.append(_numbers(version))
         visit(explanation)
     return Sample(
@@ -106,7 +117,7 @@ def read_sample(
         images,
         np.stack(maps),
         None if any(e is None for e in errors) else np.nanmean(np.array(errors), axis=0),
-        np.stack(predicted),
+        np.stack(is_predicted),
         metrics,
     )
 

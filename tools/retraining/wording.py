@@ -16,8 +16,8 @@ METRICS = (
 )
 READINGS = ("image", "trainings", "mean test accuracy", "predictions")
 DEFINITIONS = (
-    "Similarity: Pearson correlation of two trainings' maps over the pixels, with signs, of the "
-    "class that this run predicts. Its error is a standard error over the trainings, for these "
+    "Similarity: Pearson correlation of two trainings' maps over the pixels, with signs, of this "
+    "run's most probable class. Its error is a standard error over the trainings, for these "
     "images. ± 95 % is t times a standard error of the mean; another training falls between the "
     "two values of its column with 95 %. Both use Student's t, since there are few trainings."
 )

@@ -3,7 +3,7 @@
 import json
 import shutil
 import subprocess
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +13,13 @@ import pytest
 from stages.artifacts.explanation import Explanation
 from stages.base.errors.user import UserError
 from tests.conftest import ROOT
-from tests.runs import digits_run, with_images
+from tests.runs import digits_run, with_about, with_images
+from tests.tools.retraining.samples import digits_sample
 from tools.compare.versions import Version
 from tools.retraining import __main__ as command
+from tools.retraining import sample
+from tools.retraining.findings import Findings
+from tools.retraining.results import Results
 
 RUN = with_images(digits_run(), np.arange(20))
 
@@ -73,3 +77,44 @@ def test_results_that_are_gone_stop_it_before_anything_is_written(
         command._write(version(RUN.explanation), commits)
     assert not list(repository.glob("plots/*"))
     assert not list(repository.glob("metrics/*"))
+
+
+def read(monkeypatch: pytest.MonkeyPatch, *explanations: Explanation) -> Results:
+    """The results of trainings with these explanations, this run's first."""
+    others = dict(enumerate(explanations[1:], 1))
+    monkeypatch.setattr(sample, "read_version", lambda rev, _: version(others[int(rev)]))
+    revs = {seed: str(seed) for seed in others}
+    return Results(
+        sample.read_sample(version(explanations[0]), revs, Path("nothing"), lambda _: None)
+    )
+
+
+def test_with_several_labels_the_predictions_are_sets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The most probable label stays; another one passes 0.5 in one training, in one image."""
+    run = with_about(RUN, parameters={"data": {"labels": "multiple"}})
+    probabilities = np.full((20, 10), 0.1, np.float32)
+    probabilities[:, 4] = 0.9
+    changed = probabilities.copy()
+    changed[7, [2, 3]] = 0.8
+    results = read(
+        monkeypatch,
+        *(
+            replace(run.explanation, probabilities=p)
+            for p in (probabilities, probabilities, changed)
+        ),
+    )
+    assert "19 of 20 images have the same prediction in all" in Findings(results, "red_blue").text()
+    table = results.table.set_index("row")["same_prediction"]
+    assert table[table < 1].to_dict() == {7: pytest.approx(2 / 3)}
+    assert results.sample.predicted.shape == (3, 20, 10)
+    assert np.flatnonzero(results.sample.predicted[2, 7]).tolist() == [2, 3, 4]
+
+
+def test_readings_list_the_sets_of_labels() -> None:
+    """Image 3 has two readings; another training of the second one predicts a further label."""
+    digits = digits_sample()
+    labels = digits.is_predicted.copy()
+    labels[-1, 3, 2] = True
+    rows = Findings(Results(replace(digits, is_predicted=labels)), "red_blue").reading_rows
+    (label,) = np.flatnonzero(digits.is_predicted[0, 3])
+    assert [cells[-1] for cells in rows] == [f"{label} (4)", f"{label} (3); 2, {label} (1)"]
