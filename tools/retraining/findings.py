@@ -74,6 +74,11 @@ class Findings:
         lines.append(
             f"{same.sum():,} of {len(same):,} images have the same prediction in all trainings."
         )
+        if lacking := int((bands.n_trainings < len(self.results.sample.names)).sum()):
+            lines.append(
+                f"{lacking:,} of {len(same):,} images have no map of the class in some trainings, "
+                "which count for the other images alone."
+            )
         return lines
 
     def _noise_sentence(self) -> str:

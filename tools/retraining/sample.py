@@ -89,7 +89,7 @@ def read_sample(
 
     Raises:
         UserError: A training's results are gone, it explained other images or against another
-            background, or no image has a map to compare.
+            background, or two trainings have no map to compare.
     """
     first = run.explanation
     images = np.flatnonzero(first.map_indices(first.measured) >= 0)
@@ -111,6 +111,7 @@ def read_sample(
         is_predicted.append(explanation.is_predicted[images])
         metrics.append(_numbers(version))
         visit(explanation)
+    _require_common(maps, names)
     return Sample(
         names,
         first,
@@ -179,3 +180,16 @@ def _require_same(first: Explanation, other: Explanation, name: str) -> None:
                 f"retrain: {name} has other {part} than this run; run dvc repro, then the command "
                 "again"
             )
+
+
+def _require_common(maps: Sequence[NDArray[np.float32]], names: Sequence[str]) -> None:
+    """Reject trainings of which two have no image with a map of the same class."""
+    known = np.isfinite(np.stack(maps)[..., 0, 0]).astype(int)  # (t, n)
+    apart = np.argwhere(known @ known.T == 0)
+    if len(apart):
+        first, second = (names[number] for number in apart[0])
+        raise UserError(
+            f"retrain: {first} and {second} have a map of the same class of no image, so their "
+            "similarity is unknown; set explain.outputs to all, run dvc repro, then the command "
+            "again"
+        )

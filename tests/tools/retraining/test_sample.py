@@ -9,11 +9,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.typing import NDArray
 
 from stages.artifacts.explanation import Explanation
 from stages.base.errors.user import UserError
+from stages.figures.run import Run
 from tests.conftest import ROOT
-from tests.runs import digits_run, with_about, with_images
+from tests.runs import digits_run, with_about, with_images, with_maps
 from tests.tools.retraining.samples import digits_sample
 from tools.compare.versions import Version
 from tools.retraining import __main__ as command
@@ -118,3 +120,33 @@ def test_readings_list_the_sets_of_labels() -> None:
     rows = Findings(Results(replace(digits, is_predicted=labels)), "red_blue").reading_rows
     (label,) = np.flatnonzero(digits.is_predicted[0, 3])
     assert [cells[-1] for cells in rows] == [f"{label} (4)", f"{label} (3); 2, {label} (1)"]
+
+
+def with_map_of(run: Run, classes: NDArray[np.integer]) -> Explanation:
+    """One map of each image, of these classes, predicted or not."""
+    return with_maps(run, classes[:, None]).explanation
+
+
+def test_two_trainings_without_a_common_map_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seed 1 has this run's maps of one half of the images, seed 2 of the other half."""
+    own = RUN.explanation.predicted
+    other, half = (own + 1) % 10, np.arange(20) < 10
+    explanations = [
+        with_map_of(RUN, classes)
+        for classes in (own, np.where(half, own, other), np.where(half, other, own))
+    ]
+    message = "seed 1 and seed 2 have a map of the same class of no image, .*; set explain.outputs"
+    with pytest.raises(UserError, match=f"^retrain: {message} to all, run dvc repro, then"):
+        read(monkeypatch, *explanations)
+    assert read(monkeypatch, *explanations[:2]).likeness.mean == 1
+
+
+def test_images_without_a_map_in_some_trainings_are_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    own = RUN.explanation.predicted
+    classes = np.where(np.arange(20) < 3, (own + 1) % 10, own)
+    explanations = [with_map_of(RUN, chosen) for chosen in (own, own, classes)]
+    line = "3 of 20 images have no map of the class in some trainings"
+    assert line in Findings(read(monkeypatch, *explanations), "red_blue").text()
+    assert "have no map" not in Findings(Results(digits_sample()), "red_blue").text()
