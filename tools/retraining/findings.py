@@ -12,8 +12,8 @@ from stages.drawing.text import printable
 from stages.drawing.thumbnails import Painter
 from stages.figures import captions
 from tools.compare.dots import Dot, draw_dots
-from tools.compare.strips import Strip, listed
-from tools.retraining.pictures import HEADS, READING_HEADS, image_strip, painter_of, reading_strip
+from tools.compare.strips import Strip, listed, painter_of
+from tools.retraining.pictures import HEADS, READING_HEADS, image_strip, reading_strip
 from tools.retraining.readings import CHANCE
 from tools.retraining.results import Results
 from tools.retraining.spread import LEVEL
@@ -181,7 +181,8 @@ class Findings:
     @cached_property
     def painter(self) -> Painter:
         """The painter of all maps, on one scale."""
-        return painter_of(self.results, self.colormap, self.grain)
+        sample = self.results.sample
+        return painter_of(sample.explanation.images, sample.maps[0], self.colormap, self.grain)
 
     @cached_property
     def sections(self) -> list[tuple[str, list[tuple[int, Strip, Strip | None]]]]:
