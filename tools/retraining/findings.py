@@ -16,8 +16,15 @@ from tools.compare.strips import Strip, listed, painter_of
 from tools.retraining.pictures import HEADS, READING_HEADS, image_strip, reading_strip
 from tools.retraining.readings import CHANCE
 from tools.retraining.results import Results
-from tools.retraining.spread import LEVEL
-from tools.retraining.wording import METRICS, interval, number, share_of, similarity
+from tools.retraining.wording import (
+    METRICS,
+    PERCENT,
+    columns,
+    interval,
+    number,
+    share_of,
+    similarity,
+)
 
 ON_PAGE, PHOTOS_ON_PAGE = 200, 60  # images, shared equally among the classes
 MOST_COLUMNS = 21  # trainings in the table of pairs
@@ -51,7 +58,7 @@ class Findings:
             return f"All {n} trainings gave the same maps: training does not depend on its seed."
         return (
             f"Maps of any two of {n} trainings have a similarity of {likeness.mean:.3f} ± "
-            f"{likeness.error:.3f} (95 %: {interval(likeness.mean, likeness.half_width)})."
+            f"{likeness.error:.3f} ({PERCENT}: {interval(likeness.mean, likeness.half_width)})."
         )
 
     @property
@@ -64,7 +71,7 @@ class Findings:
             lines.append(
                 f"A band made of the other trainings holds {100 * coverage.mean():.1f} % of the "
                 f"pixels of a training left out, {100 * coverage.min():.1f} % of the worst one; "
-                f"{100 * LEVEL:.0f} % would be exact."
+                f"{PERCENT} would be exact."
             )
         changing = float((bands.agreement < 1).mean())
         lines.append(
@@ -156,9 +163,9 @@ class Findings:
         by_chance = math.ceil(CHANCE * n_images)
         return (
             f"The maps of {n:,} of {n_images:,} images fall into two readings: they can be cut in "
-            "two, with two trainings or more on each side, better than 95 % of sets of maps of one "
-            f"normal distribution. Chance alone cuts at most about {by_chance:,}. Few trainings "
-            "show only clear readings."
+            "two, with two trainings or more on each side, better than "
+            f"{100 * (1 - CHANCE):.0f} % of sets of maps of one normal distribution. Chance alone "
+            f"cuts at most about {by_chance:,}. Few trainings show only clear readings."
         )
 
     @cached_property
@@ -256,6 +263,11 @@ class Findings:
             f"{captions.unit(about, scale.grain)}, {scale.warm} raises and {scale.cool} lowers the "
             "class's output."
         )
+
+    @property
+    def columns_sentence(self) -> str:
+        """What stands beside the maps."""
+        return columns(self.results.bands.over_backgrounds is not None)
 
     def text(self) -> str:
         """The summary for the terminal."""

@@ -71,7 +71,7 @@ class Likeness:
 
     @property
     def half_width(self) -> float:
-        """Half the width of the 95 % interval of `mean`, by Student's t."""
+        """Half the width of the `LEVEL` interval of `mean`, by Student's t."""
         return t_quantile(len(self.by_pair)) * self.error
 
 

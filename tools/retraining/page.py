@@ -9,7 +9,7 @@ from tools.compare.page import shape
 from tools.compare.templates import PAGE as COMPARE
 from tools.compare.templates import TEMPLATES
 from tools.retraining.findings import Findings
-from tools.retraining.wording import COLUMNS, DEFINITIONS, METRICS, READINGS
+from tools.retraining.wording import DEFINITIONS, METRICS, READINGS
 
 PAGE = Path(__file__).parent / "page"
 
@@ -22,7 +22,6 @@ def write_page(path: Path, findings: Findings, explorer: str) -> None:
         findings=findings,
         explorer=explorer,
         shape=shape(findings.size),
-        COLUMNS=COLUMNS,
         DEFINITIONS=DEFINITIONS,
         READINGS=READINGS,
         METRICS=METRICS,

@@ -131,7 +131,7 @@ def _read(others: Mapping[int, str], folder: Path) -> Iterator[Version]:
         except ResultsGoneError as error:
             raise UserError(
                 f"retrain: the results of the training with seed {seed} are gone: {error.reason}; "
-                f"run dvc exp remove {name_of(seed)}, then the command again, which trains anew"
+                f"run dvc exp remove {name_of(seed)}, then this command, which trains it again"
             ) from error
         shutil.rmtree(folder, ignore_errors=True)
 

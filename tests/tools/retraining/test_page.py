@@ -123,6 +123,8 @@ def test_photographs_without_error_bars(browser: Browser, tmp_path: Path) -> Non
         expect(page.locator("article")).to_have_count(min(n, PHOTOS_ON_PAGE))
         expect(page.locator("article").first.locator("figure")).to_have_count(5)
         expect(page.locator("#differences")).to_contain_text("no error bars")
+        expect(page.get_by_text("The standard deviation (s.d.) over trainings")).to_be_visible()
+        expect(page.get_by_text("over both")).to_have_count(0)
 
 
 def signs_of(run: Run, n_trainings: int = 4) -> Signs:
