@@ -7,7 +7,6 @@ that ran before come from DVC's run cache.
 
 import contextlib
 import fcntl
-import re
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence, Set
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
@@ -22,7 +21,7 @@ from tqdm import tqdm
 from stages.base.errors.user import UserError
 from stages.base.files.yaml import PARAMS_FILE, read_yaml
 from tools.recipes import leaves, merged, override
-from tools.retraining.git import git
+from tools.retraining.git import git, git_or_nothing
 from tools.retraining.workspace import record, restore
 
 LOCK = Path("dvc.lock")
@@ -31,8 +30,6 @@ N_SEEDS = 2**32
 LOCKED, RETRY_S = "Unable to acquire lock", 3
 LAST_LINES = 12  # of a failed training's output that are shown
 BY_NETWORK = {"mistakes", "per_class"}  # choices of images that depend on the network
-
-_RECORD = re.compile(r"- path: (.+)\n +hash: md5\n +md5: (.+)\n")
 
 
 def other_seeds(own: int, n: int) -> list[int]:
@@ -108,26 +105,31 @@ def find_experiments(seeds: Sequence[int], changes: Mapping[str, Any]) -> dict[i
         changes: Parameters in which they differ from the workspace, besides the seed.
     """
     params = merged(read_yaml(PARAMS_FILE), changes)
-    stages = read_yaml(LOCK)["stages"].values()
-    results = {out["path"] for stage in stages for out in stage.get("outs", ())}
-    inputs = _inputs(LOCK.read_text(encoding="utf-8"), results)
+    inputs = _inputs(read_yaml(LOCK))
     seed_of = {name_of(seed): seed for seed in seeds}
     found = {}
     for line in git("for-each-ref", "--format=%(objectname) %(refname)", "refs/exps").splitlines():
         commit, _, ref = line.partition(" ")
         seed = seed_of.get(ref.rsplit("/", 1)[-1])
-        if seed is None or _inputs(git("show", f"{commit}:{LOCK}"), results) != inputs:
+        if seed is None or _content(commit, PARAMS_FILE) != _with_seed(params, seed):
             continue
-        content = git("show", f"{commit}:{PARAMS_FILE}")
-        wanted = _with_seed(params, seed)
-        if YAML(typ="safe", pure=True).load(content) == wanted:
+        if _inputs(_content(commit, LOCK)) == inputs:
             found[seed] = commit
     return found
 
 
-def _inputs(lock: str, results: set[str]) -> set[tuple[str, str]]:
-    """Paths and digests in a `dvc.lock` of what no stage writes: code and data."""
-    return {(path, md5) for path, md5 in _RECORD.findall(lock) if path not in results}
+def _content(commit: str, path: Path) -> dict[str, Any]:
+    """A YAML file of a commit; empty if it is missing."""
+    text = git_or_nothing("show", f"{commit}:{path}")
+    return YAML(typ="safe", pure=True).load(text) or {}
+
+
+def _inputs(lock: Mapping[str, Any]) -> dict[str, Any]:
+    """Digests by path, in a `dvc.lock`, of what no stage writes: code and data."""
+    stages = lock.get("stages", {}).values()
+    results = {out["path"] for stage in stages for out in stage.get("outs", ())}
+    deps = [dep for stage in stages for dep in stage.get("deps", ())]
+    return {dep["path"]: dep.get("md5", dep) for dep in deps if dep["path"] not in results}
 
 
 @contextlib.contextmanager

@@ -170,6 +170,27 @@ def test_other_code_or_parameters_train_again(repository: Path, changed: dict[st
     assert find_experiments([1], CHANGES) == {}
 
 
+def test_other_code_trains_again_however_the_lock_file_is_written(repository: Path) -> None:
+    """YAML allows other orders and quotes."""
+    for code in ("c0", "c1"):
+        lock(repository, code)
+        content = yaml.safe_load(Path("dvc.lock").read_text())
+        Path("dvc.lock").write_text(yaml.safe_dump(content, sort_keys=True, default_style='"'))
+        if code == "c0":
+            git("commit", "--quiet", "--all", "--message", "sorted")
+            assert train_all([1], CHANGES, jobs=1) == [find_experiments([1], CHANGES)[1]]
+    assert find_experiments([1], CHANGES) == {}
+
+
+def test_an_experiment_without_a_lock_file_is_not_ours(repository: Path) -> None:
+    (commit,) = train_all([1], CHANGES, jobs=1)
+    git("rm", "--quiet", "--cached", "dvc.lock")
+    git("commit", "--quiet", "--message", "without")
+    without = git("rev-parse", "HEAD")
+    git("update-ref", f"refs/exps/{without[:2]}/{without[2:]}/retrain-2", without)
+    assert find_experiments([1, 2], CHANGES) == {1: commit}
+
+
 def test_another_result_or_another_commit_alone_does_not_train_again(repository: Path) -> None:
     """Code and data are those of the experiment, so its results are, too."""
     found = train_all([1], CHANGES, jobs=1)
