@@ -41,8 +41,7 @@ class Likeness:
     @cached_property
     def by_pair(self) -> NDArray[np.float64]:
         """Mean over the images, for each pair of trainings (t, t); 1 on the diagonal."""
-        with np.errstate(invalid="ignore"):
-            return np.asarray(_mean(self.by_image, axis=0))
+        return _mean(self.by_image, axis=0)
 
     @cached_property
     def of_images(self) -> NDArray[np.float64]:
@@ -77,7 +76,7 @@ class Likeness:
 
 def _over_pairs(by_pair: NDArray[np.float64]) -> float:
     upper = by_pair[np.triu_indices(len(by_pair), 1)]
-    return 1.0 if (upper == 1).all() else float(np.nanmean(upper))
+    return 1.0 if (upper == 1).all() else float(upper.mean())
 
 
 def _mean(values: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
