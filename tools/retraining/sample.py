@@ -131,7 +131,8 @@ def _read(others: Mapping[int, str], folder: Path) -> Iterator[Version]:
         except ResultsGoneError as error:
             raise UserError(
                 f"retrain: the results of the training with seed {seed} are gone: {error.reason}; "
-                f"run dvc exp remove {name_of(seed)}, then this command, which trains it again"
+                f"reach a remote that has them, or run dvc exp remove {name_of(seed)}, then this "
+                "command, which trains it again"
             ) from error
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -184,7 +185,7 @@ def _require_same(first: Explanation, other: Explanation, name: str) -> None:
 
 def _require_common(maps: Sequence[NDArray[np.float32]], names: Sequence[str]) -> None:
     """Reject trainings of which two have no image with a map of the same class."""
-    known = np.isfinite(np.stack(maps)[..., 0, 0]).astype(int)  # (t, n)
+    known = np.isfinite([of_images[:, 0, 0] for of_images in maps]).astype(int)  # (t, n)
     apart = np.argwhere(known @ known.T == 0)
     if len(apart):
         first, second = (names[number] for number in apart[0])

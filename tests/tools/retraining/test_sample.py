@@ -75,7 +75,7 @@ def test_results_that_are_gone_stop_it_before_anything_is_written(
         shutil.rmtree(".dvc/cache")
     seed, reason = (5, "data/shap is neither in") if gone == "cache" else (6, "no such revision")
     message = rf"^retrain: the results of the training with seed {seed} are gone: \w+: {reason}"
-    with pytest.raises(UserError, match=f"{message}.*; run dvc exp remove retrain-{seed}, then"):
+    with pytest.raises(UserError, match=f"{message}.*, or run dvc exp remove retrain-{seed}, then"):
         command._write(version(RUN.explanation), commits)
     assert not list(repository.glob("plots/*"))
     assert not list(repository.glob("metrics/*"))
