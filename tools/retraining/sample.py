@@ -185,7 +185,7 @@ def _require_same(first: Explanation, other: Explanation, name: str) -> None:
 
 def _require_common(maps: Sequence[NDArray[np.float32]], names: Sequence[str]) -> None:
     """Reject trainings of which two have no image with a map of the same class."""
-    known = np.isfinite([of_images[:, 0, 0] for of_images in maps]).astype(int)  # (t, n)
+    known = np.isfinite([training[:, 0, 0] for training in maps]).astype(int)  # (t, n)
     apart = np.argwhere(known @ known.T == 0)
     if len(apart):
         first, second = (names[number] for number in apart[0])
