@@ -28,6 +28,7 @@ from stages.params.whole import AllParams
 from tools.command import run_command, run_program
 
 FOLDER = Path("recipes")
+CODE = ("stages", "engine/src")
 OPTIONS = "options"  # of a network or a data set
 
 
@@ -47,7 +48,7 @@ def main(arguments: Sequence[str]) -> None:
     names = require_known(ready_recipes() if options.all else options.names)
     overrides = {name: recipe_overrides(name, options.set) for name in names}
     needed = [path for name in names for path in inputs(name, options.set)]
-    require_versioned({"stages", "engine/src", *needed})
+    require_versioned({*CODE, *needed})
     with previous_set_aside(names):
         where = "--queue" if options.all else "--temp"
         for name in names:
@@ -137,9 +138,13 @@ def read_recipe(name: str, settings: Sequence[str] = ()) -> dict[str, Any]:
 
 
 def inputs(name: str, settings: Sequence[str] = ()) -> list[str]:
-    """Files that a recipe reads besides code: `data.source`, and the weights if it names any."""
-    whole = merged(read_yaml(PARAMS_FILE), read_recipe(name, settings))
-    data, model = whole.get("data"), whole.get("model")  # perhaps no sections: not checked yet
+    """Files that a recipe reads besides code."""
+    return inputs_of(merged(read_yaml(PARAMS_FILE), read_recipe(name, settings)))
+
+
+def inputs_of(params: Mapping[str, Any]) -> list[str]:
+    """Files that a run reads besides code: `data.source`, and the weights if there are any."""
+    data, model = params.get("data"), params.get("model")  # perhaps no sections: not checked yet
     source = data.get("source") if isinstance(data, Mapping) else None
     weights = model.get("weights") if isinstance(model, Mapping) else None
     return [

@@ -12,10 +12,10 @@ from stages.base.errors.user import UserError
 from tools.compare.metrics import mean_with_error, standard_error_of_mean
 from tools.compare.pairs import Pairs
 from tools.compare.retrained import changed_parameters, find_retrained, is_reseeded
-from tools.compare.retraining import Retraining
+from tools.compare.retraining import METRICS, Retraining
 from tools.compare.shortcuts import changed_shortcuts
 from tools.compare.similarity import pearson_of_others, pearson_of_redrawn
-from tools.compare.versions import Version
+from tools.compare.versions import WORKSPACE, Version
 
 
 class Judgement(NamedTuple):
@@ -104,7 +104,7 @@ class Comparison:
         if self.pairs.equal:
             return Judgement(True, "the maps are equal")
         if is_reseeded(old, new):
-            reason = "this is what retraining alone changes, because only seed differs"
+            reason = "this is what retraining alone changes, because only a seed differs"
             return Judgement(True, reason)
         if self.redrawn is not None and self._reaches(self.redrawn):
             return Judgement(True, "within the noise of the background")
@@ -113,16 +113,20 @@ class Comparison:
         if self.retrained:
             return Judgement(False, "more than noise")
         if self.redrawn is None:
-            reason = f"{old.name} has no error bars and no version differs only in seed"
+            reason = f"{old.name} has no error bars and no version differs only in a seed"
             return Judgement(None, f"the noise is unknown, because {reason}")
         if self.pairs.same_network:
             reason = "more than the noise of the background, and the network is the same"
             return Judgement(False, reason)
-        return Judgement(
-            None,
-            "more than the noise of the background; that of retraining is unknown until you run "
-            "make retrain N=10",
+        how = "run make retrain N=10"
+        if new.name != WORKSPACE:
+            how = (
+                f"check out one of the two, {how}, commit {METRICS} with it and compare that commit"
+            )
+        reason = (
+            f"more than the noise of the background; that of retraining is unknown until you {how}"
         )
+        return Judgement(None, reason)
 
     def _reaches(self, anchor: float) -> bool:
         """Whether the similarity is at most two standard errors below this anchor."""

@@ -45,9 +45,10 @@ class Strip:
         return list(zip(self.heads, self.thumbnails, strict=False))
 
 
-def painter_of(pairs: Pairs, maps: NDArray[np.float64], colormap: str, grain: int) -> Painter:
+def painter_of(
+    images: NDArray[np.uint8], maps: NDArray[np.floating], colormap: str, grain: int
+) -> Painter:
     """The painter of maps (..., h, w) on one scale; small images are drawn as large as they are."""
-    images = pairs.old.explanation.images
     height, width = size = images.shape[2:]
     if is_fine(size):
         height, width = STRIP[0] if is_tall(size) else SIDE, STRIP[1] if is_wide(size) else SIDE
@@ -68,7 +69,8 @@ def image_strips(
         colormap: Name of the maps' colours.
         grain: Side in pixels of the blocks whose attributions are summed.
     """
-    painter = painter_of(pairs, np.stack([pairs.old_maps, pairs.new_maps]), colormap, grain)
+    maps = np.stack([pairs.old_maps, pairs.new_maps])
+    painter = painter_of(pairs.old.explanation.images, maps, colormap, grain)
     return painter, [_image_strip(pairs, painter, int(index)) for index in indices]
 
 
@@ -128,7 +130,7 @@ def class_strips(pairs: Pairs, colormap: str, grain: int) -> tuple[Painter, list
         (pairs.old_maps[chosen].mean(axis=0), pairs.new_maps[chosen].mean(axis=0))
         for chosen in masks
     ]
-    painter = painter_of(pairs, np.array(means), colormap, grain)
+    painter = painter_of(old.images, np.array(means), colormap, grain)
     names = printable(old.class_names)
     strips = []
     for number, chosen, (a, b) in zip(classes, masks, means, strict=True):

@@ -76,6 +76,18 @@ class Revision(NamedTuple):
     digest: str | None
 
 
+class ResultsGoneError(UserError):
+    """A revision is unknown, or its explanation is neither in DVC's cache nor in a remote.
+
+    Attributes:
+        reason: The message without advice.
+    """
+
+    def __init__(self, reason: str, advice: str) -> None:
+        super().__init__(f"{reason}; {advice}")
+        self.reason = reason
+
+
 def read_version(rev: str | None, scratch: Path) -> Version:
     """Read a version.
 
@@ -127,9 +139,9 @@ def open_revision(rev: str) -> Revision:
         digest = files.info(wanted).get("md5") if files.exists(wanted) else None
         return Revision(rev, files, str(files.repo.get_rev()), digest)
     except (RevError, AttributeError):  # the latter for a file or folder, such as HEAD:stages
-        raise UserError(
-            f"{rev}: no such revision, branch, tag or experiment; git log --oneline and dvc exp "
-            f"list --all list the existing ones{_shallow_note()}"
+        raise ResultsGoneError(
+            f"{rev}: no such revision, branch, tag or experiment",
+            "git log --oneline and dvc exp list --all list the existing ones" + _shallow_note(),
         ) from None
     except DvcException as error:
         raise UserError(
@@ -155,9 +167,10 @@ def _fetch(rev: str, scratch: Path) -> tuple[str, str]:
     name = rev if commit.startswith(rev) else f"{rev} ({commit[:7]})"
     wanted = str(explanation.FOLDER)
     if digest is None:
-        raise UserError(
-            f"{name}: has no {wanted}, since dvc.lock records none there; choose another "
-            f"revision, or make it: git switch --detach {rev}, dvc repro, and commit dvc.lock"
+        raise ResultsGoneError(
+            f"{name}: has no {wanted}, since dvc.lock records none there",
+            f"choose another revision, or make it: git switch --detach {rev}, dvc repro, and "
+            "commit dvc.lock",
         )
     with _report_missing(name, rev), _report_full_disk(scratch):
         files.get(wanted, str(scratch / wanted), recursive=True)
@@ -207,11 +220,11 @@ def _report_missing(name: str, rev: str) -> Iterator[None]:
     except UserError:
         raise
     except Exception as error:  # each kind of remote raises its own exceptions
-        raise UserError(
+        raise ResultsGoneError(
             f"{name}: {explanation.FOLDER} is neither in DVC's cache nor in a remote"
-            f"{_reason(error)}; dvc push sends the workspace's version alone, so where {rev} was "
-            f"made, run dvc push --all-commits (see {SHARING}); or make it: git switch --detach "
-            f"{rev}, dvc repro"
+            f"{_reason(error)}",
+            f"dvc push sends the workspace's version alone, so where {rev} was made, run dvc push "
+            f"--all-commits (see {SHARING}); or make it: git switch --detach {rev}, dvc repro",
         ) from error
 
 

@@ -11,18 +11,16 @@ import json
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from stages.base.errors.user import UserError
 from stages.base.files.atomic import new_folder
 from stages.base.files.yaml import PARAMS_FILE, read_yaml
 from stages.base.params.reading import check_params, load_params
 from stages.drawing.grain import chosen_grain
-from stages.params.model import WEIGHTS
 from stages.params.whole import AllParams
 from tools.command import require_git, run_command, run_program
 from tools.compare.versions import Version, read_version
-from tools.recipes import require_versioned
+from tools.recipes import CODE, inputs_of, require_versioned
 from tools.retraining.explorer import Params, Signs, this_run
 from tools.retraining.findings import Findings
 from tools.retraining.page import write_page
@@ -45,21 +43,21 @@ def main(arguments: Sequence[str]) -> None:
     n, jobs = _count("N", options.n, FEWEST), _count("JOBS", options.jobs, 1)
     require_git()
     with alone() as lock:
-        restore()
+        if advice := restore():
+            raise UserError(advice)
         params = read_yaml(PARAMS_FILE)
         check_params(params, AllParams, PARAMS_FILE)
         _require_current()
-        require_versioned(_inputs(params), "retrain", "a training")
+        require_versioned({*CODE, *inputs_of(params)}, "retrain", "a training")
         run = read_version(None, Path())
         own = params["seed"] if params["train"]["seed"] is None else params["train"]["seed"]
         seeds = other_seeds(own, n)
         commits = train_all(seeds, settings(params, run.explanation.indices.tolist()), jobs, lock)
-    others = {f"seed {seed}": commit for seed, commit in zip(seeds, commits, strict=True)}
-    findings = _write(run, others)
+    findings = _write(run, dict(zip(seeds, commits, strict=True)))
     print(f"{findings.text()}\n\n{(FOLDER / 'index.html').resolve().as_uri()}")
 
 
-def _write(run: Version, others: Mapping[str, str]) -> Findings:
+def _write(run: Version, others: Mapping[int, str]) -> Findings:
     """Read the trainings, count, and write everything; each file completely or not at all."""
     params = load_params(Params)
     with tempfile.TemporaryDirectory(prefix="retrain-") as scratch:
@@ -103,13 +101,6 @@ def _require_current() -> None:
             f"retrain: changed since the last run, or missing: {', '.join(state)}; run dvc repro "
             "(or dvc pull), then the command again"
         )
-
-
-def _inputs(params: Mapping[str, Any]) -> set[str]:
-    """Files that a training reads: code, data, and weights if there are any."""
-    weights = params["model"]["weights"]
-    named = {str(WEIGHTS / weights)} if weights else set()
-    return {"stages", "engine/src", params["data"]["source"], *named}
 
 
 if __name__ == "__main__":

@@ -7,9 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.drawing.grain import block_sums
+from tools.compare.similarity import ROUNDING
 from tools.retraining.spread import band_factor
-
-ROUNDING = 1e-6  # share of a map's strongest |attribution| below which a value counts as 0
 
 
 @dataclass(frozen=True)
@@ -114,7 +113,7 @@ class Bands:
 
 
 def sign_counts(maps: NDArray[np.floating]) -> NDArray[np.int64]:
-    """Whether the sign of each value is -, 0 or +, as one-hot numbers (3, …) to be added up.
+    """Whether the sign of each value is -, 0 (within rounding) or +, one-hot (3, …) to be added up.
 
     Args:
         maps: (…, h, w); NaN counts as no sign.

@@ -59,7 +59,8 @@ class Signs:
     def __init__(self, run: Run) -> None:
         self.content = page_content(run)
         rows = {str(name): row for row, name in enumerate(run.explanation.names)}
-        self._rows = [rows[name] for name in self.content["names"]]
+        self._n_explained = len(rows)
+        self._rows = [rows[name] for name in self.content["names"]]  # perhaps not all fit
         shown = base64.b64decode(self.content["arrays"]["shown"]["base64"])
         self._classes = np.frombuffer(shown, "<i4").reshape(len(self._rows), -1)  # (n, m)
         self._counts: dict[int, NDArray[np.int64]] = {}
@@ -80,10 +81,9 @@ class Signs:
 
     def _columns(self) -> list[NDArray[np.int64]]:
         """The classes of each map on the page, for all explained images: -1 for others."""
-        n_explained = 1 + max(self._rows)
         columns = []
         for classes in self._classes.T:
-            column = np.full(n_explained, -1, np.int64)
+            column = np.full(self._n_explained, -1, np.int64)
             column[self._rows] = classes
             columns.append(column)
         return columns

@@ -12,12 +12,19 @@ from stages.drawing.text import printable
 from stages.drawing.thumbnails import Painter
 from stages.figures import captions
 from tools.compare.dots import Dot, draw_dots
-from tools.compare.strips import Strip
-from tools.retraining.pictures import HEADS, READING_HEADS, image_strip, painter_of, reading_strip
+from tools.compare.strips import Strip, listed, painter_of
+from tools.retraining.pictures import HEADS, READING_HEADS, image_strip, reading_strip
 from tools.retraining.readings import CHANCE
 from tools.retraining.results import Results
-from tools.retraining.spread import LEVEL
-from tools.retraining.wording import METRICS, interval, number, share_of, similarity
+from tools.retraining.wording import (
+    METRICS,
+    PERCENT,
+    columns,
+    interval,
+    number,
+    share_of,
+    similarity,
+)
 
 ON_PAGE, PHOTOS_ON_PAGE = 200, 60  # images, shared equally among the classes
 MOST_COLUMNS = 21  # trainings in the table of pairs
@@ -51,7 +58,7 @@ class Findings:
             return f"All {n} trainings gave the same maps: training does not depend on its seed."
         return (
             f"Maps of any two of {n} trainings have a similarity of {likeness.mean:.3f} ± "
-            f"{likeness.error:.3f} (95 %: {interval(likeness.mean, likeness.half_width)})."
+            f"{likeness.error:.3f} ({PERCENT}: {interval(likeness.mean, likeness.half_width)})."
         )
 
     @property
@@ -64,16 +71,21 @@ class Findings:
             lines.append(
                 f"A band made of the other trainings holds {100 * coverage.mean():.1f} % of the "
                 f"pixels of a training left out, {100 * coverage.min():.1f} % of the worst one; "
-                f"{100 * LEVEL:.0f} % would be exact."
+                f"{PERCENT} would be exact."
             )
         changing = float((bands.agreement < 1).mean())
         lines.append(
             f"{100 * changing:.0f} % of the pixels have another sign in at least one training."
         )
-        same = (self.results.sample.predicted == self.results.sample.predicted[0]).all(axis=0)
+        same = np.asarray(self.results.sample.same_prediction.all(axis=0))
         lines.append(
             f"{same.sum():,} of {len(same):,} images have the same prediction in all trainings."
         )
+        if lacking := int((bands.n_trainings < len(self.results.sample.names)).sum()):
+            lines.append(
+                f"{lacking:,} of {len(same):,} images have no map of the class in some trainings, "
+                "which count for the other images alone."
+            )
         return lines
 
     def _noise_sentence(self) -> str:
@@ -132,10 +144,10 @@ class Findings:
         sample, members = self.results.sample, self.results.readings[row] == reading
         names = ", ".join(np.array(sample.names)[members])
         accuracies = self.results.accuracies[members]
-        classes, counts = np.unique(sample.predicted[members, row], return_counts=True)
-        predicted = ", ".join(
-            f"{self.class_names[label]} ({count})"
-            for label, count in zip(classes, counts, strict=True)
+        sets, counts = np.unique(sample.is_predicted[members, row], axis=0, return_counts=True)
+        predicted = "; ".join(
+            f"{listed(self.class_names, sets[index])} ({counts[index]})"
+            for index in np.argsort(-counts, kind="stable")
         )
         return [
             self.titles[row] if reading == 1 else "",
@@ -151,9 +163,9 @@ class Findings:
         by_chance = math.ceil(CHANCE * n_images)
         return (
             f"The maps of {n:,} of {n_images:,} images fall into two readings: they can be cut in "
-            "two, with two trainings or more on each side, better than 95 % of sets of maps of one "
-            f"normal distribution. Chance alone cuts at most about {by_chance:,}. Few trainings "
-            "show only clear readings."
+            "two, with two trainings or more on each side, better than "
+            f"{100 * (1 - CHANCE):.0f} % of sets of maps of one normal distribution. Chance alone "
+            f"cuts at most about {by_chance:,}. Few trainings show only clear readings."
         )
 
     @cached_property
@@ -176,7 +188,8 @@ class Findings:
     @cached_property
     def painter(self) -> Painter:
         """The painter of all maps, on one scale."""
-        return painter_of(self.results, self.colormap, self.grain)
+        sample = self.results.sample
+        return painter_of(sample.explanation.images, sample.maps[0], self.colormap, self.grain)
 
     @cached_property
     def sections(self) -> list[tuple[str, list[tuple[int, Strip, Strip | None]]]]:
@@ -196,7 +209,7 @@ class Findings:
         """The maps of an image with their noise."""
         results = self.results
         stable, n = results.likeness.of_images[row], results.bands.n_trainings[row]
-        same = results.sample.predicted[:, row] == results.sample.predicted[0, row]
+        same = results.sample.same_prediction[:, row]
         upper = results.likeness.by_image[row][np.triu_indices(len(same), 1)]
         note = "only this run has a map of this class"
         if n > 1:
@@ -250,6 +263,11 @@ class Findings:
             f"{captions.unit(about, scale.grain)}, {scale.warm} raises and {scale.cool} lowers the "
             "class's output."
         )
+
+    @property
+    def columns_sentence(self) -> str:
+        """What stands beside the maps."""
+        return columns(self.results.bands.over_backgrounds is not None)
 
     def text(self) -> str:
         """The summary for the terminal."""

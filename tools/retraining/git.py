@@ -2,7 +2,7 @@
 
 import subprocess
 
-from stages.base.errors.user import UserError
+from tools.command import run_program
 
 
 def git(*arguments: str) -> str:
@@ -11,10 +11,7 @@ def git(*arguments: str) -> str:
     Raises:
         UserError: It failed.
     """
-    done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise UserError(f"retrain: git {arguments[0]} failed: {done.stderr.strip()}")
-    return done.stdout
+    return run_program("retrain", "git", *arguments, capture=True)
 
 
 def git_or_nothing(*arguments: str) -> str:

@@ -41,8 +41,7 @@ class Likeness:
     @cached_property
     def by_pair(self) -> NDArray[np.float64]:
         """Mean over the images, for each pair of trainings (t, t); 1 on the diagonal."""
-        with np.errstate(invalid="ignore"):
-            return np.asarray(_mean(self.by_image, axis=0))
+        return _mean(self.by_image, axis=0)
 
     @cached_property
     def of_images(self) -> NDArray[np.float64]:
@@ -71,13 +70,13 @@ class Likeness:
 
     @property
     def half_width(self) -> float:
-        """Half the width of the 95 % interval of `mean`, by Student's t."""
+        """Half the width of the `LEVEL` interval of `mean`, by Student's t."""
         return t_quantile(len(self.by_pair)) * self.error
 
 
 def _over_pairs(by_pair: NDArray[np.float64]) -> float:
     upper = by_pair[np.triu_indices(len(by_pair), 1)]
-    return 1.0 if (upper == 1).all() else float(np.nanmean(upper))
+    return 1.0 if (upper == 1).all() else float(upper.mean())
 
 
 def _mean(values: NDArray[np.float64], axis: int) -> NDArray[np.float64]:

@@ -2,24 +2,18 @@
 
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import FileSystemLoader
 
 from stages.webpage.offline import fill
-from tools.compare.page import address, shape
+from tools.compare.page import shape
+from tools.compare.templates import PAGE as COMPARE
+from tools.compare.templates import TEMPLATES
 from tools.retraining.findings import Findings
-from tools.retraining.wording import COLUMNS, DEFINITIONS, METRICS, READINGS
+from tools.retraining.wording import DEFINITIONS, METRICS, READINGS
 
 PAGE = Path(__file__).parent / "page"
-_COMPARE = Path(__file__).parents[1] / "compare" / "page"
 
-_TEMPLATES = Environment(
-    loader=FileSystemLoader([PAGE, _COMPARE]),
-    autoescape=True,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
-_TEMPLATES.filters["address"] = address
+_TEMPLATES = TEMPLATES.overlay(loader=FileSystemLoader([PAGE, COMPARE]))
 
 
 def write_page(path: Path, findings: Findings, explorer: str) -> None:
@@ -28,11 +22,10 @@ def write_page(path: Path, findings: Findings, explorer: str) -> None:
         findings=findings,
         explorer=explorer,
         shape=shape(findings.size),
-        COLUMNS=COLUMNS,
         DEFINITIONS=DEFINITIONS,
         READINGS=READINGS,
         METRICS=METRICS,
     )
     parts = {"title": findings.title, "body": body}
-    page = fill(_COMPARE / "comparison.html", _COMPARE / "comparison.css", parts)
+    page = fill(COMPARE / "comparison.html", COMPARE / "comparison.css", parts)
     path.write_text(page, encoding="utf-8")

@@ -3,12 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.drawing.grain import block_sums, is_fine, spread
-from stages.drawing.photographs import is_tall, is_wide
-from stages.drawing.scale import Scale, is_dark
-from stages.drawing.thumbnails import Fit, Painter
-from stages.measures.attributions.summary import FINE_PERCENTILE, PERCENTILE
-from tools.compare.strips import SIDE, STRIP
+from stages.drawing.grain import block_sums, spread
+from stages.drawing.thumbnails import Painter
 from tools.retraining.bands import Bands
 from tools.retraining.results import Results
 
@@ -24,18 +20,6 @@ HEADS = (
 READING_HEADS = ("image", "mean of reading 1", "mean of reading 2")
 BLACK = 0.5  # share of the maps' scale at which a deviation is drawn black
 NONE = 0.5  # agreement that is drawn black
-
-
-def painter_of(results: Results, colormap: str, grain: int) -> Painter:
-    """The painter of this run's maps and of the means, on one scale."""
-    images = results.sample.explanation.images
-    height, width = size = images.shape[2:]
-    if is_fine(size):
-        height, width = STRIP[0] if is_tall(size) else SIDE, STRIP[1] if is_wide(size) else SIDE
-    strengths = np.abs(block_sums(results.sample.maps[0], grain))
-    percentile = FINE_PERCENTILE if is_fine(size) else PERCENTILE
-    limit = float(np.percentile(strengths, percentile)) or float(strengths.max()) or 1.0
-    return Painter(Scale(limit, colormap, grain), Fit.of(size, (height, width)), is_dark(images))
 
 
 def image_strip(results: Results, painter: Painter, row: int) -> list[NDArray[np.uint8]]:

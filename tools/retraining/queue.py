@@ -7,12 +7,12 @@ that ran before come from DVC's run cache.
 
 import contextlib
 import fcntl
-import re
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence, Set
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from pathlib import Path
-from time import monotonic, sleep
+from threading import Event
+from time import monotonic
 from typing import IO, Any
 
 from ruamel.yaml import YAML
@@ -21,7 +21,7 @@ from tqdm import tqdm
 from stages.base.errors.user import UserError
 from stages.base.files.yaml import PARAMS_FILE, read_yaml
 from tools.recipes import leaves, merged, override
-from tools.retraining.git import git
+from tools.retraining.git import git, git_or_nothing
 from tools.retraining.workspace import record, restore
 
 LOCK = Path("dvc.lock")
@@ -30,8 +30,6 @@ N_SEEDS = 2**32
 LOCKED, RETRY_S = "Unable to acquire lock", 3
 LAST_LINES = 12  # of a failed training's output that are shown
 BY_NETWORK = {"mistakes", "per_class"}  # choices of images that depend on the network
-
-_RECORD = re.compile(r"- path: (.+)\n +hash: md5\n +md5: (.+)\n")
 
 
 def other_seeds(own: int, n: int) -> list[int]:
@@ -78,8 +76,10 @@ def train_all(
         try:
             _run_all(missing, changes, jobs, lock)
         finally:
-            restore()
-        found = find_experiments(seeds, changes)
+            if advice := restore():
+                print(advice, flush=True)
+            found = find_experiments(seeds, changes)
+            print(f"{len(found):,} of {len(seeds):,} trainings are done and kept", flush=True)
     if lost := [name_of(seed) for seed in seeds if seed not in found]:
         raise UserError(
             f"retrain: {lost[0]} was trained, but not from this code, these parameters and this "
@@ -105,26 +105,31 @@ def find_experiments(seeds: Sequence[int], changes: Mapping[str, Any]) -> dict[i
         changes: Parameters in which they differ from the workspace, besides the seed.
     """
     params = merged(read_yaml(PARAMS_FILE), changes)
-    stages = read_yaml(LOCK)["stages"].values()
-    results = {out["path"] for stage in stages for out in stage.get("outs", ())}
-    inputs = _inputs(LOCK.read_text(encoding="utf-8"), results)
+    inputs = _inputs(read_yaml(LOCK))
     seed_of = {name_of(seed): seed for seed in seeds}
     found = {}
     for line in git("for-each-ref", "--format=%(objectname) %(refname)", "refs/exps").splitlines():
         commit, _, ref = line.partition(" ")
         seed = seed_of.get(ref.rsplit("/", 1)[-1])
-        if seed is None or _inputs(git("show", f"{commit}:{LOCK}"), results) != inputs:
+        if seed is None or _content(commit, PARAMS_FILE) != _with_seed(params, seed):
             continue
-        content = git("show", f"{commit}:{PARAMS_FILE}")
-        wanted = _with_seed(params, seed)
-        if YAML(typ="safe", pure=True).load(content) == wanted:
+        if _inputs(_content(commit, LOCK)) == inputs:
             found[seed] = commit
     return found
 
 
-def _inputs(lock: str, results: set[str]) -> set[tuple[str, str]]:
-    """Paths and digests in a `dvc.lock` of what no stage writes: code and data."""
-    return {(path, md5) for path, md5 in _RECORD.findall(lock) if path not in results}
+def _content(commit: str, path: Path) -> dict[str, Any]:
+    """A YAML file of a commit; empty if it is missing."""
+    text = git_or_nothing("show", f"{commit}:{path}")
+    return YAML(typ="safe", pure=True).load(text) or {}
+
+
+def _inputs(lock: Mapping[str, Any]) -> dict[str, Any]:
+    """Digests by path, in a `dvc.lock`, of what no stage writes: code and data."""
+    stages = lock.get("stages", {}).values()
+    results = {out["path"] for stage in stages for out in stage.get("outs", ())}
+    deps = [dep for stage in stages for dep in stage.get("deps", ())]
+    return {dep["path"]: dep.get("md5", dep) for dep in deps if dep["path"] not in results}
 
 
 @contextlib.contextmanager
@@ -147,33 +152,43 @@ def _run_all(seeds: Sequence[int], changes: Mapping[str, Any], jobs: int, lock: 
     """Train with these seeds; at the first failure, or at Ctrl-C, start no further training."""
     _remove_outdated({name_of(seed) for seed in seeds})
     bar = tqdm(total=len(seeds), desc="train", unit="training", leave=False, disable=None)
+    stopped = Event()
+    futures: list[Future[None]] = []
     with bar, ThreadPoolExecutor(jobs) as pool:
-        futures = []
         try:
-            futures += [pool.submit(_run, seed, changes, lock, bar) for seed in seeds]
-            done, _ = wait(futures, return_when=FIRST_EXCEPTION)
+            futures += [pool.submit(_run, seed, changes, lock, bar, stopped) for seed in seeds]
+            wait(futures, return_when=FIRST_EXCEPTION)
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)
-    for future in done:
+            stopped.set()
+            if wait(futures, timeout=1).not_done:
+                bar.write("stopped; waiting for the trainings that are still running")
+    for future in futures:
         future.result()
 
 
-def _run(seed: int, changes: Mapping[str, Any], lock: IO[str], bar: "tqdm[Any]") -> None:
+def _run(
+    seed: int, changes: Mapping[str, Any], lock: IO[str], bar: "tqdm[Any]", stopped: Event
+) -> None:
+    """Train with this seed, unless the queue has stopped; a failure stops it."""
     start, name = monotonic(), name_of(seed)
     log = LOGS / f"{name}.log"
     command = ["dvc", "exp", "run", "--temp", "--name", name]
     for key, value in leaves(_with_seed(changes, seed)):
         command += ["--set-param", override(key, value)]
-    while not (succeeded := _succeeds(command, log, lock)) and LOCKED in _text(log):
-        sleep(RETRY_S)  # DVC locks the repository for a moment at a run's start and end
-    if not succeeded:
+    while not stopped.is_set():
+        if _succeeds(command, log, lock):
+            bar.write(f"trained and explained with seed {seed} in {monotonic() - start:.0f} s")
+            bar.update()
+            return
+        if LOCKED in _text(log):  # DVC locks the repository for a moment at a run's start and end
+            stopped.wait(RETRY_S)
+            continue
+        stopped.set()
         shown = "\n".join(_text(log).splitlines()[-LAST_LINES:])
         raise UserError(
             f"{shown}\nretrain: the training with seed {seed} failed; {log} has all of its output; "
             "fix the cause, and run the command again: finished trainings are kept"
         )
-    bar.write(f"trained and explained with seed {seed} in {monotonic() - start:.0f} s")
-    bar.update()
 
 
 def _succeeds(command: Sequence[str], log: Path, lock: IO[str]) -> bool:

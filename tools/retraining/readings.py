@@ -17,18 +17,18 @@ from tools.compare.similarity import standardised
 CHANCE = 0.05  # share of the images that chance alone cuts, at most, on average
 FEWEST = 2  # trainings in a reading: a single one is an outlier, not a reading
 FEW_DRAWS, MANY_DRAWS = 199, 1999  # most images are clear after a few
+SEED = 0  # of these draws
 STEPS = 10  # of Lloyd's algorithm
 SMALLEST = 1e-12  # squared spread of standardised maps below which they are equal
 
 
 def find_readings(
-    maps: NDArray[np.floating], seed: int = 0, done: Callable[[], object] = lambda: None
+    maps: NDArray[np.floating], done: Callable[[], object] = lambda: None
 ) -> tuple[NDArray[np.int8], NDArray[np.float64]]:
     """Find the images whose maps fall into two readings.
 
     Args:
         maps: (t, n, h, w); NaN where a training has no map.
-        seed: Seed of the draws that a cut is compared with.
         done: Called after each image.
 
     Returns:
@@ -40,7 +40,7 @@ def find_readings(
     for image in range(n):
         rows = maps[:, image].reshape(t, -1)
         known = np.isfinite(rows).all(axis=1)
-        labels, p_values[image] = cut(rows[known], np.random.default_rng((seed, image)))
+        labels, p_values[image] = cut(rows[known], np.random.default_rng((SEED, image)))
         cuts[image, known] = labels
         done()
     cuts[p_values > CHANCE] = 0

@@ -5,7 +5,7 @@ from pathlib import Path
 from tools.compare.pictures import draw_strips
 from tools.compare.report import plain, table
 from tools.retraining.findings import Findings
-from tools.retraining.wording import COLUMNS, DEFINITIONS, METRICS, READINGS
+from tools.retraining.wording import DEFINITIONS, METRICS, READINGS
 
 IN_PICTURE = 8  # images, the least stable of each class
 STABILITY = ("image", "similarity of any two trainings")
@@ -15,7 +15,7 @@ LISTED = 3  # images of each class
 def write_report(folder: Path, findings: Findings) -> None:
     """Write `report.md` and its picture."""
     strips = [strips[0][1] for _, strips in findings.sections][:IN_PICTURE]
-    caption = f"{findings.scale_sentence} {COLUMNS}"
+    caption = f"{findings.scale_sentence} {findings.columns_sentence}"
     explained = findings.results.sample.explanation
     title = "The least stable image of each class"
     draw_strips(title, caption, findings.painter, strips, explained).save(

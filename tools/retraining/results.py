@@ -86,7 +86,6 @@ class Results:
         """A row for each image in `order`: where it is, how stable, which readings."""
         sample, rows = self.sample, self.order
         chosen = sample.images[rows]
-        same = sample.predicted == sample.predicted[0]
         names = np.array(sample.explanation.class_names)
         return pd.DataFrame(
             {
@@ -96,7 +95,7 @@ class Results:
                 "class": names[sample.classes[rows]],
                 "similarity": self.likeness.of_images[rows],
                 "n_trainings": self.bands.n_trainings[rows],
-                "same_prediction": same.mean(axis=0)[rows],
+                "same_prediction": sample.same_prediction.mean(axis=0)[rows],
                 "in_second_reading": (self.readings == 2).sum(axis=1)[rows],
                 "readings_p": self._cuts[1][rows],
             }

@@ -1,8 +1,9 @@
 """Reads what t trainings say about the same n images; the first one is the workspace's run."""
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,9 @@ from tqdm import tqdm
 
 from stages.artifacts.explanation import Explanation
 from stages.base.errors.user import UserError
-from tools.compare.versions import Version, read_version
+from tools.compare.versions import ResultsGoneError, Version, read_version
 from tools.retraining.bands import Bands
+from tools.retraining.queue import name_of
 
 THIS_RUN = "this run"
 
@@ -21,7 +23,7 @@ THIS_RUN = "this run"
 class Sample:
     """The same images explained by t trainings.
 
-    Each image's map is that of the class `measured` of this run, mostly the one that it predicts.
+    Each image's map is that of the class `measured` of this run, mostly the most probable one.
 
     Attributes:
         names: Names of the trainings (t,): `this run`, `seed 1`, ….
@@ -31,7 +33,7 @@ class Sample:
             of the class.
         squared_errors: Squared standard errors over the background, averaged over the trainings
             that have a map (n, h, w); None without error bars.
-        predicted: Predicted class of each image (t, n), int64.
+        is_predicted: Whether each training predicts each class of each image (t, n, k).
         metrics: The numbers in `metrics/evaluate.json` and `metrics/explain.json` of each training,
             and the means of further measures in `data/quality`.
     """
@@ -41,7 +43,7 @@ class Sample:
     images: NDArray[np.int64]
     maps: NDArray[np.float32]
     squared_errors: NDArray[np.float64] | None
-    predicted: NDArray[np.int64]
+    is_predicted: NDArray[np.bool_]
     metrics: Sequence[Mapping[str, float]]
 
     @property
@@ -55,6 +57,17 @@ class Sample:
         return self.explanation.measured[self.images]
 
     @property
+    def predicted(self) -> NDArray[np.int64]:
+        """The predicted class (t, n), or with several labels an image (t, n, k) of 0 and 1."""
+        several = self.explanation.multiple
+        return np.asarray(self.is_predicted if several else self.is_predicted.argmax(2), np.int64)
+
+    @property
+    def same_prediction(self) -> NDArray[np.bool_]:
+        """Whether each training predicts the same class or labels as this run (t, n)."""
+        return np.asarray((self.is_predicted == self.is_predicted[0]).all(axis=2))
+
+    @property
     def titles(self) -> list[str]:
         """Titles of the images (n,)."""
         return [self.explanation.titles[index] for index in self.images]
@@ -62,52 +75,66 @@ class Sample:
 
 def read_sample(
     run: Version,
-    others: Mapping[str, str],
+    others: Mapping[int, str],
     scratch: Path,
-    visit: Callable[[Explanation], None] = lambda explanation: None,
+    visit: Callable[[Explanation], None],
 ) -> Sample:
     """Read the trainings one by one.
 
     Args:
         run: The workspace's run.
-        others: Revisions of the other trainings, by name.
+        others: Commits of the other trainings, by seed.
         scratch: An empty folder to copy results into; one training's at a time.
         visit: Called with each training's explanation, this run's first.
 
     Raises:
         UserError: A training's results are gone, it explained other images or against another
-            background, or no image has a map to compare.
+            background, or two trainings have no map to compare.
     """
     first = run.explanation
     images = np.flatnonzero(first.map_indices(first.measured) >= 0)
     if not images.size:
         raise UserError(
-            "retrain: no explained image has a map of its predicted class; set explain.outputs to "
-            "all or predicted, run dvc repro, then the command again"
+            "retrain: no explained image has a map of its most probable class; set explain.outputs "
+            "to all, run dvc repro, then the command again"
         )
-    maps, errors, predicted, metrics = [], [], [], []
-    for name in tqdm(
-        [THIS_RUN, *others], desc="read", unit="training", delay=1, leave=False, disable=None
-    ):
-        version = run if name == THIS_RUN else read_version(others[name], scratch / "training")
+    names = [THIS_RUN, *(f"seed {seed}" for seed in others)]
+    maps, errors, is_predicted, metrics = [], [], [], []
+    versions = chain([run], _read(others, scratch / "training"))
+    bar = tqdm(names, desc="read", unit="training", delay=1, leave=False, disable=None)
+    for name, version in zip(bar, versions, strict=True):
         explanation = version.explanation
         _require_same(first, explanation, name)
         chosen = explanation.map_indices(first.measured)
         maps.append(_maps(explanation, images, chosen))
         errors.append(_squared_errors(explanation, images, chosen))
-        predicted.append(explanation.predicted[images])
+        is_predicted.append(explanation.is_predicted[images])
         metrics.append(_numbers(version))
         visit(explanation)
-        shutil.rmtree(scratch / "training", ignore_errors=True)
+    _require_common(maps, names)
     return Sample(
-        [THIS_RUN, *others],
+        names,
         first,
         images,
         np.stack(maps),
         None if any(e is None for e in errors) else np.nanmean(np.array(errors), axis=0),
-        np.stack(predicted),
+        np.stack(is_predicted),
         metrics,
     )
+
+
+def _read(others: Mapping[int, str], folder: Path) -> Iterator[Version]:
+    """The other trainings, copied into this folder one at a time."""
+    for seed, commit in others.items():
+        try:
+            yield read_version(commit, folder)
+        except ResultsGoneError as error:
+            raise UserError(
+                f"retrain: the results of the training with seed {seed} are gone: {error.reason}; "
+                f"reach a remote that has them, or run dvc exp remove {name_of(seed)}, then this "
+                "command, which trains it again"
+            ) from error
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _maps(
@@ -154,3 +181,16 @@ def _require_same(first: Explanation, other: Explanation, name: str) -> None:
                 f"retrain: {name} has other {part} than this run; run dvc repro, then the command "
                 "again"
             )
+
+
+def _require_common(maps: Sequence[NDArray[np.float32]], names: Sequence[str]) -> None:
+    """Reject trainings of which two have no image with a map of the same class."""
+    known = np.isfinite([training[:, 0, 0] for training in maps]).astype(int)  # (t, n)
+    apart = np.argwhere(known @ known.T == 0)
+    if len(apart):
+        first, second = (names[number] for number in apart[0])
+        raise UserError(
+            f"retrain: {first} and {second} have a map of the same class of no image, so their "
+            "similarity is unknown; set explain.outputs to all, run dvc repro, then the command "
+            "again"
+        )

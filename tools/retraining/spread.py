@@ -58,11 +58,11 @@ class Spread(NamedTuple):
 
     @property
     def half_width(self) -> float:
-        """Half the width of the 95 % interval of the mean: t · deviation / √n."""
+        """Half the width of the `LEVEL` interval of the mean: t · deviation / √n."""
         return t_quantile(self.n) * self.deviation / float(np.sqrt(self.n))
 
     @property
     def band(self) -> tuple[float, float]:
-        """Where another training falls with 95 %."""
+        """Where another training falls with probability `LEVEL`."""
         half = band_factor(self.n) * self.deviation
         return self.mean - half, self.mean + half

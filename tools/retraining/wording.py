@@ -4,29 +4,42 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.drawing.text import with_minus
+from tools.retraining.spread import LEVEL
 
+PERCENT = f"{100 * LEVEL:.0f} %"
 METRICS = (
     "metric",
     "this run",
     "mean",
-    "± 95 %",
+    f"± {PERCENT}",
     "deviation",
     "another training",
     "range",
 )
 READINGS = ("image", "trainings", "mean test accuracy", "predictions")
 DEFINITIONS = (
-    "Similarity: Pearson correlation of two trainings' maps over the pixels, with signs, of the "
-    "class that this run predicts. Its error is a standard error over the trainings, for these "
-    "images. ± 95 % is t times a standard error of the mean; another training falls between the "
-    "two values of its column with 95 %. Both use Student's t, since there are few trainings."
+    "Similarity: Pearson correlation of two trainings' maps over the pixels, with signs, of this "
+    "run's most probable class. Its error is a standard error over the trainings, for these "
+    f"images. ± {PERCENT} is t times a standard error of the mean; another training falls between "
+    f"the two values of its column with {PERCENT}. Both use Student's t, since there are few "
+    "trainings."
 )
-COLUMNS = (
-    "The three standard deviations (s.d.) are drawn in grey, black at half of the maps' scale: "
-    "over trainings with the same background, over draws of the background for the same network "
-    "(its error bars), and over both (an upper bound). Same sign: the share of the trainings that "
-    "have the pixel's most frequent sign, from white (all) to black (half or fewer)."
-)
+
+
+def columns(with_error_bars: bool) -> str:
+    """What stands beside the maps."""
+    deviations = (
+        "Standard deviations (s.d.) are drawn in grey, black at half of the maps' scale: over "
+        "trainings with the same background, over draws of the background for the same network "
+        "(its error bars), and over both (an upper bound)."
+        if with_error_bars
+        else "The standard deviation (s.d.) over trainings with the same background is drawn in "
+        "grey, black at half of the maps' scale."
+    )
+    return (
+        f"{deviations} Same sign: the share of the trainings that have the pixel's most frequent "
+        "sign, from white (all) to black (half or fewer)."
+    )
 
 
 def share_of(deviation: NDArray[np.float64], size: float) -> str:

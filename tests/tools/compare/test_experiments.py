@@ -58,10 +58,10 @@ def test_the_error_bars_predict_another_background(experiments: Project, tmp_pat
 
 def test_another_seed_alone(experiments: Project) -> None:
     printed = experiments.succeed("python", "-m", "tools.compare", "reseeded")
-    assert "this is what retraining alone changes, because only seed differs" in printed
+    assert "this is what retraining alone changes, because only a seed differs" in printed
     assert re.search(r"images: \d+ only in reseeded", printed)
     page = experiments.succeed("python", "-m", "tools.verdict", "reseeded")
-    assert "this is what retraining alone changes, because only seed differs" in page
+    assert "this is what retraining alone changes, because only a seed differs" in page
 
 
 def test_an_experiment_with_another_seed_is_the_anchor(experiments: Project) -> None:

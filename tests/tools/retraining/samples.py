@@ -28,7 +28,7 @@ def sample_of(
         np.arange(n),
         maps.astype(np.float32),
         squared,
-        np.tile(chosen, (t, 1)),
+        np.tile(explanation.is_predicted[:n], (t, 1, 1)),
         [{name: float(row[k]) for name, row in values.items()} for k in range(t)],
     )
 

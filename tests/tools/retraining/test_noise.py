@@ -76,6 +76,22 @@ def test_a_change_is_judged_by_it(
     assert found.anchors["retraining alone"] == similarity
 
 
+@pytest.mark.parametrize(
+    ("new", "advice"),
+    [
+        ("workspace", "until you run make retrain N=10."),
+        ("HEAD", "until you check out one of the two, run make retrain N=10, commit metrics/retra"),
+    ],
+)
+def test_what_to_do_where_the_noise_is_unknown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, new: str, advice: str
+) -> None:
+    """`make retrain` counts for the workspace, so two other versions need one more step."""
+    monkeypatch.setattr(comparison, "find_retrained", lambda *_: None)
+    found = Comparison.of(version("HEAD~1", 0.0), version(new, 2.0), tmp_path)
+    assert advice in found.sentence
+
+
 def test_versions_that_differ_only_in_a_seed() -> None:
     def with_parameters(**parameters: object) -> Version:
         one = version("one", 0.0)

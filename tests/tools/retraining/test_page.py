@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from stages.explorer import packing
 from stages.explorer.document import write_explorer
 from stages.figures.run import Run
-from tests.explorer.opened import opened
+from tests.explorer.opened import cards, go_to, opened
 from tests.explorer.photograph_runs import photographs
 from tests.runs import digits_run
 from tests.tools.retraining.samples import digits_sample, equal_sample, sample_of
@@ -122,6 +123,8 @@ def test_photographs_without_error_bars(browser: Browser, tmp_path: Path) -> Non
         expect(page.locator("article")).to_have_count(min(n, PHOTOS_ON_PAGE))
         expect(page.locator("article").first.locator("figure")).to_have_count(5)
         expect(page.locator("#differences")).to_contain_text("no error bars")
+        expect(page.get_by_text("The standard deviation (s.d.) over trainings")).to_be_visible()
+        expect(page.get_by_text("over both")).to_have_count(0)
 
 
 def signs_of(run: Run, n_trainings: int = 4) -> Signs:
@@ -155,6 +158,30 @@ def test_a_switch_of_the_explorer_fades_what_changes_sign(browser: Browser, tmp_
         page.get_by_label("minus the map of").select_option("other")
         assert not painted(page).any()
         expect(page.locator("#changing-note")).to_contain_text("maps of one class")
+
+
+def test_a_page_without_all_images_fades_each_by_its_own_signs(
+    browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In each image another row of pixels has another sign in the other training."""
+    monkeypatch.setattr(packing, "MOST_IMAGES", 5)
+    run = digits_run()
+    values = run.explanation.values.copy()
+    rows = np.arange(len(values)) % 8
+    values[np.arange(len(values)), :, rows] *= -1
+    signs = Signs(run)
+    for explanation in (run.explanation, replace(run.explanation, values=values)):
+        signs.add(explanation)
+    signs.write(tmp_path / "explorer.html")
+    for page in opened(browser, tmp_path / "explorer.html"):
+        page.get_by_label(re.compile("Fade values whose sign")).check()
+        held = cards(page)
+        assert len(held) == 5
+        positions = [run.explanation.names.tolist().index(name) for name in held]
+        assert positions != list(range(5))
+        for name, position in zip(held, positions, strict=True):
+            go_to(page, name)
+            assert set(np.flatnonzero(painted(page).any(axis=1))) == {position % 8}
 
 
 def painted(page: Page) -> np.ndarray:

@@ -46,7 +46,7 @@ stages:
 """
 # Records the run as an experiment, as dvc does: params.yaml with these parameters, a commit, a ref.
 STAND_IN = r"""#!/usr/bin/env python3
-import os, re, subprocess, sys, time
+import os, re, signal, subprocess, sys, time
 from pathlib import Path
 
 name = sys.argv[sys.argv.index("--name") + 1]
@@ -54,8 +54,11 @@ with Path("calls").open("a") as calls:
     print(" ".join(sys.argv[1:]), file=calls)
 if Path(f"fail-{name}").exists():
     sys.exit("error: no luck today")
+if Path(f"ctrl-c-{name}").exists():
+    os.kill(os.getppid(), signal.SIGINT)
+    sys.exit("interrupted")
 if (busy := Path(f"busy-{name}")).exists():
-    busy.unlink()
+    busy.unlink() if busy.read_text() == "" else time.sleep(0.1)
     sys.exit("ERROR: Unable to acquire lock. Most likely another DVC process is running")
 if "MEET" in os.environ:  # until as many run at once
     Path(f"runs-{name}").touch()
@@ -167,6 +170,27 @@ def test_other_code_or_parameters_train_again(repository: Path, changed: dict[st
     assert find_experiments([1], CHANGES) == {}
 
 
+def test_other_code_trains_again_however_the_lock_file_is_written(repository: Path) -> None:
+    """YAML allows other orders and quotes."""
+    for code in ("c0", "c1"):
+        lock(repository, code)
+        content = yaml.safe_load(Path("dvc.lock").read_text())
+        Path("dvc.lock").write_text(yaml.safe_dump(content, sort_keys=True, default_style='"'))
+        if code == "c0":
+            git("commit", "--quiet", "--all", "--message", "sorted")
+            assert train_all([1], CHANGES, jobs=1) == [find_experiments([1], CHANGES)[1]]
+    assert find_experiments([1], CHANGES) == {}
+
+
+def test_an_experiment_without_a_lock_file_is_not_ours(repository: Path) -> None:
+    (commit,) = train_all([1], CHANGES, jobs=1)
+    git("rm", "--quiet", "--cached", "dvc.lock")
+    git("commit", "--quiet", "--message", "without")
+    without = git("rev-parse", "HEAD")
+    git("update-ref", f"refs/exps/{without[:2]}/{without[2:]}/retrain-2", without)
+    assert find_experiments([1, 2], CHANGES) == {1: commit}
+
+
 def test_another_result_or_another_commit_alone_does_not_train_again(repository: Path) -> None:
     """Code and data are those of the experiment, so its results are, too."""
     found = train_all([1], CHANGES, jobs=1)
@@ -193,10 +217,30 @@ def test_a_failure_shows_its_last_lines_and_keeps_the_others(repository: Path) -
     )
     with pytest.raises(UserError, match=message):
         train_all([1, 2, 3], CHANGES, jobs=1)
-    assert set(find_experiments([1, 2, 3], CHANGES)) >= {1}
+    assert set(find_experiments([1, 2, 3], CHANGES)) == {1}
     Path("fail-retrain-2").unlink()
     assert len(train_all([1, 2, 3], CHANGES, jobs=1)) == 3
     assert calls().count("retrain-1") == 1
+
+
+@pytest.mark.parametrize(("event", "raised"), [("fail", UserError), ("ctrl-c", KeyboardInterrupt)])
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_no_training_starts_after_a_failure_or_ctrl_c(
+    repository: Path,
+    event: str,
+    raised: type[BaseException],
+    jobs: int,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """With two jobs, one finds the repository locked for good: it gives up, too."""
+    train_all([1, 2], CHANGES, jobs=1)
+    Path(f"{event}-retrain-3").touch()
+    Path("busy-retrain-4").write_text("for good")
+    with pytest.raises(raised):
+        train_all([1, 2, 3, 4, 5, 6], CHANGES, jobs)
+    assert set(calls()) - {"retrain-4"} == {"retrain-1", "retrain-2", "retrain-3"}
+    assert jobs == 2 or "retrain-4" not in calls()
+    assert capsys.readouterr().out.endswith("2 of 6 trainings are done and kept\n")
 
 
 def test_a_locked_repository_is_tried_again(repository: Path) -> None:
@@ -265,14 +309,58 @@ def test_edits_and_commits_made_since_are_kept(repository: Path) -> None:
     assert Path("params.yaml").read_text() == edited
 
 
-def test_changes_in_the_stash_are_named(repository: Path) -> None:
+def commands_in(advice: str) -> list[list[str]]:
+    """The Git commands that a message names."""
+    return [found.split() for found in re.findall(r"git ((?:stash|reset)[^,;]*)", advice)]
+
+
+@pytest.mark.parametrize("applied", [False, True])
+def test_changes_in_the_stash_and_edits_made_since_are_kept(
+    repository: Path, applied: bool
+) -> None:
+    """DVC was killed before or after it applied what it had set aside; then the user edits."""
+    Path("code.py").write_text("old\n")
+    git("add", "code.py")
+    git("commit", "--quiet", "--message", "code")
+    workspace.record([CHANGES])
+    Path("code.py").write_text("mine\n")
+    git("stash", "push", "--quiet")
+    if applied:
+        git("stash", "apply", "--quiet")
+    params = Path("params.yaml").read_text() + "# since then\n"
+    Path("params.yaml").write_text(params)
+    with pytest.raises(UserError, match="they are safe, and so is what you edited since") as error:
+        main(["2"])
+    for command in commands_in(str(error.value)):
+        git(*command)
+    assert Path("code.py").read_text() == "mine\n"
+    assert git("show", "stash@{0}:params.yaml") + "\n" == params
+    assert workspace.restore() == ""  # it complains once
+
+
+def test_dvcs_own_stash_is_not_taken_for_the_users(repository: Path) -> None:
+    """DVC's record of a training lies in Git's stash for a moment, above what it set aside."""
     workspace.record([CHANGES])
     Path("params.yaml").write_text(Path("params.yaml").read_text() + "# mine\n")
     git("stash", "push", "--quiet")
-    with pytest.raises(UserError, match=r"they are safe: run git reset --hard, git stash pop"):
-        workspace.restore()
-    assert git("stash", "list").count("\n") == 0
-    workspace.restore()  # it complains once
+    mine = git("rev-parse", "refs/stash")
+    Path("params.yaml").write_text(Path("params.yaml").read_text() + "# DVC's\n")
+    git("stash", "push", "--quiet", "--message", "dvc-exp:1234:5678:retrain-1")
+    assert ["stash", "apply", "--index", mine] in commands_in(workspace.restore())
+
+
+def test_a_stash_made_while_trainings_run_does_not_stop_them(
+    repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run_and_stash(*arguments: Any) -> None:
+        Path("params.yaml").write_text(Path("params.yaml").read_text() + "# mine\n")
+        git("stash", "push", "--quiet")
+        run_all(*arguments)
+
+    run_all = queue._run_all
+    monkeypatch.setattr(queue, "_run_all", run_and_stash)
+    assert len(train_all([1, 2], CHANGES, jobs=1)) == 2
+    assert "git stash apply" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
