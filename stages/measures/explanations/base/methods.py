@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+import numpy as np
+
 from stages.artifacts.explanation import Explanation
 from stages.explainers.base.contract import values_of
 from stages.measures.explanations.base.baselines import BASELINES
@@ -57,7 +59,7 @@ def _maps_of(name: str, subject: Subject, game: Subject, tile_game: TileGame) ->
         found = maps_of_method(name, subject, game)
         if values_of(name).add_up:
             return found
-        return replace(found, game=scaled_to(found.game, tile_game.changes))
+        return replace(found, game=scaled_to(found.game, np.abs(tile_game.changes)))
     maps = BASELINES[name](subject.images.numpy())
     return maps_of_baseline(maps, tile_game.changes)
 
