@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from stages.artifacts.explanation import Explanation
+from stages.artifacts.splits import is_predicted
 from stages.base.errors.user import UserError
 from stages.base.run.bars import ProgressBar
 from stages.measures.explanations.base.all_measures import load_measures, measure_all
@@ -29,6 +30,7 @@ from stages.measures.explanations.base.tiles import (
 )
 from stages.measures.methods.randomisation import Randomisation, randomisation
 from stages.measures.methods.stability import stability_of
+from stages.networks.predict import with_output
 from tools.league.entrants import CEILING, SEED, Entrant, maps_by
 from tools.league.known_answers import CLASS, FOUND, KnownAnswer, shapley_error
 
@@ -186,12 +188,18 @@ def _explain_again(standing: Standing, subject: Subject) -> None:
     def outputs_of(changed: Tensor) -> NDArray[np.float64]:
         return np.asarray(network(changed).double().cpu().numpy())
 
+    probabilities = with_output(some.network, "probabilities", some.multiple)
+
+    @torch.no_grad()
+    def predicted_of(changed: Tensor) -> NDArray[np.bool_]:
+        return is_predicted(probabilities(changed).cpu().numpy(), some.multiple)
+
     by_network = partial(maps_by, name, background=background, images=images, classes=classes)
     try:
         standing.randomisation = randomisation(by_network, network, SEED)
     except ValueError:  # no layer can be re-drawn
         standing.randomisation = None
-    standing.stability = Number.of(stability_of(maps_of, outputs_of, images, SEED))
+    standing.stability = Number.of(stability_of(maps_of, outputs_of, predicted_of, images, SEED))
 
 
 def _seconds(name: str, subject: Subject) -> float:
