@@ -8,7 +8,7 @@ Source: cascading randomisation of Adebayo et al. 2018, arXiv:1810.03292.
 
 import copy
 from collections.abc import Callable, Iterator
-from typing import NamedTuple, cast
+from typing import Final, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ DESCRIPTION = (
     "similarity of the map to itself, mean over the steps in which the network's layers are "
     "re-drawn from the top; 1 for a map that ignores the network"
 )
-BETTER = "lower"
+BETTER: Final = "lower"
 
 MapsBy = Callable[[nn.Module], NDArray[np.floating]]
 """A function from a network to maps (n, h, w), always of the same images and classes."""

@@ -8,6 +8,7 @@ changes the root mean square in place of the maximum, which a single small divis
 """
 
 from collections.abc import Callable
+from typing import Final
 
 import numpy as np
 import torch
@@ -18,7 +19,7 @@ DESCRIPTION = (
     "relative change of the map over that of the outputs, under noise of a few grey levels that "
     "leaves the prediction as it is; 0 for a map that never changes"
 )
-BETTER = "lower"
+BETTER: Final = "lower"
 
 REACH = 8.0  # the largest change of a pixel, of 255
 CHANGES = 5  # changed versions of an image

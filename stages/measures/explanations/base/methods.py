@@ -36,7 +36,7 @@ def methods_to_measure(
 ) -> dict[str, Measured]:
     """Maps of each method by name: first the run's own, then these, each once."""
     game = game_of_tiles(subject)
-    tile_game = sample_tiles(game) if subject.plan.sampled else exact_game(play_tiles(game))
+    tile_game = play(game)
     own = maps_of_run(explanation, subject, game)
     _report_missing(own, subject.contrasts)
     maps = {explanation.about["method"]: own}
@@ -52,6 +52,11 @@ def methods_to_measure(
         )
         for name, found in maps.items()
     }
+
+
+def play(game: Subject) -> TileGame:
+    """The tile game of images, see `game_of_tiles`; estimated if the plan samples."""
+    return sample_tiles(game) if game.plan.sampled else exact_game(play_tiles(game))
 
 
 def _maps_of(name: str, subject: Subject, game: Subject, tile_game: TileGame) -> Maps:
