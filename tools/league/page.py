@@ -22,14 +22,6 @@ from tools.league.tables import AGAIN, answer_rows, measure_rows
 PAGE = Path(__file__).parent / "page"
 SIDE = 168  # largest side of a thumbnail in pixels
 PERCENTILE = 99.0  # of |value|, where a map's colours end
-TILES_SENTENCE = (
-    "The run's own network, with nine tiles of the image as players; the error is the distance of "
-    "the map's sums over the tiles from their {values}, as a share of their length."
-)
-EXACT_VALUES = "exact Shapley values"
-ESTIMATED_VALUES = (
-    "Shapley values, estimated from random orders of the tiles and without the noise of these"
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +75,13 @@ def write_page(path: Path, league: League) -> None:
 
 def tiles_sentence(sampled: bool) -> str:
     """What the known answer on the run's own network is."""
-    return TILES_SENTENCE.format(values=ESTIMATED_VALUES if sampled else EXACT_VALUES)
+    kind = "estimated" if sampled else "exact"
+    noise = " Random orders of the tiles give these estimates; their noise is subtracted."
+    return (
+        "The run's own network, with nine tiles of the image as players; the error is the distance "
+        f"of the map's sums over the tiles from their {kind} Shapley values, as a share of their "
+        f"length.{noise * sampled}"
+    )
 
 
 def _thumbnails(gallery: Gallery, colormap: str) -> list[tuple[str, str]]:
