@@ -47,13 +47,14 @@ def main(params: Params) -> None:
     configure_process_for(device)
     explanation = Explanation.load()
     network = load_checkpoint(device).network.requires_grad_(False)
-    plan = plan_for(explanation, network, device, params.quality)
+    others = params.quality.methods
+    plan = plan_for(explanation, network, device, params.quality.n_images, others)
     print(f"quality: {plan.describe(len(explanation.images))}")
     saved = progress_folder("quality", params)
     if any(saved.iterdir()):
         print("quality: resuming an interrupted run")
     subject = subject_of(explanation, network, device, plan, saved)
-    methods = methods_to_measure(explanation, subject, params.quality.methods)
+    methods = methods_to_measure(explanation, subject, others)
     exact = {} if plan.sampled else {EXACT: exact_values(methods[explanation.about["method"]])}
     table = measure_all(measures, {**methods, **exact})
     images = table["index"].to_numpy()

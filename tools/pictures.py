@@ -9,15 +9,13 @@ import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from playwright.sync_api import Page, sync_playwright
 from tqdm import tqdm
 
-from stages.artifacts.explanation import ExplainedImages, Explanation
+from stages.artifacts.explanation import Explanation
 from stages.artifacts.predictions import Predictions
 from stages.artifacts.splits import load_split
 from stages.base.errors.user import UserError
@@ -51,19 +49,9 @@ def draw_excerpt(path: Path) -> None:
     explanation = Explanation.load()
     right = explanation.predicted == explanation.labels
     rows = np.concatenate([np.flatnonzero(right)[:3], np.flatnonzero(~right)[:1]])
-    run = Run(_selected(explanation, rows), Predictions.load(), load_split("train"), "red_blue")
+    some = explanation.of_images(rows)
+    run = Run(some, Predictions.load(), load_split("train"), "red_blue")
     draw_sheet(run, 0).save(path)
-
-
-def _selected(explanation: Explanation, rows: NDArray[np.int64]) -> Explanation:
-    """Some of the explained images."""
-    shared = {field.name for field in fields(ExplainedImages.__base__ or object)}
-    arrays = {
-        field.name: getattr(explanation, field.name)[rows]
-        for field in fields(explanation)
-        if field.name not in shared and getattr(explanation, field.name) is not None
-    }
-    return replace(explanation, **arrays)
 
 
 def _run_shorter_training() -> None:

@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
@@ -219,6 +219,13 @@ class Explanation(ExplainedImages):
             if name not in _OPTIONAL or (folder / f"{name}.npy").exists()
         }
         return cls(**arrays, about=read_json(folder / "about.json"))
+
+    def of_images(self, rows: slice | NDArray[np.int64]) -> Self:
+        """The explanation of some of the images."""
+        arrays = {name: getattr(self, name) for name in (*_BY_IMAGE, *AttributionSlice._fields)}
+        return replace(
+            self, **{name: array[rows] for name, array in arrays.items() if array is not None}
+        )
 
     def maps(
         self, image_index: int, map_indices: NDArray[np.int64] | list[int]

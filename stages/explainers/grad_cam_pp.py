@@ -33,6 +33,6 @@ def coarse_maps(features: Tensor, gradients: Tensor) -> Tensor:
     """The maps (p, 1, h', w') from feature maps and the output's gradients (p, f, h', w')."""
     squares = gradients**2
     divisors = 2 * squares + features.sum(dim=(2, 3), keepdim=True) * gradients**3
-    shares = squares / torch.where(divisors == 0, 1, divisors)  # where it is 0, so are gradients
+    shares = squares / torch.where(divisors == 0, 1, divisors)  # 0 where the gradient is 0
     weights = (shares * gradients.relu()).sum(dim=(2, 3), keepdim=True)
     return (weights * features).sum(dim=1, keepdim=True).relu()

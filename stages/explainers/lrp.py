@@ -87,15 +87,18 @@ def _layers_of_chain(network: nn.Module, image: Tensor) -> list[nn.Module]:
         where = source_location(network, f"{names[layer]} ({type(layer).__name__})")
         if type(layer) not in (Standardize, *_EPSILON, *_NO_RULE):
             raise _refusal(where, "captum has no rule for this layer")
-        _require_same(before, given, where)
+        if not _same(before, given):
+            raise _refusal(where, "is not given exactly what the layer before it returns")
         before = returned
-    _require_same(before, output, source_location(network, type(network).__name__))
+    if not _same(before, output):
+        where = source_location(network, type(network).__name__)
+        raise _refusal(where, "does not return exactly what its last layer does")
     return [layer for layer, _, _ in calls]
 
 
-def _require_same(returned: Tensor, given: Tensor, where: str) -> None:
-    if returned.numel() != given.numel() or not torch.equal(returned.flatten(), given.flatten()):
-        raise _refusal(where, "is not given exactly what the layer before it returns")
+def _same(first: Tensor, second: Tensor) -> bool:
+    """Whether two tensors have the same values, whatever their shapes."""
+    return torch.equal(first.flatten(), second.flatten())
 
 
 def _refusal(where: str, reason: str) -> UserError:

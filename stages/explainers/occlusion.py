@@ -1,9 +1,11 @@
 """Occlusion: how far an output falls when a window of the image is hidden; captum's `Occlusion`.
 
-The mean background image shows in the window, which slides by half its side over the image.
+The mean background image shows in the window, which moves by about half its side.
 
 Source: Zeiler & Fergus 2014, arXiv:1311.2901.
 """
+
+import math
 
 from torch import Tensor, nn
 
@@ -20,16 +22,22 @@ ADDS_UP = False
 WINDOWS = 7  # windows side by side along the shorter side of the image
 
 
-def window_side(height: int, width: int) -> int:
-    """Side of the window in pixels."""
-    return max(1, round(min(height, width) / WINDOWS))
+def window_and_step(height: int, width: int) -> tuple[tuple[int, int], int]:
+    """Height and width of the window, and its step, in pixels.
+
+    The window is up to a step larger than its share of the image, so that the last one ends at the
+    image's edge.
+    """
+    side = max(1, round(min(height, width) / WINDOWS))
+    step = max(1, side // 2)
+    return (side + (height - side) % step, side + (width - side) % step), step
 
 
 def build(network: nn.Module, background: Tensor, seed: int) -> Attribute:
     """Prepare the method; `seed` is unused, since nothing is sampled."""
-    channels, height, width = background.shape[1:]
-    side = window_side(height, width)
-    window, step = (channels, side, side), max(1, side // 2)
+    channels, *size = background.shape[1:]
+    sides, step = window_and_step(*size)
+    window = (channels, *sides)
     hidden = background.mean(dim=0, keepdim=True)
     occlusion = captum.Occlusion(network)
 
@@ -37,6 +45,6 @@ def build(network: nn.Module, background: Tensor, seed: int) -> Attribute:
         falls: Tensor = occlusion.attribute(
             images, window, strides=(channels, step, step), baselines=hidden, target=classes
         )
-        return falls / (channels * side * side)
+        return falls / math.prod(window)
 
     return one_by_one(map_each)

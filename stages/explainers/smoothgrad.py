@@ -39,7 +39,7 @@ def build(network: nn.Module, background: Tensor, seed: int) -> Attribute:
                 target=number,
                 abs=False,
             )
-        return values.detach()
+        return values
 
     def map_each(images: Tensor, classes: Tensor) -> Tensor:
         return torch.cat(list(map(map_one, images.split(1), classes.split(1))))

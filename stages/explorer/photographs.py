@@ -1,8 +1,7 @@
 """Large images on the explorer page: compressed photographs, and their segments."""
 
-import io
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +12,7 @@ from stages.base.run.bars import ProgressBar
 from stages.drawing.photographs import area_sums
 from stages.drawing.scale import to_rgb
 from stages.drawing.segments import can_segment, segments_of
-from stages.webpage.offline import base64_text
+from stages.webpage.offline import image_address
 
 QUALITY = 80  # of WebP, 0 to 100
 
@@ -67,7 +66,7 @@ class PackedPhotos:
     @property
     def segment_images(self) -> list[str]:
         """A `data:` address of each image's segments: a grey PNG of their numbers."""
-        return [_address(Image.fromarray(r.astype(np.uint8)), "PNG") for r in self.segments]
+        return [image_address(Image.fromarray(r.astype(np.uint8))) for r in self.segments]
 
     def add_sums(
         self, position: int, maps: NDArray[np.float64], errors: NDArray[np.float64] | None
@@ -81,10 +80,5 @@ class PackedPhotos:
 
 def encoded_photo(image: NDArray[np.uint8]) -> str:
     """A `data:` address of an image (c, h, w)."""
-    return _address(Image.fromarray(to_rgb(image[None])[0]), "WebP", quality=QUALITY, method=4)
-
-
-def _address(picture: Image.Image, kind: str, **options: Any) -> str:
-    content = io.BytesIO()
-    picture.save(content, kind, **options)
-    return f"data:image/{kind.lower()};base64,{base64_text(content.getvalue())}"
+    picture = Image.fromarray(to_rgb(image[None])[0])
+    return image_address(picture, "WebP", quality=QUALITY, method=4)

@@ -1,17 +1,15 @@
 """Content of the explorer's section on shortcuts: findings and strategies as pictures."""
 
-import base64
-import io
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.drawing.board import Board
 from stages.figures.run import Run
 from stages.figures.shortcut_sheets import ShortcutPictures, draw_findings
 from stages.figures.strategies import divided_classes, draw_classes
+from stages.webpage.offline import image_address
 
 MOST_FINDINGS = 12
 PICTURE_BYTES = 1_000_000  # text of the picture of strategies; all have twice as much
@@ -51,14 +49,18 @@ def shortcut_panel(run: Run) -> ShortcutPanel:
         return ShortcutPanel("", [], [], "", 0)
     pictures = ShortcutPictures(run, shortcuts)
     classes = divided_classes(shortcuts)
-    strategies = _as_text(draw_classes(pictures, classes, title=False)) if classes else ""
+    strategies = (
+        image_address(draw_classes(pictures, classes, title=False).draw()) if classes else ""
+    )
     if len(strategies) > PICTURE_BYTES:
         strategies = ""
     n_bytes = len(strategies)
     findings: list[dict[str, str]] = []
     members: list[NDArray[np.int64]] = []
     for number in range(min(MOST_FINDINGS, len(shortcuts.findings))):
-        picture = _as_text(draw_findings(pictures, range(number, number + 1), title=False))
+        picture = image_address(
+            draw_findings(pictures, range(number, number + 1), title=False).draw()
+        )
         if n_bytes + len(picture) > 2 * PICTURE_BYTES:
             break
         n_bytes += len(picture)
@@ -72,12 +74,6 @@ def shortcut_panel(run: Run) -> ShortcutPanel:
         + (f" Not searched: {', '.join(list(skipped)[:MOST_FINDINGS])}." if skipped else "")
     )
     return ShortcutPanel(words, findings, members, strategies, n_bytes)
-
-
-def _as_text(board: Board) -> str:
-    file = io.BytesIO()
-    board.draw().save(file, "PNG")
-    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
 
 
 def _explained(run: Run, positions: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import io
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -10,6 +11,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from numpy.typing import NDArray
+from PIL import Image
 
 SHARED = Path(__file__).parent / "page"
 LOOK = SHARED / "look.css"
@@ -78,6 +80,13 @@ def _address(module: Path) -> str:
 def base64_text(content: bytes) -> str:
     """The bytes in Base64."""
     return base64.b64encode(content).decode("ascii")
+
+
+def image_address(picture: Image.Image, kind: str = "PNG", **options: Any) -> str:
+    """A `data:` address of a picture, as a file of this kind, saved with these options."""
+    file = io.BytesIO()
+    picture.save(file, kind, **options)
+    return f"data:image/{kind.lower()};base64,{base64_text(file.getvalue())}"
 
 
 def base64_array(array: NDArray[Any]) -> str:

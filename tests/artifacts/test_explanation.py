@@ -182,6 +182,25 @@ def test_the_title_of_an_image_is_its_path_or_its_number() -> None:
     assert explained(paths).titles == paths
 
 
+@pytest.mark.parametrize("with_groups", [True, False])
+def test_some_images_keep_all_that_is_theirs(tmp_path: Path, with_groups: bool) -> None:
+    arrays = {"values": RNG.normal(size=(N, C, H, W, M))}
+    if with_groups:
+        arrays["errors"] = RNG.random((N, H, W, M))
+        arrays["group_means"] = RNG.normal(size=(N, G, H, W))
+    save_explanation(explained(), list(shards_of(explained(), arrays, tmp_path)), tmp_path / "shap")
+    whole = Explanation.load(tmp_path / "shap")
+    some = whole.of_images(np.array([3, 1]))
+    for name, array in vars(whole).items():
+        found = getattr(some, name)
+        if not isinstance(array, np.ndarray):
+            assert found == array
+        else:
+            shared = name in ("base_values", "background", "background_indices")
+            np.testing.assert_array_equal(found, array if shared else array[[3, 1]])
+    np.testing.assert_array_equal(whole.of_images(slice(2)).labels, whole.labels[:2])
+
+
 def test_maps_are_summed_over_channels_in_the_given_order() -> None:
     values = RNG.normal(size=(N, C, H, W, M)).astype(np.float32)
     errors = RNG.random((N, H, W, M), np.float32)

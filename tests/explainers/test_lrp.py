@@ -110,7 +110,7 @@ class Twice(Added):
     ("network", "message"),
     [
         (Added(), r"^second \(Linear\): is not given exactly what the layer before it returns, so"),
-        (Twice(), r"^Twice: is not given exactly what the layer before it returns, so relevance"),
+        (Twice(), r"^Twice: does not return exactly what its last layer does, so relevance would"),
         (
             nn.Sequential(nn.Flatten(), nn.Linear(336, 4), nn.Softmax(dim=1)),
             r"^2 \(Softmax\): captum has no rule for this layer, so .*; choose another method$",

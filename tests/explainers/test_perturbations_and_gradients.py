@@ -14,10 +14,29 @@ CLASSES = torch.tensor([[0, 3], [2, 1], [1, 1]])
 
 
 @pytest.mark.parametrize(
-    ("size", "side"), [((28, 28), 4), ((24, 30), 3), ((224, 224), 32), ((3, 8), 1)]
+    ("size", "window", "step"),
+    [
+        ((28, 28), (4, 4), 2),
+        ((24, 30), (3, 3), 1),
+        ((224, 224), (32, 32), 16),
+        ((3, 8), (1, 1), 1),
+        ((32, 32), (6, 6), 2),
+        ((32, 47), (6, 5), 2),
+    ],
 )
-def test_the_window_is_a_seventh_of_the_shorter_side(size: tuple[int, int], side: int) -> None:
-    assert occlusion.window_side(*size) == side
+def test_the_window_is_about_a_seventh_of_the_shorter_side(
+    size: tuple[int, int], window: tuple[int, int], step: int
+) -> None:
+    assert occlusion.window_and_step(*size) == (window, step)
+
+
+def test_windows_end_at_the_edges() -> None:
+    """A window that the edge cut off would hide less, and its pixels would have lower values."""
+    network = Outputs(lambda x: torch.stack([x.sum(dim=(1, 2, 3))] * 4, dim=1))
+    for height in range(28, 42):
+        images = torch.ones(1, 2, height, 44, dtype=torch.float64)
+        found = occlusion.build(network, torch.zeros_like(images), 0)(images, CLASSES[:1]).values
+        np.testing.assert_allclose(found, 1, rtol=1e-12)
 
 
 def test_occlusion_is_the_mean_fall_over_the_windows_of_a_pixel() -> None:

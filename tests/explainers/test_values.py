@@ -2,6 +2,7 @@
 
 import importlib
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from torch import nn
 from stages.base.errors.user import UserError
 from stages.base.params.reading import check_params
 from stages.base.params.sections import StageParams
+from stages.base.tracking import plugins
 from stages.base.tracking.plugins import plugin_names
 from stages.explainers.base.contract import build_explainer, values_of
 from stages.params.explain import Method
@@ -55,6 +57,41 @@ def test_methods_whose_values_do_not_add_up_explain_no_run() -> None:
             message = f"the values of {name} do not add up .*; name it in quality.methods"
             with pytest.raises(UserError, match=message):
                 check_params({"method": name}, Section, Path("params.yaml"))
+
+
+@pytest.fixture
+def check_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Checks the parameter that names a method with this source."""
+
+    class Section(StageParams):
+        method: Method
+
+    def check(source: str) -> None:
+        (tmp_path / "explainers").mkdir()
+        (tmp_path / "explainers/own.py").write_text(source)
+        monkeypatch.setattr(plugins, "_STAGES", tmp_path)
+        check_params({"method": "own"}, Section, Path("params.yaml"))
+
+    return check
+
+
+@pytest.mark.parametrize(
+    "line", ["ADDS_UP = False  # it only ranks", "ADDS_UP: bool = False", "ADDS_UP = (False)"]
+)
+def test_they_may_say_so_as_python_allows(line: str, check_own: Callable[[str], None]) -> None:
+    with pytest.raises(UserError, match="the values of own do not add up"):
+        check_own(f"from torch import nn\n\n{line}\n")
+
+
+def test_what_is_no_literal_is_refused(check_own: Callable[[str], None]) -> None:
+    with pytest.raises(UserError, match=r"^stages/explainers/own\.py: ADDS_UP must be a literal: "):
+        check_own("ADDS_UP = bool(0)\n")
+
+
+def test_a_file_that_is_no_python_is_left_to_the_stage_that_imports_it(
+    check_own: Callable[[str], None],
+) -> None:
+    check_own("ADDS_UP = False\ndef build(:\n")
 
 
 @pytest.mark.parametrize("name", CAPTUM)

@@ -1,6 +1,5 @@
 """The comparison as a page: one file, offline, without scripts."""
 
-import io
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +8,7 @@ from PIL import Image
 
 from stages.drawing.grain import is_fine
 from stages.drawing.photographs import is_tall, is_wide
-from stages.webpage.offline import base64_text, fill
+from stages.webpage.offline import fill, image_address
 from tools.compare.findings import DEFINITIONS, METRICS, SIMILARITIES, Findings
 from tools.compare.templates import PAGE, TEMPLATES
 
@@ -41,10 +40,10 @@ def shape(size: tuple[int, int]) -> str:
 
 def address(colors: NDArray[np.uint8]) -> str:
     """A `data:` address of the picture (h, w, 3), compressed if it is large."""
-    file = io.BytesIO()
-    kind, quality = ("WebP", QUALITY) if is_fine(colors.shape[:2]) else ("PNG", None)
-    Image.fromarray(colors).save(file, kind, **({"quality": quality} if quality else {}))
-    return f"data:image/{kind.lower()};base64,{base64_text(file.getvalue())}"
+    picture = Image.fromarray(colors)
+    if is_fine(colors.shape[:2]):
+        return image_address(picture, "WebP", quality=QUALITY)
+    return image_address(picture)
 
 
 TEMPLATES.filters["address"] = address

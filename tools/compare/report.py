@@ -5,6 +5,7 @@ from pathlib import Path
 
 from tools.compare.findings import DEFINITIONS, METRICS, SIMILARITIES, Findings
 from tools.compare.pictures import draw_strips, save_drawing
+from tools.markdown import table as markdown_table
 
 IN_PICTURE = 8  # images, the most changed first
 
@@ -46,5 +47,4 @@ def plain(text: str) -> str:
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A table in Markdown; cells of rows are escaped."""
-    lines = [heads, ["---"] * len(heads), *([plain(cell) for cell in row] for row in rows)]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+    return markdown_table([heads, *([plain(cell) for cell in row] for row in rows)])

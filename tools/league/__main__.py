@@ -7,10 +7,8 @@ of their maps, and writes them with the maps of some images to `plots/league/ind
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-
-import numpy as np
-import torch
 
 from stages.artifacts.explanation import Explanation
 from stages.base.errors.user import UserError
@@ -18,8 +16,8 @@ from stages.base.files.atomic import new_folder
 from stages.base.params.reading import load_params
 from stages.base.params.sections import StageParams
 from stages.drawing.grain import chosen_grain
-from stages.measures.explanations.base.all_measures import load_measures
-from stages.measures.explanations.base.plan import Plan, Work, choose_plan
+from stages.measures.explanations.base.all_measures import describe, load_measures
+from stages.measures.explanations.base.plan import Plan, plan_for
 from stages.measures.explanations.base.subject import Subject, subject_of
 from stages.networks.checkpoint import Checkpoint
 from stages.params.report import Report
@@ -29,8 +27,9 @@ from tools.league.entrants import Field, field_for
 from tools.league.galleries import Chosen, galleries_of
 from tools.league.known_answers import known_answers
 from tools.league.page import League, write_page
-from tools.league.standings import first_images, standings_of
-from tools.league.tables import answer_rows, markdown, measure_rows
+from tools.league.standings import MEASURES, standings_of
+from tools.league.tables import again_sentence, answer_rows, images_of, measure_rows
+from tools.markdown import table
 
 FOLDER = Path("plots/league")
 N_IMAGES = 10  # the first explained images, which are measured
@@ -43,7 +42,7 @@ class Params(StageParams):
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Compare, print, write."""
+    """Compare, write, print."""
     parser = argparse.ArgumentParser(prog="python -m tools.league", description=__doc__)
     parser.add_argument("--image", default="0", metavar="N", help="whose maps the page shows")
     chosen = parser.parse_args(arguments).image
@@ -56,28 +55,46 @@ def main(arguments: Sequence[str]) -> None:
             "league: the network's outputs are the same for all images, so there is nothing to "
             "explain; train another network, then run dvc repro"
         )
-    some = first_images(explanation, N_IMAGES)
+    league = compare(explanation, checkpoint, which, params.report.colormap)
+    with new_folder(FOLDER) as written:
+        write_page(written / "index.html", league)
+    print(f"{league.title} ({league.images})\n")
+    for rows in (answer_rows(league.standings), measure_rows(league.standings, league.measures)):
+        print(f"{table(rows, aligned=len(rows[0]))}\n")
+    print(league.again)
+    for name, reason in league.left_out.items():
+        print(f"left out: {name}: {reason}")
+    print((FOLDER / "index.html").resolve().as_uri())
+
+
+def compare(
+    explanation: Explanation, checkpoint: Checkpoint, which: Chosen, colormap: str
+) -> League:
+    """All that is printed and shown.
+
+    Args:
+        explanation: The run's; its first images are measured.
+        checkpoint: The network.
+        which: The image whose maps are drawn.
+        colormap: Name of the maps' colours.
+    """
+    some = explanation.of_images(slice(N_IMAGES))
     subject, field = _start(some, checkpoint)
     cases = known_answers()
     standings = standings_of(some, subject, field.entrants, cases)
-    about = explanation.about
-    league = League(
+    loaded, about = load_measures(), explanation.about
+    return League(
         title=f"League of methods: {about['dataset']}, {about['network']}",
-        plan=f"{subject.plan.n_images} images{', by sampling' * subject.plan.sampled}",
+        sampled=subject.plan.sampled,
+        images=images_of(subject.plan),
+        again=again_sentence(subject),
         cases=cases,
         standings=standings,
         left_out=field.left_out,
         galleries=galleries_of(explanation, subject, which, standings, cases),
-        colormap=params.report.colormap,
-        descriptions={name: measure.DESCRIPTION for name, measure in load_measures().items()},
+        colormap=colormap,
+        measures=describe({name: loaded[name] for name in MEASURES}),
     )
-    with new_folder(FOLDER) as written:
-        write_page(written / "index.html", league)
-    print(f"{league.title}\n\n{markdown(answer_rows(standings))}\n")
-    print(f"{markdown(measure_rows(standings))}\n")
-    for name, reason in field.left_out.items():
-        print(f"left out: {name}: {reason}")
-    print((FOLDER / "index.html").resolve().as_uri())
 
 
 def _image_number(text: str, n_images: int) -> int:
@@ -97,17 +114,14 @@ def _image_number(text: str, n_images: int) -> int:
 def _start(explanation: Explanation, checkpoint: Checkpoint) -> tuple[Subject, Field]:
     """The network and images to measure, and the methods."""
     network = checkpoint.network.requires_grad_(False)
-    device = next(iter(network.buffers())).device
+    device = next(network.buffers()).device
     own = explanation.about["method"]
     tried = subject_of(explanation, network, device, Plan(0, False, 0))
     field = field_for(tried, own)
-    if own not in [entrant.name for entrant in field.entrants]:
+    names = [entrant.name for entrant in field.entrants]
+    if own not in names:
         raise UserError(f"league: the run's own method fails: {field.left_out[own]}")
-    n_images, *_, n_maps = explanation.values.shape
-    work = Work(n_images, n_maps, len(explanation.background), len(field.entrants))
-    image = torch.from_numpy(np.array(explanation.images[:1])).to(device).float()
-    plan = choose_plan("auto", work, network, image)
-    return subject_of(explanation, network, device, plan), field
+    return replace(tried, plan=plan_for(explanation, network, device, "auto", names)), field
 
 
 if __name__ == "__main__":

@@ -1,26 +1,22 @@
 """The methods of the league: every file in `stages/explainers/`, and the baselines."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
 
 from stages.base.errors.user import UserError
 from stages.base.tracking.plugins import plugin_names
 from stages.explainers.base.contract import build_explainer, values_of
-from stages.explainers.base.slices import SLICE_IMAGES
+from stages.explainers.base.slices import attributions
 from stages.measures.explanations.base.baselines import BASELINES
 from stages.measures.explanations.base.methods import EXACT
 from stages.measures.explanations.base.subject import Subject
 
 FLOOR = "random"
 CEILING = EXACT
-SEED = 0
-_NO_UNIT = {
+BASELINE_VALUES = {
     "edges": "strength of the image's edges, without a unit; ignores the network",
     FLOOR: "random numbers, the same for an image at each call; ignores everything",
 }
@@ -62,46 +58,30 @@ def field_for(subject: Subject, own: str) -> Field:
     """
     entrants, left_out = [], {}
     probe = subject.subset(1, 2)
-    names = sorted(plugin_names("explainers"), key=lambda name: (name != own, name))
-    for name in names:
+    for name in sorted(plugin_names("explainers"), key=lambda name: (name != own, name)):
         try:
-            maps_by(name, probe.explained, probe.background, probe.images, probe.predicted)
+            maps_of(name, probe)
             entrants.append(Entrant(name, *values_of(name)))
         except UserError as error:
             left_out[name] = str(error)
-    entrants += [Entrant(name, _NO_UNIT[name], False) for name in BASELINES]
+    entrants += [Entrant(name, BASELINE_VALUES[name], False) for name in BASELINES]
     return Field(entrants, left_out)
 
 
-def maps_by(
-    name: str,
-    network: nn.Module,
-    background: Tensor,
-    images: Tensor,
-    classes: NDArray[np.int64],
-) -> NDArray[np.float64]:
-    """Maps by a method or baseline, channels summed.
-
-    Args:
-        name: The method or baseline.
-        network: Maps images to outputs.
-        background: (b, c, h, w), on the network's device.
-        images: (n, c, h, w), pixels 0 … 255, any type and device.
-        classes: The explained output of each image (n,).
-
-    Returns:
-        (n, h, w).
+def maps_of(name: str, subject: Subject) -> NDArray[np.float64]:
+    """Maps of the subject's images by a method or baseline (n, h, w), channels summed.
 
     Raises:
-        UserError: The method cannot explain the network.
+        UserError: The method cannot explain the network, or returns values that are not finite.
     """
     if name in BASELINES:
-        return BASELINES[name](images.cpu().numpy())
-    attribute = build_explainer(name, network, background, SEED)
-    slices = zip(
-        images.split(SLICE_IMAGES),
-        torch.from_numpy(classes)[:, None].split(SLICE_IMAGES),
-        strict=True,
-    )
-    found: Iterable[NDArray[np.floating]] = (attribute(*piece).values for piece in slices)
-    return np.concatenate([values.sum(axis=1, dtype=np.float64)[..., 0] for values in found])
+        return BASELINES[name](subject.images.cpu().numpy())
+    attribute = build_explainer(name, subject.explained, subject.background, subject.seed)
+    found = attributions(attribute, subject.images, subject.predicted[:, None])
+    values = np.concatenate([piece.values for piece in found])
+    if not np.isfinite(values).all():
+        raise UserError(
+            f"stages/explainers/{name}.py: returned NaN or infinite values for this network; "
+            "choose another method, or fix that file"
+        )
+    return np.asarray(values[..., 0].sum(axis=1, dtype=np.float64))

@@ -1,21 +1,24 @@
 """Maps of one image by all methods, side by side."""
 
+import contextlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stages.artifacts.explanation import Explanation
+from stages.base.errors.user import UserError
 from stages.base.run.bars import ProgressBar
 from stages.drawing.scale import is_dark
 from stages.drawing.text import printable
+from stages.measures.explanations.base.methods import play
 from stages.measures.explanations.base.subject import Subject, subject_of
-from stages.measures.explanations.base.tiles import tile_numbers
-from tools.league.entrants import CEILING, maps_by
+from stages.measures.explanations.base.tiles import game_of_tiles, tile_numbers
+from tools.league.entrants import CEILING, maps_of
 from tools.league.known_answers import KnownAnswer
-from tools.league.standings import Standing, play
+from tools.league.standings import Standing
 
 
 class Chosen(NamedTuple):
@@ -88,38 +91,28 @@ def _of_run(
 ) -> Gallery:
     """Maps of the class that measures are about; the right map is known for the tiles only."""
     index, grain = which
-    one = _only(explanation, subject, index)
-    maps = {CEILING: _exact_tiles(one)}
+    chosen = explanation.of_images(slice(index, index + 1))
+    one = subject_of(chosen, subject.network, subject.background.device, subject.plan)
+    right = "estimated" if subject.plan.sampled else CEILING
+    maps = {right: _spread_tiles(one)}
     methods = [name for name in names if name != CEILING]
     for name in ProgressBar(methods, desc="draw", unit="method"):
-        found = maps_by(name, one.explained, one.background, one.images, one.predicted)
-        maps[name] = found[0]
-    (title,) = printable([explanation.titles[index]], [explanation.indices[index]])
+        with contextlib.suppress(UserError):  # it cannot explain this image
+            (maps[name],) = maps_of(name, one)
+    (title,) = printable(chosen.titles, chosen.indices)
     predicted = printable(explanation.class_names)[int(one.predicted[0])]
     return Gallery(
         f"{title}: maps of {predicted}",
-        "Exact values are those of nine tiles, each spread over its pixels.",
-        np.asarray(explanation.images[index]),
+        f"{right.capitalize()} values are those of nine tiles, each spread over its pixels.",
+        np.asarray(chosen.images[0]),
         is_dark(explanation.images),
         grain,
         maps,
     )
 
 
-def _only(explanation: Explanation, subject: Subject, index: int) -> Subject:
-    """The subject with one image only."""
-    whole = subject_of(explanation, subject.network, subject.background.device, subject.plan)
-    chosen = slice(index, index + 1)
-    return replace(
-        whole,
-        images=whole.images[chosen],
-        predicted=whole.predicted[chosen],
-        runner_up=whole.runner_up[chosen],
-    )
-
-
-def _exact_tiles(one: Subject) -> NDArray[np.float64]:
+def _spread_tiles(one: Subject) -> NDArray[np.float64]:
     """The Shapley values of an image's tiles, spread over their pixels (h, w)."""
-    (shapley,) = play(one.subset(1, len(one.background))).shapley
+    (shapley,) = play(game_of_tiles(one)).shapley
     numbers = tile_numbers(*one.images.shape[2:])
     return np.asarray((shapley / np.bincount(numbers.ravel()))[numbers])

@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from stages.measures.explanations.base.plan import Plan
+from stages.measures.explanations.base.subject import Subject
+from stages.measures.explanations.base.tiles import sums_by_number
 from stages.measures.methods.localisation import localisation
 from stages.networks.build import Standardize, Statistics
 
@@ -51,12 +54,28 @@ class KnownAnswer:
     truth: NDArray[np.float64]
     error: Error
 
+    @property
+    def subject(self) -> Subject:
+        """The network and images, which do not depend on the run."""
+        n_images = len(self.images)
+        return Subject(
+            network=self.network,
+            explained=self.network,
+            images=self.images,
+            background=self.background,
+            predicted=np.full(n_images, CLASS),
+            runner_up=np.full(n_images, 1 - CLASS),
+            seed=0,
+            plan=Plan(n_images, False, 0),
+        )
+
 
 def known_answers() -> list[KnownAnswer]:
     """The three networks."""
     return [planted_region(), additive(), two_regions()]
 
 
+@torch.random.fork_rng(devices=[])
 def planted_region() -> KnownAnswer:
     """A network that reads one region only, with random weights.
 
@@ -90,6 +109,7 @@ def planted_region() -> KnownAnswer:
     )
 
 
+@torch.random.fork_rng(devices=[])
 def additive() -> KnownAnswer:
     """A network that adds a function of each pixel: the Shapley value is that function's change."""
     torch.manual_seed(1)
@@ -120,6 +140,7 @@ def additive() -> KnownAnswer:
     )
 
 
+@torch.random.fork_rng(devices=[])
 def two_regions() -> KnownAnswer:
     """A network whose output is the darker of two regions' brightness, so the regions interact."""
     patches = SIDE // 4
@@ -151,7 +172,7 @@ def two_regions() -> KnownAnswer:
         images,
         background,
         (shapley / sizes)[:, players],
-        lambda maps, add_up: shapley_error(sums_of_players(maps, players), shapley, add_up),
+        lambda maps, add_up: shapley_error(sums_by_number(maps, players, 3), shapley, add_up),
     )
 
 
@@ -185,12 +206,6 @@ def shapley_of_two(
     return np.stack(values, axis=1)
 
 
-def sums_of_players(maps: NDArray[np.floating], players: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Attributions (n, h, w) summed over the pixels of each player (n, p)."""
-    inside = players == np.arange(players.max() + 1)[:, None, None]
-    return np.asarray(np.einsum("nhw,phw->np", maps, inside, dtype=np.float64))
-
-
 def shapley_error(
     sums: NDArray[np.float64], shapley: NDArray[np.float64], add_up: bool
 ) -> NDArray[np.float64]:
@@ -199,21 +214,26 @@ def shapley_error(
     Args:
         sums: Attributions of the players.
         shapley: Their Shapley values.
-        add_up: Whether the attributions are meant to add up. If not, they have no scale to judge,
-            and those of each image are multiplied by the factor, 0 or more, that fits best.
+        add_up: Whether the attributions are meant to add up. If not, they are `fitted` first.
 
     Returns:
         (n,), as a share of the length of the Shapley values; NaN where all of these are 0.
     """
-    if not add_up:
-        squares = (sums**2).sum(axis=1)
-        products = (sums * shapley).sum(axis=1).clip(min=0)
-        factors = np.divide(products, squares, out=np.zeros(len(sums)), where=squares > 0)
-        sums = sums * factors[:, None]
     lengths = np.linalg.norm(shapley, axis=1)
-    distances = np.linalg.norm(sums - shapley, axis=1)
+    distances = np.linalg.norm((sums if add_up else fitted(sums, shapley)) - shapley, axis=1)
     found = np.full(len(sums), np.nan)
     return np.asarray(np.divide(distances, lengths, out=found, where=lengths > 0))
+
+
+def fitted(sums: NDArray[np.float64], shapley: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Attributions of players (n, p) that have no scale to judge, on that of the Shapley values.
+
+    Those of each image are multiplied by the factor, 0 or more, that fits its Shapley values best.
+    """
+    squares = (sums**2).sum(axis=1)
+    products = (sums * shapley).sum(axis=1).clip(min=0)
+    factors = np.divide(products, squares, out=np.zeros(len(sums)), where=squares > 0)
+    return np.asarray(sums * factors[:, None])
 
 
 def _standardized(body: nn.Sequential, head: nn.Module) -> nn.Sequential:

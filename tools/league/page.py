@@ -1,32 +1,27 @@
 """The league as a page: one file, offline, without scripts."""
 
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
+from stages.artifacts.measurements import Description
 from stages.drawing.grain import block_sums
 from stages.drawing.scale import Scale
 from stages.drawing.thumbnails import Fit, Painter
-from stages.measures.methods import randomisation, stability
-from stages.webpage.offline import base64_text, fill
+from stages.measures.methods.randomisation import STILL_ALIKE
+from stages.webpage.offline import fill, image_address
 from tools.league.entrants import CEILING, FLOOR
 from tools.league.galleries import Gallery
 from tools.league.known_answers import FOUND, KnownAnswer
-from tools.league.standings import MEASURES, Standing
-from tools.league.tables import answer_rows, measure_rows
+from tools.league.standings import TILES, Standing
+from tools.league.tables import AGAIN, answer_rows, measure_rows
 
 PAGE = Path(__file__).parent / "page"
 SIDE = 168  # largest side of a thumbnail in pixels
 PERCENTILE = 99.0  # of |value|, where a map's colours end
-TILES_SENTENCE = (
-    "The run's own network, with nine tiles of the image as players; the error is the distance of "
-    "the map's sums over the tiles from their exact Shapley values, as a share of their length."
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,23 +30,27 @@ class League:
 
     Attributes:
         title: The heading.
-        plan: How many images are measured, and how.
+        sampled: Whether the values of the tiles are estimated.
+        images: Which images are measured, in words.
+        again: Which images are explained again, in words.
         cases: The known answers apart from the tiles.
         standings: The methods, in the order of the tables.
         left_out: Methods that cannot explain the network, with the reason.
         galleries: Images with their maps.
         colormap: Name of the maps' colours.
-        descriptions: What the measures of the run's maps mean, by name.
+        measures: Descriptions of the measures of the run's maps, as in `MEASURES`.
     """
 
     title: str
-    plan: str
+    sampled: bool
+    images: str
+    again: str
     cases: Sequence[KnownAnswer]
     standings: Sequence[Standing]
     left_out: Mapping[str, str]
     galleries: Sequence[Gallery]
     colormap: str
-    descriptions: Mapping[str, str]
+    measures: Mapping[str, Description]
 
 
 def write_page(path: Path, league: League) -> None:
@@ -59,12 +58,11 @@ def write_page(path: Path, league: League) -> None:
     values = {
         "league": league,
         "answers": answer_rows(league.standings),
-        "measures": measure_rows(league.standings),
-        "sentences": {"tiles": TILES_SENTENCE}
+        "measures": measure_rows(league.standings, league.measures),
+        "sentences": {TILES: tiles_sentence(league.sampled)}
         | {case.name: case.sentence for case in league.cases},
-        "descriptions": {name: league.descriptions[name] for name in MEASURES}
-        | {"randomised": randomisation.DESCRIPTION, "stability": stability.DESCRIPTION},
-        "limits": {"found": FOUND, "still_alike": randomisation.STILL_ALIKE},
+        "descriptions": {name: text for name, (text, *_) in {**league.measures, **AGAIN}.items()},
+        "limits": {"found": FOUND, "still_alike": STILL_ALIKE},
         "strips": [
             (gallery, _thumbnails(gallery, league.colormap)) for gallery in league.galleries
         ],
@@ -73,6 +71,17 @@ def write_page(path: Path, league: League) -> None:
     }
     page = fill(PAGE / "league.html", PAGE / "league.css", values)
     path.write_text(page, encoding="utf-8")
+
+
+def tiles_sentence(sampled: bool) -> str:
+    """What the known answer on the run's own network is."""
+    kind = "estimated" if sampled else "exact"
+    noise = " Random orders of the tiles give these estimates; their noise is subtracted."
+    return (
+        "The run's own network, with nine tiles of the image as players; the error is the distance "
+        f"of the map's sums over the tiles from their {kind} Shapley values, as a share of their "
+        f"length.{noise * sampled}"
+    )
 
 
 def _thumbnails(gallery: Gallery, colormap: str) -> list[tuple[str, str]]:
@@ -88,13 +97,6 @@ def _thumbnails(gallery: Gallery, colormap: str) -> list[tuple[str, str]]:
         painter = Painter(Scale(limit, colormap, gallery.grain), fit, gallery.dark)
         photo, painted = painter.paint(image, blocks[None])
         if not thumbnails:
-            thumbnails.append(("image", _address(photo)))
-        thumbnails.append((name, _address(painted)))
+            thumbnails.append(("image", image_address(Image.fromarray(photo))))
+        thumbnails.append((name, image_address(Image.fromarray(painted))))
     return thumbnails
-
-
-def _address(colors: NDArray[np.uint8]) -> str:
-    """A `data:` address of the picture (h, w, 3)."""
-    file = io.BytesIO()
-    Image.fromarray(colors).save(file, "PNG")
-    return f"data:image/png;base64,{base64_text(file.getvalue())}"

@@ -2,14 +2,12 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import partial
+from dataclasses import dataclass
 from typing import NamedTuple, Self
 
 import numpy as np
-import torch
+import pandas as pd
 from numpy.typing import NDArray
-from torch import Tensor
 
 from stages.artifacts.explanation import Explanation
 from stages.base.errors.user import UserError
@@ -18,23 +16,16 @@ from stages.measures.explanations.base.all_measures import load_measures, measur
 from stages.measures.explanations.base.baselines import BASELINES
 from stages.measures.explanations.base.contract import Measured
 from stages.measures.explanations.base.maps import seconds_an_image
-from stages.measures.explanations.base.methods import exact_values, methods_to_measure
-from stages.measures.explanations.base.sampled_tiles import sample_tiles
+from stages.measures.explanations.base.methods import exact_values, methods_to_measure, play
 from stages.measures.explanations.base.subject import Subject
-from stages.measures.explanations.base.tiles import (
-    TileGame,
-    exact_game,
-    game_of_tiles,
-    play_tiles,
-)
-from stages.measures.methods.randomisation import Randomisation, randomisation
-from stages.measures.methods.stability import stability_of
-from tools.league.entrants import CEILING, SEED, Entrant, maps_by
-from tools.league.known_answers import CLASS, FOUND, KnownAnswer, shapley_error
+from stages.measures.explanations.tiles_error import tiles_error
+from tools.compare.metrics import standard_error_of_mean
+from tools.league.again import Again, explain_again
+from tools.league.entrants import CEILING, Entrant, maps_of
+from tools.league.known_answers import FOUND, KnownAnswer, fitted
 
 MEASURES = ("removal_gain", "contrast_shift", "coalition_error")
 TILES = "tiles"  # the known answer on the run's own network
-AGAIN_IMAGES, AGAIN_BACKGROUND = 5, 10  # for measures that explain many times
 
 
 class Number(NamedTuple):
@@ -47,51 +38,36 @@ class Number(NamedTuple):
     def of(cls, values: NDArray[np.floating]) -> Self:
         """The mean of the values that are not NaN."""
         known = values[~np.isnan(values)]
-        n_known = len(known)
-        error = known.std(ddof=1) / np.sqrt(n_known) if n_known > 1 else np.nan
-        return cls(float(known.mean()) if n_known else np.nan, float(error))
+        return cls(float(known.mean()) if len(known) else np.nan, standard_error_of_mean(known))
 
 
 UNKNOWN = Number(np.nan, np.nan)
 
 
-@dataclass
+@dataclass(frozen=True, kw_only=True)
 class Standing:
     """How an entrant does.
 
     Attributes:
         entrant: The method.
         answers: Error by known answer.
+        known_maps: The map (h, w) of the first image of each known answer that it can explain.
         measures: By measure of the run's maps, as in `MEASURES`.
-        randomisation: None where no layer can be re-drawn, or there is no map.
-        stability: Change of the map over that of the output.
+        again: Measures for which it explains again; None for the right answers.
         seconds: Time for an image, two classes.
-        known_maps: The map (h, w) of the first image of each known answer.
     """
 
     entrant: Entrant
-    answers: dict[str, Number] = field(default_factory=dict)
-    measures: Mapping[str, Number] = field(default_factory=dict)
-    randomisation: Randomisation | None = None
-    stability: Number = UNKNOWN
-    seconds: float = np.nan
-    known_maps: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+    answers: Mapping[str, Number]
+    known_maps: Mapping[str, NDArray[np.float64]]
+    measures: Mapping[str, Number]
+    again: Again | None
+    seconds: float
 
     @property
     def n_found(self) -> int:
         """How many answers it finds."""
         return sum(number.mean <= FOUND for number in self.answers.values())
-
-
-def first_images(explanation: Explanation, n_images: int) -> Explanation:
-    """The explanation of the first images only."""
-    by_image = ("outputs", "probabilities", "classes", "images", "labels", "names", "indices")
-    optional = ("values", "errors", "group_means")
-    arrays = {name: getattr(explanation, name) for name in (*by_image, *optional)}
-    return replace(
-        explanation,
-        **{name: array[:n_images] for name, array in arrays.items() if array is not None},
-    )
 
 
 def standings_of(
@@ -113,85 +89,69 @@ def standings_of(
     all_measures = load_measures()
     chosen = {name: all_measures[name] for name in MEASURES}
     table = measure_all(chosen, {**methods, CEILING: exact})
-    standings = [_ceiling(exact, cases)]
-    with ProgressBar[None](desc="explain again", unit="method", total=len(entrants)) as progress:
-        for entrant in entrants:
-            standing = Standing(entrant)
-            measured = methods[entrant.name]
-            _answer(standing, measured, cases)
-            _explain_again(standing, subject)
-            standing.seconds = _seconds(entrant.name, subject)
-            standings.append(standing)
-            progress.update()
-    for standing in standings:
-        rows = table[table["method"] == standing.entrant.name]
-        standing.measures = {name: Number.of(rows[name].to_numpy()) for name in MEASURES}
-    return sorted(standings, key=_place)
+    progress = ProgressBar(entrants, desc="explain again", unit="method")
+    found = [_standing(entrant, methods[entrant.name], table, cases) for entrant in progress]
+    return sorted([_ceiling(exact, table, cases), *found], key=_place)
 
 
-def _place(standing: Standing) -> tuple[int, int, float]:
+def _place(standing: Standing) -> tuple[int, int, str]:
     name = standing.entrant.name
     group = 0 if name == CEILING else 2 + list(BASELINES).index(name) if name in BASELINES else 1
-    return group, -standing.n_found, standing.seconds
+    return group, -standing.n_found, name
 
 
-def _ceiling(exact: Measured, cases: Sequence[KnownAnswer]) -> Standing:
-    """The right answers themselves; of the run's network only the tiles' values are known."""
-    entrant = Entrant(CEILING, "the right answer: exact Shapley values where they are known", True)
-    standing = Standing(entrant, {TILES: _tiles_error(exact, add_up=True)})
+def _standing(
+    entrant: Entrant, measured: Measured, table: pd.DataFrame, cases: Sequence[KnownAnswer]
+) -> Standing:
+    answers = {TILES: tiles_number(measured, entrant.add_up)}
+    known_maps = {}
     for case in cases:
-        standing.answers[case.name] = Number.of(case.error(case.truth, True))
-        standing.known_maps[case.name] = case.truth[0]
+        try:
+            maps = maps_of(entrant.name, case.subject)
+        except UserError:  # it cannot explain this network
+            answers[case.name] = UNKNOWN
+            continue
+        answers[case.name] = Number.of(case.error(maps, entrant.add_up))
+        known_maps[case.name] = maps[0]
+    return Standing(
+        entrant=entrant,
+        answers=answers,
+        known_maps=known_maps,
+        measures=_measures(table, entrant.name),
+        again=explain_again(entrant.name, measured.subject),
+        seconds=_seconds(entrant.name, measured.subject),
+    )
+
+
+def _ceiling(exact: Measured, table: pd.DataFrame, cases: Sequence[KnownAnswer]) -> Standing:
+    """The right answers themselves; of the run's network only the tiles' values are known."""
+    sampled = exact.subject.plan.sampled
+    answers = {TILES: UNKNOWN if sampled else tiles_number(exact, True)}
     few = exact.subject.subset(2, len(exact.subject.background))
     start = time.perf_counter()
     play(few)
-    standing.seconds = (time.perf_counter() - start) / len(few.images)
-    return standing
+    seconds = (time.perf_counter() - start) / len(few.images)
+    return Standing(
+        entrant=Entrant(
+            CEILING, "the right answer: exact Shapley values where they are known", True
+        ),
+        answers=answers | {case.name: Number.of(case.error(case.truth, True)) for case in cases},
+        known_maps={case.name: case.truth[0] for case in cases},
+        measures=_measures(table, CEILING),
+        again=None,
+        seconds=seconds,
+    )
 
 
-def play(subject: Subject) -> TileGame:
-    """The tile game of the subject's images, as the measures play it."""
-    game = game_of_tiles(subject)
-    return sample_tiles(game) if subject.plan.sampled else exact_game(play_tiles(game))
+def tiles_number(measured: Measured, add_up: bool) -> Number:
+    """The tiles error; attributions that do not add up are fitted first, as `fitted` does."""
+    sums, game = measured.tile_sums, measured.tile_game
+    return Number.of(tiles_error(sums if add_up else fitted(sums, game.shapley), game))
 
 
-def _tiles_error(measured: Measured, *, add_up: bool) -> Number:
-    return Number.of(shapley_error(measured.tile_sums, measured.tile_game.shapley, add_up))
-
-
-def _answer(standing: Standing, measured: Measured, cases: Sequence[KnownAnswer]) -> None:
-    entrant = standing.entrant
-    standing.answers[TILES] = _tiles_error(measured, add_up=entrant.add_up)
-    for case in cases:
-        classes = np.full(len(case.images), CLASS)
-        try:
-            maps = maps_by(entrant.name, case.network, case.background, case.images, classes)
-        except UserError:
-            standing.answers[case.name] = UNKNOWN
-            continue
-        standing.answers[case.name] = Number.of(case.error(maps, entrant.add_up))
-        standing.known_maps[case.name] = maps[0]
-
-
-def _explain_again(standing: Standing, subject: Subject) -> None:
-    """Measures that explain re-drawn networks, and changed images."""
-    name, some = standing.entrant.name, subject.subset(AGAIN_IMAGES, AGAIN_BACKGROUND)
-    network, background, classes = some.explained, some.background, some.predicted
-    images = some.images.to(background)
-
-    def maps_of(changed: Tensor) -> NDArray[np.float64]:
-        return maps_by(name, network, background, changed, classes)
-
-    @torch.no_grad()
-    def outputs_of(changed: Tensor) -> NDArray[np.float64]:
-        return np.asarray(network(changed).double().cpu().numpy())
-
-    by_network = partial(maps_by, name, background=background, images=images, classes=classes)
-    try:
-        standing.randomisation = randomisation(by_network, network, SEED)
-    except ValueError:  # no layer can be re-drawn
-        standing.randomisation = None
-    standing.stability = Number.of(stability_of(maps_of, outputs_of, images, SEED))
+def _measures(table: pd.DataFrame, method: str) -> dict[str, Number]:
+    rows = table[table["method"] == method]
+    return {name: Number.of(rows[name].to_numpy()) for name in MEASURES}
 
 
 def _seconds(name: str, subject: Subject) -> float:

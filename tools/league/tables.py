@@ -1,21 +1,41 @@
 """The league as tables: rows of text, for the terminal and the page."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from stages.artifacts.measurements import Description
 from stages.drawing.text import with_minus
+from stages.measures.explanations.base.plan import Plan
+from stages.measures.explanations.base.subject import Subject
+from stages.measures.methods import randomisation, stability
+from tools.league.again import Again, few_images
 from tools.league.known_answers import FOUND
-from tools.league.standings import MEASURES, Number, Standing
+from tools.league.standings import Number, Standing
 
-BETTER = {"removal_gain": "higher", "contrast_shift": "higher", "coalition_error": "lower"}
-MEASURE_HEADS = (
-    "method",
-    *(f"{name} ({BETTER[name]})" for name in MEASURES),
-    "randomised (lower)",
-    "all re-drawn",
-    "stability (lower)",
-)
+AGAIN = {
+    "randomised": Description(randomisation.DESCRIPTION, randomisation.BETTER, headline=False),
+    "stability": Description(stability.DESCRIPTION, stability.BETTER, headline=False),
+}
+"""The measures that explain again."""
+
+
+def images_of(plan: Plan) -> str:
+    """How many images are measured, and how: `10 images, by sampling`."""
+    return f"{_counted(plan.n_images, 'image')}{', by sampling' * plan.sampled}"
+
+
+def again_sentence(subject: Subject) -> str:
+    """What the columns of `AGAIN` are about."""
+    few = few_images(subject)
+    images = _counted(len(few.images), "image")
+    background = _counted(len(few.background), "background image")
+    first, *_ = AGAIN
+    return f"The columns from {first} on explain {images} again, against {background}."
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'s' * (number != 1)}"
 
 
 def answer_rows(standings: Sequence[Standing]) -> list[tuple[str, ...]]:
@@ -35,31 +55,38 @@ def answer_rows(standings: Sequence[Standing]) -> list[tuple[str, ...]]:
     return [heads, *rows]
 
 
-def measure_rows(standings: Sequence[Standing]) -> list[tuple[str, ...]]:
-    """Heads, then a row for each method: measures of its maps of the run's images."""
-    rows = []
-    for standing in standings:
-        again = standing.randomisation
-        cells = [*(_number(standing.measures[name]) for name in MEASURES)]
-        if again is None:
-            cells += ["–", "–"]
-        else:
-            last = Number.of(again.last)
-            verdict = "" if np.isnan(last.mean) else " passes" if again.passes else " fails"
-            cells += [_number(Number.of(again.similarity)), _number(last) + verdict]
-        rows.append((standing.entrant.name, *cells, _number(standing.stability)))
-    return [MEASURE_HEADS, *rows]
+def measure_rows(
+    standings: Sequence[Standing], measures: Mapping[str, Description]
+) -> list[tuple[str, ...]]:
+    """Heads, then a row for each method: measures of its maps of the run's images.
 
-
-def markdown(rows: Sequence[Sequence[str]]) -> str:
-    """A table in Markdown with aligned columns, the first row as its head."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    head, *others = [
-        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |"
-        for row in rows
+    Args:
+        standings: The methods.
+        measures: Those of the run's maps, as in `MEASURES`.
+    """
+    heads = [f"{name} ({measure.better})" for name, measure in {**measures, **AGAIN}.items()]
+    heads.insert(-1, "all re-drawn")  # belongs to the column before it
+    rows = [
+        (
+            standing.entrant.name,
+            *(_number(standing.measures[name]) for name in measures),
+            *_again_cells(standing.again),
+        )
+        for standing in standings
     ]
-    rule = "| " + " | ".join("-" * width for width in widths) + " |"
-    return "\n".join([head, rule, *others])
+    return [("method", *heads), *rows]
+
+
+def _again_cells(again: Again | None) -> list[str]:
+    """Mean similarity of re-drawn networks' maps, the last similarity with a verdict, stability."""
+    if again is None:
+        return ["–", "–", "–"]
+    stable = _number(Number.of(again.stability))
+    if again.randomisation is None:
+        return ["–", "–", stable]
+    last = Number.of(again.randomisation.last)
+    verdict = "" if np.isnan(last.mean) else " passes" if again.randomisation.passes else " fails"
+    return [_number(Number.of(again.randomisation.similarity)), _number(last) + verdict, stable]
 
 
 def _answer(number: Number) -> str:

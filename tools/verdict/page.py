@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from tools.markdown import table
+
 MOST_LINES = 5  # about a promise, below the table
 HEADS = ("promise", "verdict", "shown by", "evidence")
 
@@ -65,13 +67,7 @@ def _table(rows: Sequence[Row]) -> str:
         *((row.promise, row.verdict, f"`{row.command}`", row.evidence) for row in rows),
     ]
     escaped = [[cell.replace("|", "\\|") for cell in line] for line in cells]
-    widths = [max(map(len, column)) for column in list(zip(*escaped, strict=True))[:-1]]
-    escaped.insert(1, ["-" * width for width in [*widths, len(HEADS[-1])]])
-    lines = [
-        [*(cell.ljust(width) for cell, width in zip(line, widths, strict=False)), line[-1]]
-        for line in escaped
-    ]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return table(escaped, aligned=len(HEADS) - 1)
 
 
 def _remedies(row: Row) -> str:

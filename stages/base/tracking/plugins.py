@@ -5,6 +5,7 @@ import contextlib
 import importlib
 from collections.abc import Iterator
 from types import ModuleType
+from typing import Any
 
 from stages.base.errors.memory import is_out_of_memory
 from stages.base.errors.user import UserError
@@ -81,10 +82,23 @@ def file_suffix(architecture: str) -> str | None:
 
     The plug-in defines it as `FILE_SUFFIX`; None if its networks are built by code alone.
     """
-    for node in _statements("architectures", architecture):
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "FILE_SUFFIX":
-            return str(ast.literal_eval(node.value))
-    return None
+    suffix: str | None = constant_of_plugin("architectures", architecture, "FILE_SUFFIX", None)
+    return suffix
+
+
+def constant_of_plugin(kind: str, name: str, constant: str, default: Any) -> Any:
+    """The literal that `stages/<kind>/<name>.py` assigns to a name, or `default`.
+
+    Raises:
+        UserError: The file assigns something else, which only importing it would tell.
+    """
+    for node in _statements(kind, name):
+        if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
+            target = node.targets[0] if isinstance(node, ast.Assign) else node.target
+            if ast.unparse(target) == constant:
+                with failures_of_plugin(kind, name, f"{constant} must be a literal"):
+                    return ast.literal_eval(node.value)
+    return default
 
 
 def _statements(kind: str, name: str) -> list[ast.stmt]:

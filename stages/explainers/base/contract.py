@@ -39,7 +39,7 @@ class Explainer(Protocol):
 
     `VALUES: str` says what a value is: its unit, and what the values sum to. `ADDS_UP: bool` says
     whether they are meant to sum to output minus base value, as explain requires; without it, they
-    are. Write `ADDS_UP = False` on a line of its own: `stages/params/explain.py` reads it.
+    are. Write a literal: `stages/params/explain.py` reads it without importing the file.
     """
 
     def build(self, network: nn.Module, background: Tensor, seed: int) -> Attribute:

@@ -34,19 +34,15 @@ def feature_layer(network: nn.Module, image: Tensor) -> nn.Module:
     finally:
         for handle in handles:
             handle.remove()
-    last = max((i for i, (module, _) in enumerate(calls) if _is_convolution(module)), default=None)
-    if last is None:
+    convolutions = [i for i, (module, _) in enumerate(calls) if isinstance(module, nn.Conv2d)]
+    if not convolutions:
         raise UserError(
             f"{source_location(network, type(network).__name__)}: needs feature maps, but no "
             "convolution (nn.Conv2d) of the network yields maps of more than one pixel; choose "
             "another method"
         )
-    shape = calls[last][1]
-    return [module for module, size in calls[last:] if size == shape][-1]
-
-
-def _is_convolution(module: nn.Module) -> bool:
-    return isinstance(module, nn.Conv2d)
+    _, shape = calls[convolutions[-1]]
+    return [module for module, size in calls if size == shape][-1]
 
 
 def features_and_gradients(

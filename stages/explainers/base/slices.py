@@ -22,7 +22,7 @@ def attributions(
     attribute: Attribute,
     images: Tensor,
     classes: NDArray[np.int64],
-    progress: ProgressBar[None],
+    progress: ProgressBar[None] | None = None,
 ) -> Iterator[Attributions]:
     """Attribute images, a slice at a time.
 
@@ -30,7 +30,7 @@ def attributions(
         attribute: A method, from `build_explainer`.
         images: (n, c, h, w).
         classes: The class of each map of an image (n, m).
-        progress: Progress bar that counts the images.
+        progress: Progress bar that counts the images; None for none.
     """
     _, channels, height, width = images.shape
     floats_per_image = (channels + MOST_GROUPS) * height * width * classes.shape[1]
@@ -40,7 +40,8 @@ def attributions(
     slices = zip(images.split(size), torch.from_numpy(classes).split(size), strict=True)
     for slice_images, slice_classes in slices:
         yield attribute(slice_images, slice_classes)
-        progress.update(len(slice_images))
+        if progress is not None:
+            progress.update(len(slice_images))
 
 
 def additive_slices(

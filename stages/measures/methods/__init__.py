@@ -1,4 +1,4 @@
-"""Measures of a method rather than of one map: it explains again, other networks or other images.
+"""Measures of a method, which explain again: networks with new weights, or changed images.
 
-tools import from here. No stage does, since these measures cost more than those of `explanations`.
+Imported by tools alone: they cost more than the measures of one map, in `explanations`.
 """

@@ -6,9 +6,6 @@ Source: relevance mass accuracy of Arras et al. 2022, arXiv:2003.07258, of |attr
 import numpy as np
 from numpy.typing import NDArray
 
-DESCRIPTION = "share of |attribution| within the region that the network reads"
-BETTER = "higher"
-
 
 def localisation(maps: NDArray[np.floating], region: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Share of |attribution| within a region.

@@ -8,7 +8,7 @@ Source: cascading randomisation of Adebayo et al. 2018, arXiv:1810.03292.
 
 import copy
 from collections.abc import Callable, Iterator
-from typing import NamedTuple, cast
+from typing import Final, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ DESCRIPTION = (
     "similarity of the map to itself, mean over the steps in which the network's layers are "
     "re-drawn from the top; 1 for a map that ignores the network"
 )
-BETTER = "lower"
+BETTER: Final = "lower"
 
 MapsBy = Callable[[nn.Module], NDArray[np.floating]]
 """A function from a network to maps (n, h, w), always of the same images and classes."""
@@ -59,26 +59,42 @@ def randomisation(maps_by: MapsBy, network: nn.Module, seed: int) -> Randomisati
     maps = maps_by(network)
     steps = [similarity(maps, maps_by(changed)) for changed in redrawn(network, seed)]
     if not steps:
-        raise ValueError("the network has no layer with reset_parameters()")
+        raise ValueError("the network has no layer with parameters")
     return Randomisation(np.mean(steps, axis=0), steps[-1])
 
 
 def redrawn(network: nn.Module, seed: int) -> Iterator[nn.Module]:
     """Yield the network with ever more layers re-drawn, from the top; the last has them all.
 
-    Layers are modules with a `reset_parameters`, in the reverse order of their definition. It is
-    one copy that changes, so use each before the next. Every layer is drawn from the same seed.
+    Layers are modules with a `reset_parameters` or with parameters of their own, such as a
+    transformer's positions, whose values are then shuffled. They come in the reverse order of
+    their definition. It is one copy that changes, so use each before the next. Every layer is drawn
+    from the same seed.
     """
     changed = copy.deepcopy(network)
-    layers = [module for module in changed.modules() if hasattr(module, "reset_parameters")]
+    layers = [module for module in changed.modules() if _can_redraw(module)]
     n_steps = min(len(layers), MOST_STEPS)
     ends = {round((step + 1) * len(layers) / n_steps) for step in range(n_steps)}
     for number, layer in enumerate(reversed(layers), start=1):
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            cast(Callable[[], None], layer.reset_parameters)()
+            _redraw(layer)
         if number in ends:
             yield changed
+
+
+def _can_redraw(module: nn.Module) -> bool:
+    return hasattr(module, "reset_parameters") or len([*module.parameters(recurse=False)]) > 0
+
+
+@torch.no_grad()
+def _redraw(layer: nn.Module) -> None:
+    if hasattr(layer, "reset_parameters"):
+        cast(Callable[[], None], layer.reset_parameters)()
+        return
+    for parameter in layer.parameters(recurse=False):
+        order = torch.randperm(parameter.numel()).to(parameter.device)
+        parameter.copy_(parameter.flatten()[order].view_as(parameter))
 
 
 def similarity(maps: NDArray[np.floating], changed: NDArray[np.floating]) -> NDArray[np.float64]:

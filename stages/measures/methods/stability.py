@@ -8,6 +8,7 @@ changes the root mean square in place of the maximum, which a single small divis
 """
 
 from collections.abc import Callable
+from typing import Final
 
 import numpy as np
 import torch
@@ -18,7 +19,7 @@ DESCRIPTION = (
     "relative change of the map over that of the outputs, under noise of a few grey levels that "
     "leaves the prediction as it is; 0 for a map that never changes"
 )
-BETTER = "lower"
+BETTER: Final = "lower"
 
 REACH = 8.0  # the largest change of a pixel, of 255
 CHANGES = 5  # changed versions of an image
@@ -36,6 +37,7 @@ def nearby(images: Tensor, seed: int) -> Tensor:
 def stability_of(
     maps_of: Callable[[Tensor], NDArray[np.floating]],
     outputs_of: Callable[[Tensor], NDArray[np.floating]],
+    predicted_of: Callable[[Tensor], NDArray[np.bool_]],
     images: Tensor,
     seed: int,
 ) -> NDArray[np.float64]:
@@ -44,15 +46,17 @@ def stability_of(
     Args:
         maps_of: Maps (n, h, w) of images, always of the same classes.
         outputs_of: Outputs (n, k) of images.
+        predicted_of: Which classes are predicted for images (n, k).
         images: Float, pixels 0 … 255.
         seed: For the changes.
     """
-    changed = list(nearby(images, seed))
+    changed, predicted = list(nearby(images, seed)), predicted_of(images)
     return stability(
         maps_of(images),
         np.stack([maps_of(version) for version in changed]),
         outputs_of(images),
         np.stack([outputs_of(version) for version in changed]),
+        np.stack([(predicted_of(version) == predicted).all(axis=1) for version in changed]),
     )
 
 
@@ -61,29 +65,25 @@ def stability(
     changed_maps: NDArray[np.floating],
     outputs: NDArray[np.floating],
     changed_outputs: NDArray[np.floating],
+    admissible: NDArray[np.bool_],
 ) -> NDArray[np.float64]:
     """Relative change of the map over the relative change of the outputs.
 
     Args:
         maps: (n, h, w).
         changed_maps: Maps of r changed versions of each image (r, n, h, w).
-        outputs: (n, k); the largest is the prediction, or the sign of a single output.
+        outputs: (n, k).
         changed_outputs: (r, n, k).
+        admissible: Which versions leave the prediction as it is (r, n).
 
     Returns:
         (n,): 1 if both change as much, relative to their lengths; root mean squares over the
         admissible versions. NaN if there are none, if the outputs stay the same or the map is 0.
     """
-    admissible = _predictions(changed_outputs) == _predictions(outputs)  # (r, n)
     map_change = _relative_change(maps, changed_maps, admissible)
     output_change = _relative_change(outputs, changed_outputs, admissible)
     found = np.full(len(maps), np.nan)
     return np.asarray(np.divide(map_change, output_change, out=found, where=output_change > 0))
-
-
-def _predictions(outputs: NDArray[np.floating]) -> NDArray[np.int64]:
-    one = outputs.shape[-1] == 1
-    return np.asarray(outputs[..., 0] > 0 if one else outputs.argmax(axis=-1), np.int64)
 
 
 def _relative_change(

@@ -15,6 +15,7 @@ from stages.measures.explanations.base.tiles import (
     game_of_tiles,
     play_tiles,
     shapley_values,
+    sums_by_number,
     tile_numbers,
     tile_sums,
 )
@@ -151,3 +152,9 @@ def test_only_changes_within_float32_rounding_count_as_none(weight: float, known
     values = 100 + weight * COALITIONS.sum(axis=1)[None].astype(float)
     (error,) = tiles_error(np.zeros((1, 9)), exact_game(values))
     assert error == pytest.approx(1 if known else np.nan, nan_ok=True)
+
+
+def test_sums_by_number() -> None:
+    numbers = np.array([[0, 1], [1, 3]])
+    maps = np.array([[[1.0, 2], [3, 4]]])
+    np.testing.assert_array_equal(sums_by_number(maps, numbers, 4), [[1, 5, 0, 4]])

@@ -8,6 +8,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from torch import nn
+from torchvision.models import VisionTransformer
 
 from stages.explainers.base.contract import build_explainer
 from stages.measures.explanations.base.baselines import edges, noise
@@ -18,6 +19,8 @@ from stages.measures.methods.randomisation import (
     redrawn,
     similarity,
 )
+from stages.networks.build import build_network
+from tests.factory import dataset_info
 from tests.measures.methods.oracle import quantus
 
 IMAGES = (255 * torch.rand(5, 1, 12, 14, generator=torch.Generator().manual_seed(0))).round()
@@ -113,8 +116,42 @@ def test_of_many_layers_some_steps_are_enough() -> None:
         assert not torch.equal(old.weight, new.weight)
 
 
+def transformer() -> nn.Module:
+    """torchvision's, whose tokens, positions and projections belong to no layer."""
+    return VisionTransformer(12, 4, 1, 2, 8, 8, num_classes=3)
+
+
+def own_transformer() -> nn.Module:
+    return build_network("vit", dataset_info(), {"depth": 1})
+
+
+@pytest.mark.parametrize("build", [transformer, own_transformer])
+def test_every_trained_weight_changes(build: Callable[[], nn.Module]) -> None:
+    torch.manual_seed(0)
+    subject = build().eval().requires_grad_(False)
+    for parameter in subject.parameters():
+        parameter.normal_()
+    before = {name: value.clone() for name, value in subject.named_parameters()}
+    *_, last = redrawn(subject, 1)
+    for name, value in last.named_parameters():
+        assert not torch.equal(value, before[name]), name
+    for name, value in subject.named_parameters():
+        assert torch.equal(value, before[name])
+
+
+def test_parameters_that_no_layer_can_redraw_are_shuffled_after_the_layers_inside() -> None:
+    torch.manual_seed(0)
+    subject = nn.Sequential(nn.Linear(8, 8), nn.MultiheadAttention(8, 2)).requires_grad_(False)
+    name = "1.in_proj_weight"
+    before = subject.state_dict()[name].clone()
+    steps = [changed.state_dict()[name].clone() for changed in redrawn(subject, 1)]
+    assert [torch.equal(value, before) for value in steps] == [True, False, False]
+    assert steps[-1].shape == before.shape
+    assert torch.equal(steps[-1].flatten().sort()[0], before.flatten().sort()[0])
+
+
 def test_a_network_without_layers_is_refused() -> None:
-    with pytest.raises(ValueError, match="no layer"):
+    with pytest.raises(ValueError, match="no layer with parameters"):
         randomisation(lambda _: np.ones((1, 2, 2)), nn.Sequential(nn.Flatten()), 0)
 
 

@@ -14,7 +14,7 @@ def drawn(*shape: int) -> np.ndarray:
 
 
 def outputs_near(outputs: np.ndarray, n_versions: int) -> np.ndarray:
-    """Changed outputs (r, n, k) with the same predictions."""
+    """Changed outputs (r, n, k)."""
     return outputs + 0.01 * drawn(n_versions, *outputs.shape)
 
 
@@ -24,8 +24,7 @@ def test_a_single_change_equals_quantus_ratio_of_lengths() -> None:
     maps, changed = drawn(6, 5, 7), drawn(1, 6, 5, 7)
     outputs = 3 * drawn(6, 4)
     moved = outputs_near(outputs, 1)
-    assert (moved.argmax(axis=-1) == outputs.argmax(axis=-1)).all()
-    found = stability(maps, changed, outputs, moved)
+    found = stability(maps, changed, outputs, moved, np.ones((1, 6), bool))
     for i in range(6):
         length, size = np.linalg.norm(maps[i]), np.linalg.norm(outputs[i])
         theirs = oracle.lipschitz_constant(
@@ -46,7 +45,7 @@ def test_of_even_strengths_it_equals_quantus_relative_output_stability() -> None
     changed, outputs = maps + 0.1 * drawn(6, 5, 7), 3 * drawn(6, 4)
     moved = outputs_near(outputs, 1)[0]
     theirs = metric.relative_output_stability_objective(outputs, moved, maps, changed)
-    found = stability(maps, changed[None], outputs, moved[None])
+    found = stability(maps, changed[None], outputs, moved[None], np.ones((1, 6), bool))
     factor = np.linalg.norm(outputs, axis=1) / np.sqrt(5 * 7)
     np.testing.assert_allclose(found, theirs * factor, rtol=1e-6)
 
@@ -54,11 +53,14 @@ def test_of_even_strengths_it_equals_quantus_relative_output_stability() -> None
 def test_several_changes_are_root_mean_squares_over_the_admissible_ones() -> None:
     maps, changed = drawn(4, 3, 3), drawn(5, 4, 3, 3)
     outputs, moved = drawn(4, 3), drawn(5, 4, 3)
-    found = stability(maps, changed, outputs, moved)
+    admissible = (
+        np.array([[1, 0, 1, 0], [1, 1, 0, 0], [1, 1, 1, 0], [1, 0, 0, 0], [1, 1, 0, 0]]) > 0
+    )
+    found = stability(maps, changed, outputs, moved, admissible)
     for i in range(4):
         map_changes, output_changes = [], []
         for r in range(5):
-            if moved[r, i].argmax() == outputs[i].argmax():
+            if admissible[r, i]:
                 map_changes.append(np.sum((changed[r, i] - maps[i]) ** 2) / np.sum(maps[i] ** 2))
                 output_changes.append(
                     np.sum((moved[r, i] - outputs[i]) ** 2) / np.sum(outputs[i] ** 2)
@@ -70,18 +72,12 @@ def test_several_changes_are_root_mean_squares_over_the_admissible_ones() -> Non
 
 
 def test_undefined_values_are_nan() -> None:
+    """For an image without admissible versions, for the same outputs, for a map of 0."""
     maps, outputs = np.ones((3, 2, 2)), np.array([[1.0, 0], [1, 0], [1, 0]])
     maps[2] = 0
-    moved = np.array(
-        [[[0.0, 1], [1, 0], [2, 0]]]
-    )  # another prediction; the same outputs; a map of 0
-    assert np.isnan(stability(maps, maps[None] + 1, outputs, moved)).all()
-
-
-def test_the_sign_of_a_single_output_is_its_prediction() -> None:
-    maps, changed = np.ones((2, 2, 2)), np.full((1, 2, 2, 2), 2.0)
-    outputs, moved = np.array([[1.0], [1.0]]), np.array([[[2.0], [-1.0]]])
-    np.testing.assert_array_equal(stability(maps, changed, outputs, moved), [1, np.nan])
+    moved = np.array([[[2.0, 0], [1, 0], [2, 0]]])
+    admissible = np.array([[False, True, True]])
+    assert np.isnan(stability(maps, maps[None] + 1, outputs, moved, admissible)).all()
 
 
 def test_changes_are_small_and_within_the_range_of_pixels() -> None:
@@ -95,6 +91,11 @@ def test_changes_are_small_and_within_the_range_of_pixels() -> None:
     assert torch.equal(changed, nearby(images, 0))
 
 
+def always_the_first(images: Tensor) -> np.ndarray:
+    """The first of two classes."""
+    return np.tile([True, False], (len(images), 1))
+
+
 def weighted(images: Tensor) -> np.ndarray:
     return (images[:, 0] * torch.arange(1.0, 13).view(3, 4)).numpy()
 
@@ -106,7 +107,26 @@ def test_maps_as_outputs_change_alike_and_fixed_maps_not_at_all() -> None:
     def outputs_of(given: Tensor) -> np.ndarray:
         return weighted(given).reshape(len(given), -1)
 
-    found = stability_of(weighted, outputs_of, images, 0)
+    found = stability_of(weighted, outputs_of, always_the_first, images, 0)
     np.testing.assert_allclose(found, 1, rtol=1e-12)
-    fixed = stability_of(lambda given: weighted(images), outputs_of, images, 0)
+    fixed = stability_of(lambda _: weighted(images), outputs_of, always_the_first, images, 0)
     np.testing.assert_array_equal(fixed, 0)
+
+
+def test_versions_with_any_other_label_do_not_count() -> None:
+    """The brighter half of the versions has another second label."""
+    images = torch.full((1, 1, 8, 8), 128.0)
+    means = nearby(images, 0).mean(dim=(2, 3, 4))[:, 0]
+    limit = means.median()
+
+    def predicted_of(given: Tensor) -> np.ndarray:
+        return np.array([[True, bool(image.mean() > limit)] for image in given])
+
+    def outputs_of(given: Tensor) -> np.ndarray:
+        """Of the versions that count, they change as much as the map; of others, far more."""
+        factors = np.where(predicted_of(given)[:, 1] == predicted_of(images)[0, 1], 1, 1000)
+        return given.flatten(1).numpy() * factors[:, None]
+
+    found = stability_of(lambda given: given[:, 0].numpy(), outputs_of, predicted_of, images, 0)
+    assert 0 < (means > limit).sum() < CHANGES
+    np.testing.assert_allclose(found, 1, rtol=1e-6)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from stages.measures.explanations.base.baselines import BASELINES
-from tools.league.entrants import maps_by
+from tools.league.entrants import maps_of
 from tools.league.known_answers import (
     CLASS,
     FIRST,
@@ -19,7 +19,6 @@ from tools.league.known_answers import (
     known_answers,
     planted_region,
     shapley_error,
-    sums_of_players,
     two_regions,
 )
 
@@ -103,7 +102,7 @@ def test_the_truth_is_found_and_noise_is_not(case: KnownAnswer) -> None:
     np.testing.assert_allclose(case.error(7 * case.truth, False), 0, atol=1e-6)
     np.testing.assert_allclose(case.error(0 * case.truth, True), 1)
     for name in BASELINES:
-        maps = maps_by(name, case.network, case.background, case.images, np.zeros(8, int))
+        maps = maps_of(name, case.subject)
         assert case.error(maps, False).mean() > 5 * FOUND
 
 
@@ -111,7 +110,7 @@ def test_the_truth_is_found_and_noise_is_not(case: KnownAnswer) -> None:
 def test_methods_that_are_exact_there_find_the_first_two(name: str) -> None:
     """DeepSHAP is exact for sums of functions of a pixel; a path integral is, but for its steps."""
     for case in (planted_region(), additive()):
-        maps = maps_by(name, case.network, case.background, case.images, np.zeros(8, int))
+        maps = maps_of(name, case.subject)
         bound = 0.05 if name == "integrated_gradients" else 1e-4
         assert case.error(maps, True).max() < bound
 
@@ -127,7 +126,9 @@ def test_errors_are_distances_in_lengths_of_the_truth() -> None:
     np.testing.assert_allclose(shapley_error(0 * sums[:2], truth[:2], add_up=False), 1)
 
 
-def test_sums_of_players() -> None:
-    players = np.array([[0, 1], [1, 2]])
-    maps = np.array([[[1.0, 2], [3, 4]]])
-    np.testing.assert_array_equal(sums_of_players(maps, players), [[1, 5, 4]])
+def test_the_networks_leave_the_random_state_as_it_was() -> None:
+    state = torch.random.get_rng_state()
+    first, second = known_answers(), known_answers()
+    assert torch.equal(torch.random.get_rng_state(), state)
+    for one, other in zip(first, second, strict=True):
+        np.testing.assert_array_equal(outputs(one, one.images), outputs(other, other.images))

@@ -126,6 +126,30 @@ def test_the_page_shows_the_same_tables_and_fits_a_phone(
 
 
 @pytest.mark.browser
+def test_both_say_how_many_images_are_measured_and_explained_again(
+    page: Page, printed: tuple[Project, str]
+) -> None:
+    again = "The columns from randomised on explain 3 images again, against 10 background images."
+    assert "mnist, convnet (3 images)\n" in printed[1]
+    assert f"\n{again}\n" in printed[1]
+    text = page.locator("body").inner_text()
+    assert "on this run (3 images)" in text
+    assert again in text
+    page.close()
+
+
+@pytest.mark.browser
+def test_methods_stay_in_sight_while_a_table_is_scrolled(page: Page) -> None:
+    for region in page.get_by_role("region").all():
+        scrolled = region.evaluate("(table) => (table.scrollLeft = 10_000, table.scrollLeft)")
+        assert scrolled > 50
+        box = region.get_by_role("rowheader", name="gradient_x_input").bounding_box()
+        assert box is not None
+        assert box["x"] >= 0
+    page.close()
+
+
+@pytest.mark.browser
 def test_the_page_shows_maps_side_by_side_and_what_they_are(page: Page) -> None:
     strips = page.locator(".strip").all()
     assert len(strips) == 4

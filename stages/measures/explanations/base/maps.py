@@ -116,10 +116,10 @@ def maps_of_baseline(maps: NDArray[np.float64], changes: NDArray[np.float64]) ->
 
 
 def scaled_to(maps: NDArray[np.float64], changes: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Maps (t, h, w) that do not add up, scaled for the tile game.
+    """Maps (t, h, w) that do not add up, scaled so that their |map| sums to `changes` (t,).
 
-    Their |map| sums to the changes of the output (t,). Maps without negative values then add up, as
-    attributions do.
+    Where a change is negative, so is the factor: maps without a sign, such as edges, then add up.
+    Maps whose signs mean something need the size of the change.
     """
     totals = np.abs(maps).sum(axis=(1, 2))
     scales = np.divide(changes, totals, out=np.zeros_like(changes), where=totals > 0)

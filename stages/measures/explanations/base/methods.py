@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+import numpy as np
+
 from stages.artifacts.explanation import Explanation
 from stages.explainers.base.contract import values_of
 from stages.measures.explanations.base.baselines import BASELINES
@@ -34,7 +36,7 @@ def methods_to_measure(
 ) -> dict[str, Measured]:
     """Maps of each method by name: first the run's own, then these, each once."""
     game = game_of_tiles(subject)
-    tile_game = sample_tiles(game) if subject.plan.sampled else exact_game(play_tiles(game))
+    tile_game = play(game)
     own = maps_of_run(explanation, subject, game)
     _report_missing(own, subject.contrasts)
     maps = {explanation.about["method"]: own}
@@ -52,12 +54,17 @@ def methods_to_measure(
     }
 
 
+def play(game: Subject) -> TileGame:
+    """The tile game of images, see `game_of_tiles`; estimated if the plan samples."""
+    return sample_tiles(game) if game.plan.sampled else exact_game(play_tiles(game))
+
+
 def _maps_of(name: str, subject: Subject, game: Subject, tile_game: TileGame) -> Maps:
     if name not in BASELINES:
         found = maps_of_method(name, subject, game)
         if values_of(name).add_up:
             return found
-        return replace(found, game=scaled_to(found.game, tile_game.changes))
+        return replace(found, game=scaled_to(found.game, np.abs(tile_game.changes)))
     maps = BASELINES[name](subject.images.numpy())
     return maps_of_baseline(maps, tile_game.changes)
 

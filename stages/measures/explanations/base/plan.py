@@ -7,6 +7,7 @@ The budget is what 60 seconds of two processor cores allow, or as much work as e
 whichever is more. Work is counted, not timed, so that every machine chooses the same.
 """
 
+from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
 import torch
@@ -14,7 +15,6 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from stages.artifacts.explanation import Explanation
-from stages.params.quality import Quality
 
 # The measures read these, too.
 GAME_IMAGES, GAME_REFERENCES, N_COALITIONS = 20, 10, 512
@@ -25,6 +25,9 @@ _SECONDS = 60
 _FLOP_PER_S = 4e10  # two cores with AVX2, at half the rate of their matrix products
 _PASSES_TO_EXPLAIN = 2  # work of a backward pass for one image, output and background image
 _LEAST_IMAGES = 4  # for a standard error worth the name
+
+Wanted = int | Literal["auto"]
+"""Values of `quality.n_images`."""
 
 
 class Plan(NamedTuple):
@@ -67,24 +70,34 @@ class Work(NamedTuple):
 
 
 def plan_for(
-    explanation: Explanation, network: nn.Module, device: torch.device, options: Quality
+    explanation: Explanation,
+    network: nn.Module,
+    device: torch.device,
+    wanted: Wanted,
+    others: Iterable[str],
 ) -> Plan:
-    """The plan that `quality.n_images` asks for; no images if there is nothing to explain."""
+    """The plan for an explanation; no images if there is nothing to explain.
+
+    Args:
+        explanation: What was explained.
+        network: Maps images to outputs.
+        device: The network's.
+        wanted: As `quality.n_images`.
+        others: The methods that the run's own is compared with.
+    """
     n_images, *_, n_maps = explanation.values.shape
     work = Work(
         n_images=n_images,
         n_maps=n_maps,
         n_background=len(explanation.background),
-        n_methods=len({explanation.about["method"], *options.methods}),
+        n_methods=len({explanation.about["method"], *others}),
     )
     image = torch.tensor(explanation.images[:1], device=device).float()
-    n_measured = 0 if explanation.nothing_to_explain else options.n_images
+    n_measured = 0 if explanation.nothing_to_explain else wanted
     return choose_plan(n_measured, work, network, image)
 
 
-def choose_plan(
-    n_images: int | Literal["auto"], work: Work, network: nn.Module, image: Tensor
-) -> Plan:
+def choose_plan(n_images: Wanted, work: Work, network: nn.Module, image: Tensor) -> Plan:
     """The plan for `quality.n_images`.
 
     Args:

@@ -52,8 +52,21 @@ def tile_numbers(height: int, width: int) -> NDArray[np.int64]:
 
 def tile_sums(maps: NDArray[np.floating]) -> NDArray[np.float64]:
     """Attributions (n, h, w) summed over the pixels of each tile (n, 9)."""
-    inside = tile_numbers(*maps.shape[1:]) == np.arange(N_TILES)[:, None, None]
-    return np.asarray(np.einsum("nhw,thw->nt", maps, inside, dtype=np.float64))
+    return sums_by_number(maps, tile_numbers(*maps.shape[1:]), N_TILES)
+
+
+def sums_by_number(
+    maps: NDArray[np.floating], numbers: NDArray[np.int64], n_parts: int
+) -> NDArray[np.float64]:
+    """Attributions (n, h, w) summed over the pixels of each part (n, p).
+
+    Args:
+        maps: (n, h, w).
+        numbers: The part of each pixel (h, w), 0 … p - 1.
+        n_parts: p; a part may have no pixels.
+    """
+    inside = numbers == np.arange(n_parts)[:, None, None]
+    return np.asarray(np.einsum("nhw,phw->np", maps, inside, dtype=np.float64))
 
 
 def game_of_tiles(subject: Subject) -> Subject:
