@@ -1,8 +1,6 @@
 """The queue of trainings over real Git; a program in place of dvc shows how it is called."""
 
 import fcntl
-import os
-import re
 import subprocess
 import threading
 from pathlib import Path
@@ -12,117 +10,10 @@ import pytest
 import yaml
 
 from stages.base.errors.user import UserError
-from tests.conftest import ROOT, Project, assert_refused
-from tools.retraining import queue, workspace
+from tests.conftest import Project, assert_refused
+from tests.tools.retraining.stand_in import CHANGES, PARAMS, calls, git, lock, train_all
 from tools.retraining.__main__ import main
-from tools.retraining.queue import LOGS, alone, find_experiments, other_seeds, settings
-
-PARAMS: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text())
-LOCK_TEXT = """schema: '2.0'
-stages:
-  train:
-    cmd: python -m stages.train
-    deps:
-    - path: data/prepared
-      hash: md5
-      md5: {prepared}.dir
-      size: 1
-    - path: stages/train.py
-      hash: md5
-      md5: {code}
-      size: 1
-    outs:
-    - path: data/model
-      hash: md5
-      md5: {model}
-      size: 1
-  preprocess:
-    cmd: python -m stages.preprocess
-    outs:
-    - path: data/prepared
-      hash: md5
-      md5: {prepared}.dir
-      size: 1
-"""
-# Records the run as an experiment, as dvc does: params.yaml with these parameters, a commit, a ref.
-STAND_IN = r"""#!/usr/bin/env python3
-import os, re, signal, subprocess, sys, time
-from pathlib import Path
-
-name = sys.argv[sys.argv.index("--name") + 1]
-with Path("calls").open("a") as calls:
-    print(" ".join(sys.argv[1:]), file=calls)
-if Path(f"fail-{name}").exists():
-    sys.exit("error: no luck today")
-if Path(f"ctrl-c-{name}").exists():
-    os.kill(os.getppid(), signal.SIGINT)
-    sys.exit("interrupted")
-if (busy := Path(f"busy-{name}")).exists():
-    busy.unlink() if busy.read_text() == "" else time.sleep(0.1)
-    sys.exit("ERROR: Unable to acquire lock. Most likely another DVC process is running")
-if "MEET" in os.environ:  # until as many run at once
-    Path(f"runs-{name}").touch()
-    deadline = time.monotonic() + 60
-    while len(list(Path().glob("runs-*"))) < int(os.environ["MEET"]):
-        if time.monotonic() > deadline:
-            sys.exit("alone")
-        time.sleep(0.1)
-text = Path("params.yaml").read_text()
-seed = re.search(r"train\.seed=(\d+)", " ".join(sys.argv))[1]
-text = re.sub("  seed: null", f"  seed: {seed}", text).replace("n_images: 2000", "n_images: 0")
-
-def git(*arguments, **options):
-    command = ["git", *arguments]
-    return subprocess.run(command, check=True, text=True, stdout=-1, **options).stdout.strip()
-
-blob = git("hash-object", "-w", "--stdin", input=text)
-index = {**os.environ, "GIT_INDEX_FILE": f".git/index-{name}"}
-git("read-tree", "HEAD", env=index)
-git("update-index", "--cacheinfo", f"100644,{blob},params.yaml", env=index)
-tree, head = git("write-tree", env=index), git("rev-parse", "HEAD")
-commit = git("commit-tree", tree, "-p", head, "-m", name)
-git("update-ref", f"refs/exps/{head[:2]}/{head[2:]}/{name}", commit, "")
-"""
-
-
-@pytest.fixture
-def repository(here: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A commit with this repository's parameters and a `dvc.lock`; `dvc` is the stand-in."""
-    for name in ("AUTHOR", "COMMITTER"):
-        monkeypatch.setenv(f"GIT_{name}_NAME", "Test")
-        monkeypatch.setenv(f"GIT_{name}_EMAIL", "test@example.org")
-    text = (ROOT / "params.yaml").read_text()
-    (here / "params.yaml").write_text(text)
-    lock(here)
-    for command in ("init --quiet", "add --all", "commit --quiet --message run"):
-        subprocess.run(["git", *command.split()], check=True)
-    programs = here / ".git/programs"
-    programs.mkdir()
-    (programs / "dvc").write_text(STAND_IN)
-    (programs / "dvc").chmod(0o755)
-    monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.setattr(queue, "RETRY_S", 0)
-    return here
-
-
-def lock(folder: Path, code: str = "c0", model: str = "m0", prepared: str = "p0") -> None:
-    text = LOCK_TEXT.format(code=code, model=model, prepared=prepared)
-    (folder / "dvc.lock").write_text(text)
-
-
-def calls() -> list[str]:
-    """The experiments that were started, in order."""
-    text = Path("calls").read_text() if Path("calls").exists() else ""
-    return re.findall(r"--name (\S+)", text)
-
-
-CHANGES = settings(PARAMS, [])
-
-
-def train_all(seeds: list[int], changes: Any, jobs: int) -> list[str]:
-    """As the command does."""
-    with alone() as lock:
-        return queue.train_all(seeds, changes, jobs, lock)
+from tools.retraining.queue import LOGS, find_experiments, other_seeds, settings
 
 
 def test_seeds_follow_the_runs_own_and_wrap_around() -> None:
@@ -269,98 +160,6 @@ def test_trainings_of_a_killed_command_are_waited_for(
     thread.join()
     assert "trainings of an earlier command are still running" in capsys.readouterr().out
     assert calls() == ["retrain-1"]
-
-
-def git(*arguments: str) -> str:
-    done = subprocess.run(["git", *arguments], check=True, text=True, stdout=subprocess.PIPE)
-    return done.stdout.strip()
-
-
-def killed_while_dvc_prepares(seed: int) -> None:
-    """What DVC does in the workspace before a training, without what it does at the end."""
-    workspace.record([{**CHANGES, "train": {"seed": seed}}])
-    git("checkout", "--quiet", "--detach")
-    text = Path("params.yaml").read_text().replace("n_images: 2000", "n_images: 0")
-    Path("params.yaml").write_text(text.replace("  seed: null", f"  seed: {seed}"))
-    arguments = Path(".dvc/tmp/repro.dat")
-    arguments.parent.mkdir(parents=True, exist_ok=True)
-    arguments.touch()
-    git("add", "--force", str(arguments))
-
-
-def test_the_workspace_of_a_killed_command_is_put_back(repository: Path) -> None:
-    branch, before = git("symbolic-ref", "HEAD"), Path("params.yaml").read_bytes()
-    killed_while_dvc_prepares(3)
-    workspace.restore()
-    assert git("symbolic-ref", "HEAD") == branch
-    assert Path("params.yaml").read_bytes() == before
-    assert git("status", "--porcelain", "--untracked-files=no") == ""
-
-
-def test_edits_and_commits_made_since_are_kept(repository: Path) -> None:
-    killed_while_dvc_prepares(3)
-    edited = Path("params.yaml").read_text().replace("epochs: 6", "epochs: 7")
-    Path("params.yaml").write_text(edited)
-    git("commit", "--quiet", "--all", "--message", "on a detached HEAD")
-    commit = git("rev-parse", "HEAD")
-    workspace.restore()
-    assert git("rev-parse", "HEAD") == commit
-    assert git("branch", "--show-current") == ""
-    assert Path("params.yaml").read_text() == edited
-
-
-def commands_in(advice: str) -> list[list[str]]:
-    """The Git commands that a message names."""
-    return [found.split() for found in re.findall(r"git ((?:stash|reset)[^,;]*)", advice)]
-
-
-@pytest.mark.parametrize("applied", [False, True])
-def test_changes_in_the_stash_and_edits_made_since_are_kept(
-    repository: Path, applied: bool
-) -> None:
-    """DVC was killed before or after it applied what it had set aside; then the user edits."""
-    Path("code.py").write_text("old\n")
-    git("add", "code.py")
-    git("commit", "--quiet", "--message", "code")
-    workspace.record([CHANGES])
-    Path("code.py").write_text("mine\n")
-    git("stash", "push", "--quiet")
-    if applied:
-        git("stash", "apply", "--quiet")
-    params = Path("params.yaml").read_text() + "# since then\n"
-    Path("params.yaml").write_text(params)
-    with pytest.raises(UserError, match="they are safe, and so is what you edited since") as error:
-        main(["2"])
-    for command in commands_in(str(error.value)):
-        git(*command)
-    assert Path("code.py").read_text() == "mine\n"
-    assert git("show", "stash@{0}:params.yaml") + "\n" == params
-    assert workspace.restore() == ""  # it complains once
-
-
-def test_dvcs_own_stash_is_not_taken_for_the_users(repository: Path) -> None:
-    """DVC's record of a training lies in Git's stash for a moment, above what it set aside."""
-    workspace.record([CHANGES])
-    Path("params.yaml").write_text(Path("params.yaml").read_text() + "# mine\n")
-    git("stash", "push", "--quiet")
-    mine = git("rev-parse", "refs/stash")
-    Path("params.yaml").write_text(Path("params.yaml").read_text() + "# DVC's\n")
-    git("stash", "push", "--quiet", "--message", "dvc-exp:1234:5678:retrain-1")
-    assert ["stash", "apply", "--index", mine] in commands_in(workspace.restore())
-
-
-def test_a_stash_made_while_trainings_run_does_not_stop_them(
-    repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def run_and_stash(*arguments: Any) -> None:
-        Path("params.yaml").write_text(Path("params.yaml").read_text() + "# mine\n")
-        git("stash", "push", "--quiet")
-        run_all(*arguments)
-
-    run_all = queue._run_all
-    monkeypatch.setattr(queue, "_run_all", run_and_stash)
-    assert len(train_all([1, 2], CHANGES, jobs=1)) == 2
-    assert "git stash apply" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
