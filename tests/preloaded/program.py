@@ -21,6 +21,7 @@ code = answer()
 if code == b"refused":
     os.execv(REAL, [REAL, *sys.argv[1:]])  # noqa: F821
 if int(code) < 0:
-    signal.signal(-int(code), signal.SIG_DFL)
+    if int(code) == -signal.SIGINT:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     os.kill(os.getpid(), -int(code))
 sys.exit(int(code))

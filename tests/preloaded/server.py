@@ -65,7 +65,9 @@ def answer(connection: socket.socket) -> NoReturn:
             os.dup2(file, number)
             os.close(file)
         os.chdir(folder)
-        os.environ.update(env)  # keeps what Python and libraries have set
+        by_python = {k: v for k, v in AT_START.items() if k == "LC_CTYPE"}
+        os.environ.clear()  # of what libraries have set, too
+        os.environ.update(by_python | env)
         finish(run, name, arguments)
     os._exit(0)
 
