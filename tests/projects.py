@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from tests import AT_START
 from tests.preloaded import Server
 
 
@@ -94,8 +95,8 @@ def unfinished(project: Project) -> list[Path]:
 
 def environment(**changes: str) -> dict[str, str]:
     """The environment variables of a user who has activated this environment."""
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    inherited = {k: v for k, v in os.environ.items() if not k.startswith(("DVC_", "GIT_"))}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{AT_START['PATH']}"
+    inherited = {k: v for k, v in AT_START.items() if not k.startswith(("DVC_", "GIT_"))}
     return inherited | {"PATH": path, "PYTHONWARNINGS": "default"} | changes
 
 

@@ -23,13 +23,15 @@ LIBRARIES = (
     *("dvc.cli.parser", "dvc.repo.index", "dvc.stage.params", "dvc.stage.run"),
 )
 AT_START = dict(os.environ)
-# Variables that no library reads when it is imported; Python itself may set the last.
-MAY_DIFFER = {"PATH", "PWD", "OLDPWD", "SHLVL", "_", "PYTEST_CURRENT_TEST", "LC_CTYPE"}
+# Variables that no library reads when it is imported: those of shells, of Python itself (the last),
+# and of DVC and its queue.
+MAY_DIFFER = {"PATH", "PWD", "OLDPWD", "SHLVL", "_", "LC_CTYPE"}
+OF_DVC = ("DVC_", "CELERY_", "_MP_FORK_")
 
 
 def read_by_imports(env: dict[str, str]) -> dict[str, str]:
     """The variables that may change what an import does."""
-    return {k: v for k, v in env.items() if k not in MAY_DIFFER and not k.startswith("DVC_")}
+    return {k: v for k, v in env.items() if k not in MAY_DIFFER and not k.startswith(OF_DVC)}
 
 
 def serve(address: str) -> None:
