@@ -13,6 +13,7 @@ from tests.conftest import Project, assert_refused, copy
 
 N_IMAGES = 64
 SIZE = "SHARD_SIZE = 1024"
+METHODS = ["edges", "random", "integrated_gradients"]
 
 
 @pytest.fixture(scope="module")
@@ -73,8 +74,8 @@ def test_shards_threads_and_processes_change_no_byte(
 
 @pytest.mark.parametrize("stage", ["evaluate", "quality"])
 def test_threads_change_no_byte(explained: Project, another: Project, stage: str) -> None:
-    another.set({"quality.methods": ["edges", "random", "integrated_gradients"]})
-    explained.set({"quality.methods": ["edges", "random", "integrated_gradients"]})
+    for project in (another, explained):
+        project.set({"quality": {"methods": METHODS, "n_images": 12}})
     folders = {"evaluate": "data/predictions", "quality": "data/quality"}
     for project, threads in ((explained, "1"), (another, "3")):
         result = project.run("python", "-m", f"stages.{stage}", OMP_NUM_THREADS=threads)
