@@ -75,7 +75,7 @@ def test_shards_threads_and_processes_change_no_byte(
 @pytest.mark.parametrize("stage", ["evaluate", "quality"])
 def test_threads_change_no_byte(explained: Project, another: Project, stage: str) -> None:
     for project in (another, explained):
-        project.set({"quality": {"methods": METHODS, "n_images": 12}})
+        project.set({"quality": {"methods": METHODS, "n_images": 6}})
     folders = {"evaluate": "data/predictions", "quality": "data/quality"}
     for project, threads in ((explained, "1"), (another, "3")):
         result = project.run("python", "-m", f"stages.{stage}", OMP_NUM_THREADS=threads)
