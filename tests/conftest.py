@@ -2,21 +2,20 @@
 
 import fcntl
 import os
-import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+import torch
 import yaml
 from hypothesis import HealthCheck, Phase, settings
 from playwright.sync_api import Browser, Error, sync_playwright
 
+from deepshap import DeepShap
 from stages import (
     download,
     evaluate,
@@ -28,10 +27,20 @@ from stages import (
     shortcuts,
     train,
 )
+from stages.architectures import convnet
 from stages.base.files.yaml import read_yaml
 from stages.base.params.reading import check_params
 from stages.base.tracking import dependencies
 from stages.params.whole import AllParams
+from tests.projects import (  # noqa: F401  # tests import them from here
+    Project,
+    assert_refused,
+    commit,
+    copy,
+    environment,
+    outcomes,
+    unfinished,
+)
 from tools.recipes import merged
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -61,98 +70,21 @@ SMALL = {
 }
 
 
-@dataclass(frozen=True)
-class Project:
-    """A checkout that commands run in."""
-
-    root: Path
-
-    def run(self, *command: str, **env: str) -> subprocess.CompletedProcess[str]:
-        """Run a command there, with this environment's programs first on PATH."""
-        return subprocess.run(
-            command, cwd=self.root, env=environment(**env), capture_output=True, text=True
-        )
-
-    def start(self, *command: str, **env: str) -> "subprocess.Popen[str]":
-        """Like `run`, without waiting; the command starts its own process group."""
-        return subprocess.Popen(
-            command,
-            cwd=self.root,
-            env=environment(**env),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
-
-    def succeed(self, *command: str) -> str:
-        """Run a command that must succeed; return what it printed."""
-        result = self.run(*command)
-        assert result.returncode == 0, result.stdout + result.stderr
-        return result.stdout
-
-    def repro(self, *options: str) -> dict[str, str]:
-        """Run `dvc repro`; return what became of each stage: ran, restored or unchanged."""
-        return outcomes(self.succeed("dvc", "repro", *options))
-
-    def stage(self, name: str) -> subprocess.CompletedProcess[str]:
-        """Run one stage without DVC."""
-        return self.run("python", "-m", f"stages.{name}")
-
-    def set(self, changes: Mapping[str, Any]) -> None:
-        """Change `params.yaml`: {"train.epochs": 3}, or whole sections merged in."""
-        path = self.root / "params.yaml"
-        params = yaml.safe_load(path.read_text())
-        for key, value in changes.items():
-            *sections, last = key.split(".")
-            section = params
-            for name in sections:
-                section = section[name]
-            if isinstance(value, dict) and isinstance(section[last], dict):
-                section[last].update(value)
-            else:
-                section[last] = value
-        path.write_text(yaml.safe_dump(params, sort_keys=False))
-
-
-def assert_refused(result: subprocess.CompletedProcess[str], message: str) -> None:
-    """The command stopped at a user's error: exit code 1, a message, no traceback."""
-    assert result.returncode == 1, result.stdout + result.stderr
-    assert re.search(message, result.stderr), result.stderr
-    assert "Traceback" not in result.stderr
-
-
-def unfinished(project: Project) -> list[Path]:
-    """Files left by an interrupted write."""
-    return list(project.root.rglob("*.partial"))
-
-
-def environment(**changes: str) -> dict[str, str]:
-    """The environment variables of a user who has activated this environment."""
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    inherited = {k: v for k, v in os.environ.items() if not k.startswith(("DVC_", "GIT_"))}
-    return inherited | {"PATH": path, "PYTHONWARNINGS": "default"} | changes
-
-
-def outcomes(printed: str) -> dict[str, str]:
-    """What happened to each stage, from the output of `dvc repro`."""
-    patterns = {
-        "ran": r"Running stage '(\w+)'",
-        "restored": r"Stage '(\w+)' is cached - skipping run",
-        "unchanged": r"Stage '(\w+)' didn't change",
-    }
-    return {
-        stage: outcome
-        for outcome, pattern in patterns.items()
-        for stage in re.findall(pattern, printed)
-    }
-
-
 def tracked_files() -> list[Path]:
     """The files that a clone of the working tree would contain."""
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     return [Path(name) for name in listed.stdout.splitlines() if (ROOT / name).is_file()]
+
+
+def pytest_configure() -> None:
+    """Have the tests' files in memory if there is room: they are many, and small."""
+    memory = Path("/dev/shm")
+    if memory.is_dir():
+        status = os.statvfs(memory)
+        room = status.f_bavail * status.f_frsize
+        if room > 6 * 2**30 and not status.f_flag & os.ST_NOEXEC:
+            os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(memory))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -214,11 +146,21 @@ def fresh_project(shared_folder: Path) -> Project:
         for name in tracked_files():
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, root / name)
+        compile_loops()
+        compiled = "engine/src/deepshap/kernels/__pycache__"
+        if (ROOT / compiled).exists():
+            shutil.copytree(ROOT / compiled, root / compiled)
         project = Project(root)
         project.succeed("git", "init", "--quiet", "--initial-branch=main")
         commit(project, "Clone")
 
     return made_once(shared_folder, "fresh", make)
+
+
+def compile_loops() -> None:
+    """Have the engine's loops for the default network compiled; copies of this folder keep them."""
+    network = convnet.build(1, (28, 28), 10).eval().requires_grad_(False)
+    DeepShap(network, torch.rand(10, 1, 28, 28)).attribute(torch.rand(3, 1, 28, 28))
 
 
 @pytest.fixture(scope="session")
@@ -251,24 +193,6 @@ def two_versions(ran_project: Project, shared_folder: Path) -> Project:
 def project(ran_project: Project, tmp_path: Path) -> Project:
     """A copy of `ran_project` to change."""
     return copy(ran_project, tmp_path / "clone")
-
-
-def copy(project: Project, root: Path) -> Project:
-    """Copy a checkout with its results; files that never change in place are linked."""
-
-    def link_or_copy(source: str, target: str) -> None:
-        immutable = "/.git/objects/" in source or "/.dvc/cache/files/" in source
-        (os.link if immutable else shutil.copy2)(source, target)
-
-    shutil.copytree(project.root, root, symlinks=True, copy_function=link_or_copy)
-    return Project(root)
-
-
-def commit(project: Project, message: str) -> None:
-    """Commit everything."""
-    project.succeed("git", "add", "--all")
-    identity = ["-c", "user.name=Test", "-c", "user.email=test@example.org"]
-    project.succeed("git", *identity, "commit", "--quiet", "--allow-empty", "--message", message)
 
 
 @pytest.fixture(scope="session")

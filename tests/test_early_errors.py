@@ -158,16 +158,17 @@ def test_editing_parameters_during_training_stops_it_after_the_epoch(project: Pr
     with training(project) as process:
         project.set({"train.epochs": 21})
         result = finish(process)
-    assert_refused(result, r"params\.yaml: edited while the stage ran")
+    assert_refused(result, r"params\.yaml: edited while the stage ran.*dvc repro again")
     assert result.stdout.count("epoch ") < 10  # of 20
 
 
-def test_editing_code_during_training_stops_it_after_the_epoch(project: Project) -> None:
+@pytest.mark.parametrize("file", ["stages/training/fitting.py", "stages/architectures/convnet.py"])
+def test_editing_code_during_training_stops_it_after_the_epoch(project: Project, file: str) -> None:
     with training(project) as process:
-        with (project.root / "stages/training/fitting.py").open("a") as source:
+        with (project.root / file).open("a") as source:
             source.write("# a comment\n")
         result = finish(process)
-    assert_refused(result, r"fitting\.py: edited while the stage ran")
+    assert_refused(result, rf"{file}: edited while the stage ran")
     assert result.stdout.count("epoch ") < 10
 
 

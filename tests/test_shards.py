@@ -13,6 +13,7 @@ from tests.conftest import Project, assert_refused, copy
 
 N_IMAGES = 64
 SIZE = "SHARD_SIZE = 1024"
+METHODS = ["edges", "random", "integrated_gradients"]
 
 
 @pytest.fixture(scope="module")
@@ -73,8 +74,8 @@ def test_shards_threads_and_processes_change_no_byte(
 
 @pytest.mark.parametrize("stage", ["evaluate", "quality"])
 def test_threads_change_no_byte(explained: Project, another: Project, stage: str) -> None:
-    another.set({"quality.methods": ["edges", "random", "integrated_gradients"]})
-    explained.set({"quality.methods": ["edges", "random", "integrated_gradients"]})
+    for project in (another, explained):
+        project.set({"quality": {"methods": METHODS, "n_images": 6}})
     folders = {"evaluate": "data/predictions", "quality": "data/quality"}
     for project, threads in ((explained, "1"), (another, "3")):
         result = project.run("python", "-m", f"stages.{stage}", OMP_NUM_THREADS=threads)
@@ -85,7 +86,9 @@ def test_threads_change_no_byte(explained: Project, another: Project, stage: str
 
 
 def started(project: Project, **env: str) -> "subprocess.Popen[str]":
-    return project.start("python", "-m", "stages.explain", OMP_NUM_THREADS="1", **env)
+    return project.start(
+        "python", "-m", "stages.explain", OMP_NUM_THREADS="1", SECONDS_A_SLICE="1", **env
+    )
 
 
 def wait_for_shards(process: "subprocess.Popen[str]", project: Project, count: int) -> None:
@@ -106,14 +109,16 @@ def process_of_rank(launcher: int, rank: int) -> int:
 
 
 def slowed(project: Project) -> None:
-    """Slow explain down, so that there is time to kill it: many shards of one slice."""
+    """Have explain wait if it was `started`, so that there is time to kill it.
+
+    It has many shards of one slice.
+    """
     set_shard_size(project, 8)
     source = project.root / "stages/explainers/deep.py"
-    source.write_text(
-        source.read_text().replace(
-            "        alike =", "        __import__('time').sleep(1)\n        alike ="
-        )
-    )
+    wait = "import os, time; time.sleep(int(os.environ.get('SECONDS_A_SLICE', 0)))"
+    code = source.read_text()
+    assert "        alike =" in code
+    source.write_text(code.replace("        alike =", f"        {wait}\n        alike ="))
 
 
 def test_explain_resumes_after_a_kill(explained: Project, another: Project) -> None:

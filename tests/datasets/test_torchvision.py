@@ -31,7 +31,7 @@ def served(tmp_path: Path) -> Iterator[tuple[Path, str]]:
     folder = tmp_path / "served"
     folder.mkdir()
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=folder))
-    thread = Thread(target=server.serve_forever)
+    thread = Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     yield folder, f"http://127.0.0.1:{server.server_port}/"
     server.shutdown()
@@ -70,8 +70,14 @@ def test_downloaded_and_read_by_torchvision(
         assert np.array_equal(read.labels, labels)
 
 
+# Letters, small images and colour; to later stages the others look like these or like MNIST.
+FORMS = ("emnist letters", "usps", "cifar10")
+
+
 @pytest.mark.unhurried
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=() if n in FORMS else pytest.mark.slow) for n in CASES]
+)
 def test_every_stage_runs_on_it(
     name: str, monkeypatch: pytest.MonkeyPatch, served: tuple[Path, str], here: Path
 ) -> None:
