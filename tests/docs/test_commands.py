@@ -46,6 +46,7 @@ NOT_RUN = {
     ),
     "dvc add data/pets": "needs photographs; tests/test_photographs_recipe.py runs this recipe",
     "make league": "explains for a minute; tests/tools/league runs the command",
+    "ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2": "runs the whole default run for its bytes",
     "make recipe NAME=planted_tag": "trains for minutes; tests/test_shortcuts.py plants one",
     "dvc exp run -n repaired": "as above; tests/test_shortcuts.py compares two",
     "make retrain N=10": "trains ten times; tests/tools/retraining trains four, killed once",

@@ -13,7 +13,9 @@ from tqdm import tqdm
 
 from stages.base.run.rank import rank
 
-_MEASURED_S = 2.0  # work that the estimate is based on; a single piece may take longer
+# Work that the estimate is based on, after the first pieces: what is compiled or loaded for these
+# is not done again. A single piece may take longer.
+_MEASURED_S = 2.0
 _WORTH_SAYING_S = 10.0
 
 Item = TypeVar("Item")
@@ -45,6 +47,7 @@ class ProgressBar(Generic[Item]):
         self._items, self._desc, self._unit = items, desc, unit
         total = len(items) if total is None else total
         self._start, self._count, self._n_pieces = time.perf_counter(), 0, total - initial
+        self._first: tuple[float, int] | None = None  # seconds that the first update took, pieces
         self._estimated = rank() > 0  # the first rank speaks for all
         self._bar = tqdm(
             desc=desc,
@@ -73,8 +76,13 @@ class ProgressBar(Generic[Item]):
         """Count n more pieces."""
         self._count += n
         self._bar.update(n)
-        if not self._estimated and self._count > 0:
-            self._estimate(time.perf_counter() - self._start)
+        if self._estimated or self._count == 0:
+            return
+        elapsed = time.perf_counter() - self._start
+        if self._first is None:
+            self._first = elapsed, self._count
+        else:
+            self._estimate(elapsed, *self._first)
 
     def show(self, n: int) -> None:
         """Draw the bar at n pieces, some of which other processes may have done."""
@@ -84,11 +92,12 @@ class ProgressBar(Generic[Item]):
         """Print a line above the bar."""
         self._bar.write(line)
 
-    def _estimate(self, elapsed: float) -> None:
-        if elapsed < _MEASURED_S:
+    def _estimate(self, elapsed: float, first_s: float, n_first: int) -> None:
+        if elapsed - first_s < _MEASURED_S:
             return
         self._estimated = True
-        seconds = elapsed / self._count * self._n_pieces
+        rate = (elapsed - first_s) / (self._count - n_first)
+        seconds = first_s + rate * (self._n_pieces - n_first)
         if seconds > _WORTH_SAYING_S and self._count < self._n_pieces:
             unit = self._unit + ("es" if self._unit.endswith("s") else "s")
             memory = peak_memory() / 1e9

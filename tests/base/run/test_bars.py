@@ -33,6 +33,15 @@ def test_short_work_is_not(clock: list[float], capsys: pytest.CaptureFixture[str
     assert capsys.readouterr().out == ""
 
 
+def test_what_is_done_once_is_counted_once(
+    clock: list[float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Loops are compiled for the first image."""
+    for image in ProgressBar(range(100), desc="explain", unit="image"):
+        clock[0] += 30 if image == 0 else 0.5
+    assert "explain: 100 images, about 80 s" in capsys.readouterr().out
+
+
 def test_a_resumed_run_counts_what_is_left(
     clock: list[float], capsys: pytest.CaptureFixture[str]
 ) -> None:
