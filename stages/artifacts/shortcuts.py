@@ -25,7 +25,7 @@ FINDING_COLUMNS = (
     "class", "images", "share", "area", "effect", "effect_se", "flips", "flips_se",
     "flips_others", "drop", "falls", "variation", "p", "moving",
 )  # fmt: skip
-COPIED = 0.5  # members' pixels that vary less are alike, as those of a stamp
+COPIED = 0.25  # members whose pixels vary less carry the same mark, as a stamp
 STRATEGY_COLUMNS = ("class", "images", "share", "accuracy")
 
 

@@ -5,11 +5,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from stages.artifacts.shortcuts import COPIED
 from stages.base.run.bars import ProgressBar
 from stages.shortcut_search.experiment import Effort, Half, Outcome, Subject
 from stages.shortcut_search.rule import Rule
 from stages.shortcut_search.scan import MOST_PROPOSED, propose
-from stages.shortcut_search.separation import holm, rank_p, sign_p, standing, standing_if_moving
+from stages.shortcut_search.separation import holm, rank_p, sign_p, standing, standing_by_pairs
 
 LEVEL = 0.01  # of the family of all tests
 MOST_TESTED = 4  # candidates of a class
@@ -124,15 +125,24 @@ def _screen(half: Half, class_number: int, rule: Rule) -> float | None:
     height = None
     for effort, least in SCREENS:
         outcome = half.run(class_number, rule, effort)
-        height = None if outcome is None else float(np.median(_standings(rule, outcome)))
-        if height is None or height < least:
+        if outcome is None:
+            return None
+        height = float(np.median(_standings(half, class_number, rule, outcome)))
+        if height < least:
             return None
     return height
 
 
-def _standings(rule: Rule, outcome: Outcome) -> NDArray[np.float64]:
-    measure = standing_if_moving if rule.kind == "moving" else standing
-    return measure(outcome.members.moved, outcome.others.moved)
+def _standings(half: Half, class_number: int, rule: Rule, outcome: Outcome) -> NDArray[np.float64]:
+    """How far members stand above others in each host (t,).
+
+    Pixels that are alike in part of a class, and patches at unusual places, are no graded evidence.
+    """
+    members, others = outcome.members.moved, outcome.others.moved
+    is_mark = rule.kind == "moving" or (
+        rule.kind == "part" and half.variation(class_number, rule, TEST) < COPIED
+    )
+    return standing_by_pairs(members, others) if is_mark else standing(members, others)
 
 
 def run_test(half: Half, candidate: Candidate) -> Candidate | None:
@@ -142,7 +152,7 @@ def run_test(half: Half, candidate: Candidate) -> Candidate | None:
     if outcome is None:
         return None
     members, others = outcome.members.moved, outcome.others.moved
-    standings = _standings(rule, outcome)
+    standings = _standings(half, class_number, rule, outcome)
     flips = outcome.members.flipped.astype(float)
     removed = half.remove(class_number, rule, TEST.n_members, N_FILLERS)
     return replace(

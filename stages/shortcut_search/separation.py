@@ -10,12 +10,14 @@ SPREADS, LOG_ODDS = 1.25, 0.25
 the others' spreads plus this much."""
 
 SUPERIORITY = 0.9
-"""Members by a mark that moves stand apart in a host if this share of all pairs of a member and
-another image have the member in front: a window often shows only part of the mark."""
+"""Members by a mark stand apart in a host if this share of all pairs of a member and another image
+have the member in front."""
 
 
 def standing(members: Effects, others: Effects) -> NDArray[np.float64]:
     """How far members stand above the others in each host (t,); apart above 1.
+
+    This is strict, so that graded evidence of a class does not pass.
 
     Args:
         members: Effects (m, t), in log-odds.
@@ -26,8 +28,8 @@ def standing(members: Effects, others: Effects) -> NDArray[np.float64]:
     return np.asarray(distance / (SPREADS * (high - low) + LOG_ODDS))
 
 
-def standing_if_moving(members: Effects, others: Effects) -> NDArray[np.float64]:
-    """The same for a mark that moves: 0 where members are like the others, apart above 1."""
+def standing_by_pairs(members: Effects, others: Effects) -> NDArray[np.float64]:
+    """The same where a mark is known by other means; 0 where members are like the others."""
     pairs = members[:, None] > others[None]
     return np.asarray((pairs.mean(axis=(0, 1)) - 0.5) / (SUPERIORITY - 0.5))
 

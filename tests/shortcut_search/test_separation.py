@@ -13,7 +13,7 @@ from stages.shortcut_search.separation import (
     rank_p,
     sign_p,
     standing,
-    standing_if_moving,
+    standing_by_pairs,
 )
 
 
@@ -62,11 +62,11 @@ def test_standing_is_a_distance_of_percentiles() -> None:
     assert standing(members, others) == pytest.approx([(210 - 95) / (1.25 * 90 + 0.25)])
 
 
-def test_members_by_a_moving_mark_are_compared_pair_by_pair() -> None:
+def test_members_by_a_mark_are_compared_pair_by_pair() -> None:
     others = np.array([[0.0, 0], [1, 1], [2, 2], [3, 3], [4, 4]])
     members = np.array([[9.0, 2.5], [9, 2.5]])
     # Ahead of all, and of three in five.
-    assert standing_if_moving(members, others) == pytest.approx([1.25, 0.25])
+    assert standing_by_pairs(members, others) == pytest.approx([1.25, 0.25])
 
 
 def test_a_cut_divides_where_the_parts_are_furthest_apart() -> None:
