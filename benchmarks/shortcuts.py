@@ -87,9 +87,9 @@ class Result(NamedTuple):
     seconds: float
 
 
-def main() -> None:
-    """Run the cases and print a line for each."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def chosen_cases(about: str) -> list[Case]:
+    """The cases that the command line names, each once."""
+    parser = argparse.ArgumentParser(description=about.splitlines()[0])
     parser.add_argument("--data", nargs="+", choices=DATA, default=list(DATA))
     parser.add_argument("--networks", nargs="+", default=["convnet"])
     parser.add_argument("--marks", nargs="+", choices=MARKS, default=list(MARKS))
@@ -97,10 +97,16 @@ def main() -> None:
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     options = parser.parse_args()
     chosen = (options.data, options.networks, options.marks, options.shares, options.seeds)
-    cases = dict.fromkeys(
+    cases = (
         Case(data, network, mark, 0.0 if mark == "none" else share, seed)
         for data, network, mark, share, seed in itertools.product(*chosen)
     )
+    return list(dict.fromkeys(cases))
+
+
+def main() -> None:
+    """Run the cases and print a line for each."""
+    cases = chosen_cases(__doc__)
     print("data           network   mark        share seed | accuracy moves flips | found …")
     for case in tqdm(cases, desc="cases", unit="case", leave=False, disable=None):
         result = run(case)

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from tqdm import tqdm
 
+from benchmarks.sample_crops import PHOTOGRAPHS, save_crops
 from benchmarks.shortcuts import effect, temporary_folder
 from stages import download, evaluate, preprocess, shortcuts, train
 from stages.artifacts.shortcuts import Shortcuts
@@ -29,7 +30,6 @@ from stages.artifacts.splits import load_names, load_split
 from stages.base.files.root import ROOT
 from stages.base.files.yaml import PARAMS_FILE, read_yaml
 from stages.networks.checkpoint import load_checkpoint
-from tests.sample_crops import PHOTOGRAPHS, save_crops
 
 STAMPED = "tissue"
 N_TRAIN, N_TEST = 800, 300  # pictures of a class

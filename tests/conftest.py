@@ -3,6 +3,7 @@
 import fcntl
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -193,6 +194,14 @@ def two_versions(ran_project: Project, shared_folder: Path) -> Project:
 def project(ran_project: Project, tmp_path: Path) -> Project:
     """A copy of `ran_project` to change."""
     return copy(ran_project, tmp_path / "clone")
+
+
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    """Ctrl-C raises KeyboardInterrupt, even if tests run in the background of a shell."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="session")

@@ -7,10 +7,10 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from benchmarks.sample_crops import save_crops
 from stages import download, evaluate, preflight, preprocess, train
 from stages.base.files.yaml import read_yaml
 from tests.conftest import ROOT, Project, commit, copy, run_stages
-from tests.sample_crops import save_crops
 from tools.recipes import merged
 
 RECIPE = read_yaml(ROOT / "recipes/photographs.yaml")

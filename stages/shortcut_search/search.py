@@ -121,15 +121,16 @@ def _alike(first: Candidate, second: Candidate) -> bool:
 
 
 def _screen(half: Half, class_number: int, rule: Rule) -> float | None:
-    """The median standing of a candidate in the last screen; None if one drops it."""
+    """How far the members stand above others in the median host; None if a screen drops the rule.
+
+    By the strict measure, so that the regions of a mark can be ranked.
+    """
     height = None
     for effort, least in SCREENS:
         outcome = half.run(class_number, rule, effort)
-        if outcome is None:
+        if outcome is None or np.median(_standings(half, class_number, rule, outcome)) < least:
             return None
-        height = float(np.median(_standings(half, class_number, rule, outcome)))
-        if height < least:
-            return None
+        height = float(np.median(standing(outcome.members.moved, outcome.others.moved)))
     return height
 
 

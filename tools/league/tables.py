@@ -62,7 +62,7 @@ def measure_rows(
 
     Args:
         standings: The methods.
-        measures: Those of the run's maps, as in `MEASURES`.
+        measures: Measures of the run's maps, as in `MEASURES`.
     """
     heads = [f"{name} ({measure.better})" for name, measure in {**measures, **AGAIN}.items()]
     heads.insert(-1, "all re-drawn")  # belongs to the column before it

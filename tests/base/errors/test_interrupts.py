@@ -13,6 +13,7 @@ class InterruptedWhenDeleted:
         raise KeyboardInterrupt
 
 
+@pytest.mark.usefixtures("ctrl_c")
 def test_an_interrupt_that_python_drops_comes_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "unraisablehook", sys.__unraisablehook__)  # undone afterwards
     repeat_dropped_interrupts()

@@ -114,6 +114,7 @@ def test_a_failure_shows_its_last_lines_and_keeps_the_others(repository: Path) -
     assert calls().count("retrain-1") == 1
 
 
+@pytest.mark.usefixtures("ctrl_c")
 @pytest.mark.parametrize(("event", "raised"), [("fail", UserError), ("ctrl-c", KeyboardInterrupt)])
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_no_training_starts_after_a_failure_or_ctrl_c(
