@@ -10,11 +10,8 @@ Usage:
     python -m benchmarks.shortcut_baselines --data mnist --marks tag --shares 0.2 --seeds 0
 """
 
-import contextlib
-
 import numpy as np
 import torch
-import yaml
 from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 from sklearn.metrics import f1_score
@@ -26,12 +23,12 @@ from benchmarks.shortcuts import (
     chosen_cases,
     marks_of,
     parameters,
+    run_stages,
     temporary_folder,
 )
 from stages import download, evaluate, preprocess, shortcuts, train
 from stages.artifacts.shortcuts import Shortcuts
 from stages.artifacts.splits import load_split
-from stages.base.files.yaml import PARAMS_FILE
 from stages.measures.predictions.base.features import features_of
 from stages.networks.checkpoint import load_checkpoint
 
@@ -53,11 +50,7 @@ def main() -> None:
 def run(case: Case) -> list[float]:
     """F1 scores of the best cluster of pixels, features and attributions, and of the search."""
     with temporary_folder():
-        params = parameters(case)
-        PARAMS_FILE.write_text(yaml.safe_dump(params), encoding="utf-8")
-        with contextlib.redirect_stdout(None):
-            for stage in (download, preprocess, train, evaluate, shortcuts):
-                stage.main(stage.Params.model_validate(params))
+        run_stages(parameters(case), download, preprocess, train, evaluate, shortcuts)
         found = Shortcuts.load()
         label = found.class_names.index(PLANTED[case.data])
         own = found.predicted == label

@@ -124,13 +124,18 @@ def run(case: Case) -> Result:
     """Train, search, compare with the truth."""
     with temporary_folder():
         params = parameters(case)
-        PARAMS_FILE.write_text(yaml.safe_dump(params), encoding="utf-8")
-        for stage in (download, preprocess, train, evaluate):
-            with contextlib.redirect_stdout(None):
-                stage.main(stage.Params.model_validate(params))
+        run_stages(params, download, preprocess, train, evaluate)
         start = time.perf_counter()
-        shortcuts.main(shortcuts.Params.model_validate(params))
+        run_stages(params, shortcuts)
         return judge(case, Shortcuts.load(), time.perf_counter() - start)
+
+
+def run_stages(params: dict[str, Any], *stages: Any) -> None:
+    """Run modules of `stages` here, with these parameters, and print nothing."""
+    PARAMS_FILE.write_text(yaml.safe_dump(params), encoding="utf-8")
+    with contextlib.redirect_stdout(None):
+        for stage in stages:
+            stage.main(stage.Params.model_validate(params))
 
 
 def parameters(case: Case) -> dict[str, Any]:

@@ -11,19 +11,17 @@ Usage:
 """
 
 import argparse
-import contextlib
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-import yaml
 from numpy.typing import NDArray
 from PIL import Image
 from tqdm import tqdm
 
 from benchmarks.sample_crops import PHOTOGRAPHS, save_crops
-from benchmarks.shortcuts import effect, temporary_folder
+from benchmarks.shortcuts import effect, run_stages, temporary_folder
 from stages import download, evaluate, preprocess, shortcuts, train
 from stages.artifacts.shortcuts import Shortcuts
 from stages.artifacts.splits import load_names, load_split
@@ -75,10 +73,7 @@ def run(case: Case) -> str:
         params["model"]["architecture"] = case.network
         params["train"] |= {"epochs": 8, "batch_size": 32}
         params["explain"]["n_background"] = 20
-        PARAMS_FILE.write_text(yaml.safe_dump(params), encoding="utf-8")
-        with contextlib.redirect_stdout(None):
-            for stage in (download, preprocess, train, evaluate, shortcuts):
-                stage.main(stage.Params.model_validate(params))
+        run_stages(params, download, preprocess, train, evaluate, shortcuts)
         return judge(case, Shortcuts.load())
 
 

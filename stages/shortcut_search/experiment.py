@@ -202,7 +202,9 @@ class Half:
             subject.laboratory.load(_some(rng, images, most))[:, :, region].flatten(1).cpu()
             for images, most in ((own[is_member], effort.n_members), (rest, effort.n_rest))
         )
-        between = torch.cdist(members, others).median()
+        # Without products of matrices, whose rounding depends on the number of threads.
+        exact = "donot_use_mm_for_euclid_dist"
+        between = torch.cdist(members, others, compute_mode=exact).median()
         return float(torch.pdist(members).median() / between) if between else float("nan")
 
 

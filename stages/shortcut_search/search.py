@@ -125,24 +125,22 @@ def _screen(half: Half, class_number: int, rule: Rule) -> float | None:
 
     By the strict measure, so that the regions of a mark can be ranked.
     """
-    height = None
+    height, variation = None, half.variation(class_number, rule, TEST)
     for effort, least in SCREENS:
         outcome = half.run(class_number, rule, effort)
-        if outcome is None or np.median(_standings(half, class_number, rule, outcome)) < least:
+        if outcome is None or np.median(_standings(rule, variation, outcome)) < least:
             return None
         height = float(np.median(standing(outcome.members.moved, outcome.others.moved)))
     return height
 
 
-def _standings(half: Half, class_number: int, rule: Rule, outcome: Outcome) -> NDArray[np.float64]:
+def _standings(rule: Rule, variation: float, outcome: Outcome) -> NDArray[np.float64]:
     """How far members stand above others in each host (t,).
 
     Pixels that are alike in part of a class, and patches at unusual places, are no graded evidence.
     """
     members, others = outcome.members.moved, outcome.others.moved
-    is_mark = rule.kind == "moving" or (
-        rule.kind == "part" and half.variation(class_number, rule, TEST) < COPIED
-    )
+    is_mark = rule.kind == "moving" or (rule.kind == "part" and variation < COPIED)
     return standing_by_pairs(members, others) if is_mark else standing(members, others)
 
 
@@ -153,7 +151,8 @@ def run_test(half: Half, candidate: Candidate) -> Candidate | None:
     if outcome is None:
         return None
     members, others = outcome.members.moved, outcome.others.moved
-    standings = _standings(half, class_number, rule, outcome)
+    variation = half.variation(class_number, rule, TEST)
+    standings = _standings(rule, variation, outcome)
     flips = outcome.members.flipped.astype(float)
     removed = half.remove(class_number, rule, TEST.n_members, N_FILLERS)
     return replace(
@@ -166,7 +165,7 @@ def run_test(half: Half, candidate: Candidate) -> Candidate | None:
         flips_others=float(outcome.others.flipped.mean()),
         drop=float(-removed.moved.mean()),
         falls=float(1 - removed.flipped.mean()),
-        variation=half.variation(class_number, rule, TEST),
+        variation=variation,
         p=max(rank_p(members, others), sign_p(standings)),
     )
 

@@ -1,8 +1,6 @@
 """Every network in stages/architectures, for every form of images."""
 
-import sys
 from collections import Counter
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -20,6 +18,7 @@ from stages.networks.build import build_network
 from stages.networks.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from stages.networks.predict import predict
 from tests.factory import dataset_info
+from tests.plugin_modules import add_plugin
 
 # Networks that are files have their own tests: test_keras.py and test_onnx.py.
 ARCHITECTURES = [name for name in plugin_names("architectures") if file_suffix(name) is None]
@@ -87,9 +86,7 @@ def test_number_of_parameters() -> None:
 
 
 def use(monkeypatch: pytest.MonkeyPatch, build: Any) -> str:
-    module = ModuleType("stages.architectures.own")
-    module.build = build  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, module.__name__, module)
+    add_plugin(monkeypatch, "architectures.own", build)
     return "own"
 
 

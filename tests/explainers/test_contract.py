@@ -1,9 +1,7 @@
 """The contract of methods: checks of their results, and errors of methods that fail."""
 
 import re
-import sys
 from collections.abc import Callable
-from types import ModuleType
 from typing import Any, NoReturn
 
 import numpy as np
@@ -13,6 +11,7 @@ import torch
 from stages.base.errors.user import UserError
 from stages.explainers.base.contract import Attribute, Attributions, build_explainer, select_classes
 from tests.measures.subjects import small_images, small_network
+from tests.plugin_modules import add_plugin
 
 
 @pytest.fixture
@@ -20,9 +19,7 @@ def use(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], Attribute]:
     """Registers a function as a method's `build` and builds it with two background images."""
 
     def built(build: Any) -> Attribute:
-        module = ModuleType("stages.explainers.own")
-        module.build = build  # type: ignore[attr-defined]
-        monkeypatch.setitem(sys.modules, module.__name__, module)
+        add_plugin(monkeypatch, "explainers.own", build)
         return build_explainer("own", small_network(2, 4), small_images(2), 0)
 
     return built

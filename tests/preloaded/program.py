@@ -8,9 +8,9 @@ import sys
 
 def answer() -> bytes:
     name = sys.argv[0].rpartition("/")[2]
-    request = (name, sys.argv[1:], os.getcwd(), dict(os.environ))  # noqa: PTH109
+    request = (name, sys.argv[1:], os.getcwd(), dict(os.environ))  # noqa: PTH109  # importing pathlib takes longer
     with socket.socket(socket.AF_UNIX) as connection:
-        connection.connect(ADDRESS)  # noqa: F821
+        connection.connect(ADDRESS)  # noqa: F821  # in the header, see __init__.py
         socket.send_fds(connection, [b"-"], [0, 1, 2])
         connection.sendall(marshal.dumps(request))
         connection.shutdown(socket.SHUT_WR)
@@ -19,7 +19,7 @@ def answer() -> bytes:
 
 code = answer()
 if code == b"refused":
-    os.execv(REAL, [REAL, *sys.argv[1:]])  # noqa: F821
+    os.execv(REAL, [REAL, *sys.argv[1:]])  # noqa: F821  # in the header, too
 if int(code) < 0:
     if int(code) == -signal.SIGINT:
         signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -87,7 +87,7 @@ def run(name: str, arguments: list[str]) -> None:
     sys.path[0] = str(Path.cwd())
     _, module, *rest = arguments
     sys.argv = ["-m", *rest]
-    runpy._run_module_as_main(module)  # type: ignore[attr-defined]
+    runpy._run_module_as_main(module)  # what `python -m` calls; run_module leaves other traces
 
 
 def finish(call: Callable[..., None], *arguments: Any) -> NoReturn:
@@ -103,7 +103,7 @@ def finish(call: Callable[..., None], *arguments: Any) -> NoReturn:
     if not isinstance(code, int):
         print(code, file=sys.stderr)
         code = 1
-    threading._shutdown()  # type: ignore[attr-defined]  # waits for other threads
+    threading._shutdown()  # as the interpreter does at its end: waits for other threads
     atexit._run_exitfuncs()
     sys.stdout.flush()
     sys.stderr.flush()

@@ -1,9 +1,7 @@
 """Standings from small networks: estimated values, methods that fail, order and wording."""
 
-import sys
 from collections.abc import Callable
 from dataclasses import replace
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -18,6 +16,7 @@ from stages.measures.explanations.base.plan import Plan
 from stages.measures.explanations.base.subject import Subject
 from stages.measures.explanations.base.tiles import game_of_tiles
 from tests.measures.subjects import small_images, small_network, subject
+from tests.plugin_modules import add_plugin
 from tools.league import again, entrants
 from tools.league.entrants import CEILING, Entrant, field_for, maps_of
 from tools.league.galleries import Chosen, galleries_of
@@ -77,9 +76,7 @@ def add_own(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], None]:
     """Adds a method of this `build` to the explainers, beside deep."""
 
     def add(build: Any) -> None:
-        module = ModuleType("stages.explainers.own")
-        module.build = build  # type: ignore[attr-defined]
-        monkeypatch.setitem(sys.modules, module.__name__, module)
+        add_plugin(monkeypatch, "explainers.own", build)
         monkeypatch.setattr(entrants, "plugin_names", lambda _: ["deep", "own"])
 
     return add
