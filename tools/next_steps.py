@@ -10,6 +10,7 @@ from stages.base.errors.user import UserError
 from stages.base.files.formats import read_json
 from stages.figures import captions
 from tools.command import run_command
+from tools.retraining.git import git_or_nothing
 
 EVALUATION, EXPLORER = Path("metrics/evaluate.json"), Path("plots/explorer.html")
 
@@ -38,6 +39,11 @@ def main(_: Sequence[str]) -> None:
         f"  {EXPLORER}   every explained image; open {EXPLORER.resolve().as_uri()}\n"
         "  params.yaml            every setting; change one, run dvc repro, then dvc metrics diff"
     )
+    if git_or_nothing("diff", "--name-only", "HEAD", "--", "dvc.lock"):
+        print(
+            "  git commit --all       keep this run: its results are not those of the last commit, "
+            "and make compare REV=HEAD needs them there"
+        )
 
 
 def n_explained() -> int:

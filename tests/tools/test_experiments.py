@@ -95,3 +95,12 @@ def test_before_the_first_run() -> None:
         UserError, match=r"metrics/evaluate\.json: no such file; run dvc repro first"
     ):
         next_steps.main([])
+
+
+def test_a_run_that_is_not_the_committed_one_is_to_be_committed(project: Project) -> None:
+    """As after the first run on a processor that rounds differently."""
+    advice = "git commit --all "
+    assert advice not in project.succeed("python", "-m", "tools.next_steps")
+    with (project.root / "dvc.lock").open("a") as lock:
+        lock.write("# another run\n")
+    assert advice in project.succeed("python", "-m", "tools.next_steps")
