@@ -58,6 +58,7 @@ class Case(NamedTuple):
     mark: MarkName | Literal["none"]
     share: float
     seed: int
+    n_images: int
 
 
 class Result(NamedTuple):
@@ -95,10 +96,11 @@ def chosen_cases(about: str) -> list[Case]:
     parser.add_argument("--marks", nargs="+", choices=MARKS, default=list(MARKS))
     parser.add_argument("--shares", nargs="+", type=float, default=[0.05, 0.2, 0.5, 1.0])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--n-images", type=int, default=2000, help="images that are searched")
     options = parser.parse_args()
     chosen = (options.data, options.networks, options.marks, options.shares, options.seeds)
     cases = (
-        Case(data, network, mark, 0.0 if mark == "none" else share, seed)
+        Case(data, network, mark, 0.0 if mark == "none" else share, seed, options.n_images)
         for data, network, mark, share, seed in itertools.product(*chosen)
     )
     return list(dict.fromkeys(cases))
@@ -149,6 +151,7 @@ def parameters(case: Case) -> dict[str, Any]:
     params["preprocess"]["limit"] = N_TRAINING
     params["model"]["architecture"] = case.network
     params["train"]["epochs"] = EPOCHS
+    params["shortcuts"]["n_images"] = case.n_images
     return params
 
 
