@@ -1,5 +1,6 @@
 """Shortcuts: each finding with its region, its members, and other images before and after."""
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -156,9 +157,15 @@ def _draw_transplant(
     for part, image in enumerate(images):
         top = y + part * pictures.row_step
         board.thumbnail(x, top, pictures.painter.paint(np.asarray(image), blank)[0], "other")
-        share = f"{shortcuts.transplant_odds[which][part]:.1%}"
+        share = percent(shortcuts.transplant_odds[which][part])
         middle, under = x + pictures.fit.width / 2, top + pictures.fit.height + UNDER_THUMBNAIL_TOP
         board.write(middle, under, share, UNDER_THUMBNAIL)
+
+
+def percent(share: float) -> str:
+    """A share with as many decimals, one to four, as show its first digit: pasting may raise it."""
+    digits = -math.floor(math.log10(100 * max(share, 1e-6)))
+    return f"{share:.{max(1, digits)}%}"
 
 
 def _caption(pictures: ShortcutPictures) -> str:

@@ -2,6 +2,7 @@
 
 import functools
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from dvc.utils.hydra import apply_overrides
 from PIL import Image
 from torch import nn
 
@@ -88,6 +90,16 @@ def test_settings_are_valid(block: Block, tmp_path: Path, monkeypatch: pytest.Mo
     if weights := changes.get("model", {}).get("weights"):
         (Path("weights") / weights).touch()
     check_params(merged(read_yaml(ROOT / "params.yaml"), changes), AllParams, Path("params.yaml"))
+
+
+def test_the_repair_takes_the_planted_mark_away(tmp_path: Path) -> None:
+    file, params = tmp_path / "params.yaml", read_yaml(ROOT / "params.yaml")
+    planted = merged(params, read_yaml(ROOT / "recipes/planted_tag.yaml"))
+    file.write_text(yaml.safe_dump(planted))
+    command = shlex.split(console("dvc exp run -n repaired").commands[0])
+    apply_overrides(file, [command[command.index("-S") + 1]])
+    assert planted["data"]["options"]
+    assert read_yaml(file)["data"]["options"] == {}
 
 
 AUTHOR = {
