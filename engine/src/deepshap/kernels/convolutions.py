@@ -19,7 +19,7 @@ from numba.cpython.unsafe import numbers
 
 from deepshap.kernels.compiling import compiled
 from deepshap.kernels.layout import LANES
-from deepshap.kernels.registers import accumulate, mask
+from deepshap.kernels.registers import accumulate, mask, prefetch
 
 _lowest_bit: Any = numbers.trailing_zeros
 
@@ -106,7 +106,7 @@ def transposed(
 
     The sums of one position, k outputs by the channels of a panel, stay in registers while the loop
     goes through the rows of the kernel, each a stretch of the list. A panel stays in the cache
-    while all pairs pass.
+    while all pairs pass; the multipliers are fetched two lines of the plane ahead.
 
     Args:
         sizes: The sizes of a panel, for `accumulate`; they also say whether it adds.
@@ -132,12 +132,15 @@ def transposed(
     row_readers = _readers(height, padding[0], tall, stride[0], plane[0])
     column_readers = _readers(breadth, padding[1], wide, stride[1], plane[1])
     stretches = np.empty((tall, 3), np.int64)
+    share = -(-steps[0] // (LANES * height * breadth))  # of a pair's rows, in vectors per position
     for panel in range(n_panels):
         for pair in range(pairs[1] - pairs[0]):
             listed, into = starts[min(pair, len(starts) - 1)], 0 if adds else pair
             image, other = divmod(pairs[0] + pair, n_others)
             for y in range(height):
                 for x in range(breadth):
+                    ahead = (y * breadth + x) * share * LANES + 2 * steps[1]
+                    prefetch(rows, (pairs[0] + pair) * steps[0] + ahead, share)
                     n_stretches = 0
                     for row in range(row_readers[y, 0], row_readers[y, 1]):
                         start = listed[row * plane[1] + column_readers[x, 0]]

@@ -135,5 +135,24 @@ def _mask(typing: Any, ratio: Any, offset: Any, start: Any, position: Any) -> tu
     return types.int64(ratio, offset, types.int64, types.int64), generate
 
 
+def _prefetch(typing: Any, array: Any, start: Any, n_vectors: Any) -> tuple[Any, Any]:
+    """Bring `n_vectors` vectors from `start` on into the cache; they may lie outside the array."""
+
+    def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
+        plain = (_plain(context, b, *each) for each in zip(arguments, signature.args, strict=True))
+        array, start, n_vectors = plain
+        byte = ir.IntType(8).as_pointer()
+        kind = ir.FunctionType(ir.VoidType(), [byte, _I32, _I32, _I32])
+        fetch = b.module.declare_intrinsic("llvm.prefetch", [byte], kind)
+        how = _I32(0), _I32(3), _I32(1)  # to read, into the nearest cache, of data
+        with cgutils.for_range(b, n_vectors) as loop:
+            at = b.add(start, b.mul(loop.index, _I64(LANES)))
+            b.call(fetch, [b.bitcast(b.gep(array, [at]), byte), *how])
+        return context.get_dummy_value()
+
+    return types.void(array, types.int64, types.int64), generate
+
+
 accumulate: Any = intrinsic(_accumulate)
 mask: Any = intrinsic(_mask)
+prefetch: Any = intrinsic(_prefetch)
