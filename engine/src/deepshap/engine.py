@@ -11,12 +11,13 @@ from torch import Tensor, fx, nn
 
 from deepshap.chunks import Chunk, cut, parallel_map, single_threaded_pytorch
 from deepshap.graph.first_convolutions import first_convolutions
-from deepshap.graph.program import Batch, Program, concatenated
+from deepshap.graph.program import Batch, Program, Step, concatenated
 from deepshap.graph.untouched import untouched, without_autocast
 from deepshap.graph.verification import check_equivalent, sample
 from deepshap.input_checks import check_background, check_images, check_network, chosen_outputs
 from deepshap.multiplier import Multiplier
-from deepshap.rules.linear import Dense
+from deepshap.rules.base import Saved
+from deepshap.rules.linear import Convolution, Dense
 
 if TYPE_CHECKING:  # the engine runs without jaxtyping; its tests check these shapes
     from jaxtyping import Float, Int
@@ -217,11 +218,7 @@ class DeepShap:
                 for total, summed in zip(totals, sums, strict=True):
                     total += summed
                 continue
-            passed = step.rule.backward(multiplier, images.saved[node], background.saved[node])
-            for source, arriving in zip(step.inputs, passed, strict=True):
-                if source in waiting:
-                    arriving = arriving.plus(waiting[source])
-                waiting[source] = arriving
+            _pass_back(step, multiplier, images.saved[node], background.saved[node], waiting)
         if self._program.source in waiting:
             multiplier = waiting[self._program.source]
             for total, piece in zip(totals, pieces, strict=True):
@@ -259,6 +256,23 @@ class DeepShap:
     def _pair_limit(self, n_outputs: int) -> int:
         """The most pairs of one batch with one chunk."""
         return max(1, self._pair_floats // n_outputs)
+
+
+def _pass_back(
+    step: Step,
+    multiplier: Multiplier,
+    image: Saved,
+    background: Saved,
+    waiting: dict[fx.Node, Multiplier],
+) -> None:
+    """Pass a multiplier back through a step; add the results to those that wait at its inputs."""
+    if isinstance(step.rule, Convolution) and step.inputs[0] in waiting:
+        onto = waiting.pop(step.inputs[0])
+        waiting[step.inputs[0]] = step.rule.backward_onto(onto, multiplier)
+        return
+    passed = step.rule.backward(multiplier, image, background)
+    for source, arriving in zip(step.inputs, passed, strict=True):
+        waiting[source] = arriving.plus(waiting[source]) if source in waiting else arriving
 
 
 def _summed(

@@ -22,7 +22,7 @@ def run_guarded(name: str, *arguments: Any) -> bool:
     Guards around floats are NaN, which spreads to every sum that reads one.
     """
     first_written = len(arguments) - N_WRITTEN[name]
-    adds = name in {"transposed", "contracted"} and len(arguments[0][3]) > 0
+    adds = name in {"transposed", "contracted"} and len(arguments[0][3]) == 1
     copies: list[Guarded] = []
 
     def guarded(one: Any, is_written: bool) -> Any:

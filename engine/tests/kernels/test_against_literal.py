@@ -94,6 +94,38 @@ def test_more_channels_than_a_panel_holds(ran: list[str]) -> None:
     check_transposed(ran, case, weight, stride=(2, 1), padding=(0, 1), size=(4, 2))
 
 
+@pytest.mark.parametrize("n_rows", [1, 3])
+@pytest.mark.parametrize("n_ratios", [None, 1, 3])
+@pytest.mark.parametrize(("k", "channels"), [(3, 32), (27, 16)])
+def test_a_multiplier_that_waits_is_added(
+    ran: list[str], k: int, channels: int, n_ratios: int | None, n_rows: int
+) -> None:
+    """Also where the last panel of 27 outputs overlaps the one before."""
+    rng = np.random.default_rng(0)
+    shapes = (3, k, 20, 4, 5), (3, 1, 20, 4, 5), (n_rows, k, channels, 5, 5)
+    rows, ratio, waiting = (torch.from_numpy(rng.normal(size=s).astype("f4")) for s in shapes)
+    weight = torch.from_numpy(rng.normal(size=(20, channels, 3, 2)).astype(np.float32))
+    shared = None if n_ratios is None else torch.rand(n_ratios, 1, channels, 5, 5)
+    settings = Multiplier(rows, ratio), kernels.Weight(weight), (1, 1), (1, 0), (5, 5)
+    plain = kernels.transposed(*settings)
+    added = kernels.transposed(*settings, Multiplier(waiting, shared))
+    assert plain is not None
+    assert added is not None
+    assert ran == ["transposed"] * 2
+    product = waiting.double() * (1 if shared is None else shared.double())
+    torch.testing.assert_close(added.double(), plain.double() + product, rtol=1e-6, atol=1e-5)
+
+
+@pytest.mark.parametrize("channels", [20, 33])
+def test_no_multiplier_is_added_where_panels_reach_beyond_it(ran: list[str], channels: int) -> None:
+    rows, ratio = torch.ones(2, 3, 20, 4, 4), torch.ones(2, 1, 20, 4, 4)
+    weight = kernels.Weight(torch.ones(20, channels, 1, 1))
+    waiting = Multiplier(torch.ones(2, 3, channels, 4, 4))
+    settings = Multiplier(rows, ratio), weight, (1, 1), (0, 0), (4, 4)
+    assert kernels.transposed(*settings, waiting) is None
+    assert not ran
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("k", range(1, 41))
 @given(st.data())

@@ -61,6 +61,8 @@ def pooled(**changes: Any) -> Multiplier:
         {"stride": (1, -1)},
         {"padding": (0, -1)},
         {"size": (-1, 4)},
+        {"waiting": Multiplier(torch.ones(2, 3, 16, 5, 4)), "weight": torch.ones(20, 16, 2, 2)},
+        {"waiting": Multiplier(torch.ones(2, 4, 16, 4, 4)), "weight": torch.ones(20, 16, 2, 2)},
         {"multiplier": Multiplier(ROWS, RATIO[:1].expand(3, -1, -1, -1, -1))},
         {"multiplier": Multiplier(ROWS.expand(2, 3, 20, 3, 3)[:0], RATIO)},
         {"multiplier": Multiplier(ROWS[:0], RATIO[:0])},

@@ -170,6 +170,14 @@ def test_pytorch_transposes_convolutions_with_dilation_or_groups(
 
 
 @pytest.mark.usefixtures("any_work")
+def test_a_loop_transposes_each_linear_layer_but_the_last(ran: list[str]) -> None:
+    layers = nn.Linear(32, 40), nn.ReLU(), nn.Linear(40, 30), nn.ReLU(), nn.Linear(30, 3)
+    network = nn.Sequential(nn.Flatten(), *layers).eval()
+    DeepShap(network, torch.zeros(1, 2, 4, 4)).attribute(torch.ones(1, 2, 4, 4))
+    assert ran.count("transposed") == 2
+
+
+@pytest.mark.usefixtures("any_work")
 @pytest.mark.parametrize("name", ["conv relu pool", "standardized", "residual"])
 def test_pytorch_computes_in_float64(name: str, ran: list[str]) -> None:
     assert loops_of(NETWORKS[name](), ran)

@@ -19,7 +19,7 @@ from numba.cpython.unsafe import numbers
 
 from deepshap.kernels.compiling import compiled
 from deepshap.kernels.layout import LANES
-from deepshap.kernels.registers import accumulate, mask
+from deepshap.kernels.registers import accumulate, mask, prefetch
 
 _lowest_bit: Any = numbers.trailing_zeros
 
@@ -100,16 +100,16 @@ def _lists(
 @compiled
 def transposed(
     sizes: Any, rows: Any, steps: Any, ratio: Any, offset: Any, window: Any, plane: Any,
-    weight: Any, stride: Any, padding: Any, k: int, pairs: Any, change: Any, out: Any,
+    weight: Any, stride: Any, padding: Any, k: int, pairs: Any, others: Any, out: Any,
 ) -> None:  # fmt: skip
     """Transpose a convolution: each position of its input collects from the outputs that read it.
 
     The sums of one position, k outputs by the channels of a panel, stay in registers while the loop
     goes through the rows of the kernel, each a stretch of the list. A panel stays in the cache
-    while all pairs pass.
+    while all pairs pass; the multipliers are fetched two lines of the plane ahead.
 
     Args:
-        sizes: The sizes of a panel, for `accumulate`; they also say whether it adds.
+        sizes: The sizes of a panel, for `accumulate`; they also say how it ends.
         rows: Numbers of the multipliers; channels are contiguous.
         steps: Distance in `rows` from one number to the next along (p, h, w, k).
         ratio: (p or 1, h, w, c).
@@ -120,24 +120,28 @@ def transposed(
         stride, padding: Stride and padding of the convolution, vertical and horizontal.
         k: The number of outputs.
         pairs: The first pair, and the one after the last.
-        change: x (n, height, width, channels), b (b, height, width, channels), both flat, and the
-            number of b; read only if `accumulate` adds.
+        others: What `accumulate` reads at the end: u (n, height, width, k, channels), flat, its
+            steps, and how many pairs in a row share it; v (m, height, width, channels), flat, and
+            m: pair p has number p % m.
         out: (pairs, height, width, k, channels), written; or (1, height, width, slots, channels),
-            to which (x - b) times the result of each pair is added.
+            to which (u - v) times the result of each pair is added.
     """
-    n_k, adds, (n_panels, _, tall, wide, c, width) = len(sizes[0]), len(sizes[3]), weight.shape
-    flat, written, (x_flat, b_flat, n_others) = weight.reshape(-1), out.reshape(-1), change
+    n_k, adds, (n_panels, _, tall, wide, c, width) = len(sizes[0]), len(sizes[3]) == 1, weight.shape
+    flat, written, (u, u_steps, n_same, v, n_v) = weight.reshape(-1), out.reshape(-1), others
     _, height, breadth, slots, channels = out.shape
     starts, entries = _lists(ratio, offset, window, plane, steps, weight, stride[1] * c, pairs)
     row_readers = _readers(height, padding[0], tall, stride[0], plane[0])
     column_readers = _readers(breadth, padding[1], wide, stride[1], plane[1])
     stretches = np.empty((tall, 3), np.int64)
+    share = -(-steps[0] // (LANES * height * breadth))  # of a pair's rows, in vectors per position
     for panel in range(n_panels):
         for pair in range(pairs[1] - pairs[0]):
             listed, into = starts[min(pair, len(starts) - 1)], 0 if adds else pair
-            image, other = divmod(pairs[0] + pair, n_others)
+            u_at, v_at = (pairs[0] + pair) // n_same * u_steps[0], (pairs[0] + pair) % n_v
             for y in range(height):
                 for x in range(breadth):
+                    ahead = (y * breadth + x) * share * LANES + 2 * steps[1]
+                    prefetch(rows, (pairs[0] + pair) * steps[0] + ahead, share)
                     n_stretches = 0
                     for row in range(row_readers[y, 0], row_readers[y, 1]):
                         start = listed[row * plane[1] + column_readers[x, 0]]
@@ -154,8 +158,8 @@ def transposed(
                         slot = (into * area + at) * slots + (begin if adds else first)
                         accumulate(
                             sizes, (written, slot * channels + side, channels),
-                            (x_flat, (image * area + at) * channels + side,
-                             b_flat, (other * area + at) * channels + side),
+                            (u, u_at + y * u_steps[1] + x * u_steps[2] + first * u_steps[3] + side,
+                             u_steps[3], v, (v_at * area + at) * channels + side),
                             (flat, panel * weight[0].size),
                             (rows, (pairs[0] + pair) * steps[0] + first * steps[3], steps[3]),
                             entries, stretches, n_stretches,
@@ -197,14 +201,15 @@ def contracted(
     """
     n_k, k, (b, h, w, channels) = len(sizes[0]), out.shape[2], background.shape
     sums = np.empty((1, h, w, -(-k // n_k) * n_k, channels), np.float32)
-    change = images.reshape(-1), background.reshape(-1), b
+    u_steps = images[0].size, w * channels, channels, 0
+    others = images.reshape(-1), u_steps, b, background.reshape(-1), b
     for piece in range(len(pieces)):
         for image in range(len(images)):
             sums[:] = 0
             pairs = image * b + pieces[piece, 0], image * b + pieces[piece, 1]
             transposed(
                 sizes, rows, steps, ratio, offset, (1, 1), (h, w), weight, (1, 1), (0, 0), k,
-                pairs, change, sums,
+                pairs, others, sums,
             )  # fmt: skip
             _add_patches(sums[0], n_k, step, patch, out[piece, image])
 

@@ -22,8 +22,8 @@ from deepshap.multiplier import Multiplier
 _LEAST_WORK = 16
 """Multiply-adds of vectors below which listing an entry costs more than multiplying zeros."""
 
-_UNUSED_CHANGE = np.empty(0, np.float32), np.empty(0, np.float32), 1
-"""The `change` argument of a call that writes its result instead of adding it."""
+_NO_OTHERS = np.empty(0, np.float32), (0, 0, 0, 0), 1, np.empty(0, np.float32), 1
+"""The `others` argument of a call that writes its result as it is."""
 
 
 def transposed(
@@ -32,8 +32,18 @@ def transposed(
     stride: tuple[int, int],
     padding: tuple[int, int],
     size: tuple[int, int],
+    waiting: Multiplier | None = None,
 ) -> Tensor | None:
-    """The multiplier of a convolution's input, (p or 1, k, c, *size), from its output's."""
+    """The multiplier of a convolution's input, (p or 1, k, c, *size), from its output's.
+
+    Args:
+        multiplier: The multiplier of the convolution's output.
+        weight: The convolution's weight.
+        stride: Vertical and horizontal stride.
+        padding: Vertical and horizontal padding.
+        size: Height and width of the input.
+        waiting: A multiplier of the input to which the result is added.
+    """
     if not _is_suitable(multiplier):
         return None
     factors = Factors(multiplier)
@@ -49,9 +59,13 @@ def transposed(
     require(min(stride) >= 1 and min(padding) >= 0, "a stride is below 1 or a padding below 0")
     out = np.empty((factors.n_pairs, *size, factors.k, len(panels) * panels.shape[5]), np.float32)
     convolution = factors.window, factors.plane, panels, stride, padding
-    settings = *convolution, factors.k, (0, factors.n_pairs), _UNUSED_CHANGE
+    others = _NO_OTHERS if waiting is None else _addend(waiting, out)
+    if others is None:
+        return None
+    settings = *convolution, factors.k, (0, factors.n_pairs), others
+    ending = () if waiting is None else (0, 0)
     if not loops.run(
-        "transposed", (*tuples, factors.step_vectors, ()), *factors.arrays, *settings, out
+        "transposed", (*tuples, factors.step_vectors, ending), *factors.arrays, *settings, out
     ):
         return None
     return torch.from_numpy(out)[..., : weight.shape[1]].permute(0, 3, 4, 1, 2)
@@ -170,6 +184,21 @@ def _is_suitable(multiplier: Multiplier) -> bool:
         and (positions is None or positions.window is not None)
         and bool(loops.available())
     )
+
+
+def _addend(waiting: Multiplier, out: NDArray[Any]) -> tuple[Any, ...] | None:
+    """A multiplier as `others` of a loop that adds it to `out`, or None if it cannot.
+
+    The loop reads whole panels.
+    """
+    if not _is_suitable(waiting) or waiting.positions is not None:
+        return None
+    factors = Factors(waiting)
+    n_ratios, *sides, channels = factors.ratio.shape
+    if channels != out.shape[4] or factors.n_pairs not in {1, len(out)}:
+        return None
+    require((*sides, factors.k) == out.shape[1:4], "the multipliers have different shapes")
+    return factors.rows, factors.steps, 1, factors.ratio.reshape(-1), n_ratios
 
 
 def _check_patches(

@@ -51,20 +51,21 @@ def _multiply_add(b: Any, x: Any, y: Any, z: Any) -> Any:
 
 
 def _accumulate(
-    typing: Any, sizes: Any, out: Any, change: Any, weights: Any, rows: Any, entries: Any,
+    typing: Any, sizes: Any, out: Any, others: Any, weights: Any, rows: Any, entries: Any,
     stretches: Any, n_stretches: Any,
 ) -> tuple[Any, Any]:  # fmt: skip
     """Add up outer products in registers: out[k] = Σ_s ratio[s] rows[k, s] weights[s].
 
     `sizes` holds four tuples. Their lengths are the outputs k and the vectors of a panel, the
-    vectors from one k of `rows` to the next (0 if unknown), and 1 for out[k] += change * Σ instead.
+    vectors from one k of `rows` to the next (0 if unknown), and 1 for out[k] += (u - v) * Σ or 2
+    for out[k] = Σ + u[k] * v instead, where u and v are numbers of each channel.
     Because LLVM knows these sizes, it keeps all sums and addresses in registers, unlike numba's own
     loops. An entry s costs one multiply-add per sum, one read and one product per vector, and one
     read per k. This reaches four fifths of a core's peak.
 
     Args:
         out: (array, start, step from one k to the next).
-        change: (images, start, background, start); their difference is a factor per channel.
+        others: (array of u, start, step from one k to the next, array of v, start).
         weights: (array, start).
         rows: (array, start, step from one k to the next).
         entries: (ratios, addresses), one number per entry. The upper 32 bits of an address are a
@@ -72,12 +73,13 @@ def _accumulate(
         stretches: (n, 3) int64: first entry, one past the last entry, start in `weights`.
         n_stretches: The number of stretches.
     """
-    n_k, n_v, n_step, adds = (len(size) for size in sizes)
+    n_k, n_v, n_step, ending = (len(size) for size in sizes)
 
     def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
         plain = (_plain(context, b, *each) for each in zip(arguments, signature.args, strict=True))
-        (_, (out, out_at, out_step), change, (weights, weights_at), (rows, rows_at, rows_step),
-         (ratio, addresses), stretches, n_stretches) = plain  # fmt: skip
+        (_, (out, out_at, out_step), (*u, u_step, v_, v_at), (weights, weights_at),
+         (rows, rows_at, rows_step), (ratio, addresses), stretches,
+         n_stretches) = plain  # fmt: skip
         rows_step = _I64(n_step * LANES) if n_step else rows_step
         starts = [_I64(v * LANES) for v in range(n_v)]
         sums = {(k, v): cgutils.alloca_once(b, _VECTOR) for k in range(n_k) for v in range(n_v)}
@@ -100,14 +102,18 @@ def _accumulate(
         for (k, v), total in sums.items():
             at = _vector_at(b, out, out_at, b.mul(out_step, _I64(k)), starts[v])
             result = b.load(total)
-            if adds:
-                pair = _vector_at(b, *change[:2], starts[v]), _vector_at(b, *change[2:], starts[v])
-                factor = b.fsub(*(b.load(side, align=4) for side in pair))
-                result = _multiply_add(b, factor, result, b.load(at, align=4))
+            if ending:
+                left = _vector_at(b, *u, b.mul(u_step, _I64(k)), starts[v])
+                right = _vector_at(b, v_, v_at, starts[v])
+                left, right = (b.load(side, align=4) for side in (left, right))
+            if ending == 1:
+                result = _multiply_add(b, b.fsub(left, right), result, b.load(at, align=4))
+            if ending == 2:
+                result = _multiply_add(b, left, right, result)
             b.store(result, at, align=4)
         return context.get_dummy_value()
 
-    arguments = sizes, out, change, weights, rows, entries, stretches, n_stretches
+    arguments = sizes, out, others, weights, rows, entries, stretches, n_stretches
     return types.void(*arguments), generate
 
 
@@ -135,5 +141,24 @@ def _mask(typing: Any, ratio: Any, offset: Any, start: Any, position: Any) -> tu
     return types.int64(ratio, offset, types.int64, types.int64), generate
 
 
+def _prefetch(typing: Any, array: Any, start: Any, n_vectors: Any) -> tuple[Any, Any]:
+    """Bring `n_vectors` vectors from `start` on into the cache; they may lie outside the array."""
+
+    def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
+        plain = (_plain(context, b, *each) for each in zip(arguments, signature.args, strict=True))
+        array, start, n_vectors = plain
+        byte = ir.IntType(8).as_pointer()
+        kind = ir.FunctionType(ir.VoidType(), [byte, _I32, _I32, _I32])
+        fetch = b.module.declare_intrinsic("llvm.prefetch", [byte], kind)
+        how = _I32(0), _I32(3), _I32(1)  # to read, into the nearest cache, of data
+        with cgutils.for_range(b, n_vectors) as loop:
+            at = b.add(start, b.mul(loop.index, _I64(LANES)))
+            b.call(fetch, [b.bitcast(b.gep(array, [at]), byte), *how])
+        return context.get_dummy_value()
+
+    return types.void(array, types.int64, types.int64), generate
+
+
 accumulate: Any = intrinsic(_accumulate)
 mask: Any = intrinsic(_mask)
+prefetch: Any = intrinsic(_prefetch)

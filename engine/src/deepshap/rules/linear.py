@@ -181,21 +181,28 @@ class Convolution(Rule):
         self, multiplier: Multiplier, image: Saved, background: Saved
     ) -> Sequence[Multiplier]:
         """Apply the transposed convolution."""
-        planes = self._compiled_back(multiplier)
+        planes = self._compiled_back(multiplier, None)
         if planes is not None:
             return [Multiplier(planes)]
         rows = multiplier.dense()
         planes = self._back(_channels_last(rows.reshape(-1, *self.call.output[-3:])))
         return [Multiplier(planes.reshape(*rows.shape[:2], *features(self.call.inputs[0])))]
 
-    def _compiled_back(self, multiplier: Multiplier) -> Tensor | None:
+    def backward_onto(self, waiting: Multiplier, multiplier: Multiplier) -> Multiplier:
+        """The sum of the input's multiplier and one from another path, in one pass if possible."""
+        planes = self._compiled_back(multiplier, waiting)
+        if planes is not None:
+            return Multiplier(planes)
+        (arriving,) = self.backward(multiplier, (), ())
+        return arriving.plus(waiting)
+
+    def _compiled_back(self, multiplier: Multiplier, waiting: Multiplier | None) -> Tensor | None:
         """The transpose by a compiled loop; None where PyTorch has to compute it."""
         if self.groups != 1 or self.dilation != (1, 1):
             return None
         height, width = self.call.inputs[0][-2:]
-        return kernels.transposed(
-            multiplier, self._compiled_weight, self.stride, self.padding, (height, width)
-        )
+        settings = self.stride, self.padding, (height, width)
+        return kernels.transposed(multiplier, self._compiled_weight, *settings, waiting)
 
     def _back(self, planes: Tensor) -> Tensor:
         """The transpose by PyTorch, the fastest of three ways; they differ by up to ten times."""
