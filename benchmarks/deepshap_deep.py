@@ -10,6 +10,7 @@ are unmodified for the engine. shap gets copies without in-place operations, whi
 
 import argparse
 import copy
+import itertools
 import statistics
 import subprocess
 import sys
@@ -26,6 +27,8 @@ DEEP = ["vgg11_bn", "mnasnet0_5", "regnet_x_400mf", "resnet18"]
 N_OUTPUTS = 4
 LARGE = {"resnet50": 100, "vit_b_16": 20}
 """Numbers of background images."""
+SLICE = 8
+"""Images that the pipeline passes in one call; they share what the engine computes again."""
 
 
 def seeded(name: str, n_outputs: int) -> nn.Module:
@@ -71,15 +74,15 @@ def compare(names: list[str], rounds: int, n_images: int, n_background: int) -> 
         print(f"| {name} | {engine:.0f} | {theirs:.0f} | {theirs / engine:.1f} |", flush=True)
 
 
-def measure(name: str) -> None:
-    """Explain one output of one 224 px image, and print this process's time and peak memory."""
+def measure(name: str, n_images: int) -> None:
+    """Explain one output of 224 px images, and print this process's time and peak memory."""
     network, n_background = seeded(name, 1000), LARGE[name]
     explainers: list[DeepShap] = []
     start = seconds(lambda: explainers.append(DeepShap(network, pictures(n_background, 224))))
-    took = seconds(explainers[0].attribute, pictures(1, 224), [0])
+    took = seconds(explainers[0].attribute, pictures(n_images, 224), [0]) / n_images
     print(
-        f"| {name} | {n_background} | {start:.0f} | {took:.0f} | {took / n_background:.2f} "
-        f"| {peak_mb() * 1000 / 2**20:.2f} |",
+        f"| {name} | {n_background} | {n_images} | {start:.0f} | {took:.1f} "
+        f"| {took / n_background:.2f} | {peak_mb() * 1000 / 2**20:.2f} |",
         flush=True,
     )
 
@@ -96,13 +99,13 @@ def main() -> None:
     options = parser.parse_args()
     warnings.simplefilter("ignore")  # shap warns about its hooks
     if options.measure:
-        measure(options.measure)
+        measure(options.measure, options.images)
     elif options.large:
-        print("| network | background images | s to set up | s per image | s per pair | peak GiB |")
-        print("|" + " --- |" * 6, flush=True)
-        for name in LARGE:
+        print("| network | background images | images | s to set up", end=" | ")
+        print("s per image | s per pair | peak GiB |\n|" + " --- |" * 7, flush=True)
+        for name, n_images in itertools.product(LARGE, ("1", str(SLICE))):
             command = [sys.executable, "-m", "benchmarks.deepshap_deep", "--measure", name]
-            subprocess.run(command, check=True)
+            subprocess.run([*command, "--images", n_images], check=True)
     else:
         compare(options.networks, options.rounds, options.images, options.background)
 

@@ -83,6 +83,12 @@ def cut(n_background: int, n_groups: int, largest: int) -> list[Chunk]:
     ]
 
 
+def slices(selection: slice, size: int) -> list[slice]:
+    """Cut a selection into slices of a size; the last one may be shorter."""
+    stop = selection.stop
+    return [slice(at, min(stop, at + size)) for at in range(selection.start, stop, size)]
+
+
 def _split(whole: range, count: int) -> list[range]:
     """Consecutive ranges of equal length; the first ones may be longer by one."""
     size, larger = divmod(len(whole), count)

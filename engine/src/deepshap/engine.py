@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, fx, nn
 
-from deepshap.chunks import Chunk, cut, parallel_map, single_threaded_pytorch
+from deepshap.chunks import Chunk, cut, parallel_map, single_threaded_pytorch, slices
 from deepshap.graph.first_convolutions import first_convolutions
 from deepshap.graph.program import Batch, Program, Step, concatenated
 from deepshap.graph.untouched import untouched, without_autocast
@@ -48,7 +48,8 @@ class DeepShap:
             background, and likewise for the activations. With less memory, the engine makes more
             calls and reads each weight more often. By default 128 on the CPU and 512 elsewhere.
         keep_mib: Memory in MiB up to which the activations of the background are kept. Above it,
-            they are recomputed for each batch of images, which costs about 1 / k of the time.
+            they are recomputed, at about the cost of two outputs, and images whose own activations
+            fit into that memory share this work.
 
     Attributes:
         base_values: Mean outputs over the background, (k,).
@@ -88,9 +89,9 @@ class DeepShap:
             )
             image_bytes = max(1, self._program.run(self._background[:1]).n_bytes())
             self._image_limit = max(1, chunk_mib * _MIB // image_bytes)
-            keep = image_bytes * len(background) <= keep_mib * _MIB
+            self._keep_limit = keep_mib * _MIB // image_bytes
             with single_threaded_pytorch():
-                outputs, self._kept = self._remember(keep)
+                outputs, self._kept = self._remember(len(background) <= self._keep_limit)
             mean = outputs.cpu().double().mean(0)  # some devices have no float64
             self.base_values = mean.to(background.dtype).to(self._device)
 
@@ -102,7 +103,8 @@ class DeepShap:
         """Distribute each output's change from its base value over the pixels.
 
         The time per image does not depend on the number of images in a call, so callers may pass
-        slices to write results and show progress.
+        slices to write results and show progress. The exception are networks whose activations for
+        the background exceed `keep_mib`: there, slices of a few images take less time per image.
 
         Args:
             images: The images to explain, (n, c, h, w), with the background's dtype and image size.
@@ -166,13 +168,17 @@ class DeepShap:
         chunks = self._chunks(start.shape[1], n_groups)
         batch_size = max(1, self._pair_limit(start.shape[1]) // len(chunks[0]))
         batch_size = min(batch_size, self._image_limit)
+        n_sharing = batch_size
+        if self._kept is None:
+            n_sharing = max(n_sharing, self._keep_limit)
         with without_autocast(self._device), parallel_map(self._device) as run:
-            for at in range(0, len(images), batch_size):
-                selection = slice(at, at + batch_size)
-                batch = self._program.run(images[selection])
-                explain = functools.partial(
-                    self._attributed, _for_images(start, selection), node, batch
-                )
+            for at in range(0, n, n_sharing):
+                selection = slice(at, min(n, at + n_sharing))
+                batches = [
+                    (_for_images(start, part), self._program.run(images[part]))
+                    for part in slices(selection, batch_size)
+                ]
+                explain = functools.partial(self._explained, node, batches)
                 total, by_group = _summed(chunks, run(explain, chunks), n_groups)
                 found = (total / len(self._background)).movedim(1, -1), by_group.movedim(2, -1)
                 if weight is not None:
@@ -197,11 +203,20 @@ class DeepShap:
         return unit(len(self.base_values))[chosen], self._program.sink, None
 
     @torch.no_grad()  # not only in the caller, since it applies to the current thread
+    def _explained(
+        self, node: fx.Node, batches: list[tuple[Tensor, Batch]], chunk: Chunk
+    ) -> list[Tensor]:
+        """The backward passes of some batches: a sum (n, k, c, h, w) for each piece."""
+        background = self._recall(chunk.images)
+        passes = [
+            self._attributed(start, node, images, background, chunk) for start, images in batches
+        ]
+        return [torch.cat(sums) for sums in zip(*passes, strict=True)]
+
     def _attributed(
-        self, start: Tensor, node: fx.Node, images: Batch, chunk: Chunk
+        self, start: Tensor, node: fx.Node, images: Batch, background: Batch, chunk: Chunk
     ) -> list[Tensor]:
         """The backward pass from a node for all pairs: a sum (n, k, c, h, w) for each piece."""
-        background = self._recall(chunk.images)
         n, b, k = len(images), len(background), start.shape[1]
         start = start if len(start) == 1 else start.repeat_interleave(b, 0)
         waiting = {node: Multiplier(start)}

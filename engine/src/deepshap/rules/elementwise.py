@@ -78,9 +78,11 @@ class Numeric(Elementwise):
 
     def ratio(self, x: Tensor, b: Tensor) -> Tensor:
         """The secants of n and b inputs, (n, b, ...)."""
-        mean = (slope(self.compute, x)[:, None] + slope(self.compute, b)[None]) / 2
-        small = (x[:, None] - b[None]).abs_() <= self._threshold
-        return torch.where(small, mean, super().ratio(x, b))
+        (y, slopes), (y_b, slopes_b) = (outputs_and_slopes(self.compute, side) for side in (x, b))
+        mean = self.aligned(slopes[:, None] + slopes_b[None]).div_(2)
+        x, b = self.aligned(x[:, None]), self.aligned(b[None])
+        ratio = self._secant(x, b, y[:, None], y_b[None])
+        return torch.where((x - b).abs_() <= self._threshold, mean, ratio)
 
 
 class Selection(_OneInput):
@@ -101,7 +103,7 @@ class Selection(_OneInput):
         return self.scaled(multiplier, per_pair(ratio.to(multiplier.rows.dtype)))
 
     def _slope(self, inputs: Tensor) -> Tensor:
-        return slope(self.compute, inputs)
+        return outputs_and_slopes(self.compute, inputs)[1]
 
 
 class Step(Selection):
@@ -126,13 +128,18 @@ class Comparison(Step):
 class Rectifier(Selection):
     """ReLU."""
 
+    def save(self, inputs: Sequence[Activation], output: Activation) -> Saved:
+        """The input; recomputing the output costs less than saving it."""
+        return (inputs[0].narrow,)
+
     def backward(
         self, multiplier: Multiplier, image: Saved, background: Saved
     ) -> Sequence[Multiplier]:
         """Scale by the secant."""
-        ratio = kernels.relu_ratios(multiplier, image[0], background[0])
+        (x,), (b,) = image, background
+        ratio = kernels.relu_ratios(multiplier, x, b)
         if ratio is None:
-            return super().backward(multiplier, image, background)
+            return super().backward(multiplier, (x, x.relu()), (b, b.relu()))
         return self.scaled(multiplier, ratio)
 
     def _slope(self, inputs: Tensor) -> Tensor:
@@ -166,12 +173,15 @@ class Softmax(Rule):
         return self.scaled(multiplier, per_pair(ratio.to(multiplier.rows.dtype)))
 
 
-def slope(function: Callable[[Tensor], Tensor], inputs: Tensor) -> Tensor:
-    """The derivative of an element-wise function."""
+def outputs_and_slopes(
+    function: Callable[[Tensor], Tensor], inputs: Tensor
+) -> tuple[Tensor, Tensor]:
+    """The outputs of an element-wise function, and its derivative."""
     with torch.enable_grad():
         variable = inputs.detach().requires_grad_()
-        (slopes,) = torch.autograd.grad(function(variable).sum(), variable)
-    return slopes
+        outputs = function(variable)
+        (slopes,) = torch.autograd.grad(outputs.sum(), variable)
+    return outputs.detach(), slopes
 
 
 def _quotient(u: Tensor, w: Tensor, f_u: Tensor, f_w: Tensor) -> Tensor:
