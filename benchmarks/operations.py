@@ -78,16 +78,23 @@ class Stopwatch:
     def __init__(self) -> None:
         self.seconds: dict[str, float] = defaultdict(float)
         self.multiplications: dict[str, int] = defaultdict(int)
+        self._is_running = False
 
     def around(self, call: Callable[..., Any], name: str, rule: Rule | None) -> Callable[..., Any]:
-        """The call, timed. With a rule, its first argument is a multiplier."""
+        """The call, timed. With a rule, its first argument is a multiplier.
+
+        A call inside another one is part of it.
+        """
 
         def timed(*arguments: Any) -> Any:
+            if self._is_running:
+                return call(*arguments)
             if rule is not None:
                 self.multiplications[name] += necessary(rule, arguments[0])
-            start = time.perf_counter()
+            self._is_running, start = True, time.perf_counter()
             result = call(*arguments)
             self.seconds[name] += time.perf_counter() - start
+            self._is_running = False
             return result
 
         return timed
@@ -103,9 +110,10 @@ def watched(explainer: DeepShap) -> Iterator[Stopwatch]:
         sides = " ".join("x".join(map(str, shape[1:])) for shape in step.rule.call.inputs)
         name = f"{at}. {step.rule.call.name} {sides}"
         owner: Any = first.get(node, step.rule)
-        method = "attributions" if node in first else "backward"
-        wrapped = watch.around(getattr(owner, method), name, step.rule)
-        object.__setattr__(owner, method, wrapped)  # some owners are frozen dataclasses
+        for method in ("attributions", "backward", "backward_onto"):
+            if hasattr(owner, method):
+                wrapped = watch.around(getattr(owner, method), name, step.rule)
+                object.__setattr__(owner, method, wrapped)  # some owners are frozen dataclasses
     yield watch
 
 

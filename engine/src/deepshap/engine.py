@@ -283,7 +283,7 @@ def _pass_back(
     """Pass a multiplier back through a step; add the results to those that wait at its inputs."""
     if isinstance(step.rule, Convolution) and step.inputs[0] in waiting:
         onto = waiting.pop(step.inputs[0])
-        waiting[step.inputs[0]] = step.rule.backward_onto(onto, multiplier)
+        waiting[step.inputs[0]] = step.rule.backward_onto(multiplier, onto)
         return
     passed = step.rule.backward(multiplier, image, background)
     for source, arriving in zip(step.inputs, passed, strict=True):

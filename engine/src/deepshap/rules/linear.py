@@ -188,8 +188,8 @@ class Convolution(Rule):
         planes = self._back(_channels_last(rows.reshape(-1, *self.call.output[-3:])))
         return [Multiplier(planes.reshape(*rows.shape[:2], *features(self.call.inputs[0])))]
 
-    def backward_onto(self, waiting: Multiplier, multiplier: Multiplier) -> Multiplier:
-        """The sum of the input's multiplier and one from another path, in one pass if possible."""
+    def backward_onto(self, multiplier: Multiplier, waiting: Multiplier) -> Multiplier:
+        """The sum of the input's multiplier and one that waits there, in one pass if possible."""
         planes = self._compiled_back(multiplier, waiting)
         if planes is not None:
             return Multiplier(planes)
