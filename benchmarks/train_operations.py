@@ -36,7 +36,6 @@ def main() -> None:
 def table(root: Path, architecture: str, rate: float) -> None:
     """Print the operations of a network's step, and the least time of one."""
     usual, ours = usual_loop(root, architecture), our_loop(root, architecture, "float32")
-    torch.set_num_threads(1)  # whatever the loop has chosen
     usual_ms, ms = milliseconds(usual), milliseconds(ours)
     with FlopCounterMode(display=False) as counter:
         ours(1)
