@@ -16,11 +16,14 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn
 
-# Not pandas and torchvision, which start threads: a fork has only one.
+# Not torchvision, which starts threads: a fork has only one.
 LIBRARIES = (
-    *("numpy", "scipy.stats", "torch", "torch._dynamo", "torch.export", "numba"),
-    *("matplotlib.figure", "PIL.Image", "pydantic", "ruamel.yaml", "safetensors.torch", "tqdm"),
-    *("dvc.cli.parser", "dvc.repo.index", "dvc.stage.params", "dvc.stage.run"),
+    *("numpy", "scipy.stats", "torch", "torch._dynamo", "torch.export", "torch.utils.data"),
+    *("numba", "networkx", "pandas", "sklearn.model_selection", "matplotlib.figure"),
+    *("PIL.ImageDraw", "jinja2", "pydantic.main", "pydantic.type_adapter", "ruamel.yaml"),
+    *("safetensors.numpy", "safetensors.torch", "tqdm"),
+    *("dvc.cli.parser", "dvc.repo.index", "dvc.repo.reproduce", "dvc.repo.plots"),
+    *("dvc.repo.experiments.show", "dvc.stage.params", "dvc.stage.run", "dvc_task.app", "pygit2"),
 )
 AT_START = dict(os.environ)
 # Variables that no library reads when it is imported: those of shells, of Python itself (the last),
@@ -110,9 +113,25 @@ def finish(call: Callable[..., None], *arguments: Any) -> NoReturn:
     os._exit(code)
 
 
-if __name__ == "__main__":
+def preload() -> None:
+    """Import the libraries, and have those that prepare themselves at the first call do so."""
+    os.environ["JE_ARROW_MALLOC_CONF"] = "background_thread:false"  # of pandas's pyarrow
     for library in LIBRARIES:
         importlib.import_module(library)
+    import numba
+    import torch
+    from tqdm import tqdm
+
+    interval, tqdm.monitor_interval = tqdm.monitor_interval, 0  # else it starts a thread
+    numba.njit("int64(int64)")(lambda number: number)
+    network = torch.nn.Sequential(torch.nn.Conv2d(1, 1, 1), torch.nn.ReLU())
+    exported = torch.export.export(network, (torch.zeros(1, 1, 2, 2),), strict=False)
+    exported.run_decompositions()
+    tqdm.monitor_interval = interval
+
+
+if __name__ == "__main__":
+    preload()
     threads = list(Path("/proc/self/task").iterdir())
     assert len(threads) == 1, f"a library has started a thread: {threads}"
     gc.collect()
