@@ -11,12 +11,10 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-import torch
 import yaml
 from hypothesis import HealthCheck, Phase, settings
 from playwright.sync_api import Browser, Error, sync_playwright
 
-from deepshap import DeepShap
 from stages import (
     download,
     evaluate,
@@ -28,7 +26,6 @@ from stages import (
     shortcuts,
     train,
 )
-from stages.architectures import convnet
 from stages.base.files.yaml import read_yaml
 from stages.base.params.reading import check_params
 from stages.base.tracking import dependencies
@@ -52,7 +49,7 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stab
 # limit, which stops it: see tests/fuzz/cases.py.
 settings.register_profile(
     "few",
-    max_examples=30,
+    max_examples=15,
     derandomize=True,
     deadline=None,
     print_blob=True,
@@ -147,21 +144,21 @@ def fresh_project(shared_folder: Path) -> Project:
         for name in tracked_files():
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, root / name)
-        compile_loops()
-        compiled = "engine/src/deepshap/kernels/__pycache__"
-        if (ROOT / compiled).exists():
-            shutil.copytree(ROOT / compiled, root / compiled)
         project = Project(root)
         project.succeed("git", "init", "--quiet", "--initial-branch=main")
+        share_compiled_loops(root)
         commit(project, "Clone")
 
     return made_once(shared_folder, "fresh", make)
 
 
-def compile_loops() -> None:
-    """Have the engine's loops for the default network compiled; copies of this folder keep them."""
-    network = convnet.build(1, (28, 28), 10).eval().requires_grad_(False)
-    DeepShap(network, torch.rand(10, 1, 28, 28)).attribute(torch.rand(3, 1, 28, 28))
+def share_compiled_loops(root: Path) -> None:
+    """Have the engine keep its compiled loops in this checkout, for copies of `root`, too."""
+    folder = "engine/src/deepshap/kernels/__pycache__"
+    (ROOT / folder).mkdir(exist_ok=True)
+    (root / folder).symlink_to(ROOT / folder)
+    with (root / ".git/info/exclude").open("a") as file:
+        file.write("__pycache__\n")  # a link is not the folder that .gitignore names
 
 
 @pytest.fixture(scope="session")

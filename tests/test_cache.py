@@ -180,7 +180,9 @@ def with_descendants(stages: set[str]) -> set[str]:
         ("train.epochs", 1, FROM_WEIGHTS),
         # The same stages as for train.epochs.
         pytest.param("train.learning_rate", 1e-3, FROM_WEIGHTS, marks=pytest.mark.slow),
-        ("explain.outputs", {"top": 3}, {"preflight", *FROM_SHAP}),
+        pytest.param(
+            "explain.outputs", {"top": 3}, {"preflight", *FROM_SHAP}, marks=pytest.mark.slow
+        ),
         # The results record the parameters that made them, so the report is drawn again.
         pytest.param("device", "cpu", FROM_NETWORK, marks=pytest.mark.slow),
         ("report.colormap", "orange_purple", {"report"}),

@@ -86,12 +86,6 @@ def test_each_stage_killed_at_twenty_moments(project: Project, name: str) -> Non
     assert set(project.repro().values()) == {"unchanged"}
 
 
-def test_the_pipeline_killed_at_one_moment(
-    fresh_project: Project, ran_project: Project, tmp_path: Path
-) -> None:
-    run_killed_and_run_again(fresh_project, ran_project, tmp_path / "clone", after_s=12)
-
-
 @pytest.mark.slow
 def test_the_pipeline_killed_at_twenty_moments(
     fresh_project: Project, ran_project: Project, tmp_path: Path

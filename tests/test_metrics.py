@@ -57,7 +57,7 @@ def test_changes_of_the_metrics(ran_project: Project) -> None:
 def test_experiments_fit_on_a_screen(project: Project) -> None:
     name = "digits_convnet"  # the longest name of our recipes
     changes = [f"--set-param={change}" for change in ("train.epochs=1", "explain.n_background=9")]
-    project.succeed("dvc", "exp", "run", "--name", name, *changes)
+    project.succeed("dvc", "exp", "run", "--name", name, *changes, "evaluate")
     printed = project.succeed("python", "-m", "tools.experiments")
     lines = printed.splitlines()
     assert max(map(len, lines)) <= 100

@@ -18,7 +18,10 @@ MODEL = {"options": {}, "skip_weights": [], "standardize": "none"}
 AFTER_DATA = {"preflight", "train", "evaluate", "explain", "quality", "shortcuts", "report"}
 
 
-@pytest.mark.parametrize("kind", WRITERS)
+@pytest.mark.parametrize(
+    "kind",
+    ["keras", *(pytest.param(kind, marks=pytest.mark.slow) for kind in WRITERS if kind != "keras")],
+)
 def test_the_network_in_a_file_runs_through_the_pipeline(kind: str, project: Project) -> None:
     file = project.root / f"weights/own.{kind}"
     WRITERS[kind](file)

@@ -58,7 +58,8 @@ def test_default_batches_of_few_images_are_warned_of(capsys: pytest.CaptureFixtu
     """86 training images are one step an epoch; the network with batch norm learns nothing."""
     save_crops(Path("data/photographs"), CLASSES, n_train=32, n_test=10, seed=0)
     defaults = read_yaml(ROOT / "params.yaml")["train"]
-    run({"model": {"architecture": "resnet"}, "train": defaults})
+    small = {"image_size": 32}
+    run({"preprocess": small, "model": {"architecture": "resnet"}, "train": defaults})
     printed = capsys.readouterr().out
     assert (
         "train: 86 images in batches of 128 are 1 step an epoch, 6 in all, which may be too few to "

@@ -24,7 +24,9 @@ def stopped(project: Project, number: signal.Signals) -> subprocess.CompletedPro
     return finish(process)
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize(
+    "number", [pytest.param(signal.SIGKILL, marks=pytest.mark.slow), signal.SIGINT]
+)
 def test_a_stopped_run_goes_on(
     project: Project, ran_project: Project, number: signal.Signals
 ) -> None:

@@ -136,6 +136,7 @@ def test_a_table_of_labels_runs_through_dvc_and_all_commands(
             "data": {"dataset": "image_folder", "source": "images", "labels": "multiple"},
             "explain.output": "probabilities",
             "explain.outputs": "all",
+            "explain.n_images": 4,
         }
     )
     assert set(own.repro().values()) == {"ran"}

@@ -123,27 +123,25 @@ def test_a_search_resumes_from_finished_shards_with_the_same_bytes(
     assert {path.name: path.read_bytes() for path in Path("data/shortcuts").iterdir()} == before
 
 
-@pytest.mark.usefixtures("there")
-def test_few_images_of_a_class_and_no_search_at_all_are_valid_results() -> None:
-    kept = Path("kept")
-    shutil.copytree("data/shortcuts", kept)
-    try:
-        run_stages({**PLANTED, "shortcuts": {"n_images": 60}}, (shortcuts,))
-        table = pd.read_csv("plots/shortcuts.csv")
-        assert table["class"].tolist() == list(range(10))
-        assert table["note"].str.contains(r"\d+ searched images are predicted as it").all()
+def test_few_images_of_a_class_and_no_search_at_all_are_valid_results(
+    searched: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(searched, tmp_path / "own")
+    monkeypatch.chdir(tmp_path / "own")
+    dependencies._deps.cache_clear()
+    run_stages({**PLANTED, "shortcuts": {"n_images": 60}}, (shortcuts,))
+    table = pd.read_csv("plots/shortcuts.csv")
+    assert table["class"].tolist() == list(range(10))
+    assert table["note"].str.contains(r"\d+ searched images are predicted as it").all()
 
-        run_stages({**PLANTED, "shortcuts": {"n_images": 0}}, (shortcuts, report))
-        table = pd.read_csv("plots/shortcuts.csv")
-        assert list(table) == [*FINDING_COLUMNS, "note"]
-        assert len(table) == 0
-        metrics = json.loads(Path("metrics/shortcuts.json").read_text())
-        assert set(metrics.values()) == {0}
-        assert not Path("plots/shap/shortcuts.png").exists()
-        assert changed_shortcuts(Shortcuts.load(kept), Shortcuts.load()) == []
-    finally:
-        run_stages(PLANTED, (shortcuts, report))
-        shutil.rmtree(kept)
+    run_stages({**PLANTED, "shortcuts": {"n_images": 0}}, (shortcuts, report))
+    table = pd.read_csv("plots/shortcuts.csv")
+    assert list(table) == [*FINDING_COLUMNS, "note"]
+    assert len(table) == 0
+    metrics = json.loads(Path("metrics/shortcuts.json").read_text())
+    assert set(metrics.values()) == {0}
+    assert not Path("plots/shap/shortcuts.png").exists()
+    assert changed_shortcuts(Shortcuts.load(searched / "data/shortcuts"), Shortcuts.load()) == []
 
 
 @pytest.mark.usefixtures("there")

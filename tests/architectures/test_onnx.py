@@ -135,7 +135,16 @@ def test_a_network_computes_what_onnxruntime_does(name: str, how: str, tmp_path:
     np.testing.assert_allclose(ours, expected, rtol=0, atol=1e-6 * np.abs(expected).max())
 
 
-@pytest.mark.parametrize("name", [name for name in NETWORKS if name not in WRITTEN_OUT])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(
+            name, marks=[] if name in ("cnn", "vit", "timm_convnext") else pytest.mark.slow
+        )
+        for name in NETWORKS
+        if name not in WRITTEN_OUT
+    ],
+)
 def test_a_network_is_explained_as_the_original(name: str, tmp_path: Path) -> None:
     network = original(name)
     ours = attributions(network_from(exported(network, tmp_path, "plain")))

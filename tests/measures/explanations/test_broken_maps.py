@@ -38,7 +38,9 @@ class Explained:
     values: NDArray[np.float64]
 
 
-@pytest.fixture(scope="module", params=["mnist", "fashion_mnist"])
+@pytest.fixture(
+    scope="module", params=["mnist", pytest.param("fashion_mnist", marks=pytest.mark.slow)]
+)
 def explained(request: pytest.FixtureRequest) -> Explained:
     images, labels = shipped_test_split(request.param)
     network = trained(images[:N_TRAIN], labels[:N_TRAIN])
