@@ -54,7 +54,12 @@ def build(name: str, **options: int) -> nn.Module:
 
 
 ONE_WIDTH = ("alexnet", "googlenet", "inception", "vgg")
-LONG = {"inception": "as googlenet", "vgg": "as alexnet"}
+LONG = {
+    "googlenet": "as squeezenet",
+    "inception": "as squeezenet",
+    "mnasnet": "as mobilenetv2",
+    "vgg": "as alexnet",
+}
 """Families without a small network whose operations another family has, too."""
 
 QUICK = {name: Case(build) for name, build in SMALL.items()} | {
