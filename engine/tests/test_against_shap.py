@@ -84,7 +84,7 @@ def test_shap_in_float32_is_too_coarse_to_compare_with() -> None:
 
     If this fails, shap has become more precise, and `assert_agree` may compare with float32, too.
     """
-    network = nn.Sequential(shared("batch norm", torch.float32), nn.Softmax(1)).eval()
+    network = nn.Sequential(build(SHAP_IS_RIGHT["batch norm"], torch.float32), nn.Softmax(1)).eval()
     x, background = images(2, torch.float32), images(6, torch.float32, seed=2)
     expected = exactly(network, x, background)
     error = np.abs(by_shap(network, x, background) - expected).max()
