@@ -36,11 +36,14 @@ def checked(function: Callable[..., Any]) -> Callable[..., Any]:
     return jaxtyping.jaxtyped(function, typechecker=beartype)
 
 
+CHECKED = {name: checked(getattr(DeepShap, name)) for name in ("__init__", "attribute")}
+
+
 @pytest.fixture
 def checked_shapes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Check the shapes in the signatures of `DeepShap`."""
-    for name in ("__init__", "attribute"):
-        monkeypatch.setattr(DeepShap, name, checked(getattr(DeepShap, name)))
+    for name, function in CHECKED.items():
+        monkeypatch.setattr(DeepShap, name, function)
 
 
 @pytest.fixture

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
+from typing import Any
+from unittest import mock
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from deepshap import DeepShap, engine
+from deepshap.graph.program import Program
 
 SHAPE = (2, 10, 10)
 
@@ -208,6 +214,8 @@ OURS_ALONE: dict[str, Callable[[], nn.Module]] = {
 }
 """Networks that shap explains wrongly or not at all."""
 
+NETWORKS = {**SHAP_IS_RIGHT, **OURS_ALONE}
+
 
 def build(network: Callable[[], nn.Module], dtype: torch.dtype, seed: int = 0) -> nn.Module:
     """The network with seeded weights, in eval mode.
@@ -219,6 +227,27 @@ def build(network: Callable[[], nn.Module], dtype: torch.dtype, seed: int = 0) -
     built = network().eval()
     initialise(built)
     return built.to(dtype)
+
+
+@functools.cache
+def shared(name: str, dtype: torch.dtype) -> nn.Module:
+    """The network of that name, built once in a process; no test may change it."""
+    return build(NETWORKS[name], dtype)
+
+
+_PROGRAMS: dict[nn.Module, Program] = {}
+
+
+def explainer_of(network: nn.Module, background: Tensor, **options: Any) -> DeepShap:
+    """An explainer of a network that no test changes, which is exported once in a process."""
+
+    def exported_once(network: nn.Module, image: Tensor) -> Program:
+        if network not in _PROGRAMS:
+            _PROGRAMS[network] = Program(network, image)
+        return _PROGRAMS[network]
+
+    with mock.patch.object(engine, "Program", exported_once):
+        return DeepShap(network, background, **options)
 
 
 def initialise(network: nn.Module) -> None:

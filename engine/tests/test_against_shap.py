@@ -8,14 +8,12 @@ import pytest
 import torch
 from torch import nn
 
-from deepshap import DeepShap
-
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # shap uses parts of matplotlib that are deprecated
     import shap
 
 from .architectures import convnet, fully_connected, lenet
-from .networks import SHAP_IS_RIGHT, SHAP_IS_WRONG, build, images, initialise
+from .networks import SHAP_IS_RIGHT, SHAP_IS_WRONG, build, explainer_of, images, initialise, shared
 
 pytestmark = pytest.mark.usefixtures("checked_shapes")
 
@@ -38,18 +36,27 @@ def exactly(network: nn.Module, x: torch.Tensor, background: torch.Tensor) -> np
 
 def assert_agree(network: nn.Module, x: torch.Tensor, background: torch.Tensor) -> None:
     """Assert the values of shap in float64, with errors relative to the largest value."""
-    ours = DeepShap(network, background).attribute(x).numpy()
+    ours = explainer_of(network, background).attribute(x).numpy()
     expected = exactly(network, x, background)
     assert np.abs(ours - expected).max() < BOUND[x.dtype] * np.abs(expected).max()
 
 
-@pytest.mark.parametrize("probabilities", [False, True], ids=["logits", "probabilities"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("name", SHAP_IS_RIGHT)
-def test_small_networks_agree(name: str, dtype: torch.dtype, probabilities: bool) -> None:
-    network = build(SHAP_IS_RIGHT[name], dtype)
-    if probabilities:
-        network = nn.Sequential(network, nn.Softmax(dim=1)).eval()
+def test_small_networks_agree(name: str, dtype: torch.dtype) -> None:
+    assert_agree(shared(name, dtype), images(2, dtype), images(6, dtype, seed=2))
+
+
+ONE_OF_EACH = ("batch norm", "conv relu pool", "standardized", "two linear")
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=() if n in ONE_OF_EACH else pytest.mark.slow) for n in SHAP_IS_RIGHT],
+)
+def test_probabilities_of_small_networks_agree(name: str, dtype: torch.dtype) -> None:
+    network = nn.Sequential(shared(name, dtype), nn.Softmax(dim=1)).eval()
     assert_agree(network, images(2, dtype), images(6, dtype, seed=2))
 
 

@@ -1,16 +1,17 @@
 """The background is cut into chunks, pieces and groups, which must not change the values."""
 
+import functools
+
 import pytest
 import torch
 from torch import nn
 
-from deepshap import DeepShap, engine
+from deepshap import engine
 from deepshap.chunks import cut
 from deepshap.graph.program import Batch, Program
 
-from .networks import OURS_ALONE, SHAP_IS_RIGHT, build, images
+from .networks import NETWORKS, explainer_of, images, shared
 
-NETWORKS = {**SHAP_IS_RIGHT, **OURS_ALONE}
 F64 = torch.float64
 
 
@@ -44,19 +45,19 @@ def test_every_image_is_in_one_chunk_and_in_its_group(
 def test_attributions_by_group_are_those_against_its_images_alone(
     name: str, n_background: int
 ) -> None:
-    network = build(NETWORKS[name], F64)
+    network = shared(name, F64)
     x, background = images(2, F64), images(n_background, F64, seed=2)
-    explainer = DeepShap(network, background)
+    explainer = explainer_of(network, background)
     values, groups = explainer.attribute_by_group(x, n_groups=4)
     assert torch.allclose(values, explainer.attribute(x), rtol=0, atol=1e-13)
     assert groups.shape == (2, 4, 10, 10, 3)
     for at, group in enumerate(background.tensor_split(4)):
-        alone = DeepShap(network, group).attribute(x).sum(1)
+        alone = explainer_of(network, group).attribute(x).sum(1)
         assert torch.allclose(groups[:, at], alone, rtol=0, atol=1e-13)
 
 
 def test_groups_work_with_other_outputs_for_each_image() -> None:
-    explainer = DeepShap(build(NETWORKS["residual"], F64), images(7, F64))
+    explainer = explainer_of(shared("residual", F64), images(7, F64))
     x, outputs = images(2, F64, seed=3), torch.tensor([[2, 0], [1, 1]])
     _, every = explainer.attribute_by_group(x, n_groups=3)
     _, found = explainer.attribute_by_group(x, outputs, n_groups=3)
@@ -66,7 +67,7 @@ def test_groups_work_with_other_outputs_for_each_image() -> None:
 
 @pytest.mark.parametrize("n_groups", [0, 8])
 def test_an_impossible_number_of_groups_is_refused(n_groups: int) -> None:
-    explainer = DeepShap(build(NETWORKS["linear alone"], F64), images(7, F64))
+    explainer = explainer_of(shared("linear alone", F64), images(7, F64))
     with pytest.raises(ValueError, match=f"n_groups: must be in 1 … 7, got {n_groups}"):
         explainer.attribute_by_group(images(1, F64), n_groups=n_groups)
 
@@ -77,7 +78,7 @@ def test_each_image_may_have_other_outputs(
     name: str, threads: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
-    explainer = DeepShap(build(NETWORKS[name], F64), images(5, F64))
+    explainer = explainer_of(shared(name, F64), images(5, F64))
     x = images(4, F64, seed=3)
     every = explainer.attribute(x)
     outputs = torch.tensor([[0, 1], [2, 1], [1, 1], [2, 0]])
@@ -93,11 +94,11 @@ def test_each_image_may_have_other_outputs(
 def test_the_sizes_of_batches_and_chunks_do_not_change_values(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    network = build(NETWORKS[name], F64)
+    network = shared(name, F64)
     x, background = images(3, F64), images(7, F64, seed=2)
-    values = DeepShap(network, background).attribute(x)
+    values = explainer_of(network, background).attribute(x)
     monkeypatch.setattr(engine, "_MIB", 2**14)
-    small = DeepShap(network, background, chunk_mib=1, keep_mib=0)
+    small = explainer_of(network, background, chunk_mib=1, keep_mib=0)
     assert len(small._chunks(3, 1)) > 2
     assert torch.allclose(small.attribute(x), values, atol=1e-13)
 
@@ -117,6 +118,7 @@ def passes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return sizes
 
 
+@functools.cache
 def a_mebibyte_per_image() -> nn.Sequential:
     """A network whose ReLU reads 1 MiB for each image of 64×64 pixels in float32."""
     torch.manual_seed(0)
@@ -130,7 +132,7 @@ def test_the_background_is_recomputed_only_above_keep_mib(
 ) -> None:
     """Four background images need 4 MiB."""
     background = torch.rand(4, 1, 64, 64)
-    explainer = DeepShap(a_mebibyte_per_image(), background, keep_mib=keep_mib)
+    explainer = explainer_of(a_mebibyte_per_image(), background, keep_mib=keep_mib)
     passes.clear()
     explainer.attribute(torch.rand(1, 1, 64, 64), [0])
     assert sum(passes) == 1 + recomputed
@@ -141,7 +143,7 @@ def test_a_batch_holds_as_many_images_as_fit_into_chunk_mib(
     passes: list[int], chunk_mib: int, most: int
 ) -> None:
     """Per background image the ReLU reads 1 MiB and writes 1 MiB; four images are four chunks."""
-    explainer = DeepShap(a_mebibyte_per_image(), torch.rand(4, 1, 64, 64), chunk_mib=chunk_mib)
+    explainer = explainer_of(a_mebibyte_per_image(), torch.rand(4, 1, 64, 64), chunk_mib=chunk_mib)
     passes.clear()
     explainer.attribute(torch.rand(6, 1, 64, 64), [0])
     assert max(passes) == most
@@ -154,11 +156,11 @@ def test_images_share_recomputed_activations_as_far_as_they_fit_into_keep_mib(
 ) -> None:
     """Four background images, six images of 1 MiB each; batches of one image."""
     network, background = a_mebibyte_per_image(), torch.rand(4, 1, 64, 64)
-    explainer = DeepShap(network, background, chunk_mib=2, keep_mib=keep_mib)
+    explainer = explainer_of(network, background, chunk_mib=2, keep_mib=keep_mib)
     x = torch.rand(6, 1, 64, 64)
     passes.clear()
     values = explainer.attribute(x, [0])
     assert set(passes) == {1}
     assert len(passes) == 6 + recomputed
-    kept = DeepShap(network, background, chunk_mib=2, keep_mib=16)
+    kept = explainer_of(network, background, chunk_mib=2, keep_mib=16)
     assert torch.equal(values, kept.attribute(x, [0]))

@@ -7,7 +7,7 @@ import warnings
 
 import pytest
 import torch
-from hypothesis import assume, given, note
+from hypothesis import assume, given, note, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
@@ -47,6 +47,7 @@ SEEDS = st.tuples(st.sampled_from(sorted(ALL)), st.integers(0, 2**32 - 1))
 
 
 @pytest.mark.fuzz
+@settings(max_examples=settings.default.max_examples // 3)  # each is exported
 @given(st.lists(SEEDS, min_size=1, max_size=3))
 def test_a_drawn_network_is_explained_or_refused_by_name(seeds: list[tuple[str, int]]) -> None:
     x, background = images(2, 0), images(3, 1)

@@ -80,7 +80,6 @@ MAKE_CONSTANTS_IN_FLOAT32 = {"edgenext", "efficientvit", "xcit"}
 
 SHALLOW = {
     "eva02": case("eva02_tiny_patch14_224", 28, sized=True, depth=2),
-    "vit": case("vit_tiny_patch16_224", sized=True, depth=2),
     "xcit": case("xcit_nano_12_p16_224", sized=True, depth=2),
 }
 

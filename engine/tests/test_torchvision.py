@@ -54,8 +54,15 @@ def build(name: str, **options: int) -> nn.Module:
 
 
 ONE_WIDTH = ("alexnet", "googlenet", "inception", "vgg")
-LONG = {"inception": "as googlenet", "vgg": "as alexnet"}
-"""Families without a small network whose operations another family has, too."""
+SLOW = {
+    "efficientnet": "as mobilenetv3, with SiLU",
+    "googlenet": "as squeezenet",
+    "inception": "as squeezenet",
+    "mnasnet": "as mobilenetv2",
+    "regnet": "as resnet, with gates as in mobilenetv3",
+    "vgg": "as alexnet",
+}
+"""Families that are slow together, whose operations another family has, too."""
 
 QUICK = {name: Case(build) for name, build in SMALL.items()} | {
     family: case(ONE_PER_FAMILY[family]) for family in ONE_WIDTH
@@ -70,7 +77,7 @@ def test_every_family_has_a_network_in_the_lists() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=pytest.mark.slow if n in LONG else ()) for n in QUICK]
+    "name", [pytest.param(n, marks=pytest.mark.slow if n in SLOW else ()) for n in QUICK]
 )
 def test_a_small_network_of_each_family_adds_up(name: str) -> None:
     sums(ready(QUICK[name]), QUICK[name].side, torch.float32).check(2e-6)

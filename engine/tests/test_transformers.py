@@ -98,16 +98,14 @@ SIDES = {
 QUICK = {
     "BeitForImageClassification",
     "CLIPForImageClassification",
-    "ConvNextForImageClassification",
     "DeiTForImageClassificationWithTeacher",
     "LevitForImageClassification",
-    "PvtForImageClassification",
     "SegformerForImageClassification",
-    "SiglipForImageClassification",
-    "SwinForImageClassification",
-    "ViTForImageClassification",
 }
-"""One class of each kind; the others are slow together, since each makes loops of its own."""
+"""One class of each kind; the others are slow together, since each makes loops of its own.
+
+ConvNeXt, Swin and ViT are among torchvision's; PVT attends as Segformer does, SigLIP as CLIP.
+"""
 
 
 class Logits(nn.Module):

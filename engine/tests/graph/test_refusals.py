@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from deepshap import DeepShap, UnsupportedOperation
 
-from ..networks import Function, behind, images
+from ..networks import Function, images
 
 Forward = Callable[[nn.Module, Tensor], Tensor]
 
@@ -25,7 +25,6 @@ def deep_inside(function: Callable[[Tensor], Tensor]) -> nn.Module:
 MODULE_PATH = r"at 0\.1\.1 \(Function\)"
 
 WITHOUT_RULE: dict[str, tuple[Callable[[Tensor], Tensor], str]] = {
-    "largest so far": (lambda x: x.cummax(dim=1).values, "cummax"),
     "conversion to integers": (lambda x: x + x.long(), "_to_copy|to"),
     "conversion to half precision": (lambda x: x.half().float(), "_to_copy|to"),
     "complex numbers": (lambda x: torch.fft.fft2(x).abs(), "_to_copy|fft"),
@@ -53,7 +52,6 @@ WITHOUT_RULE: dict[str, tuple[Callable[[Tensor], Tensor], str]] = {
         lambda x: x.scatter(1, torch.ones_like(x[:, :2]).long(), x[:, :2]),
         "scatter",
     ),
-    "triple product": (lambda x: torch.einsum("nchw,nchw,nchw->nchw", x, x, x), "einsum"),
 }
 
 
@@ -67,7 +65,6 @@ def test_operations_without_a_rule_are_refused_with_their_module_path(name: str)
 
 
 UNTRACEABLE: dict[str, Callable[[Tensor], Tensor]] = {
-    "condition": lambda x: x if x.sum() > 0 else -x,
     "loop": lambda x: sum((x for _ in range(int(x.mean().abs()) + 1)), x),
     "NumPy": lambda x: x * float(x.detach().numpy().max()),
     "item": lambda x: x * x.max().item(),
@@ -83,12 +80,11 @@ def test_control_flow_that_depends_on_values_is_refused_with_its_module_path(nam
 
 
 def autocast(net: nn.Module, x: Tensor) -> Tensor:
-    with torch.autocast("cpu", dtype=torch.bfloat16):
+    with torch.autocast("cpu", dtype=torch.float16):
         return net.head(x.flatten(1)).float()
 
 
-@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-def test_autocast_inside_is_refused(dtype: torch.dtype) -> None:
+def test_autocast_inside_is_refused() -> None:
     network = Function(autocast, head=nn.Linear(200, 3)).eval()
     with pytest.raises(UnsupportedOperation, match="autocast"):
         DeepShap(network, images(3, torch.float32))
@@ -103,15 +99,7 @@ def test_disabled_autocast_inside_is_accepted() -> None:
     DeepShap(network, images(3, torch.float32))
 
 
-@pytest.mark.parametrize("norm", [nn.BatchNorm2d(4, track_running_stats=False)])
-def test_statistics_of_the_batch_are_refused(norm: nn.Module) -> None:
-    with pytest.raises(UnsupportedOperation, match=r"at 1 \(BatchNorm2d\): .*batch"):
-        DeepShap(behind(norm).eval(), images(3, torch.float32))
-
-
 MIXING: dict[str, Forward] = {
-    "mean over images": lambda net, x: net.head((x - x.mean(0)).flatten(1)),
-    "batch size": lambda net, x: net.head(x.flatten(1)) + len(x),
     "batch size, scaled down": lambda net, x: net.head(x.flatten(1)) + 1e-3 * len(x),
     "batch size, with large outputs": lambda net, x: net.head(x.flatten(1)) + 1000 + len(x),
     "squeeze": lambda net, x: net.head(x.flatten(1)).unsqueeze(-1).squeeze(),
@@ -142,21 +130,15 @@ def test_a_refusal_says_in_one_line_what_to_do() -> None:
     with pytest.raises(UnsupportedOperation) as refused:
         DeepShap(network, images(3, torch.float32))
     message = str(refused.value)
+    assert re.match(rf"\w*cummax\w* {MODULE_PATH}: ", message)
     assert "\n" not in message
     assert "use " in message
     assert len(message) < 300
 
 
 def test_a_refusal_prints_nothing(capfd: pytest.CaptureFixture[str]) -> None:
-    network = deep_inside(UNTRACEABLE["condition"]).eval()
+    network = deep_inside(lambda x: x if x.sum() > 0 else -x).eval()
     network(images(1, torch.float32))
-    with pytest.raises(UnsupportedOperation):
+    with pytest.raises(UnsupportedOperation, match=rf"^forward {MODULE_PATH}: "):
         DeepShap(network, images(3, torch.float32))
     assert capfd.readouterr() == ("", "")
-
-
-def test_dropout_that_always_drops_is_refused() -> None:
-    network = Function(lambda net, x: net.head(F.dropout(x, training=True).flatten(1)))
-    network.head = nn.Linear(200, 3)
-    with pytest.raises(UnsupportedOperation, match=r"dropout at Function.*random"):
-        DeepShap(network.eval(), images(3, torch.float32))

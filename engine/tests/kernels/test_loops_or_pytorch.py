@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 import pytest
@@ -14,10 +15,9 @@ from deepshap.multiplier import Multiplier
 
 from .. import zoo
 from ..architectures import ARCHITECTURES
-from ..networks import OURS_ALONE, SHAP_IS_RIGHT, behind, build, images, initialise
+from ..networks import NETWORKS, behind, build, explainer_of, images, initialise, shared
 from ..test_torchvision import QUICK
 
-NETWORKS = {**SHAP_IS_RIGHT, **OURS_ALONE}
 F32, F64 = torch.float32, torch.float64
 
 CLOSE = 1e-6
@@ -26,8 +26,8 @@ CLOSE = 1e-6
 ROUNDED_TWICE = 4e-6
 """The bound for deep networks, where float32 is off by up to 2e-6: see `test_torchvision`."""
 
-FAST = ("densenet", "resnet", "squeezenet")
-"""Networks with dense connections, sums and branches, ten times as fast as the others."""
+FAST = ("densenet", "resnet")
+"""Networks with dense connections and sums, ten times as fast as most others."""
 
 RECTIFIED, POOLED = {"contracted", "transposed", "relu_ratios"}, {"pool_ratios"}
 EXPECTED = {
@@ -46,7 +46,7 @@ def check_agreement(
     monkeypatch: pytest.MonkeyPatch,
     outputs: Sequence[int] | None = None,
 ) -> None:
-    explainer = DeepShap(network, background)
+    explainer = explainer_of(network, background)
     by_loops = explainer.attribute(x, outputs)
     with monkeypatch.context() as patch:
         patch.setattr(loops, "available", dict)
@@ -61,7 +61,7 @@ def test_loops_and_pytorch_agree(
     name: str, ran: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     x, background = images(3, F32), images(5, F32, seed=2)
-    check_agreement(build(NETWORKS[name], F32), x, background, CLOSE, monkeypatch)
+    check_agreement(shared(name, F32), x, background, CLOSE, monkeypatch)
     assert bool(ran) == (name != "linear alone")  # it has no zeros to skip
 
 
@@ -79,8 +79,9 @@ def test_loops_and_pytorch_agree_on_networks_of_torchvision(
     assert "contracted" in ran
 
 
+@functools.cache
 def architecture(name: str) -> tuple[nn.Module, Tensor, Tensor]:
-    """A network, images, and background images."""
+    """A network, images, and background images, made once in a process."""
     side, _ = EXPECTED[name]
     torch.manual_seed(0)
     network = ARCHITECTURES[name](1, (side, side), 10).eval()
@@ -104,10 +105,10 @@ def test_bits_do_not_depend_on_threads_number_of_images_or_batch_size(
 ) -> None:
     """Sums over a piece of at most ten background images come first; chunks hold more than one."""
     network, x, background = architecture(name)
-    expected = DeepShap(network, background).attribute(x)
+    expected = explainer_of(network, background).attribute(x)
     for chunk_mib, threads in ((200, 1), (64, 2), (16, 3), (8, 1)):
         monkeypatch.setattr(torch, "get_num_threads", lambda n=threads: n)
-        explainer = DeepShap(network, background, chunk_mib=chunk_mib)
+        explainer = explainer_of(network, background, chunk_mib=chunk_mib)
         assert torch.equal(explainer.attribute(x), expected), (chunk_mib, threads)
         alone = [explainer.attribute(image[None]) for image in x]
         assert torch.equal(torch.cat(alone), expected), (chunk_mib, threads)
@@ -123,17 +124,14 @@ def test_bits_do_not_depend_on_the_number_of_registers(
     if name in EXPECTED:
         network, x, background = architecture(name)
     else:
-        network, x, background = (
-            build(NETWORKS[name], F32), images(3, F32), images(5, F32, seed=2)
-        )  # fmt: skip
+        network, x, background = shared(name, F32), images(3, F32), images(5, F32, seed=2)
     values = []
     for n_registers in (32, 8):
         monkeypatch.setattr(loops, "n_registers", lambda n=n_registers: n)
-        values.append(DeepShap(network, background).attribute(x))
+        values.append(explainer_of(network, background).attribute(x))
     assert torch.equal(*values)
 
 
-PLAIN = nn.MaxPool2d(2)
 POOLS = {
     "overlapping": nn.MaxPool2d(3, 2),
     "with gaps": nn.MaxPool2d(2, 3),
@@ -147,7 +145,7 @@ POOLS = {
 def loops_of(network: nn.Module, ran: list[str], dtype: torch.dtype = F32) -> set[str]:
     """The loops that explain a network."""
     ran.clear()
-    explainer = DeepShap(build(lambda: network, dtype), images(3, dtype))
+    explainer = explainer_of(network, images(3, dtype))
     explainer.attribute(images(2, dtype, seed=2))
     return set(ran)
 
@@ -155,8 +153,9 @@ def loops_of(network: nn.Module, ran: list[str], dtype: torch.dtype = F32) -> se
 @pytest.mark.usefixtures("any_work")
 @pytest.mark.parametrize("name", POOLS)
 def test_pytorch_pools_where_windows_do_not_lie_side_by_side(name: str, ran: list[str]) -> None:
-    assert "pool_ratios" in loops_of(behind(nn.ReLU(), PLAIN), ran)
-    assert "pool_ratios" not in loops_of(behind(nn.ReLU(), POOLS[name]), ran)
+    assert "pool_ratios" in loops_of(shared("conv relu pool", F32), ran)
+    special = build(lambda: behind(nn.ReLU(), POOLS[name]), F32)
+    assert "pool_ratios" not in loops_of(special, ran)
 
 
 @pytest.mark.usefixtures("any_work")
@@ -164,9 +163,9 @@ def test_pytorch_pools_where_windows_do_not_lie_side_by_side(name: str, ran: lis
 def test_pytorch_transposes_convolutions_with_dilation_or_groups(
     setting: str, ran: list[str]
 ) -> None:
-    assert "transposed" in loops_of(behind(nn.ReLU(), nn.Conv2d(4, 4, 3)), ran)
-    special = nn.Conv2d(4, 4, 3, **{setting: 2})
-    assert loops_of(behind(nn.ReLU(), special), ran) == {"relu_ratios", "contracted"}
+    assert "transposed" in loops_of(shared("one module twice", F32), ran)
+    special = build(lambda: behind(nn.ReLU(), nn.Conv2d(4, 4, 3, **{setting: 2})), F32)
+    assert loops_of(special, ran) == {"relu_ratios", "contracted"}
 
 
 @pytest.mark.usefixtures("any_work")
@@ -180,8 +179,8 @@ def test_a_loop_transposes_each_linear_layer_but_the_last(ran: list[str]) -> Non
 @pytest.mark.usefixtures("any_work")
 @pytest.mark.parametrize("name", ["conv relu pool", "standardized", "residual"])
 def test_pytorch_computes_in_float64(name: str, ran: list[str]) -> None:
-    assert loops_of(NETWORKS[name](), ran)
-    assert not loops_of(NETWORKS[name](), ran, F64)
+    assert loops_of(shared(name, F32), ran)
+    assert not loops_of(shared(name, F64), ran, F64)
 
 
 def test_pytorch_computes_on_other_devices(ran: list[str]) -> None:

@@ -54,7 +54,11 @@ def check(
 ) -> None:
     expected = literal.attribute(function, x, background)
     found = DeepShap(network, background).attribute(x)
-    assert torch.allclose(found, expected, rtol=0, atol=1e-12 * float(expected.abs().max()))
+    assert torch.allclose(found, expected, rtol=0, atol=closeness(expected))
+
+
+def closeness(expected: Tensor) -> float:
+    return 1e-12 * float(expected.abs().max())
 
 
 def images(n: int, seed: int) -> Tensor:
@@ -74,35 +78,58 @@ def built(
     return network.double().requires_grad_(False)
 
 
-@pytest.mark.parametrize("name", ELEMENTWISE)
-def test_elementwise(name: str) -> None:
-    function = ELEMENTWISE[name]
-    net = built(lambda net, x: net.head(function(net.first(x)).flatten(1)), layers(126))
+def test_elementwise() -> None:
+    """One network has two outputs for each function, so that it is exported once."""
+    net = built(
+        lambda net, x: torch.cat(
+            [net.head(function(net.first(x)).flatten(1)) for function in ELEMENTWISE.values()], 1
+        ),
+        layers(126),
+    )
+    x, background = images(2, 0), images(3, 1)
+    found = DeepShap(net, background).attribute(x).unflatten(-1, (-1, 2)).unbind(-2)
 
-    def pairs(pair: Pair) -> Pair:
-        pair = literal.elementwise(function, literal.linear(net.first, pair))
-        return literal.linear(lambda x: net.head(x.flatten(1)), pair)
+    for name, values in zip(ELEMENTWISE, found, strict=True):
 
-    check(net, pairs, images(2, 0), images(3, 1))
+        def pairs(pair: Pair, function: Callable[[Tensor], Tensor] = ELEMENTWISE[name]) -> Pair:
+            pair = literal.elementwise(function, literal.linear(net.first, pair))
+            return literal.linear(lambda x: net.head(x.flatten(1)), pair)
+
+        expected = literal.attribute(pairs, x, background)
+        assert torch.allclose(values, expected, rtol=0, atol=closeness(expected)), name
 
 
 @pytest.mark.parametrize("rectified", [False, True], ids=["", "after relu"])
-@pytest.mark.parametrize("name", MAX_POOLS)
-def test_max_pool(name: str, rectified: bool) -> None:
-    function, windows = MAX_POOLS[name]
-    features = function(torch.zeros(1, 3, 6, 7)).numel()
+def test_max_pool(rectified: bool) -> None:
+    """One network has two outputs for each kind of windows, so that it is exported once."""
     before = F.relu if rectified else (lambda x: x)
+    features = {
+        name: pool(torch.zeros(1, 3, 6, 7)).numel() for name, (pool, _) in MAX_POOLS.items()
+    }
     net = built(
-        lambda net, x: net.head(function(before(net.first(x))).flatten(1)), layers(features)
+        lambda net, x: torch.cat(
+            [
+                head(pool(before(net.first(x))).flatten(1))
+                for head, (pool, _) in zip(net.heads, MAX_POOLS.values(), strict=True)
+            ],
+            1,
+        ),
+        layers(1) | {"heads": nn.ModuleList(nn.Linear(n, 2) for n in features.values())},
     )
+    x, background = images(2, 0), images(3, 1)
+    found = DeepShap(net, background).attribute(x).unflatten(-1, (-1, 2)).unbind(-2)
 
-    def pairs(pair: Pair) -> Pair:
-        pair = literal.linear(net.first, pair)
-        if rectified:
-            pair = literal.elementwise(F.relu, pair)
-        return literal.linear(lambda x: net.head(x.flatten(1)), literal.max_pool(pair, windows))
+    for name, values, head in zip(MAX_POOLS, found, net.heads, strict=True):
 
-    check(net, pairs, images(2, 0), images(3, 1))
+        def pairs(pair: Pair, name: str = name, head: nn.Module = head) -> Pair:
+            pair = literal.linear(net.first, pair)
+            if rectified:
+                pair = literal.elementwise(F.relu, pair)
+            pooled = literal.max_pool(pair, MAX_POOLS[name][1])
+            return literal.linear(lambda x: head(x.flatten(1)), pooled)
+
+        expected = literal.attribute(pairs, x, background)
+        assert torch.allclose(values, expected, rtol=0, atol=closeness(expected)), name
 
 
 def test_product_of_two_branches() -> None:
