@@ -45,18 +45,21 @@ def peak_rate() -> float:
     return 2 * pairs * N_CLASSES * read * written / best
 
 
-def necessary(rule: Rule, multiplier: Multiplier) -> int:
-    """Multiplications of nonzero numbers in the backward pass of a linear rule."""
+def necessary(rule: Rule, multiplier: Multiplier, changed: Tensor | None = None) -> int:
+    """Multiplications of nonzero numbers in the backward pass of a linear rule.
+
+    `changed` says where the input's multiplier is needed, (p, h, w).
+    """
     p, k = multiplier.rows.shape[:2]
     ratio = multiplier.ratio
     ratio = torch.ones(p, 1, *multiplier.rows.shape[2:]) if ratio is None else ratio
     counted = Multiplier(torch.ones(1, 1, *multiplier.rows.shape[2:]), (ratio != 0).float())
     mask = Multiplier(counted.rows, counted.ratio, multiplier.positions).dense()
     if isinstance(rule, Convolution):
-        height, width = rule.call.inputs[0][-2:]
+        planes = torch.ones(1, *rule.call.inputs[0][-2:]) if changed is None else changed.float()
         kernel = rule.weight.shape[2:]
         taps = torch.conv2d(  # the number of taps inside the input, by output position
-            torch.ones(1, 1, height, width),
+            planes[:, None],
             torch.ones(1, 1, *kernel),
             None,
             rule.stride,
@@ -64,6 +67,10 @@ def necessary(rule: Rule, multiplier: Multiplier) -> int:
         )
         return int((mask * taps).sum()) * rule.weight.shape[1] * k
     if isinstance(rule, Composed):
+        if changed is not None:
+            channels = rule.call.inputs[0].numel() // changed[0].numel()
+            positions = changed.flatten(1).sum(1) * channels
+            return int((mask.flatten(1).sum(1) * positions).sum()) * k
         return int(mask.sum()) * rule.call.inputs[0].numel() * k
     if isinstance(rule, Dense):
         return int(mask.sum()) * rule.weight.shape[1] * k
@@ -90,7 +97,10 @@ class Stopwatch:
             if self._is_running:
                 return call(*arguments)
             if rule is not None:
-                self.multiplications[name] += necessary(rule, arguments[0])
+                last = arguments[-1]  # says where it is needed, in methods that can skip the rest
+                is_where = isinstance(last, Tensor) and last.dtype == torch.bool
+                changed = last if is_where else None
+                self.multiplications[name] += necessary(rule, arguments[0], changed)
             self._is_running, start = True, time.perf_counter()
             result = call(*arguments)
             self.seconds[name] += time.perf_counter() - start
@@ -110,7 +120,7 @@ def watched(explainer: DeepShap) -> Iterator[Stopwatch]:
         sides = " ".join("x".join(map(str, shape[1:])) for shape in step.rule.call.inputs)
         name = f"{at}. {step.rule.call.name} {sides}"
         owner: Any = first.get(node, step.rule)
-        for method in ("attributions", "backward", "backward_onto"):
+        for method in ("attributions", "backward", "backward_onto", "backward_where"):
             if hasattr(owner, method):
                 wrapped = watch.around(getattr(owner, method), name, step.rule)
                 object.__setattr__(owner, method, wrapped)  # some owners are frozen dataclasses

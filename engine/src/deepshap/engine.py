@@ -221,6 +221,9 @@ class DeepShap:
         start = start if len(start) == 1 else start.repeat_interleave(b, 0)
         waiting = {node: Multiplier(start)}
         pieces = [chunk.within(piece) for piece in chunk.pieces]
+        changed = {}
+        if self._device.type == "cpu":  # only compiled loops skip what does not change
+            changed = self._program.changed(images.images, background.images)
         zero = images.images.new_zeros(n, k, *images.images.shape[1:])
         totals = [zero.clone() for _ in pieces]
         for node, step in reversed(self._program.steps.items()):
@@ -233,7 +236,8 @@ class DeepShap:
                 for total, summed in zip(totals, sums, strict=True):
                     total += summed
                 continue
-            _pass_back(step, multiplier, images.saved[node], background.saved[node], waiting)
+            saved, where = (images.saved[node], background.saved[node]), changed.get(step.inputs[0])
+            _pass_back(step, multiplier, saved, waiting, where)
         if self._program.source in waiting:
             multiplier = waiting[self._program.source]
             for total, piece in zip(totals, pieces, strict=True):
@@ -276,16 +280,16 @@ class DeepShap:
 def _pass_back(
     step: Step,
     multiplier: Multiplier,
-    image: Saved,
-    background: Saved,
+    saved: tuple[Saved, Saved],
     waiting: dict[fx.Node, Multiplier],
+    changed: Tensor | None,
 ) -> None:
     """Pass a multiplier back through a step; add the results to those that wait at its inputs."""
     if isinstance(step.rule, Convolution) and step.inputs[0] in waiting:
         onto = waiting.pop(step.inputs[0])
-        waiting[step.inputs[0]] = step.rule.backward_onto(multiplier, onto)
+        waiting[step.inputs[0]] = step.rule.backward_onto(multiplier, onto, changed)
         return
-    passed = step.rule.backward(multiplier, image, background)
+    passed = step.rule.backward_where(multiplier, *saved, changed)
     for source, arriving in zip(step.inputs, passed, strict=True):
         waiting[source] = arriving.plus(waiting[source]) if source in waiting else arriving
 

@@ -53,11 +53,14 @@ class Multiplier:
         ratio: The factor that does not, (p or 1, 1, ...), or None for 1.
         positions: Positions in front of a max pool to which `rows` and `ratio` have not been moved
             yet, or None.
+        needed: Where `rows` are defined, (p or 1, h, w), or None for everywhere. Other positions
+            are not needed, since they depend only on pixels that do not change.
     """
 
     rows: Tensor
     ratio: Tensor | None = None
     positions: Positions | None = None
+    needed: Tensor | None = None
 
     @property
     def features(self) -> torch.Size:
@@ -74,10 +77,12 @@ class Multiplier:
                 return factor
             return torch.unflatten(factor, 0, (n, b))[:, selection].flatten(0, 1)
 
-        positions, ratio = self.positions, self.ratio
+        positions, ratio, needed = self.positions, self.ratio, self.needed
         if positions is not None:
             positions = replace(positions, index=pairs(positions.index))
-        return type(self)(pairs(self.rows), None if ratio is None else pairs(ratio), positions)
+        ratio = None if ratio is None else pairs(ratio)
+        needed = None if needed is None else pairs(needed)
+        return type(self)(pairs(self.rows), ratio, positions, needed)
 
     def scaled(self, ratio: Tensor) -> Self:
         """Multiplied by a ratio that is the same for all outputs, (p or 1, 1, ...)."""
@@ -96,20 +101,27 @@ class Multiplier:
     def plus(self, other: Self) -> Self:
         """The sum with the multiplier of another path to the same activation."""
         if other.positions is None and other.ratio is not None:
-            return type(self)(torch.addcmul(self.dense(), other.rows, other.ratio))
+            return type(self)(torch.addcmul(self.dense(), other.filled, other.ratio))
         return type(self)(self.dense() + other.dense())
+
+    @property
+    def filled(self) -> Tensor:
+        """`rows`, with 0 where they are not needed."""
+        if self.needed is None:
+            return self.rows
+        return torch.where(self.needed[:, None, None], self.rows, 0)
 
     @cached_property
     def _dense(self) -> Tensor:
         if self.positions is None:
-            return self.rows if self.ratio is None else self.rows * self.ratio
+            return self.filled if self.ratio is None else self.filled * self.ratio
         if self.positions.window is None:
             return self._scattered(self.positions)
         return self._spread(self.positions, self.positions.window)
 
     def _scattered(self, positions: Positions) -> Tensor:
         """Add each element to its position, which overlapping windows may share."""
-        values = self.rows if self.ratio is None else self.rows * self.ratio
+        values = self.filled if self.ratio is None else self.filled * self.ratio
         values, index = torch.broadcast_tensors(values, positions.index)
         values, index = (t.movedim(2, -1).flatten(2, 3) for t in (values, index))
         h, w = positions.plane
@@ -118,7 +130,7 @@ class Multiplier:
 
     def _spread(self, positions: Positions, window: tuple[int, int]) -> Tensor:
         """Write each window once, channels last."""
-        rows, index = self.rows.movedim(2, -1), positions.in_plane().movedim(2, -1)
+        rows, index = self.filled.movedim(2, -1), positions.in_plane().movedim(2, -1)
         ratio = rows.new_ones(()) if self.ratio is None else self.ratio.movedim(2, -1)
         height, width = positions.plane
         share = rows.new_zeros(*index.shape[:2], height * width, index.shape[-1])

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from deepshap import kernels
 from deepshap.kernels import convolutions, loops
-from deepshap.multiplier import Multiplier
+from deepshap.multiplier import Multiplier, Positions
 
 from . import literal
 from .drawn import (
@@ -114,6 +114,42 @@ def test_a_multiplier_that_waits_is_added(
     assert ran == ["transposed"] * 2
     product = waiting.double() * (1 if shared is None else shared.double())
     torch.testing.assert_close(added.double(), plain.double() + product, rtol=1e-6, atol=1e-5)
+
+
+@pytest.mark.parametrize("window", [None, (2, 2)])
+@pytest.mark.parametrize("waits", [False, True])
+def test_a_loop_computes_and_reads_only_what_is_needed(
+    ran: list[str], waits: bool, window: tuple[int, int] | None
+) -> None:
+    """The rest may be NaN, and stays NaN."""
+    rng = torch.Generator().manual_seed(0)
+    rows, ratio, waiting = (
+        torch.rand(shape, generator=rng)
+        for shape in [(6, 3, 20, 4, 5), (6, 1, 20, 4, 5), (6, 3, 16, 10, 12)]
+    )
+    weight = kernels.Weight(torch.rand(20, 16, 3, 3, generator=rng))
+    positions = None
+    if window is not None:
+        offset = torch.randint(0, 4, (6, 1, 20, 4, 5), generator=rng).to(torch.uint8)
+        positions = Positions(offset, (8, 10), window)
+    size = (6, 7) if window is None else (10, 12)
+    waiting = waiting[..., : size[0], : size[1]]
+    settings: Any = weight, (1, 1), (0, 0), size
+    onto = Multiplier(waiting) if waits else None
+    defined = torch.rand(6, 4, 5, generator=rng) > 0.4
+    zeros = Multiplier(rows, ratio * defined[:, None, None], positions)
+    expected = kernels.transposed(zeros, *settings, onto)
+    undefined = torch.where(defined[:, None, None], rows, torch.nan)
+    needed = torch.rand(6, *size, generator=rng) > 0.3
+    multiplier = Multiplier(undefined, ratio, positions, defined)
+    found = kernels.transposed(multiplier, *settings, onto, needed)
+    assert expected is not None
+    assert found is not None
+    assert ran == ["transposed"] * 2
+    both = needed[:, None, None].expand(found.shape)
+    assert torch.equal(found.isnan(), ~both)
+    assert torch.equal(found[both], expected[both])
+    assert torch.equal(multiplier.dense(), zeros.dense())
 
 
 @pytest.mark.parametrize("channels", [20, 33])
@@ -219,6 +255,29 @@ def test_ratios_of_max_pooling_agree(ran: list[str], data: st.DataObject) -> Non
     ratio, offset = literal.pool_ratios(x, b, window)
     check(found[0], ratio, np.abs(ratio))
     assert np.array_equal(found[1].numpy(), offset)
+
+
+@pytest.mark.parametrize("n_ratios", [1, 6])
+def test_ratios_of_max_pooling_continue_those_behind_it(ran: list[str], n_ratios: int) -> None:
+    rng = np.random.default_rng(0)
+    planes = rng.normal(size=(2, 5, 6, 4)), rng.normal(size=(3, 5, 6, 4))
+    sides = [
+        [torch.from_numpy(each) for each in (side, *literal_kept(side, (2, 2)))] for side in planes
+    ]
+    behind, needed = torch.rand(n_ratios, 1, 5, 3, 2), torch.rand(6, 3, 2) > 0.5
+    found = kernels.pool_ratios(Multiplier(torch.ones(1, 1, 5, 3, 2), behind, None, needed), *sides)
+    assert found is not None
+    assert ran == ["pool_ratios"]
+    ratio, offset = (
+        each * needed[:, None, None].numpy() for each in literal.pool_ratios(*planes, (2, 2))
+    )
+    check(found[0], ratio * behind.double().numpy(), np.abs(ratio))
+    assert np.array_equal(found[1].numpy(), offset)
+
+
+def literal_kept(planes: NDArray[Any], window: tuple[int, int]) -> tuple[NDArray[Any], ...]:
+    pooled = literal.pooled(planes, window)
+    return pooled.largest, pooled.index, pooled.offset
 
 
 @pytest.mark.fuzz

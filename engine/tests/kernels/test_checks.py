@@ -61,6 +61,12 @@ def pooled(**changes: Any) -> Multiplier:
         {"stride": (1, -1)},
         {"padding": (0, -1)},
         {"size": (-1, 4)},
+        {"needed": torch.ones(3, 4, 4) > 0},
+        {"needed": torch.ones(2, 3, 4) > 0},
+        {"needed": torch.ones(2, 4, 4)},
+        {"multiplier": Multiplier(ROWS, RATIO, needed=torch.ones(3, 3, 3) > 0)},
+        {"multiplier": Multiplier(ROWS, RATIO, needed=torch.ones(2, 3, 4) > 0)},
+        {"multiplier": Multiplier(ROWS, RATIO, needed=torch.ones(2, 3, 3))},
         {"waiting": Multiplier(torch.ones(2, 3, 16, 5, 4)), "weight": torch.ones(20, 16, 2, 2)},
         {"waiting": Multiplier(torch.ones(2, 4, 16, 4, 4)), "weight": torch.ones(20, 16, 2, 2)},
         {"multiplier": Multiplier(ROWS, RATIO[:1].expand(3, -1, -1, -1, -1))},
@@ -232,7 +238,7 @@ def test_max_pooling_refuses_what_does_not_fit(
     image, background = changed(at, change)
     sides = (background, image) if is_background else (image, background)
     with pytest.raises((ValueError, RuntimeError)):
-        kernels.pool_ratios(POOLED, *sides)
+        kernels.pool_ratios(Multiplier(ROWS), *sides)
 
 
 @pytest.mark.usefixtures("no_loop")
@@ -242,7 +248,26 @@ def test_max_pooling_refuses_a_position_outside_its_plane(beyond: int, is_backgr
     image, background = changed(2, lambda index: index + beyond)
     sides = (background, image) if is_background else (image, background)
     with pytest.raises(ValueError, match="a position is outside its plane"):
-        kernels.pool_ratios(POOLED, *sides)
+        kernels.pool_ratios(Multiplier(ROWS), *sides)
+
+
+@pytest.mark.usefixtures("no_loop")
+@pytest.mark.parametrize(
+    "multiplier",
+    [
+        Multiplier(ROWS, torch.ones(2, 1, 3, 2, 2)),
+        Multiplier(ROWS, torch.ones(6, 1, 4, 2, 2)),
+        Multiplier(ROWS, torch.ones(6, 1, 3, 2, 3)),
+        Multiplier(ROWS, torch.ones(6, 2, 3, 2, 2)),
+        Multiplier(ROWS, torch.ones(6, 1, 3, 2, 2).double()),
+        Multiplier(ROWS, needed=torch.ones(5, 2, 2) > 0),
+        Multiplier(ROWS, needed=torch.ones(6, 2, 3) > 0),
+        Multiplier(ROWS, needed=torch.ones(6, 2, 2)),
+    ],
+)
+def test_max_pooling_refuses_a_multiplier_that_does_not_fit(multiplier: Multiplier) -> None:
+    with pytest.raises((ValueError, RuntimeError)):
+        kernels.pool_ratios(multiplier, side(2), side(3))
 
 
 @pytest.mark.usefixtures("no_loop")

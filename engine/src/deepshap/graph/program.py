@@ -1,5 +1,6 @@
 """Turns a network into steps that all have rules, or refuses it and says what to change."""
 
+import functools
 from dataclasses import dataclass
 
 import torch
@@ -23,6 +24,9 @@ from deepshap.rules.elementwise import Softmax
 from deepshap.rules.linear import Dense
 from deepshap.rules.softmax import InnerSoftmax
 from deepshap.rules.table import ADVICE, OPERATIONS
+
+_WORTH_SKIPPING = 0.8
+"""Share of positions that change, above which looking where costs more than it saves."""
 
 
 @dataclass(frozen=True)
@@ -144,6 +148,30 @@ class Program:
                     values.pop(read, None)
         return Batch(images, values[self.sink].wide, saved)
 
+    def changed(self, images: Tensor, background: Tensor) -> dict[fx.Node, Tensor]:
+        """Where the activations of pairs depend on a pixel that differs.
+
+        Multipliers elsewhere are not needed: they only reach pixels whose change is 0.
+
+        Args:
+            images: (n, c, h, w).
+            background: (b, c, h, w).
+
+        Returns:
+            (n * b, h, w) by node. Where a node is missing, its activation may change everywhere.
+        """
+        if images.ndim != 4:
+            return {}
+        x, b = (side.permute(1, 2, 3, 0).contiguous() for side in (images, background))
+        differ = functools.reduce(torch.bitwise_or, x[..., None] != b[..., None, :]).flatten(2)
+        found = {self.source: differ} if _is_worth_skipping(differ) else {}
+        for node, step in self.steps.items() if found else ():
+            inputs = [found.get(read) for read in step.inputs]
+            changed = step.rule.changed(inputs)
+            if changed is not None and (changed is inputs[0] or _is_worth_skipping(changed)):
+                found[node] = changed
+        return {node: changed.permute(2, 0, 1) for node, changed in found.items()}
+
     def _add(self, node: fx.Node) -> None:
         """Make a step of a node."""
         rule_of = OPERATIONS.get(name_of(node))
@@ -175,3 +203,8 @@ class Program:
 
     def _refusal(self, node: fx.Node, advice: str) -> UnsupportedOperation:
         return UnsupportedOperation(name_of(node), module_path_of(node, self._network), advice)
+
+
+def _is_worth_skipping(changed: Tensor) -> bool:
+    """Whether enough positions do not change."""
+    return bool(changed.count_nonzero() < _WORTH_SKIPPING * changed.numel())

@@ -8,6 +8,6 @@ The package may import `deepshap.multiplier` and nothing else of the engine; onl
 """
 
 from deepshap.kernels.dispatch import contracted, pool_ratios, relu_ratios, transposed
-from deepshap.kernels.layout import Weight
+from deepshap.kernels.layout import LANES, Weight
 
-__all__ = ["Weight", "contracted", "pool_ratios", "relu_ratios", "transposed"]
+__all__ = ["LANES", "Weight", "contracted", "pool_ratios", "relu_ratios", "transposed"]

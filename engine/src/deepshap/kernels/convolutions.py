@@ -34,22 +34,22 @@ def _nonzero_bits(ratio: Any, offset: Any, start: int, count: int, position: int
         ratio, offset: Ratios, and their positions in windows.
         start: The first ratio to look at.
         count: How many ratios remain; at most 16 are looked at.
-        position: The position that counts; below 0, all do.
+        position: The position that counts.
     """
     if count >= LANES:
         all_at_once: int = mask(ratio, offset, start, position)
         return all_at_once
     bits = 0
     for lane in range(count):
-        if ratio[start + lane] != 0 and (position < 0 or offset[start + lane] == position):
+        if ratio[start + lane] != 0 and offset[start + lane] == position:
             bits |= 1 << lane
     return bits
 
 
 @compiled
 def _lists(
-    ratio: Any, offset: Any, window: Any, plane: Any, steps: Any, weight: Any, column: int,
-    pairs: Any,
+    ratio: Any, offset: Any, needed: Any, window: Any, plane: Any, steps: Any, weight: Any,
+    column: int, pairs: Any,
 ) -> Any:  # fmt: skip
     """List the nonzero ratios by position, for each pair, or once if all pairs share them.
 
@@ -58,7 +58,7 @@ def _lists(
     the plane behind the pool.
 
     Args:
-        ratio, offset, window, plane, steps, weight, pairs: The arguments of `transposed`.
+        ratio, offset, needed, window, plane, steps, weight, pairs: The arguments of `transposed`.
         column: How many lines of weights an entry moves back for each column to the right: its tap
             lies one stride further to the left.
 
@@ -66,32 +66,41 @@ def _lists(
         Where the entries of each position begin, (pairs or 1, height * width + 1); and the entries
         as `accumulate` reads them.
     """
-    n_lists = pairs[1] - pairs[0] if max(len(ratio), len(offset)) > 1 else 1
+    n_lists = pairs[1] - pairs[0] if max(len(ratio), len(offset), needed.shape[2]) > 1 else 1
     (_, h, w, c), (tall, wide), (height, breadth) = ratio.shape, window, plane
-    capacity, width = n_lists * h * w * c, weight.shape[5]
-    window_lines = weight[0, 0].size // width if weight.shape[1] > 1 else 0
+    width, has_own_weights = weight.shape[5], weight.shape[1] > 1
+    capacity, line, n = n_lists * h * w * c + 1, width << 32, 0
+    window_lines = weight[0, 0].size // width * line if has_own_weights else 0
     starts = np.empty((n_lists, height * breadth + 1), np.int64)
-    values, addresses, n = np.empty(capacity, np.float32), np.empty(capacity, np.int64), 0
+    values, addresses = np.empty(capacity, np.float32), np.empty(capacity, np.int64)
     for one in range(n_lists):
         pair = pairs[0] + one
         ratios, within = ratio[min(pair, len(ratio) - 1)], offset[min(pair, len(offset) - 1)]
-        ratios, within = ratios.reshape(-1), within.reshape(-1)
+        flat_ratios, flat_within = ratios.reshape(-1), within.reshape(-1)
+        number = min(pair, needed.shape[2] - 1)
         for y in range(height):
             i, below = y // tall, y % tall * wide
             for j in range(-(-breadth // wide)):  # avoids a division in the innermost loop
+                n_read = c if i < h and j < w and needed[i, j, number] else 0
+                at, row = (i * w + j) * c, i * steps[1] + j * steps[2]  # never negative
                 for x in range(j * wide, min(j * wide + wide, breadth)):
                     starts[one, y * breadth + x] = n
-                    at = (i * w + j) * c
-                    position = -1 if window_lines else below + x - j * wide
-                    for lane in range(0, c if i < h and j < w else 0, LANES):
-                        bits = _nonzero_bits(ratios, within, at + lane, c - lane, position)
+                    first, position = row - x * column * line, below + x - j * wide
+                    for channel in range(n_read if has_own_weights else 0):
+                        one_ratio = ratios[i, j, channel]
+                        moved = within[i, j, channel] * window_lines
+                        values[n] = one_ratio  # if it is 0, the next entry replaces this one
+                        addresses[n] = first + channel * (line + 1) + moved
+                        n += one_ratio != 0
+                    for lane in range(0, 0 if has_own_weights else n_read, LANES):
+                        bits = _nonzero_bits(
+                            flat_ratios, flat_within, at + lane, c - lane, position
+                        )
                         while bits:
                             channel = lane + _lowest_bit(bits)
                             bits &= bits - 1
-                            line = within[at + channel] * window_lines + channel - x * column
-                            row = i * steps[1] + j * steps[2] + channel  # never negative
-                            values[n] = ratios[at + channel]
-                            addresses[n] = (line * width << 32) + row
+                            values[n] = flat_ratios[at + channel]
+                            addresses[n] = first + channel * (line + 1)
                             n += 1
         starts[one, height * breadth] = n
     return starts, (values, addresses)
@@ -99,8 +108,9 @@ def _lists(
 
 @compiled
 def transposed(
-    sizes: Any, rows: Any, steps: Any, ratio: Any, offset: Any, window: Any, plane: Any,
-    weight: Any, stride: Any, padding: Any, k: int, pairs: Any, others: Any, out: Any,
+    sizes: Any, rows: Any, steps: Any, ratio: Any, offset: Any, needed: Any, window: Any,
+    plane: Any, weight: Any, stride: Any, padding: Any, k: int, pairs: Any, others: Any,
+    wanted: Any, out: Any,
 ) -> None:  # fmt: skip
     """Transpose a convolution: each position of its input collects from the outputs that read it.
 
@@ -114,6 +124,7 @@ def transposed(
         steps: Distance in `rows` from one number to the next along (p, h, w, k).
         ratio: (p or 1, h, w, c).
         offset: The position in its window, (p or 1, h, w, c) uint8.
+        needed: Where the multipliers are defined, (h, w, p or 1).
         window: Height and width of the pool's window; (1, 1) for no pool.
         plane: Height and width of the convolution's output.
         weight: The panels, as above, each with 16 * vectors channels.
@@ -123,47 +134,64 @@ def transposed(
         others: What `accumulate` reads at the end: u (n, height, width, k, channels), flat, its
             steps, and how many pairs in a row share it; v (m, height, width, channels), flat, and
             m: pair p has number p % m.
+        wanted: Where to compute, (height, width, p or 1).
         out: (pairs, height, width, k, channels), written; or (1, height, width, slots, channels),
             to which (u - v) times the result of each pair is added.
     """
-    n_k, adds, (n_panels, _, tall, wide, c, width) = len(sizes[0]), len(sizes[3]) == 1, weight.shape
+    n_k, n_others, (n_panels, _, tall, wide, c, width) = len(sizes[0]), len(sizes[3]), weight.shape
+    adds = n_others == 1
     flat, written, (u, u_steps, n_same, v, n_v) = weight.reshape(-1), out.reshape(-1), others
     _, height, breadth, slots, channels = out.shape
-    starts, entries = _lists(ratio, offset, window, plane, steps, weight, stride[1] * c, pairs)
+    starts, entries = _lists(
+        ratio, offset, needed, window, plane, steps, weight, stride[1] * c, pairs
+    )
     row_readers = _readers(height, padding[0], tall, stride[0], plane[0])
     column_readers = _readers(breadth, padding[1], wide, stride[1], plane[1])
     stretches = np.empty((tall, 3), np.int64)
     share = -(-steps[0] // (LANES * height * breadth))  # of a pair's rows, in vectors per position
-    for panel in range(n_panels):
+    area = height * breadth
+    # With a single window, each position has its own weights: they stay in the cache instead.
+    n_parts = area if plane[0] * plane[1] == 1 else 1
+    for part in range(n_panels * n_parts):
+        panel, side, begin_at = part // n_parts, part // n_parts * width, part % n_parts
         for pair in range(pairs[1] - pairs[0]):
+            number = min(pairs[0] + pair, wanted.shape[2] - 1)
             listed, into = starts[min(pair, len(starts) - 1)], 0 if adds else pair
-            u_at, v_at = (pairs[0] + pair) // n_same * u_steps[0], (pairs[0] + pair) % n_v
-            for y in range(height):
-                for x in range(breadth):
-                    ahead = (y * breadth + x) * share * LANES + 2 * steps[1]
+            u_at = v_at = 0
+            if n_others:
+                u_at, v_at = (pairs[0] + pair) // n_same * u_steps[0], (pairs[0] + pair) % n_v
+            y, x = begin_at // breadth, begin_at % breadth - 1
+            for at in range(begin_at, begin_at + area // n_parts):
+                x += 1
+                if x == breadth:
+                    y, x = y + 1, 0
+                if not wanted[y, x, number]:
+                    continue
+                beyond = min(at + 2 * breadth, area - 1)
+                if n_parts == 1 and (not adds or listed[beyond] < listed[beyond + 1]):
+                    ahead = at * share * LANES + 2 * steps[1]
                     prefetch(rows, (pairs[0] + pair) * steps[0] + ahead, share)
-                    n_stretches = 0
-                    for row in range(row_readers[y, 0], row_readers[y, 1]):
-                        start = listed[row * plane[1] + column_readers[x, 0]]
-                        stop = listed[row * plane[1] + column_readers[x, 1]]
-                        if start < stop:
-                            tap = (y + padding[0] - row * stride[0]) * wide + x + padding[1]
-                            stretches[n_stretches, 0], stretches[n_stretches, 1] = start, stop
-                            stretches[n_stretches, 2] = tap * c * width
-                            n_stretches += 1
-                    at, area, side = y * breadth + x, height * breadth, panel * width
-                    for begin in range(0, k if n_stretches or not adds else 0, n_k):
-                        # The last panel overlaps the one before instead of reaching beyond k.
-                        first = min(begin, k - n_k)
-                        slot = (into * area + at) * slots + (begin if adds else first)
-                        accumulate(
-                            sizes, (written, slot * channels + side, channels),
-                            (u, u_at + y * u_steps[1] + x * u_steps[2] + first * u_steps[3] + side,
-                             u_steps[3], v, (v_at * area + at) * channels + side),
-                            (flat, panel * weight[0].size),
-                            (rows, (pairs[0] + pair) * steps[0] + first * steps[3], steps[3]),
-                            entries, stretches, n_stretches,
-                        )  # fmt: skip
+                n_stretches = 0
+                for row in range(row_readers[y, 0], row_readers[y, 1]):
+                    start = listed[row * plane[1] + column_readers[x, 0]]
+                    stop = listed[row * plane[1] + column_readers[x, 1]]
+                    if start < stop:
+                        tap = (y + padding[0] - row * stride[0]) * wide + x + padding[1]
+                        stretches[n_stretches, 0], stretches[n_stretches, 1] = start, stop
+                        stretches[n_stretches, 2] = tap * c * width
+                        n_stretches += 1
+                for begin in range(0, k if n_stretches or not adds else 0, n_k):
+                    # The last panel overlaps the one before instead of reaching beyond k.
+                    first = min(begin, k - n_k)
+                    slot = (into * area + at) * slots + (begin if adds else first)
+                    accumulate(
+                        sizes, (written, slot * channels + side, channels),
+                        (u, u_at + y * u_steps[1] + x * u_steps[2] + first * u_steps[3] + side,
+                         u_steps[3], v, (v_at * area + at) * channels + side),
+                        (flat, panel * weight[0].size),
+                        (rows, (pairs[0] + pair) * steps[0] + first * steps[3], steps[3]),
+                        entries, stretches, n_stretches,
+                    )  # fmt: skip
 
 
 @compiled
@@ -181,8 +209,8 @@ def _readers(size: int, padding: int, taps: int, stride: int, outputs: int) -> A
 
 @compiled
 def contracted(
-    sizes: Any, rows: Any, steps: Any, ratio: Any, offset: Any, weight: Any, images: Any,
-    background: Any, pieces: Any, step: Any, patch: Any, out: Any,
+    sizes: Any, rows: Any, steps: Any, ratio: Any, offset: Any, needed: Any, weight: Any,
+    images: Any, background: Any, pieces: Any, step: Any, patch: Any, out: Any,
 ) -> None:  # fmt: skip
     """Contract a first convolution over pairs: out = Σ (x - b) Σ_c rows ratio weight.
 
@@ -190,7 +218,7 @@ def contracted(
     image and one piece stay in the cache; at the end, the overlapping patches are added up.
 
     Args:
-        sizes, rows, steps, ratio, offset: The arguments of `transposed`.
+        sizes, rows, steps, ratio, offset, needed: The arguments of `transposed`.
         weight: Weights of the patch under a window, (panels, window, 1, 1, c, 16 * vectors).
         images: The images under each patch, (n, h, w, channels), padded like the panels.
         background: The background images under each patch, (b, h, w, channels).
@@ -201,15 +229,17 @@ def contracted(
     """
     n_k, k, (b, h, w, channels) = len(sizes[0]), out.shape[2], background.shape
     sums = np.empty((1, h, w, -(-k // n_k) * n_k, channels), np.float32)
-    u_steps = images[0].size, w * channels, channels, 0
+    one, zero = len(sums), len(sums) - 1  # numba would compile `_lists` again for literals
+    u_steps = images[0].size, w * channels, channels, zero
+    everywhere = np.ones((h, w, 1), np.uint8)
     others = images.reshape(-1), u_steps, b, background.reshape(-1), b
     for piece in range(len(pieces)):
         for image in range(len(images)):
             sums[:] = 0
             pairs = image * b + pieces[piece, 0], image * b + pieces[piece, 1]
             transposed(
-                sizes, rows, steps, ratio, offset, (1, 1), (h, w), weight, (1, 1), (0, 0), k,
-                pairs, others, sums,
+                sizes, rows, steps, ratio, offset, needed, (one, one), (h, w), weight,
+                (one, one), (zero, zero), k, pairs, others, everywhere, sums,
             )  # fmt: skip
             _add_patches(sums[0], n_k, step, patch, out[piece, image])
 
@@ -217,14 +247,14 @@ def contracted(
 @compiled
 def _add_patches(sums: Any, n_k: int, step: Any, patch: Any, out: Any) -> None:
     """Add patches (h, w, slots, channels) of one image to out (k, channels, height, width)."""
-    (h, w, slots), k = sums.shape[:3], len(out)
-    for y in range(h):
-        for x in range(w):
-            for output in range(k):
-                slot = output if output < k - n_k else output + slots - k
-                at = 0
-                for plane in range(out.shape[1]):
-                    for i in range(y * step[0], y * step[0] + patch[0]):
-                        for j in range(x * step[1], x * step[1] + patch[1]):
-                            out[output, plane, i, j] += sums[y, x, slot, at]
-                            at += 1
+    (h, w, slots), k, (tall, wide) = sums.shape[:3], len(out), patch
+    for output in range(k):
+        slot = output if output < k - n_k else output + slots - k
+        for plane in range(out.shape[1]):
+            for y in range(h):
+                for x in range(w):
+                    values = sums[y, x, slot]
+                    for i in range(tall):
+                        row, first = out[output, plane, y * step[0] + i], (plane * tall + i) * wide
+                        for j in range(wide):
+                            row[x * step[1] + j] += values[first + j]

@@ -33,6 +33,7 @@ def transposed(
     padding: tuple[int, int],
     size: tuple[int, int],
     waiting: Multiplier | None = None,
+    needed: Tensor | None = None,
 ) -> Tensor | None:
     """The multiplier of a convolution's input, (p or 1, k, c, *size), from its output's.
 
@@ -43,10 +44,13 @@ def transposed(
         padding: Vertical and horizontal padding.
         size: Height and width of the input.
         waiting: A multiplier of the input to which the result is added.
+        needed: Where to compute, (p or 1, *size); everywhere for None. The rest is undefined. It is
+            ignored if all pairs share one result.
     """
     if not _is_suitable(multiplier):
         return None
     factors = Factors(multiplier)
+    needed = needed if factors.n_pairs > 1 else None
     panels, *tuples = weight.panels(factors.k, loops.n_registers())
     _, written, *kernel = weight.shape
     work = math.prod(kernel) * -(-written // layout.LANES) * factors.k
@@ -59,10 +63,11 @@ def transposed(
     require(min(stride) >= 1 and min(padding) >= 0, "a stride is below 1 or a padding below 0")
     out = np.empty((factors.n_pairs, *size, factors.k, len(panels) * panels.shape[5]), np.float32)
     convolution = factors.window, factors.plane, panels, stride, padding
-    others = _NO_OTHERS if waiting is None else _addend(waiting, out)
+    others = _NO_OTHERS if waiting is None else _addend(waiting, needed, out)
     if others is None:
         return None
-    settings = *convolution, factors.k, (0, factors.n_pairs), others
+    where = layout.where(needed, factors.n_pairs, *size)
+    settings = *convolution, factors.k, (0, factors.n_pairs), others, where
     ending = () if waiting is None else (0, 0)
     if not loops.run(
         "transposed", (*tuples, factors.step_vectors, ending), *factors.arrays, *settings, out
@@ -132,7 +137,7 @@ def contracted(
 def pool_ratios(
     multiplier: Multiplier, image: Sequence[Tensor], background: Sequence[Tensor]
 ) -> tuple[Tensor, Tensor] | None:
-    """Ratios and positions of max pooling for all pairs, (p, 1, c, h, w), float32 and uint8.
+    """A multiplier's ratio times that of max pooling, and its positions in windows.
 
     Args:
         multiplier: The multiplier of the pool's output.
@@ -140,23 +145,28 @@ def pool_ratios(
             (n, c, h, w); then each output's position in its plane, int64, and in its window,
             uint8.
         background: The same tensors for the background.
+
+    Returns:
+        (p, 1, c, h, w) each, float32 and uint8; 0 where the multiplier is not needed.
     """
-    if not _is_suitable(multiplier):
+    if not _is_suitable(multiplier) or multiplier.positions is not None:
         return None
     sides = [
-        [channels_last(tensor).flatten(1, 2) for tensor in side] for side in (image, background)
+        [channels_last(tensor).flatten(1, 2).numpy() for tensor in side]
+        for side in (image, background)
     ]
-    (x, *outputs), (b, *outputs_b) = sides
     _check_pool(sides)
-    ratio = np.empty((len(x), len(b), outputs[0][0].numel()), np.float32)
-    offset = np.empty(ratio.shape, np.uint8)
-    rows: list[NDArray[Any]] = []
-    for values, (y, position, within) in ((x, outputs), (b, outputs_b)):
-        index = position * x.shape[2] + torch.arange(x.shape[2])  # among all channels
-        unsigned = index.flatten(1).numpy().view(np.uint64)  # numba skips its test for < 0
-        rows += [values.flatten(1).numpy(), y.flatten(1).numpy(), unsigned]
-        rows += [within.flatten(1).numpy()]
-    if not loops.run("pool_ratios", *rows, ratio, offset):
+    for side in sides:
+        side[2] = side[2].view(np.uint64)
+    c, h, w = image[1].shape[1:]
+    pairs = len(image[0]) * len(background[0])
+    scale = torch.ones(1, 1, 1, 1, 1) if multiplier.ratio is None else multiplier.ratio
+    require(scale.dtype == torch.float32, "the ratio has the wrong dtype")
+    require(len(scale) in {1, pairs} and scale.shape[1] == 1, "the ratio does not fit the pairs")
+    scaling = channels_last(scale[:, 0].expand(-1, c, h, w)).flatten(1, 2).numpy()
+    needed = layout.where(multiplier.needed, pairs, h, w).reshape(h * w, -1)
+    ratio, offset = (np.empty((pairs, h * w, c), dtype) for dtype in (np.float32, np.uint8))
+    if not loops.run("pool_ratios", *sides[0], *sides[1], scaling, needed, ratio, offset):
         return None
     return _planes(ratio, image[1]), _planes(offset, image[1])
 
@@ -186,12 +196,16 @@ def _is_suitable(multiplier: Multiplier) -> bool:
     )
 
 
-def _addend(waiting: Multiplier, out: NDArray[Any]) -> tuple[Any, ...] | None:
+def _addend(
+    waiting: Multiplier, needed: Tensor | None, out: NDArray[Any]
+) -> tuple[Any, ...] | None:
     """A multiplier as `others` of a loop that adds it to `out`, or None if it cannot.
 
     The loop reads whole panels.
     """
     if not _is_suitable(waiting) or waiting.positions is not None:
+        return None
+    if waiting.needed is not None and (needed is None or bool((needed > waiting.needed).any())):
         return None
     factors = Factors(waiting)
     n_ratios, *sides, channels = factors.ratio.shape
@@ -209,7 +223,7 @@ def _check_patches(
     require(min(step) >= 1 and fits, "patches reach beyond the image")
 
 
-def _check_pool(sides: list[list[Tensor]]) -> None:
+def _check_pool(sides: list[list[NDArray[Any]]]) -> None:
     """Check both sides of a max pool: inputs, outputs, positions and offsets, (., ., c) each."""
     (x, *outputs), (b, *outputs_b) = sides
     require(
@@ -220,11 +234,12 @@ def _check_pool(sides: list[list[Tensor]]) -> None:
     same_channels = x.shape[1:] == b.shape[1:] and x.shape[2] == outputs[0].shape[2]
     require(same_channels, "the inputs of both sides differ")
     dtypes = {values.dtype for values in (x, b, outputs[0], outputs_b[0])}
-    require(dtypes == {torch.float64}, "inputs or outputs are not float64")
+    require(dtypes == {np.dtype(np.float64)}, "inputs or outputs are not float64")
     for _, position, within in (outputs, outputs_b):
-        dtypes_fit = (position.dtype, within.dtype) == (torch.int64, torch.uint8)
+        dtypes_fit = position.dtype == np.int64 and within.dtype == np.uint8
         require(dtypes_fit, "positions or offsets have the wrong dtype")
-        inside = position.numel() == 0 or (position.min() >= 0 and position.max() < x.shape[1])
+        furthest = position.view(np.uint64).max(initial=0)  # negative ones become large
+        inside = position.size == 0 or furthest < x.shape[1]
         require(bool(inside), "a position is outside its plane")
     require(
         len(x) == len(outputs[0]) and len(b) == len(outputs_b[0]),

@@ -80,7 +80,7 @@ def _cost(total_vectors: int, k: int, n_vectors: int, n_outputs: int) -> float:
 
 
 class Factors:
-    """A multiplier as the loops read it: `arrays` are rows, steps, ratio and offset.
+    """A multiplier as the loops read it, in `arrays`: rows, steps, ratio, offset and needed.
 
     Attributes:
         rows: All numbers from the first to the last one that is read.
@@ -89,6 +89,7 @@ class Factors:
             than `MAX_VECTORS` or not a multiple of a vector.
         ratio: (p or 1, h, w, c).
         offset: Position in a window, (p or 1, h, w, c) uint8.
+        needed: Where the rows are defined, (h, w, p or 1) uint8.
         window: Height and width; (1, 1) without a pool.
         plane: Height and width before the pool.
         k: Number of outputs.
@@ -122,6 +123,7 @@ class Factors:
         )
         pairs = {n, len(self.ratio), len(self.offset)} - {1}
         self.n_pairs = max(pairs, default=1)
+        self.needed = where(multiplier.needed, self.n_pairs, h, w)
         self.fits_32_bits = span < 2 * OFFSET_LIMIT  # these offsets are unsigned
         require(
             (one.dtype, index.dtype) == (torch.float32, torch.uint8),
@@ -141,12 +143,21 @@ class Factors:
     @property
     def arrays(self) -> tuple[Any, ...]:
         """The arguments that describe a multiplier to a loop."""
-        return self.rows, self.steps, self.ratio, self.offset
+        return self.rows, self.steps, self.ratio, self.offset, self.needed
 
     @property
     def window_size(self) -> int:
         """Number of positions in a window."""
         return math.prod(self.window)
+
+
+def where(needed: Tensor | None, pairs: int, h: int, w: int) -> NDArray[np.uint8]:
+    """Where numbers are needed, (h, w, p or 1); everywhere for None."""
+    if needed is None:
+        return np.ones((h, w, 1), np.uint8)
+    fits = len(needed) in {1, pairs} and needed.shape[1:] == (h, w)
+    require(fits and needed.dtype == torch.bool, "`needed` does not fit the multiplier")
+    return needed.permute(1, 2, 0).contiguous().numpy().view(np.uint8)
 
 
 def channels_last(tensor: Tensor) -> Tensor:

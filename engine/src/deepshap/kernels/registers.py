@@ -118,10 +118,7 @@ def _accumulate(
 
 
 def _mask(typing: Any, ratio: Any, offset: Any, start: Any, position: Any) -> tuple[Any, Any]:
-    """A bit for each of 16 ratios from `start` on: whether it is not 0 and has this position.
-
-    Below 0, `position` stands for any.
-    """
+    """A bit for each of 16 ratios from `start` on: whether it is not 0 and has this position."""
 
     def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
         plain = (_plain(context, b, *each) for each in zip(arguments, signature.args, strict=True))
@@ -134,8 +131,7 @@ def _mask(typing: Any, ratio: Any, offset: Any, start: Any, position: Any) -> tu
             for array, kind in zip(arrays, kinds, strict=True)
         )
         matches = b.icmp_unsigned("==", offsets, _spread(b, b.trunc(position, ir.IntType(8))))
-        bits = b.fcmp_unordered("!=", ratios, ir.Constant(ratios.type, None))
-        bits = b.select(b.icmp_signed("<", position, _I64(0)), bits, b.and_(bits, matches))
+        bits = b.and_(matches, b.fcmp_unordered("!=", ratios, ir.Constant(ratios.type, None)))
         return b.zext(b.bitcast(bits, ir.IntType(LANES)), _I64)
 
     return types.int64(ratio, offset, types.int64, types.int64), generate

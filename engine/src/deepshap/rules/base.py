@@ -6,6 +6,7 @@ images or b background images for activations, p pairs and k outputs for multipl
 repeats a rule for one pair and one output over these axes.
 """
 
+import functools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -74,6 +75,9 @@ class Rule(ABC):
         NotImplementedError: There is no rule for such a call; the message says what to do.
     """
 
+    is_local = False
+    """Whether each position of the output depends on the same position of the inputs only."""
+
     def __init__(self, call: Call) -> None:
         self.call = call
 
@@ -99,6 +103,35 @@ class Rule(ABC):
         self, multiplier: Multiplier, image: Saved, background: Saved
     ) -> Sequence[Multiplier]:
         """The multiplier of each input that varies, from the output's multiplier."""
+
+    def backward_where(
+        self, multiplier: Multiplier, image: Saved, background: Saved, changed: Tensor | None
+    ) -> Sequence[Multiplier]:
+        """Like `backward`, but may skip work where the first input does not change.
+
+        Args:
+            multiplier: The multiplier of the output.
+            image: What `save` returned for n images.
+            background: What it returned for b background images.
+            changed: Where the first input depends on a pixel that changes, (p, h, w), or None for
+                everywhere. Its multiplier is not needed elsewhere.
+        """
+        return self.backward(multiplier, image, background)
+
+    def changed(self, inputs: Sequence[Tensor | None]) -> Tensor | None:
+        """Where the output depends on a pixel that changes, from where the inputs do.
+
+        Args:
+            inputs: (h, w, p) for each input that varies; None for everywhere.
+
+        Returns:
+            (h, w, p), or None for everywhere.
+        """
+        known = [each for each in inputs if each is not None]
+        if not self.is_local or len(known) < len(inputs):
+            return None
+        alike = all(features(shape) == features(self.call.output) for shape in self.call.inputs)
+        return functools.reduce(torch.bitwise_or, known) if alike else None
 
     def rows(self, multiplier: Multiplier) -> Tensor:
         """The product of all factors, with the batch axis of 1: (p or 1, k, *output)."""
@@ -166,6 +199,29 @@ class PairRule(Rule):
         pairs = torch.vmap(torch.vmap(outputs, (each, None, 0)), (each, 0, None))
         inputs = pairs(rows, image, background)
         return self.from_rows([rows.flatten(0, 1) for rows in inputs])
+
+
+def in_windows(
+    changed: Tensor,
+    size: Sequence[int],
+    kernel: Sequence[int],
+    stride: Sequence[int],
+    dilation: Sequence[int] = (1, 1),
+) -> Tensor:
+    """Whether any position of each window is true, (h, w, p) -> (*size, p)."""
+    for axis in range(2):
+        reach = (size[axis] - 1) * stride[axis] + 1
+        starts = range(0, kernel[axis] * dilation[axis], dilation[axis])
+        planes = changed.transpose(0, axis)
+        shifted = [planes[at : at + reach : stride[axis]] for at in starts]
+        changed = functools.reduce(torch.bitwise_or, shifted).transpose(0, axis)
+    return changed
+
+
+def only_where(planes: Tensor, changed: Tensor | None) -> Multiplier:
+    """The multiplier of planes that a loop has computed only where they change."""
+    shared = len(planes) == 1  # by all pairs, so computed everywhere
+    return Multiplier(planes, needed=None if shared else changed)
 
 
 def per_pair(tensor: Tensor) -> Tensor:

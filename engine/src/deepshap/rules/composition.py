@@ -15,7 +15,7 @@ from torch import Tensor
 from deepshap import kernels
 from deepshap.multiplier import Multiplier
 from deepshap.precision import Activation
-from deepshap.rules.base import Rule, Saved, features
+from deepshap.rules.base import Rule, Saved, features, only_where
 from deepshap.rules.linear import Dense, Linear, Unchanged
 
 
@@ -30,10 +30,14 @@ class Composed(Rule):
     def __init__(self, rules: Sequence[Rule], weight: Tensor) -> None:
         super().__init__(rules[-1].call)
         self.rules = rules
+        self._is_plane = weight.ndim == 4 and weight.shape[1] % kernels.LANES == 0
+        planes = weight
         weight = weight.movedim(1, -1)  # channels last
         self._sides = weight.shape[1:]
         self._weight = weight.flatten(1)
-        self._compiled_weight = kernels.Weight(self._weight[:, :, None, None])
+        if not self._is_plane:
+            planes = self._weight[:, :, None, None]
+        self._compiled_weight = kernels.Weight(planes)
 
     def forward(self, *inputs: Activation) -> tuple[Activation, Saved]:
         """Compute the steps one by one."""
@@ -46,9 +50,23 @@ class Composed(Rule):
         self, multiplier: Multiplier, image: Saved, background: Saved
     ) -> Sequence[Multiplier]:
         """Multiply by the weight."""
+        return self.backward_where(multiplier, image, background, None)
+
+    def backward_where(
+        self, multiplier: Multiplier, image: Saved, background: Saved, changed: Tensor | None
+    ) -> Sequence[Multiplier]:
+        """Multiply by the weight where the input changes.
+
+        For the loops, the layer is a convolution with a single window: the whole plane, or a plane
+        of one pixel if its channels do not fill vectors.
+        """
+        changed = changed if self._is_plane else None
+        size = (self._sides[0], self._sides[1]) if self._is_plane else (1, 1)
         planes = kernels.transposed(
-            _as_plane(multiplier), self._compiled_weight, (1, 1), (0, 0), (1, 1)
+            _as_plane(multiplier), self._compiled_weight, (1, 1), (0, 0), size, needed=changed
         )
+        if planes is not None and self._is_plane:
+            return [only_where(planes, changed)]
         if planes is not None:
             rows = planes[..., 0, 0].unflatten(2, self._sides)
             return [Multiplier(rows.movedim(-1, 2))]

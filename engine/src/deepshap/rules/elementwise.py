@@ -26,6 +26,8 @@ The mean differs from the secant by the square of the change, which is less than
 class _OneInput(Rule):
     """A rule for operations with a single argument that depends on the images."""
 
+    is_local = True
+
     def __init__(self, call: Call) -> None:
         super().__init__(call)
         call.require_only(call.varying[0])

@@ -113,7 +113,7 @@ class _PatchView:
             shares = torch.unflatten(rows.flatten(0, 3) @ patches.flatten(1), 0, (n, b, k, h, w))
             summed = shares.mul_(change.permute(0, 3, 1, 2, 4)[:, :, None]).sum(1)
         else:
-            left = _positions_first(multiplier.rows, n, b)  # (n, h, w, k, b, channels)
+            left = _positions_first(multiplier.filled, n, b)  # (n, h, w, k, b, channels)
             if multiplier.ratio is not None:
                 left = left * _positions_first(multiplier.ratio, n, b)
             right = _weights(positions, patches.flatten(2), change.unsqueeze(4))

@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.grad import conv2d_input
 
 from deepshap import kernels
 from deepshap.multiplier import Multiplier
 from deepshap.precision import Precision
-from deepshap.rules.base import Call, Rule, Saved, features
+from deepshap.rules.base import Call, Rule, Saved, features, in_windows, only_where
 
 
 class Linear(Rule):
@@ -60,6 +61,8 @@ def _counted(call: Call, shape: torch.Size) -> Tensor:
 class Unchanged(Rule):
     """The output is the input, perhaps in another shape."""
 
+    is_local = True
+
     def compute(self, *inputs: Tensor) -> Tensor:
         """The input, reshaped."""
         (x,) = inputs
@@ -84,6 +87,8 @@ class Scale(Rule):
         factor: The constant, broadcast against one image's output.
     """
 
+    is_local = True
+
     def __init__(self, call: Call, factor: Tensor | float) -> None:
         super().__init__(call)
         constant = factor if isinstance(factor, Tensor) else call.zero.new_full((), factor)
@@ -107,6 +112,8 @@ class Sum(Rule):
         call: The call in the network.
         sign: Sign of the second term, 1 or -1.
     """
+
+    is_local = True
 
     def __init__(self, call: Call, sign: int = 1) -> None:
         super().__init__(call)
@@ -181,28 +188,46 @@ class Convolution(Rule):
         self, multiplier: Multiplier, image: Saved, background: Saved
     ) -> Sequence[Multiplier]:
         """Apply the transposed convolution."""
-        planes = self._compiled_back(multiplier, None)
+        return self.backward_where(multiplier, image, background, None)
+
+    def backward_where(
+        self, multiplier: Multiplier, image: Saved, background: Saved, changed: Tensor | None
+    ) -> Sequence[Multiplier]:
+        """Apply the transposed convolution where the input changes."""
+        planes = self._compiled_back(multiplier, None, changed)
         if planes is not None:
-            return [Multiplier(planes)]
+            return [only_where(planes, changed)]
         rows = multiplier.dense()
         planes = self._back(_channels_last(rows.reshape(-1, *self.call.output[-3:])))
         return [Multiplier(planes.reshape(*rows.shape[:2], *features(self.call.inputs[0])))]
 
-    def backward_onto(self, multiplier: Multiplier, waiting: Multiplier) -> Multiplier:
+    def backward_onto(
+        self, multiplier: Multiplier, waiting: Multiplier, changed: Tensor | None
+    ) -> Multiplier:
         """The sum of the input's multiplier and one that waits there, in one pass if possible."""
-        planes = self._compiled_back(multiplier, waiting)
+        planes = self._compiled_back(multiplier, waiting, changed)
         if planes is not None:
-            return Multiplier(planes)
+            return only_where(planes, changed)
         (arriving,) = self.backward(multiplier, (), ())
         return arriving.plus(waiting)
 
-    def _compiled_back(self, multiplier: Multiplier, waiting: Multiplier | None) -> Tensor | None:
+    def changed(self, inputs: Sequence[Tensor | None]) -> Tensor | None:
+        """Where the window of an output holds a position that changes."""
+        if inputs[0] is None or len(features(self.call.inputs[0])) != 3:
+            return None
+        (down, right), kernel = self.padding, self.weight.shape[2:]
+        padded = F.pad(inputs[0], (0, 0, right, right, down, down))
+        return in_windows(padded, self.call.output[-2:], kernel, self.stride, self.dilation)
+
+    def _compiled_back(
+        self, multiplier: Multiplier, waiting: Multiplier | None, changed: Tensor | None
+    ) -> Tensor | None:
         """The transpose by a compiled loop; None where PyTorch has to compute it."""
         if self.groups != 1 or self.dilation != (1, 1):
             return None
         height, width = self.call.inputs[0][-2:]
         settings = self.stride, self.padding, (height, width)
-        return kernels.transposed(multiplier, self._compiled_weight, *settings, waiting)
+        return kernels.transposed(multiplier, self._compiled_weight, *settings, waiting, changed)
 
     def _back(self, planes: Tensor) -> Tensor:
         """The transpose by PyTorch, the fastest of three ways; they differ by up to ten times."""

@@ -8,6 +8,7 @@ divided by the position's own change. The latter is never smaller, so the ratio 
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -17,7 +18,7 @@ from torch import Tensor
 from deepshap import kernels
 from deepshap.multiplier import Multiplier, Positions
 from deepshap.precision import Activation
-from deepshap.rules.base import Call, PairRule, Rule, Saved, features, per_pair
+from deepshap.rules.base import Call, PairRule, Rule, Saved, features, in_windows, per_pair
 
 _LARGEST_WINDOW = 256
 """The most positions in a window that fit uint8."""
@@ -67,8 +68,14 @@ class MaxPool(Rule):
         self, multiplier: Multiplier, image: Saved, background: Saved
     ) -> Sequence[Multiplier]:
         """Move to the position of the larger side, scaled by the ratio of both changes."""
-        ratio, positions = self._ratio(multiplier, image, background)
+        plane = image[0].shape[2], image[0].shape[3]
         shape = features(self.call.inputs[0])
+        if self.window is not None and len(shape) == 3:
+            found = kernels.pool_ratios(multiplier, image, background)
+            if found is not None:
+                positions = Positions(found[1], plane, self.window)
+                return [replace(multiplier, ratio=found[0], positions=positions)]
+        ratio, positions = self._ratio(multiplier, image, background, plane)
         if len(shape) == 3:
             return [multiplier.pooled(ratio, positions)]
         rows = multiplier.dense()
@@ -76,15 +83,16 @@ class MaxPool(Rule):
         rows = Multiplier(rows).pooled(ratio, positions).dense()
         return [Multiplier(rows.reshape(*rows.shape[:2], *shape))]
 
+    def changed(self, inputs: Sequence[Tensor | None]) -> Tensor | None:
+        """Where the window of an output holds a position that changes."""
+        if inputs[0] is None or self.window is None or len(features(self.call.output)) != 3:
+            return None
+        return in_windows(inputs[0], self.call.output[-2:], self.window, self.window)
+
     def _ratio(
-        self, multiplier: Multiplier, image: Saved, background: Saved
+        self, multiplier: Multiplier, image: Saved, background: Saved, plane: tuple[int, int]
     ) -> tuple[Tensor, Positions]:
         """The ratio of both changes for each pair, (p, 1, c, h, w), and their positions."""
-        plane = image[0].shape[2], image[0].shape[3]
-        if self.window is not None:
-            found = kernels.pool_ratios(multiplier, image, background)
-            if found is not None:
-                return found[0], Positions(found[1], plane, self.window)
         (x, y, x_index, *x_within), (b, y_b, b_index, *b_within) = image, background
         change = y[:, None] - y_b[None]
         larger = change > 0
