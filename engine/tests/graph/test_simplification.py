@@ -7,7 +7,7 @@ from torch import nn
 from deepshap import DeepShap
 from deepshap.graph.program import Program
 from deepshap.rules.composition import Composed
-from deepshap.rules.linear import Convolution, Scale
+from deepshap.rules.linear import Convolution, Scale, Sum
 
 
 def randomised(network: nn.Module) -> nn.Module:
@@ -54,7 +54,7 @@ def test_batch_norm_is_folded_into_the_convolution(
     )  # fmt: skip
     program = Program(network, images[:1])
     rules = [step.rule for step in program.steps.values()]
-    assert not any(isinstance(rule, Scale) for rule in rules)
+    assert not any(isinstance(rule, Scale | Sum) for rule in rules)
     assert any(isinstance(rule, Convolution) for rule in rules)
     torch.testing.assert_close(program.run(images).outputs, network(images))
     _assert_additive(network, images)
@@ -88,6 +88,26 @@ def test_flatten_pool_and_linear_layer_become_one_step(images: torch.Tensor) -> 
     _assert_additive(network, images)
 
 
+def test_constants_before_a_classifier_move_into_its_constant(images: torch.Tensor) -> None:
+    class Complement(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.convolution, self.hidden, self.head = (
+                nn.Conv2d(2, 3, 3), nn.Linear(12, 6), nn.Linear(6, 2)
+            )  # fmt: skip
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            pooled = nn.functional.avg_pool2d(self.convolution(x).relu(), 2)
+            return self.head(self.hidden(torch.rsub(pooled, 1).flatten(1)).relu())
+
+    network = randomised(Complement())
+    program = Program(network, images[:1])
+    (hidden,) = (s.rule for s in program.steps.values() if isinstance(s.rule, Composed))
+    assert len(hidden.rules) == 3  # the complement, flatten and the layer
+    torch.testing.assert_close(program.run(images).outputs, network(images))
+    _assert_additive(network, images)
+
+
 def test_branches_joined_directly_before_a_classifier(images: torch.Tensor) -> None:
     """As in GoogLeNet, whose last pooling has one pixel on small images."""
 
@@ -107,21 +127,25 @@ def test_branches_joined_directly_before_a_classifier(images: torch.Tensor) -> N
     _assert_additive(network, images)
 
 
+@pytest.mark.parametrize("channels", [4, 8])
 @pytest.mark.parametrize("groups", [1, 2, 4])
 @pytest.mark.parametrize("stride", [1, 2, 3])
 @pytest.mark.parametrize("padding", [0, 1, 3])
 @pytest.mark.parametrize("dilation", [1, 2])
 def test_convolutions_of_any_kind_are_additive(
-    images: torch.Tensor, groups: int, stride: int, padding: int, dilation: int
+    images: torch.Tensor, channels: int, groups: int, stride: int, padding: int, dilation: int
 ) -> None:
+    kernel, paddings = (3, 2), (padding, padding // 2)
     network = randomised(
         nn.Sequential(
             nn.Conv2d(2, 4, 1), nn.Tanh(),
-            nn.Conv2d(4, 8, 3, stride, padding, dilation, groups), nn.Tanh(),
+            nn.Conv2d(4, channels, kernel, stride, paddings, dilation, groups, channels == 8),
+            nn.Tanh(),
             nn.Flatten(), nn.LazyLinear(2, dtype=torch.float64),
         )
     )  # fmt: skip
     network(images)
+    torch.testing.assert_close(Program(network, images[:1]).run(images).outputs, network(images))
     _assert_additive(network, images)
 
 
