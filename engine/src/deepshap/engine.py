@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -175,7 +175,7 @@ class DeepShap:
             for at in range(0, n, n_sharing):
                 selection = slice(at, min(n, at + n_sharing))
                 batches = [
-                    (_for_images(start, part), self._program.run(images[part]))
+                    (_for_images(start, part), self._forward(images[part], run))
                     for part in slices(selection, batch_size)
                 ]
                 explain = functools.partial(self._explained, node, batches)
@@ -202,7 +202,19 @@ class DeepShap:
             return unit(weight.shape[1])[None], last.inputs[0], weight[chosen].mT
         return unit(len(self.base_values))[chosen], self._program.sink, None
 
+    def _forward(self, images: Tensor, run: Callable[..., Iterable[Batch]]) -> Batch:
+        """The forward pass of one batch, on up to two cores.
+
+        The cut decides last digits, so it does not depend on the number of cores.
+        """
+        n_parts = min(len(images), 2) if self._device.type == "cpu" else 1
+        return concatenated(list(run(self._run, images.tensor_split(n_parts))))
+
     @torch.no_grad()  # not only in the caller, since it applies to the current thread
+    def _run(self, images: Tensor) -> Batch:
+        return self._program.run(images)
+
+    @torch.no_grad()
     def _explained(
         self, node: fx.Node, batches: list[tuple[Tensor, Batch]], chunk: Chunk
     ) -> list[Tensor]:

@@ -9,7 +9,7 @@ from torch import nn
 from deepshap import DeepShap
 from deepshap.graph.program import Program
 from deepshap.rules.composition import Composed
-from deepshap.rules.linear import Convolution, Scale
+from deepshap.rules.linear import Convolution, Scale, Sum
 
 
 def randomised(network: nn.Module) -> nn.Module:
@@ -56,7 +56,7 @@ def test_batch_norm_is_folded_into_the_convolution(
     )  # fmt: skip
     program = Program(network, images[:1])
     rules = [step.rule for step in program.steps.values()]
-    assert not any(isinstance(rule, Scale) for rule in rules)
+    assert not any(isinstance(rule, Scale | Sum) for rule in rules)
     assert any(isinstance(rule, Convolution) for rule in rules)
     torch.testing.assert_close(program.run(images).outputs, network(images))
     _assert_additive(network, images)
@@ -90,6 +90,26 @@ def test_flatten_pool_and_linear_layer_become_one_step(images: torch.Tensor) -> 
     _assert_additive(network, images)
 
 
+def test_constants_before_a_classifier_move_into_its_constant(images: torch.Tensor) -> None:
+    class Complement(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.convolution, self.hidden, self.head = (
+                nn.Conv2d(2, 3, 3), nn.Linear(12, 6), nn.Linear(6, 2)
+            )  # fmt: skip
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            pooled = nn.functional.avg_pool2d(self.convolution(x).relu(), 2)
+            return self.head(self.hidden(torch.rsub(pooled, 1).flatten(1)).relu())
+
+    network = randomised(Complement())
+    program = Program(network, images[:1])
+    (hidden,) = (s.rule for s in program.steps.values() if isinstance(s.rule, Composed))
+    assert len(hidden.rules) == 3  # the complement, flatten and the layer
+    torch.testing.assert_close(program.run(images).outputs, network(images))
+    _assert_additive(network, images)
+
+
 def test_branches_joined_directly_before_a_classifier(images: torch.Tensor) -> None:
     """As in GoogLeNet, whose last pooling has one pixel on small images."""
 
@@ -109,8 +129,11 @@ def test_branches_joined_directly_before_a_classifier(images: torch.Tensor) -> N
     _assert_additive(network, images)
 
 
+@pytest.mark.parametrize("channels", [4, 8])
 @pytest.mark.parametrize("groups", [1, 2, 4])
-def test_convolutions_of_any_kind_are_additive(images: torch.Tensor, groups: int) -> None:
+def test_convolutions_of_any_kind_are_additive(
+    images: torch.Tensor, channels: int, groups: int
+) -> None:
     """Each has outputs of its own in one network, which is exported once."""
 
     class AllKinds(nn.Module):
@@ -120,8 +143,11 @@ def test_convolutions_of_any_kind_are_additive(images: torch.Tensor, groups: int
             self.first = nn.Conv2d(2, 4, 1)
             self.branches = nn.ModuleList(
                 nn.Sequential(
-                    nn.Conv2d(4, 8, 3, stride, padding, dilation, groups), nn.Tanh(),
-                    nn.Flatten(), nn.LazyLinear(2, dtype=torch.float64),
+                    nn.Conv2d(
+                        4, channels, (3, 2), stride, (padding, padding // 2), dilation, groups,
+                        bias=channels == 8,
+                    ),
+                    nn.Tanh(), nn.Flatten(), nn.LazyLinear(2, dtype=torch.float64),
                 )
                 for stride, padding, dilation in kinds
             )  # fmt: skip
@@ -132,6 +158,7 @@ def test_convolutions_of_any_kind_are_additive(images: torch.Tensor, groups: int
 
     network = randomised(AllKinds())
     assert network(images).shape == (5, 36)
+    torch.testing.assert_close(Program(network, images[:1]).run(images).outputs, network(images))
     _assert_additive(network, images)
 
 

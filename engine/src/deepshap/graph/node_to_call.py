@@ -1,5 +1,6 @@
 """Turns a node of the exported graph into a `Call`, from which a rule can be made."""
 
+import functools
 import operator
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -38,9 +39,19 @@ def call_from_node(
         result: dict[str, Any] = pytree.tree_unflatten(values, spec)
         return result
 
+    varying_names = [names[i] for i in at]
+    nested = not all(isinstance(arguments[name], fx.Node) for name in varying_names)
+
     def function(value_of: Callable[[fx.Node], Any]) -> Callable[..., Tensor]:
+        @functools.cache
+        def constant() -> dict[str, Any]:
+            return filled(value_of, [None] * len(at))
+
         def apply(*varying: Tensor) -> Tensor:
-            values = filled(value_of, varying)
+            if nested:  # a list of tensors; filling it takes longer than a small operation
+                values = filled(value_of, varying)
+            else:
+                values = {**constant(), **dict(zip(varying_names, varying, strict=True))}
             ordered = list(values.values())[:n_positional]
             named = dict(list(values.items())[n_positional:])
             output = source.target(*ordered, **named)  # type: ignore[operator]
@@ -56,7 +67,7 @@ def call_from_node(
         function=function(constants.wide),
         narrow=function(constants.narrow),
         arguments=filled(constants.narrow, [None] * len(at)),
-        varying=tuple(names[i] for i in at),
+        varying=tuple(varying_names),
         inputs=tuple(x.meta["val"].shape for x in inputs),
         output=node.meta["val"].shape,
         zero=zero,

@@ -75,6 +75,8 @@ class Batch:
 
 def concatenated(batches: list[Batch]) -> Batch:
     """One batch with the images of several."""
+    if len(batches) == 1:
+        return batches[0]
     saved = {
         node: tuple(map(torch.cat, zip(*(batch.saved[node] for batch in batches), strict=True)))
         for node in batches[0].saved

@@ -10,14 +10,14 @@ from deepshap.graph.permutations import sink_permutations
 
 _aten = torch.ops.aten
 _CHANNELS = {"conv2d": -3, "linear": -1}
-"""Layers that a factor can be folded into, with the channel axis of their output."""
+"""Layers that a constant can be folded into, with the channel axis of their output."""
 
 
 def simplify(program: Exported) -> None:
     """Rewrite an exported program in place."""
     sink_permutations(program)
     _pool_before_relu(program.graph)
-    _scale_weights(program)
+    _fold_batch_norms(program)
 
 
 def _pool_before_relu(graph: fx.Graph) -> None:
@@ -38,50 +38,58 @@ def _pool_before_relu(graph: fx.Graph) -> None:
             activation.meta["val"] = pool.meta["val"]
 
 
-def _scale_weights(program: Exported) -> None:
-    """Fold a constant factor per channel, such as that of a batch norm, into the layer before it.
+def _fold_batch_norms(program: Exported) -> None:
+    """Fold a constant factor or summand per channel, as of a batch norm, into the layer before it.
 
-    This saves one pass over the multipliers for each batch norm.
+    This saves a pass over the multipliers for each factor, and one over the activations for both.
     """
     varying = {program.source}
     for node in list(program.graph.nodes):
         if varying.isdisjoint(node.all_input_nodes):
             continue
         varying.add(node)
-        if name_of(node) != "mul" or node is program.sink:
+        if name_of(node) not in ("mul", "add") or node.kwargs or node is program.sink:
             continue
-        layer, factor = sorted(node.args, key=lambda factor: factor not in varying)
-        if _scales_channels(factor, layer) and varying.isdisjoint([factor, *layer.args[1:3]]):
-            varying.add(_folded(program.graph, node, layer, factor))
+        layer, constant = sorted(node.args, key=lambda each: each not in varying)
+        if _fits_channels(constant, layer) and varying.isdisjoint([constant, *layer.args[1:3]]):
+            varying.add(_folded(program.graph, node, layer, constant))
 
 
-def _scales_channels(factor: Any, layer: Any) -> bool:
-    """Whether a factor has one number per channel of a layer whose output is used only here."""
-    if not isinstance(factor, fx.Node) or name_of(layer) not in _CHANNELS:
+def _fits_channels(constant: Any, layer: Any) -> bool:
+    """Whether it has one number per channel of a layer whose output is used only here."""
+    if not isinstance(constant, fx.Node) or name_of(layer) not in _CHANNELS:
         return False
-    if not isinstance(factor.meta["val"], Tensor):
+    if not isinstance(constant.meta["val"], Tensor):
         return False
-    sides, axis = factor.meta["val"].shape, _CHANNELS[name_of(layer)]
+    sides, axis = constant.meta["val"].shape, _CHANNELS[name_of(layer)]
     per_channel = len(sides) >= -axis and sides[axis] == sides.numel()
     return len(layer.users) == 1 and per_channel and sides.numel() == layer.meta["val"].shape[axis]
 
 
-def _folded(graph: fx.Graph, product: fx.Node, layer: fx.Node, factor: fx.Node) -> fx.Node:
-    """Replace the product of a layer and a factor with one layer."""
+def _folded(graph: fx.Graph, node: fx.Node, layer: fx.Node, constant: fx.Node) -> fx.Node:
+    """Replace a layer and the product or sum behind it with one layer."""
     rest: tuple[Any, ...] = (*layer.args, None)[: max(3, len(layer.args))]
     x, weight, bias, *settings = rest
     target: Any = layer.target
-    with graph.inserting_before(product):
+    with graph.inserting_before(node):
 
-        def scaled(tensor: fx.Node) -> fx.Node:
-            sides = (-1,) + (1,) * (tensor.meta["val"].ndim - 1)
-            column = graph.call_function(_aten.view.default, (factor, sides))
-            return graph.call_function(_aten.mul.Tensor, (tensor, column))
+        def column(n_axes: int) -> fx.Node:
+            return graph.call_function(_aten.view.default, (constant, (-1,) + (1,) * (n_axes - 1)))
 
-        bias = None if bias is None else scaled(bias)
-        folded = graph.call_function(target, (x, scaled(weight), bias, *settings))
+        if name_of(node) == "mul":
+            meta = weight.meta
+            factor = column(meta["val"].ndim)
+            weight = graph.call_function(_aten.mul.Tensor, (weight, factor))
+            weight.meta = meta
+            if bias is not None:
+                bias = graph.call_function(_aten.mul.Tensor, (bias, column(1)))
+        elif bias is None:
+            bias = column(1)
+        else:
+            bias = graph.call_function(_aten.add.Tensor, (bias, column(1)))
+        folded = graph.call_function(target, (x, weight, bias, *settings))
     folded.meta = layer.meta
-    product.replace_all_uses_with(folded)
-    graph.erase_node(product)
+    node.replace_all_uses_with(folded)
+    graph.erase_node(node)
     graph.erase_node(layer)
     return folded

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from deepshap import kernels
 from deepshap.multiplier import Multiplier
-from deepshap.precision import Activation
+from deepshap.precision import Activation, Precision
 from deepshap.rules.base import Rule, Saved, features, only_where
 from deepshap.rules.linear import Dense, Linear, Unchanged
 
@@ -38,13 +38,19 @@ class Composed(Rule):
         if not self._is_plane:
             planes = self._weight[:, :, None, None]
         self._compiled_weight = kernels.Weight(planes)
-
-    def forward(self, *inputs: Activation) -> tuple[Activation, Saved]:
-        """Compute the steps one by one."""
-        (x,) = inputs
-        for rule in self.rules:
+        precision = Precision(self._weight)
+        self._wide_weight: Tensor = precision.widened(self._weight)
+        zeros = self._weight.new_zeros(1, *features(rules[0].call.inputs[0]))
+        x = Activation(precision.widened(zeros), precision)
+        for rule in rules[:-1]:
             x, _ = rule.forward(x)
-        return x, ()
+        constant = self.call.narrow(x.narrow.reshape(self.call.inputs[0]))
+        self._constant: Tensor = precision.widened(constant.reshape(1, -1))
+
+    def compute(self, *inputs: Tensor) -> Tensor:
+        """Multiply by the weight, and add what the steps make of zeros."""
+        (x,) = inputs
+        return self._constant + x.movedim(1, -1).flatten(1) @ self._wide_weight.mT
 
     def backward(
         self, multiplier: Multiplier, image: Saved, background: Saved

@@ -1,5 +1,6 @@
 """Rules for operations that are linear up to a constant: multipliers pass their transpose."""
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -174,6 +175,10 @@ class Convolution(Rule):
             for (side, n), stride, pad, margin in covered
         ]
         self._compiled_weight = kernels.Weight(self.weight)
+        self._taps = None
+        depthwise = self.groups == len(self.weight) == call.inputs[0][-3]
+        if depthwise and self.weight.device.type == "cpu":
+            self._taps = _Taps(self, call.arguments["bias"])
         self._flipped = None
         if self.stride == (1, 1) and min(self._margin) >= 0:
             self._flipped = _channels_last(_transposed(self.weight, self.groups).flip(2, 3))
@@ -181,7 +186,11 @@ class Convolution(Rule):
     def compute(self, *inputs: Tensor) -> Tensor:
         """Convolve n images at once; channels last, a layout that later steps keep."""
         (x,) = inputs
-        planes = _channels_last(self.call.function(x.reshape(-1, *self.call.inputs[0][-3:])))
+        planes = x.reshape(-1, *self.call.inputs[0][-3:])
+        if self._taps is None:
+            planes = _channels_last(self.call.function(planes))
+        else:
+            planes = self._taps(planes)
         return planes.reshape(len(x), *features(self.call.output))
 
     def backward(
@@ -245,6 +254,36 @@ class Convolution(Rule):
         return torch.conv_transpose2d(
             planes, self.weight, None, *settings, self._unread, self.groups, self.dilation
         )
+
+
+class _Taps:
+    """A convolution of each channel alone in float64, tap by tap.
+
+    PyTorch convolves in float64 group by group, which takes three to eight times as long.
+    """
+
+    def __init__(self, rule: Convolution, bias: Tensor | None) -> None:
+        weight = Precision(rule.weight).widened(rule.weight)[:, 0, ..., None, None]
+        bias = weight.new_zeros(len(weight)) if bias is None else bias.to(weight.dtype)
+        self._bias = bias[:, None, None]
+        self._margin = (rule.padding[1], rule.padding[1], rule.padding[0], rule.padding[0])
+        self._sides = rule.call.output[-2:]
+        self._taps = []
+        for at in itertools.product(*map(range, weight.shape[1:3])):
+            places = zip(at, rule.dilation, rule.stride, self._sides, strict=True)
+            read = [
+                slice(tap * spacing, tap * spacing + (n - 1) * step + 1, step)
+                for tap, spacing, step, n in places
+            ]
+            self._taps.append((read, weight[:, *at]))
+
+    def __call__(self, planes: Tensor) -> Tensor:
+        """Convolve n images at once; channels last."""
+        padded = _channels_last(F.pad(planes, self._margin))
+        total = _channels_last(self._bias.expand(len(planes), -1, *self._sides)).clone()
+        for (rows, columns), factor in self._taps:
+            total.addcmul_(padded[:, :, rows, columns], factor)
+        return total
 
 
 def _transposed(weight: Tensor, groups: int) -> Tensor:
