@@ -253,6 +253,7 @@ def test_an_experiment_with_an_unknown_network_name(project: Project) -> None:
     )
 
 
+@pytest.mark.slow  # the message is that of a plug-in
 def test_own_data_can_be_added_inside_the_data_folder(project: Project) -> None:
     """After `dvc add data/pets`, Git tracks only the file that DVC writes."""
     shutil.copytree(project.root / "data/embedded/mnist", project.root / "data/pets/mnist")
@@ -271,6 +272,7 @@ def test_own_data_can_be_added_inside_the_data_folder(project: Project) -> None:
     project.succeed(*command)
 
 
+@pytest.mark.slow
 def test_an_experiment_names_weights_that_dvc_does_not_track(project: Project) -> None:
     weights = project.root / "weights/own.safetensors"
     shutil.copy(project.root / "data/model/weights.safetensors", weights)

@@ -112,7 +112,7 @@ def test_a_pull_that_verifies_stops_at_a_damaged_file(
     assert RESULT.read_bytes() == expected
 
 
-@pytest.mark.parametrize("remote", [pytest.param(a_folder, marks=SLOW), s3], indirect=True)
+@pytest.mark.parametrize("remote", [a_folder, pytest.param(s3, marks=SLOW)], indirect=True)
 def test_damage_that_a_pull_did_not_notice_is_reported(remote: tuple[Project, Remote, str]) -> None:
     project, _, key = remote
     assert project.run("dvc", "pull", "report", **ENV).returncode == 0

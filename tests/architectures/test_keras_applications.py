@@ -36,13 +36,8 @@ def with_drawn_weights(name: str, side: int) -> Any:
     return model
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "MobileNetV2",
-        pytest.param("ResNet50", marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["MobileNetV2", "ResNet50"])
 def test_attributions_add_up(name: str, tmp_path: Path) -> None:
     file = saved(with_drawn_weights(name, 32), tmp_path)
     about = dataset_info("abcd", (32, 32), channels=3)

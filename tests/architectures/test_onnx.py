@@ -138,9 +138,7 @@ def test_a_network_computes_what_onnxruntime_does(name: str, how: str, tmp_path:
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param(
-            name, marks=[] if name in ("cnn", "vit", "timm_convnext") else pytest.mark.slow
-        )
+        pytest.param(name, marks=[] if name in ("cnn", "vit") else pytest.mark.slow)
         for name in NETWORKS
         if name not in WRITTEN_OUT
     ],
