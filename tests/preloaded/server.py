@@ -16,7 +16,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn
 
-# Not torchvision, which starts threads: a fork has only one.
+# Not torchvision, whose import adds operations to PyTorch. None may start a thread: a fork has one.
 LIBRARIES = (
     *("numpy", "scipy.stats", "torch", "torch._dynamo", "torch.export", "torch.utils.data"),
     *("numba", "networkx", "pandas", "sklearn.model_selection", "matplotlib.figure"),
