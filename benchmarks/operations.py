@@ -65,7 +65,7 @@ def necessary(rule: Rule, multiplier: Multiplier, changed: Tensor | None = None)
             rule.stride,
             rule.padding,
         )
-        return int((mask * taps).sum()) * rule.weight.shape[1] * k
+        return int((mask * taps[:, None]).sum()) * rule.weight.shape[1] * k
     if isinstance(rule, Composed):
         if changed is not None:
             channels = rule.call.inputs[0].numel() // changed[0].numel()

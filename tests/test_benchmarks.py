@@ -1,12 +1,18 @@
-"""The benchmark of a GPU runs on a CPU in a small form, so that it starts at once where one is."""
+"""The benchmark of a GPU runs on a CPU in a small form; multiplications are counted one by one."""
 
+import itertools
 import re
 import subprocess
 import sys
 
 import pytest
 import torch
+from torch import nn
 
+from benchmarks.operations import necessary
+from deepshap.graph.program import Program
+from deepshap.multiplier import Multiplier
+from deepshap.rules.linear import Convolution
 from tests.conftest import ROOT, environment
 
 
@@ -38,3 +44,28 @@ def test_without_a_gpu_it_says_what_to_do() -> None:
         "error: benchmarks.gpu needs a CUDA device; --device cpu --small tries it\n"
     )
     assert process.stdout == ""
+
+
+@pytest.mark.parametrize("everywhere", [True, False])
+def test_multiplications_that_the_loops_need_are_counted(everywhere: bool) -> None:
+    """Nonzero multipliers, times the taps whose input changes, channels and outputs."""
+    network = nn.Sequential(
+        *(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Conv2d(2, 3, 3, stride=2), nn.ReLU()),
+        *(nn.Flatten(), nn.Linear(12, 5)),
+    )
+    steps = Program(network.eval(), torch.rand(1, 1, 8, 8)).steps.values()
+    (rule,) = (
+        step.rule
+        for step in steps
+        if isinstance(step.rule, Convolution) and len(step.rule.weight) == 3
+    )
+    draw = torch.Generator().manual_seed(0)
+    ratio = torch.randint(2, (4, 1, 3, 2, 2), generator=draw)
+    changed = torch.rand(4, 6, 6, generator=draw) < 0.4
+    expected = 0
+    for pair, _, channel, y, x in itertools.product(*map(range, ratio.shape)):
+        if ratio[pair, 0, channel, y, x]:
+            window = changed[pair, 2 * y : 2 * y + 3, 2 * x : 2 * x + 3]
+            expected += (window.numel() if everywhere else int(window.sum())) * 2 * 5
+    multiplier = Multiplier(torch.rand(4, 5, 3, 2, 2), ratio.float())
+    assert necessary(rule, multiplier, None if everywhere else changed) == expected
