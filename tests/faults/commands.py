@@ -31,7 +31,7 @@ def stage(name: str) -> Writer:
     sys.argv[0] = f"stages/{short}.py"
     entry = yaml.safe_load(Path("dvc.yaml").read_text())["stages"][short]
     written = [*entry["outs"], *(next(iter(metric)) for metric in entry.get("metrics", []))]
-    command = partial(run_stage, module.main, module.Params)
+    command = partial(run_stage, module.main, module.Params, needs_less="")
     return Writer(command, [Path(path) for path in written], ["data", "plots", "metrics"])
 
 

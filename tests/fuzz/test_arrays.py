@@ -124,6 +124,7 @@ def archives(draw: st.DrawFn) -> bytes:
 @example(zipped(MEMBERS, zipfile.ZIP_LZMA))  # always unpacks with 8 MiB
 @example(zipped(MEMBERS | {"class_names": NO_SIZE}))
 @example(zipped(MEMBERS | {"y_train": with_header("-" * 5000, LABELS)}))
+@example(zipped(MEMBERS | {"y_train": npy(LABELS.astype("<f2"))}))
 def test_arrays_are_read_as_by_numpy_or_rejected(here: Path, content: bytes) -> None:
     Path("own.npz").write_bytes(content)
     run = partial(run_stages, SETTINGS, [download, preprocess])

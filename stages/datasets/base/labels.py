@@ -102,7 +102,8 @@ def is_text(strings: NDArray[np.str_]) -> bool:
 
 
 def _is_whole(array: NDArray[np.floating]) -> NDArray[np.bool_]:
-    finite = np.isfinite(array) & (np.abs(array) <= LARGEST_EXACT)
+    with np.errstate(over="ignore"):  # the limit is infinite as a float16
+        finite = np.isfinite(array) & (np.abs(array) <= LARGEST_EXACT)
     return np.asarray(finite & (np.rint(array) == array))
 
 

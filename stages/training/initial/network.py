@@ -114,6 +114,7 @@ def _require_fit(entries: Entries, wanted: Entries, file: Path) -> None:
         for name in entries.keys() & wanted.keys()
         if entries[name].shape != wanted[name].shape
         or _is_float(entries[name]) != _is_float(wanted[name])
+        or entries[name].is_complex() != wanted[name].is_complex()
     ]
     kinds = {"missing": missing, "unexpected": unexpected, "differing": differing}
     lines = [f"\n  {kind}: {listed(sorted(names))}" for kind, names in kinds.items() if names]

@@ -1,5 +1,6 @@
 """Reads files of weights: .safetensors, and what torch.save wrote, if it holds only tensors."""
 
+import mmap
 import re
 import warnings
 import zipfile
@@ -15,6 +16,9 @@ from stages.base.errors.memory import is_out_of_memory
 from stages.base.errors.user import UserError, shortened
 
 Entries = Mapping[str, Tensor]
+
+_ARCHIVE = b"PK\x03\x04"
+"""How an archive begins, which torch.save writes since PyTorch 1.6."""
 
 _FORBIDDEN = re.compile(r"GLOBAL (\S+) (?:was not an allowed global|whose module)")
 
@@ -81,9 +85,15 @@ def _first_line(reason: str) -> str:
 
 
 def _torch_load(file: Path) -> Any:
-    with warnings.catch_warnings():
+    with (
+        file.open("rb") as opened,
+        mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as mapped,
+        warnings.catch_warnings(),
+    ):
         warnings.simplefilter("ignore")  # of deprecated types in old files
-        return torch.load(file, map_location="cpu", weights_only=True)
+        # A damaged length in an old pickle cannot ask a mapping for more bytes than the file has.
+        content = file if mapped[: len(_ARCHIVE)] == _ARCHIVE else mapped
+        return torch.load(content, map_location="cpu", weights_only=True)
 
 
 def _require_plain_archive(file: Path) -> None:
