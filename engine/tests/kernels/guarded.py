@@ -46,7 +46,7 @@ class Guarded:
     """A copy of an array between guards.
 
     Args:
-        array: A contiguous array.
+        array: A contiguous array; one that is written may have room behind it.
         is_written: Whether the loop writes to it.
         as_new: Whether the loop writes all of it; the copy then starts as NaN.
     """
@@ -60,10 +60,12 @@ class Guarded:
         if not (is_written and as_new):  # otherwise NaN reveals what is not written
             self.inside[...] = array
         self._before = self._whole.copy()
+        room = array.base.size - array.size if is_written and array.base is not None else 0
+        self._end = GUARD + array.size + room
 
     def check(self) -> None:
         """Assert that nothing else was written, and copy the results back."""
         kept = np.ones(len(self._whole), bool)
-        kept[GUARD:-GUARD] = not self._is_written
+        kept[GUARD : self._end] = not self._is_written
         assert self._whole[kept].tobytes() == self._before[kept].tobytes()
         self._array[...] = self.inside

@@ -135,7 +135,8 @@ def transposed(
             steps, and how many pairs in a row share it; v (m, height, width, channels), flat, and
             m: pair p has number p % m.
         wanted: Where to compute, (height, width, p or 1).
-        out: (pairs, height, width, k, channels), written; or (1, height, width, slots, channels),
+        out: (pairs, height, width, k, channels), written, with room for a vector behind it: there
+            may be fewer channels than a vector has numbers; or (1, height, width, slots, channels),
             to which (u - v) times the result of each pair is added.
     """
     n_k, n_others, (n_panels, _, tall, wide, c, width) = len(sizes[0]), len(sizes[3]), weight.shape

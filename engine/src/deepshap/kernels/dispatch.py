@@ -61,7 +61,10 @@ def transposed(
         return None
     require(panels.shape[4] == factors.ratio.shape[3], "the weight reads the wrong channels")
     require(min(stride) >= 1 and min(padding) >= 0, "a stride is below 1 or a padding below 0")
-    out = np.empty((factors.n_pairs, *size, factors.k, len(panels) * panels.shape[5]), np.float32)
+    channels = len(panels) * panels.shape[5]
+    if written < layout.LANES and waiting is None and factors.plane != (1, 1):
+        channels = written  # each output replaces what the vector before it wrote beyond them
+    out = layout.room((factors.n_pairs, *size, factors.k, channels))
     convolution = factors.window, factors.plane, panels, stride, padding
     others = _NO_OTHERS if waiting is None else _addend(waiting, needed, out)
     if others is None:
@@ -70,10 +73,10 @@ def transposed(
     settings = *convolution, factors.k, (0, factors.n_pairs), others, where
     ending = () if waiting is None else (0, 0)
     if not loops.run(
-        "transposed", (*tuples, factors.step_vectors, ending), *factors.arrays, *settings, out
+        "transposed", (*tuples, factors.known_step, ending), *factors.arrays, *settings, out
     ):
         return None
-    return torch.from_numpy(out)[..., : weight.shape[1]].permute(0, 3, 4, 1, 2)
+    return torch.from_numpy(out)[..., :written].permute(0, 3, 4, 1, 2)
 
 
 def contracted(
@@ -128,7 +131,7 @@ def contracted(
     panels = panels.reshape(len(panels), n_window, 1, 1, *panels.shape[4:])
     settings = panels, under, others, bounds, step, tuple(patch), out
     if not loops.run(
-        "contracted", (*tuples, factors.step_vectors, (0,)), *factors.arrays, *settings
+        "contracted", (*tuples, factors.known_step, (0,)), *factors.arrays, *settings
     ):
         return None
     return list(torch.from_numpy(out))

@@ -85,8 +85,8 @@ class Factors:
     Attributes:
         rows: All numbers from the first to the last one that is read.
         steps: Distance in `rows` from one element to the next along (p, h, w, k).
-        step_vectors: A tuple as long as the last step has vectors; empty if that step is longer
-            than `MAX_VECTORS` or not a multiple of a vector.
+        known_step: A tuple as long as the last step, for which loops are compiled; empty if that
+            step is longer than `MAX_VECTORS`, or longer than a vector and not a multiple of one.
         ratio: (p or 1, h, w, c).
         offset: Position in a window, (p or 1, h, w, c) uint8.
         needed: Where the rows are defined, (h, w, p or 1) uint8.
@@ -110,8 +110,8 @@ class Factors:
         span = 1 + sum((side - 1) * step for side, step in sides)
         self.rows: NDArray[np.float32] = rows.as_strided((span,), (1,)).numpy()
         self.steps = tuple(step if side > 1 else 0 for side, step in sides[:4])
-        n_step, rest = divmod(self.steps[3], LANES)
-        self.step_vectors = (0,) * (n_step if rest == 0 and n_step <= MAX_VECTORS else 0)
+        is_known = self.steps[3] in (*range(LANES), *range(LANES, MAX_VECTORS * LANES + 1, LANES))
+        self.known_step = (0,) * (self.steps[3] if is_known else 0)
         one = rows.new_ones(1, 1, 1, 1, 1) if multiplier.ratio is None else multiplier.ratio
         self.window, self.plane = (1, 1), (h, w)
         index = torch.zeros(1, 1, 1, 1, 1, dtype=torch.uint8)
@@ -149,6 +149,11 @@ class Factors:
     def window_size(self) -> int:
         """Number of positions in a window."""
         return math.prod(self.window)
+
+
+def room(shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """An array to be written, with room behind it for the rest of a vector that begins in it."""
+    return np.empty(math.prod(shape) + LANES, np.float32)[:-LANES].reshape(shape)
 
 
 def where(needed: Tensor | None, pairs: int, h: int, w: int) -> NDArray[np.uint8]:

@@ -57,7 +57,7 @@ def _accumulate(
     """Add up outer products in registers: out[k] = Σ_s ratio[s] rows[k, s] weights[s].
 
     `sizes` holds four tuples. Their lengths are the outputs k and the vectors of a panel, the
-    vectors from one k of `rows` to the next (0 if unknown), and 1 for out[k] += (u - v) * Σ or 2
+    numbers from one k of `rows` to the next (0 if unknown), and 1 for out[k] += (u - v) * Σ or 2
     for out[k] = Σ + u[k] * v instead, where u and v are numbers of each channel.
     Because LLVM knows these sizes, it keeps all sums and addresses in registers, unlike numba's own
     loops. An entry s costs one multiply-add per sum, one read and one product per vector, and one
@@ -80,7 +80,7 @@ def _accumulate(
         (_, (out, out_at, out_step), (*u, u_step, v_, v_at), (weights, weights_at),
          (rows, rows_at, rows_step), (ratio, addresses), stretches,
          n_stretches) = plain  # fmt: skip
-        rows_step = _I64(n_step * LANES) if n_step else rows_step
+        rows_step = _I64(n_step) if n_step else rows_step
         starts = [_I64(v * LANES) for v in range(n_v)]
         sums = {(k, v): cgutils.alloca_once(b, _VECTOR) for k in range(n_k) for v in range(n_v)}
         for total in sums.values():
