@@ -75,7 +75,7 @@ def test_parquet_files_of_hugging_face(here: Path) -> None:
     assert require_explained(1).names.tolist() == [0, 1, 2]
 
 
-@pytest.mark.parametrize("channels", [2, 13])
+@pytest.mark.parametrize("channels", [pytest.param(2, marks=pytest.mark.slow), 13])
 def test_images_of_many_channels(here: Path, channels: int) -> None:
     """As satellites send them; each channel has the digit at another place."""
     images, labels = digits()

@@ -214,6 +214,7 @@ def test_the_same_files_from_elsewhere_redraw_nothing(project: Project) -> None:
     }
 
 
+@pytest.mark.slow  # a whole run without forks
 def test_a_second_run_leaves_the_lock_of_the_first(project: Project) -> None:
     """The first ran in forks (tests/preloaded), the second runs as a user's would."""
     lock = project.root / "dvc.lock"

@@ -45,7 +45,9 @@ def build(channels, image_size, n_classes):
 @pytest.mark.parametrize(
     ("body", "output", "message"),
     [
-        ("x.cummax(dim=1).values", "logits", "cummax: no rule for it"),
+        pytest.param(
+            *("x.cummax(dim=1).values", "logits", "cummax: no rule for it"), marks=pytest.mark.slow
+        ),
         ("x if x.sum() > 0 else -x", "probabilities", "forward: its control flow depends on"),
     ],
 )
@@ -231,6 +233,7 @@ def test_adding_the_deps_that_the_message_names_is_enough(project: Project) -> N
     assert project.stage("check").returncode == 0
 
 
+@pytest.mark.slow  # an experiment; names of networks are tested with one, too
 def test_an_experiment_names_a_plugin_that_git_does_not_track(project: Project) -> None:
     shutil.copy(
         project.root / "stages/architectures/lenet.py", project.root / "stages/architectures/own.py"

@@ -48,8 +48,15 @@ def test_the_background_is_saved_as_drawn(ran_project: Project) -> None:
     np.testing.assert_array_equal(stored.background, split.images[drawn])
 
 
-@pytest.mark.parametrize("output", ["logits", "probabilities"])
-@pytest.mark.parametrize("method", ["shap_deep", "shap_gradient"])
+@pytest.mark.parametrize(
+    ("method", "output"),
+    [
+        ("shap_deep", "logits"),
+        ("shap_gradient", "probabilities"),
+        pytest.param("shap_deep", "probabilities", marks=pytest.mark.slow),
+        pytest.param("shap_gradient", "logits", marks=pytest.mark.slow),
+    ],
+)
 @pytest.mark.filterwarnings("ignore:unrecognized nn.Module. Standardize:UserWarning")
 def test_values_of_shap_are_saved_unchanged(project: Project, method: str, output: str) -> None:
     project.set({"explain.method": method, "explain.output": output, "explain.tolerance": 10.0})

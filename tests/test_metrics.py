@@ -54,6 +54,7 @@ def test_changes_of_the_metrics(ran_project: Project) -> None:
     assert "additivity_error_log10" in changes
 
 
+@pytest.mark.slow  # an experiment
 def test_experiments_fit_on_a_screen(project: Project) -> None:
     name = "digits_convnet"  # the longest name of our recipes
     changes = [f"--set-param={change}" for change in ("train.epochs=1", "explain.n_background=9")]

@@ -20,7 +20,7 @@ AFTER_DATA = {"preflight", "train", "evaluate", "explain", "quality", "shortcuts
 
 @pytest.mark.parametrize(
     "kind",
-    ["keras", *(pytest.param(kind, marks=pytest.mark.slow) for kind in WRITERS if kind != "keras")],
+    ["onnx", *(pytest.param(kind, marks=pytest.mark.slow) for kind in WRITERS if kind != "onnx")],
 )
 def test_the_network_in_a_file_runs_through_the_pipeline(kind: str, project: Project) -> None:
     file = project.root / f"weights/own.{kind}"

@@ -89,7 +89,7 @@ def metrics(project: Project, stage: str) -> dict[str, Any]:
     return content
 
 
-@pytest.mark.longest
+@pytest.mark.slow  # a run and all commands
 def test_a_network_with_one_logit_runs_through_everything(own: Project) -> None:
     assert set(own.repro().values()) == {"ran"}
     root = own.root

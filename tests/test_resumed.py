@@ -150,7 +150,11 @@ def test_the_lock_does_not_depend_on_ranks(project: Project) -> None:
     ("changes", "message"),
     [
         ({"train.learning_rate": -1}, r"^error: params\.yaml: 1 error\n"),
-        ({"train.learning_rate": 1e30}, r"error: train: the loss is no longer finite in epoch 1"),
+        pytest.param(
+            {"train.learning_rate": 1e30},
+            r"error: train: the loss is no longer finite in epoch 1",
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_a_user_error_in_ranks_is_printed_once(

@@ -124,7 +124,7 @@ def require_tables(labels: NDArray[np.int64], probabilities: NDArray[np.float64]
         assert Path(f"plots/shap/{name}.png").exists()
 
 
-@pytest.mark.longest
+@pytest.mark.slow  # two runs and all commands
 def test_a_table_of_labels_runs_through_dvc_and_all_commands(
     fresh_project: Project, tmp_path: Path
 ) -> None:

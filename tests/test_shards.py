@@ -59,7 +59,7 @@ def assert_same_explanation(project: Project, other: Project) -> None:
         (8, "2", ""),
         pytest.param(16, "3", "", marks=pytest.mark.slow),
         pytest.param(8, "1", "--nproc-per-node 2", marks=pytest.mark.slow),
-        (16, "1", "--nproc-per-node 3"),
+        pytest.param(16, "1", "--nproc-per-node 3", marks=pytest.mark.slow),
     ],
 )
 def test_shards_threads_and_processes_change_no_byte(
@@ -72,7 +72,7 @@ def test_shards_threads_and_processes_change_no_byte(
     assert_same_explanation(another, explained)
 
 
-@pytest.mark.parametrize("stage", ["evaluate", "quality"])
+@pytest.mark.parametrize("stage", ["evaluate", pytest.param("quality", marks=pytest.mark.slow)])
 def test_threads_change_no_byte(explained: Project, another: Project, stage: str) -> None:
     for project in (another, explained):
         project.set({"quality": {"methods": METHODS, "n_images": 2}})
@@ -133,6 +133,7 @@ def test_explain_resumes_after_a_kill(explained: Project, another: Project) -> N
     assert_same_explanation(another, explained)
 
 
+@pytest.mark.slow  # a run and a half
 def test_other_parameters_after_a_kill_start_again(another: Project) -> None:
     slowed(another)
     process = started(another)

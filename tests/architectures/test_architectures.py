@@ -202,7 +202,7 @@ def test_resnet_is_traceable_and_uses_each_module_once() -> None:
     assert F.relu not in functions
 
 
-@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("channels", [1, pytest.param(3, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(("name", "method"), EXPLAINED)
 def test_every_network_can_be_explained(name: str, method: Any, channels: int) -> None:
     """Attributions of the pixels sum to the differences of the outputs."""

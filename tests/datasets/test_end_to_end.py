@@ -155,7 +155,7 @@ def test_colour_images_of_two_classes_without_a_test_split(
     np.testing.assert_allclose(explanation.sums, change, atol=2e-3 * np.ptp(explanation.outputs))
 
 
-@pytest.mark.unhurried
+@pytest.mark.slow  # trains until it tells 200 classes apart
 def test_two_hundred_classes_as_arrays(here: Path) -> None:
     """Each class has its own pattern, so that the network can learn them."""
     rng = np.random.default_rng(0)

@@ -257,6 +257,7 @@ def test_push_each_version(project: Project, ready: dict[str, str], tmp_path: Pa
     assert "train.epochs: 2 → 3" in printed
 
 
+@pytest.mark.slow  # compares two runs
 def test_push_versions_from_before_the_remote(
     two_versions: Project, ready: dict[str, str], tmp_path: Path
 ) -> None:
@@ -330,6 +331,7 @@ def test_a_network_of_one_file() -> None:
     assert (ROOT / "stages/architectures/single_conv.py").read_text() == block.text
 
 
+@pytest.mark.slow  # loads Keras
 def test_the_keras_file_of_the_recipes_is_made_as_written(tmp_path: Path) -> None:
     (block,) = (block for block in PYTHON if "keras.Sequential(" in block.text)
     (tmp_path / "weights").mkdir()

@@ -101,7 +101,10 @@ NETWORKS = {
 }
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=pytest.mark.slow if n == "resnet" else ()) for n in NETWORKS],
+)
 def test_a_drawing_is_explained_as_by_the_engine(browser: Browser, folder: Path, name: str) -> None:
     network = trained(*NETWORKS[name])
     for page in made(browser, folder, network):

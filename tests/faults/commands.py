@@ -32,7 +32,9 @@ def stage(name: str) -> Writer:
     entry = yaml.safe_load(Path("dvc.yaml").read_text())["stages"][short]
     written = [*entry["outs"], *(next(iter(metric)) for metric in entry.get("metrics", []))]
     command = partial(run_stage, module.main, module.Params, needs_less="")
-    return Writer(command, [Path(path) for path in written], ["data", "plots", "metrics"])
+    results = [Path(path) for path in written]
+    grows = Path("plots/training.csv") if short == "train" else None
+    return Writer(command, results, ["data", "plots", "metrics"], grows)
 
 
 def tool(name: str) -> Writer:

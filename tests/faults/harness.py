@@ -14,6 +14,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+UNFINISHED = Path("data/unfinished")
+"""Where stages keep what a later run goes on from; removed before each fault: all start alike."""
+
 SHIM = ctypes.CDLL(os.environ["LD_PRELOAD"])
 
 Contents = Mapping[Path, bytes]
@@ -67,11 +70,13 @@ class Writer:
         write: Ends as commands do, with `sys.exit(message)` if it fails.
         results: The files and folders it writes, each whole by itself.
         below: Calls on paths that start with one of these can fail.
+        grows: The result that is written anew, longer, while the program runs, if any.
     """
 
     write: Callable[[], None]
     results: Sequence[Path]
     below: Sequence[str]
+    grows: Path | None = None
 
 
 def problems(writer: Writer, chosen: Callable[[int], Sequence[Fault]]) -> Iterator[str]:
@@ -112,6 +117,7 @@ def contents(results: Sequence[Path]) -> Contents:
 
 
 def restore(results: Sequence[Path], content: Contents) -> None:
+    shutil.rmtree(UNFINISHED, ignore_errors=True)
     for result in results:
         shutil.rmtree(result) if result.is_dir() else result.unlink(missing_ok=True)
     for file, data in content.items():
@@ -147,7 +153,7 @@ def run_in_child(writer: Writer, fault: Fault) -> None:
 def wrong(writer: Writer, old: Contents, new: Contents) -> Iterator[str]:
     """What is wrong with the files left by a writer that was able to clean up."""
     for result in writer.results:
-        if contents([result]) not in (of(result, old), of(result, new)):
+        if not is_whole(writer, result, old, new):
             yield f"{result} is neither the old one nor the new one"
     if partial := unfinished(writer):
         yield f"left behind: {partial}"
@@ -162,20 +168,28 @@ def wrong_with(message: str, writer: Writer, new: Contents) -> Iterator[str]:
         yield f"no message for users: {message}"
     else:
         named = Path(message.split(": ")[1])
-        if named not in writer.results and not named.exists():
+        known = {*writer.results, *named.parents} & {*writer.results, UNFINISHED}
+        if not known and not named.exists():
             yield f"a message that names no file: {message}"
 
 
 def wrong_after_a_kill(writer: Writer, fault: Fault, old: Contents, new: Contents) -> Iterator[str]:
     """What is wrong with the files left by a killed writer, and after the next run."""
     for result in writer.results:
-        left = contents([result])
-        between = not left and not fault.exchanges  # two renames
-        if left not in (of(result, old), of(result, new)) and not between:
+        between = not contents([result]) and not fault.exchanges  # two renames
+        if not is_whole(writer, result, old, new) and not between:
             yield f"{result} is neither the old one nor the new one"
     message, _ = run(writer, None)
     if message or contents(writer.results) != new or unfinished(writer):
         yield f"the next run does not heal it: {message}; {unfinished(writer)}"
+
+
+def is_whole(writer: Writer, result: Path, old: Contents, new: Contents) -> bool:
+    """Whether a result is the old one or the new one, or the beginning of one that grows."""
+    left = contents([result])
+    if result == writer.grows and result in left and new[result].startswith(left[result]):
+        return left[result].endswith(b"\n")
+    return left in (of(result, old), of(result, new))
 
 
 def of(result: Path, content: Contents) -> Contents:

@@ -36,7 +36,7 @@ EXPLAINED = {
 }
 
 
-QUICK = {"digits_lenet", "fashion_lab"}  # one of each data set; all of them would take long
+QUICK = {"digits_lenet"}  # all of them would take long
 
 
 @pytest.mark.parametrize(
@@ -80,24 +80,39 @@ def experiments(project: Project) -> dict[str, str]:
     return dict(entry.split() for entry in listed.splitlines())
 
 
-@pytest.mark.longest
+WORKSPACE = (
+    "params.yaml",
+    "dvc.lock",
+    "metrics/evaluate.json",
+    "data/raw/t10k-labels-idx1-ubyte",
+)
+"""Files of the workspace that the run of a recipe leaves as they are."""
+
+
+def with_recipes(project: Project, contents: dict[str, object]) -> dict[str, bytes]:
+    """Commit recipes in the place of ours; the files that must not change."""
+    for file in (project.root / "recipes").glob("*.yaml"):
+        file.unlink()
+    for name, content in contents.items():
+        (project.root / f"recipes/{name}.yaml").write_text(yaml.safe_dump(content))
+    commit(project, "Own recipes")
+    return {name: (project.root / name).read_bytes() for name in WORKSPACE}
+
+
+def test_a_recipe_runs_beside_the_workspace(project: Project) -> None:
+    before = with_recipes(project, {"own": {"report": {"fade": True}}})
+    done = run(project, "own")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert {name: (project.root / name).read_bytes() for name in before} == before
+    assert project.succeed("git", "status", "--porcelain") == ""
+    assert set(experiments(project)) == {"own"}
+
+
+@pytest.mark.slow  # three experiments
 def test_recipes_run_beside_the_workspace(project: Project) -> None:
     options = {"architecture": "resnet", "options": {"widths": [4, 6], "blocks": 2}}
     other = {"model": options, "train": {"epochs": 1}}
-    for file in (project.root / "recipes").glob("*.yaml"):
-        file.unlink()
-    (project.root / "recipes/own.yaml").write_text(yaml.safe_dump({"explain": {"n_images": 2}}))
-    (project.root / "recipes/other.yaml").write_text(yaml.safe_dump(other))
-    commit(project, "Two recipes")
-    workspace = {
-        name: (project.root / name).read_bytes()
-        for name in (
-            "params.yaml",
-            "dvc.lock",
-            "metrics/evaluate.json",
-            "data/raw/t10k-labels-idx1-ubyte",
-        )
-    }
+    workspace = with_recipes(project, {"own": {"explain": {"n_images": 2}}, "other": other})
     done = run(project, "--all")
     assert done.returncode == 0, done.stdout + done.stderr
     assert {n: (project.root / n).read_bytes() for n in workspace} == workspace

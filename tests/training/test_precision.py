@@ -38,7 +38,9 @@ def test_what_the_processor_multiplies_is_chosen(
     assert found == given.model_copy(update={"precision": found.precision})
 
 
-@pytest.mark.parametrize(("slow", "chosen"), [("", "bfloat16"), ("1", "float32")])
+@pytest.mark.parametrize(
+    ("slow", "chosen"), [pytest.param("", "bfloat16", marks=pytest.mark.slow), ("1", "float32")]
+)
 def test_ranks_choose_alike(slow: str, chosen: str, tmp_path: Path) -> None:
     """One slow processor decides for all; the other ranks would otherwise wait for it."""
     script = tmp_path / "choose.py"

@@ -20,11 +20,8 @@ def adopt(project: Project, *arguments: str) -> str:
     return project.succeed("python", "-m", "tools.adopt", *arguments)
 
 
-@pytest.mark.longest
-@pytest.mark.parametrize(
-    "family",
-    ["resnet", *(pytest.param(name, marks=pytest.mark.slow) for name in ("vit", "convnext"))],
-)
+@pytest.mark.slow  # runs of networks of transformers
+@pytest.mark.parametrize("family", ["resnet", "vit", "convnext"])
 def test_an_adopted_network_predicts_as_in_transformers(
     project: Project, tmp_path: Path, family: str
 ) -> None:

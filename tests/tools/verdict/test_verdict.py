@@ -149,6 +149,7 @@ def less_trained(ran_project: Project, tmp_path_factory: pytest.TempPathFactory)
     return project
 
 
+@pytest.mark.slow  # trains and compares
 def test_less_training_is_unknown_until_retraining_is_known(less_trained: Project) -> None:
     status, rows, page = judged(less_trained, "HEAD~1")
     assert (status, verdicts(rows)) == (2, {NOISE: "unknown"}), page
@@ -172,6 +173,7 @@ def compared_by_tool(project: Project, rev: str) -> str:
     return project.succeed("python", "-m", "tools.compare", rev, "HEAD")
 
 
+@pytest.mark.slow  # many rows of the table take long together
 def test_a_missing_cache_is_unknown(two_versions: Project, tmp_path: Path) -> None:
     project = copy(two_versions, tmp_path / "clone")
     shutil.rmtree(project.root / ".dvc/cache")
@@ -237,6 +239,7 @@ def test_many_faults_fit_on_a_page(project: Project) -> None:
     assert page.count("\n") < 40
 
 
+@pytest.mark.slow  # many rows of the table take long together
 def test_a_duplicate_does_not_hold(project: Project) -> None:
     images = project.root / "data/prepared"
     test = np.load(images / "test_images.npy")
@@ -250,6 +253,7 @@ def test_a_duplicate_does_not_hold(project: Project) -> None:
     assert f"- test image {names[0][599]}: train image {names[1][7]}" in page
 
 
+@pytest.mark.slow  # many rows of the table take long together
 def test_another_version_of_a_library_does_not_hold(project: Project) -> None:
     path = project.root / "data/shap/about.json"
     about = json.loads(path.read_text())
@@ -265,7 +269,11 @@ def test_another_version_of_a_library_does_not_hold(project: Project) -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "value", "stage"), [("train.epochs", 3, "train"), ("report.fade", True, "report")]
+    ("key", "value", "stage"),
+    [
+        ("train.epochs", 3, "train"),
+        pytest.param("report.fade", True, "report", marks=pytest.mark.slow),
+    ],
 )
 def test_parameters_changed_since_the_run_are_unknown(
     project: Project, key: str, value: object, stage: str
