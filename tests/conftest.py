@@ -86,12 +86,16 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Start the longest tests first, so that workers side by side end together; mark `outside`."""
-    items.sort(key=lambda item: item.get_closest_marker("longest") is None)
+    """Put files that need the shared project first; mark `outside`.
+
+    Workers side by side begin in different parts: one makes the project, while the others have
+    tests that do not wait for it.
+    """
+    used = {item: set(getattr(item, "fixturenames", ())) for item in items}
+    with_project = {item.path for item, names in used.items() if "fresh_project" in names}
+    items.sort(key=lambda item: item.path not in with_project)
     for item in items:
-        if {"fresh_project", "browser", "small_disks"}.intersection(
-            getattr(item, "fixturenames", ())
-        ):
+        if {"fresh_project", "browser", "small_disks"} & used[item]:
             item.add_marker("outside")
 
 

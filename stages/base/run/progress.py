@@ -5,6 +5,7 @@ digest of everything that determines the results. A change of code, data, parame
 versions gives another folder, so saved work never ends up in results that it does not belong to.
 """
 
+import contextlib
 import hashlib
 import importlib.metadata
 import platform
@@ -40,13 +41,13 @@ def progress_folder(stage: str, params: BaseModel) -> Path:
     if rank() == 0:
         for other in folder.parent.iterdir():
             if other.name != folder.name:
-                shutil.rmtree(other, ignore_errors=True)
+                _remove(other)
     return folder
 
 
 def remove_progress(stage: str) -> None:
     """Remove a stage's saved work; call this once the results are written."""
-    shutil.rmtree(_FOLDER / stage, ignore_errors=True)
+    _remove(_FOLDER / stage)
 
 
 def state_after_interrupt(stage: str) -> str:
@@ -55,6 +56,15 @@ def state_after_interrupt(stage: str) -> str:
     if any(path.suffix in {"", ".pt"} for path in saved):  # a shard's folder, or a checkpoint
         return "finished work was saved; run dvc repro to continue"
     return "unfinished results were removed; run dvc repro to start again"
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder; a process killed meanwhile leaves no part of it under its own name."""
+    removed = folder.with_name(f"{folder.name}.removed")
+    shutil.rmtree(removed, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        folder.rename(removed)
+    shutil.rmtree(removed, ignore_errors=True)
 
 
 def _key(stage: str, params: BaseModel) -> str:

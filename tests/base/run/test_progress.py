@@ -1,5 +1,6 @@
 """Saved progress of a stage: what changes its folder, and when old folders are removed."""
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -94,6 +95,24 @@ def test_files_that_are_not_inputs_change_nothing(here: Path, file: str) -> None
     (here / file).parent.mkdir(exist_ok=True)
     (here / file).write_text("changed")
     assert progress_folder("train", Params()) == folder
+
+
+@pytest.mark.usefixtures("here")
+def test_a_kill_during_removal_leaves_no_part_to_go_on_from(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    old = progress_folder("train", Params())
+    (old / "shard").mkdir()
+    with monkeypatch.context() as killed:
+        killed.setattr(shutil, "rmtree", lambda *_, **__: None)
+        new = progress_folder("train", Params(epochs=4))
+        assert not old.exists()
+        (new / "shard").mkdir()
+        remove_progress("train")
+        assert not new.exists()
+    progress_folder("train", Params())
+    remove_progress("train")
+    assert list(Path("data/unfinished").iterdir()) == []
 
 
 @pytest.mark.usefixtures("here")
