@@ -8,6 +8,10 @@ The package may import `deepshap.multiplier` and nothing else of the engine; onl
 """
 
 from deepshap.kernels.dispatch import contracted, pool_ratios, relu_ratios, transposed
+from deepshap.kernels.in_order_dispatch import depthwise, pointwise
 from deepshap.kernels.layout import LANES, Weight
 
-__all__ = ["LANES", "Weight", "contracted", "pool_ratios", "relu_ratios", "transposed"]
+__all__ = [
+    "LANES", "Weight", "contracted", "depthwise", "pointwise", "pool_ratios", "relu_ratios",
+    "transposed",
+]  # fmt: skip

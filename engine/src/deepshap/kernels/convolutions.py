@@ -145,8 +145,8 @@ def transposed(
     starts, entries = _lists(
         ratio, offset, needed, window, plane, steps, weight, stride[1] * c, pairs
     )
-    row_readers = _readers(height, padding[0], tall, stride[0], plane[0])
-    column_readers = _readers(breadth, padding[1], wide, stride[1], plane[1])
+    row_readers = readers(height, padding[0], tall, stride[0], plane[0])
+    column_readers = readers(breadth, padding[1], wide, stride[1], plane[1])
     stretches = np.empty((tall, 3), np.int64)
     share = -(-steps[0] // (LANES * height * breadth))  # of a pair's rows, in vectors per position
     area = height * breadth
@@ -195,7 +195,7 @@ def transposed(
 
 
 @compiled
-def _readers(size: int, padding: int, taps: int, stride: int, outputs: int) -> Any:
+def readers(size: int, padding: int, taps: int, stride: int, outputs: int) -> Any:
     """The first output that reads each input position along an axis, and one past the last.
 
     Both are the same where no output reads it.

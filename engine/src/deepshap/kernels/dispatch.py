@@ -47,14 +47,15 @@ def transposed(
         needed: Where to compute, (p or 1, *size); everywhere for None. The rest is undefined. It is
             ignored if all pairs share one result.
     """
-    if not _is_suitable(multiplier):
+    if not is_suitable(multiplier):
         return None
     factors = Factors(multiplier)
     needed = needed if factors.n_pairs > 1 else None
     panels, *tuples = weight.panels(factors.k, loops.n_registers())
     _, written, *kernel = weight.shape
     work = math.prod(kernel) * -(-written // layout.LANES) * factors.k
-    if multiplier.ratio is not None and work < _LEAST_WORK:
+    in_order = kernel == [1, 1] and multiplier.positions is None
+    if (multiplier.ratio is not None or in_order) and work < _LEAST_WORK:
         return None
     reach = stride[1] * factors.plane[1] + size[1] + padding[1]
     if not factors.fits_32_bits or panels[0].size // panels.shape[3] * reach >= layout.OFFSET_LIMIT:
@@ -63,7 +64,7 @@ def transposed(
     require(min(stride) >= 1 and min(padding) >= 0, "a stride is below 1 or a padding below 0")
     out = np.empty((factors.n_pairs, *size, factors.k, len(panels) * panels.shape[5]), np.float32)
     convolution = factors.window, factors.plane, panels, stride, padding
-    others = _NO_OTHERS if waiting is None else _addend(waiting, needed, out)
+    others = _NO_OTHERS if waiting is None else addend(waiting, needed, out)
     if others is None:
         return None
     where = layout.where(needed, factors.n_pairs, *size)
@@ -100,7 +101,7 @@ def contracted(
     Returns:
         (n, k, channels, *plane) for each piece.
     """
-    if not _is_suitable(multiplier):
+    if not is_suitable(multiplier):
         return None
     factors = Factors(multiplier)
     panels, *tuples = weight.panels(factors.k, loops.n_registers())
@@ -149,7 +150,7 @@ def pool_ratios(
     Returns:
         (p, 1, c, h, w) each, float32 and uint8; 0 where the multiplier is not needed.
     """
-    if not _is_suitable(multiplier) or multiplier.positions is not None:
+    if not is_suitable(multiplier) or multiplier.positions is not None:
         return None
     sides = [
         [channels_last(tensor).flatten(1, 2).numpy() for tensor in side]
@@ -173,7 +174,7 @@ def pool_ratios(
 
 def relu_ratios(multiplier: Multiplier, x: Tensor, b: Tensor) -> Tensor | None:
     """Ratios of ReLU for all pairs of inputs (n, c, h, w) and (b, c, h, w): (p, 1, c, h, w)."""
-    if not _is_suitable(multiplier):
+    if not is_suitable(multiplier):
         return None
     alike = x.shape[1:] == b.shape[1:] and x.dtype == b.dtype == torch.float32
     require(alike, "the inputs of both sides differ")
@@ -184,7 +185,7 @@ def relu_ratios(multiplier: Multiplier, x: Tensor, b: Tensor) -> Tensor | None:
     return _planes(ratio, x)
 
 
-def _is_suitable(multiplier: Multiplier) -> bool:
+def is_suitable(multiplier: Multiplier) -> bool:
     """Whether the loops accept a multiplier: float32 planes on a CPU."""
     rows, positions = multiplier.rows, multiplier.positions
     return (
@@ -196,14 +197,14 @@ def _is_suitable(multiplier: Multiplier) -> bool:
     )
 
 
-def _addend(
+def addend(
     waiting: Multiplier, needed: Tensor | None, out: NDArray[Any]
 ) -> tuple[Any, ...] | None:
     """A multiplier as `others` of a loop that adds it to `out`, or None if it cannot.
 
     The loop reads whole panels.
     """
-    if not _is_suitable(waiting) or waiting.positions is not None:
+    if not is_suitable(waiting) or waiting.positions is not None:
         return None
     if waiting.needed is not None and (needed is None or bool((needed > waiting.needed).any())):
         return None

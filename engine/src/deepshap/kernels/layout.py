@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -19,6 +20,9 @@ OFFSET_LIMIT = 2**31
 
 MAX_VECTORS = 4
 """Vectors in a panel. With more, too few outputs would share each weight that is read."""
+
+_TILE_ROWS = 24
+"""Rows of a matrix product that are cut evenly into tiles."""
 
 _SHARE_OF_SUMS = 13 / 16
 """Share of the registers that holds sums. The others hold weights and the number they meet."""
@@ -35,6 +39,7 @@ class Weight:
         self.shape = weight.shape
         self._weight = weight
         self._panels: dict[int, NDArray[np.float32]] = {}
+        self._overlapping: dict[int, NDArray[np.float32]] = {}
 
     def panels(
         self, k: int, n_registers: int
@@ -53,7 +58,7 @@ class Weight:
         require(self._weight.dtype == torch.float32, "the weight is not float32")
         read, written, *kernel = self.shape
         total_vectors = -(-written // LANES)
-        sizes = _sizes(k, int(_SHARE_OF_SUMS * n_registers))
+        sizes = _sizes(k, sum_vectors(n_registers))
         n_vectors, n_outputs = min(sizes, key=lambda size: _cost(total_vectors, k, *size))
         if n_vectors not in self._panels:
             full = self._weight.new_zeros(
@@ -63,6 +68,41 @@ class Weight:
             panels = torch.unflatten(full, 0, (-1, n_vectors * LANES)).permute(0, 3, 4, 2, 1)
             self._panels[n_vectors] = panels.contiguous().unsqueeze(1).numpy()
         return self._panels[n_vectors], (0,) * n_outputs, (0,) * n_vectors
+
+    def overlapping_panels(
+        self, n_registers: int
+    ) -> tuple[NDArray[np.float32], tuple[int, ...], tuple[int, ...]]:
+        """The weight of a 1×1 kernel in panels whose last one ends with the last channel.
+
+        Args:
+            n_registers: Vectors that all registers hold.
+
+        Returns:
+            (panels, channels read, 16 * vectors); fewer than 16 channels are padded with zeros.
+            And two tuples. Their lengths are the numbers of rows and vectors of a tile.
+        """
+        require(self._weight.dtype == torch.float32, "the weight is not float32")
+        flat = F.pad(self._weight.flatten(1), (0, max(0, LANES - self.shape[1])))
+        written = flat.shape[1]
+        sizes = [
+            size
+            for size in _sizes(_TILE_ROWS, sum_vectors(n_registers))
+            if size[0] * LANES <= written
+        ]
+        n_vectors, n_rows = min(
+            sizes, key=lambda size: _cost(-(-written // LANES), _TILE_ROWS, *size)
+        )
+        if n_vectors not in self._overlapping:
+            width = n_vectors * LANES
+            starts = [min(at, written - width) for at in range(0, written, width)]
+            panels = torch.stack([flat[:, at : at + width] for at in starts])
+            self._overlapping[n_vectors] = panels.numpy()
+        return self._overlapping[n_vectors], (0,) * n_rows, (0,) * n_vectors
+
+
+def sum_vectors(n_registers: int) -> int:
+    """How many of the vectors in registers hold sums."""
+    return int(_SHARE_OF_SUMS * n_registers)
 
 
 def _sizes(k: int, n_sums: int) -> Iterator[tuple[int, int]]:

@@ -175,10 +175,11 @@ class Convolution(Rule):
             for (side, n), stride, pad, margin in covered
         ]
         self._compiled_weight = kernels.Weight(self.weight)
-        self._taps = None
+        self._taps = self._depthwise_weight = None
         depthwise = self.groups == len(self.weight) == call.inputs[0][-3]
         if depthwise and self.weight.device.type == "cpu":
             self._taps = _Taps(self, call.arguments["bias"])
+            self._depthwise_weight = self.weight[:, 0].permute(1, 2, 0).contiguous()
         self._flipped = None
         if self.stride == (1, 1) and min(self._margin) >= 0:
             self._flipped = _channels_last(_transposed(self.weight, self.groups).flip(2, 3))
@@ -232,11 +233,22 @@ class Convolution(Rule):
         self, multiplier: Multiplier, waiting: Multiplier | None, changed: Tensor | None
     ) -> Tensor | None:
         """The transpose by a compiled loop; None where PyTorch has to compute it."""
-        if self.groups != 1 or self.dilation != (1, 1):
-            return None
         height, width = self.call.inputs[0][-2:]
-        settings = self.stride, self.padding, (height, width)
-        return kernels.transposed(multiplier, self._compiled_weight, *settings, waiting, changed)
+        size, onto = (height, width), (waiting, changed)
+        if self.dilation != (1, 1):
+            return None
+        if self._depthwise_weight is not None:
+            weight = self._depthwise_weight
+            return kernels.depthwise(multiplier, weight, self.stride, self.padding, size, *onto)
+        if self.groups != 1:
+            return None
+        planes, weight = None, self._compiled_weight
+        is_pointwise = weight.shape[2:] == (1, 1) and self.padding == (0, 0)
+        if not is_pointwise or multiplier.ratio is not None:
+            planes = kernels.transposed(multiplier, weight, self.stride, self.padding, size, *onto)
+        if planes is None and is_pointwise:
+            planes = kernels.pointwise(multiplier, weight, self.stride, size, *onto)
+        return planes
 
     def _back(self, planes: Tensor) -> Tensor:
         """The transpose by PyTorch, the fastest of three ways; they differ by up to ten times."""
