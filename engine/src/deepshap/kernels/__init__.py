@@ -7,11 +7,17 @@ cost more than multiplying the zeros.
 The package may import `deepshap.multiplier` and nothing else of the engine; only rules call it.
 """
 
-from deepshap.kernels.dispatch import contracted, pool_ratios, relu_ratios, transposed
+from deepshap.kernels.dispatch import (
+    contracted,
+    is_worth_listing,
+    pool_ratios,
+    relu_ratios,
+    transposed,
+)
 from deepshap.kernels.in_order_dispatch import depthwise, pointwise
 from deepshap.kernels.layout import LANES, Weight
 
 __all__ = [
-    "LANES", "Weight", "contracted", "depthwise", "pointwise", "pool_ratios", "relu_ratios",
-    "transposed",
+    "LANES", "Weight", "contracted", "depthwise", "is_worth_listing", "pointwise", "pool_ratios",
+    "relu_ratios", "transposed",
 ]  # fmt: skip

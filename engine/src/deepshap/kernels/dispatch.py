@@ -22,6 +22,9 @@ from deepshap.multiplier import Multiplier
 _LEAST_WORK = 16
 """Multiply-adds of vectors below which listing an entry costs more than multiplying zeros."""
 
+_LEAST_POINTWISE = 48
+"""The same for 1×1 convolutions, which a loop without lists multiplies at nearly full speed."""
+
 _NO_OTHERS = np.empty(0, np.float32), (0, 0, 0, 0), 1, np.empty(0, np.float32), 1
 """The `others` argument of a call that writes its result as it is."""
 
@@ -54,13 +57,15 @@ def transposed(
     panels, *tuples = weight.panels(factors.k, loops.n_registers())
     _, written, *kernel = weight.shape
     work = math.prod(kernel) * -(-written // layout.LANES) * factors.k
-    in_order = kernel == [1, 1] and multiplier.positions is None
-    if (multiplier.ratio is not None or in_order) and work < _LEAST_WORK:
+    if multiplier.ratio is not None and work < _LEAST_WORK:
+        return None
+    if weight.groups > 1 and written % layout.LANES:
         return None
     reach = stride[1] * factors.plane[1] + size[1] + padding[1]
     if not factors.fits_32_bits or panels[0].size // panels.shape[3] * reach >= layout.OFFSET_LIMIT:
         return None
-    require(panels.shape[4] == factors.ratio.shape[3], "the weight reads the wrong channels")
+    channels_read = weight.groups * panels.shape[4]
+    require(channels_read == factors.ratio.shape[3], "the weight reads the wrong channels")
     require(min(stride) >= 1 and min(padding) >= 0, "a stride is below 1 or a padding below 0")
     out = np.empty((factors.n_pairs, *size, factors.k, len(panels) * panels.shape[5]), np.float32)
     convolution = factors.window, factors.plane, panels, stride, padding
@@ -74,7 +79,18 @@ def transposed(
         "transposed", (*tuples, factors.step_vectors, ending), *factors.arrays, *settings, out
     ):
         return None
-    return torch.from_numpy(out)[..., : weight.shape[1]].permute(0, 3, 4, 1, 2)
+    return torch.from_numpy(out)[..., : weight.groups * written].permute(0, 3, 4, 1, 2)
+
+
+def is_worth_listing(multiplier: Multiplier, weight: Weight) -> bool:
+    """Whether listing a 1×1 convolution's multipliers costs less than multiplying all in order.
+
+    Without ratios, all pairs share one list.
+    """
+    if multiplier.positions is not None or multiplier.ratio is None:
+        return True
+    vectors = -(-weight.shape[1] // layout.LANES)
+    return vectors * multiplier.rows.shape[1] >= _LEAST_POINTWISE
 
 
 def contracted(
@@ -107,6 +123,7 @@ def contracted(
     panels, *tuples = weight.panels(factors.k, loops.n_registers())
     n, (b, h, w, channels, *patch) = len(images), background.shape
     require(factors.n_pairs in {1, n * b}, f"{factors.n_pairs} pairs of {n} images and {b} others")
+    require(weight.groups == 1, "the weight has groups")
     n_window, channels_read = factors.window_size, factors.ratio.shape[3]
     require(panels.shape[1:5] == (1, 1, n_window, channels_read), "the weight has the wrong shape")
     require(int(factors.offset.max(initial=0)) < n_window, "an offset is outside its window")

@@ -15,7 +15,7 @@ import numpy as np
 from deepshap.kernels.compiling import compiled
 from deepshap.kernels.convolutions import readers
 from deepshap.kernels.layout import LANES
-from deepshap.kernels.registers import product, weighted_sum
+from deepshap.kernels.registers import product, scale, weighted_sum
 
 _N_ROWS = 96
 """Rows that are multiplied together: they stay in the cache while all panels pass."""
@@ -32,7 +32,7 @@ def pointwise(
         sizes: The sizes of a tile, for `product`; they also say how it ends.
         rows: Numbers of the multipliers; channels are contiguous.
         steps: Distance in `rows` from one number to the next along (p, h, w, k).
-        ratio: (p or 1, h, w, c).
+        ratio: (p or 1, h, w, c), at least 16 channels.
         needed: Where the multipliers are defined, (h, w, p or 1).
         weight: Panels, (panels, c, 16 * vectors). The last one overlaps the one before it.
         stride: Stride of the convolution, vertical and horizontal.
@@ -44,11 +44,12 @@ def pointwise(
     (_, h, w, c), (u, u_steps, v, n_v) = ratio.shape, others
     pairs, height, breadth, k, channels = out.shape
     written = out.reshape(-1)
+    ratios = ratio.reshape(-1)
     tile = np.empty((_N_ROWS + len(sizes[0]), c), np.float32)
-    places = np.empty((len(tile), 3), np.int64)
+    lines, places = tile.reshape(-1), np.empty((len(tile), 3), np.int64)
     n = 0
     for pair in range(pairs):
-        ratios, pair_v = ratio[min(pair, len(ratio) - 1)], min(pair, n_v - 1)
+        pair_ratio, pair_v = min(pair, len(ratio) - 1), min(pair, n_v - 1)
         number, wanting = min(pair, needed.shape[2] - 1), min(pair, wanted.shape[2] - 1)
         for y in range(height):
             i = y // stride[0]
@@ -58,6 +59,7 @@ def pointwise(
                     continue
                 j = x // stride[1]
                 reads = in_row and j < w and j * stride[1] == x and needed[i, j, number]
+                ratio_at = ((pair_ratio * h + i) * w + j) * c
                 start = pair * steps[0] + i * steps[1] + j * steps[2]
                 at = (pair * height + y) * breadth + x
                 u_at = pair * u_steps[0] + y * u_steps[1] + x * u_steps[2]
@@ -68,9 +70,7 @@ def pointwise(
                     if not reads:
                         _write_without(sizes, written, u, v, places[n], channels)
                         continue
-                    first = start + output * steps[3]
-                    for channel in range(c):
-                        tile[n, channel] = rows[first + channel] * ratios[i, j, channel]
+                    scale((lines, n * c), (rows, start + output * steps[3]), (ratios, ratio_at), c)
                     n += 1
                     if n == _N_ROWS:
                         _multiply(sizes, tile, places, n, weight, u, v, channels, written)

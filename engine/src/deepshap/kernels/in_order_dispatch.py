@@ -34,7 +34,7 @@ def pointwise(
 
     The arguments are those of `dispatch.transposed`; there is no padding.
     """
-    if not is_suitable(multiplier) or multiplier.positions is not None:
+    if not _is_in_order(multiplier, weight.shape[0]):
         return None
     factors = Factors(multiplier)
     panels, *tuples = weight.overlapping_panels(loops.n_registers())
@@ -65,7 +65,7 @@ def depthwise(
         stride, padding, size, waiting, needed: As for `dispatch.transposed`.
     """
     channels = weight.shape[2]
-    if not is_suitable(multiplier) or multiplier.positions is not None or channels < LANES:
+    if not _is_in_order(multiplier, channels):
         return None
     factors = Factors(multiplier)
     require(weight.dtype == torch.float32 and weight.is_contiguous(), "the weight does not fit")
@@ -75,6 +75,11 @@ def depthwise(
     outputs = ((0,) * -(-factors.k // n_slices),)
     convolution = weight.numpy(), stride, padding
     return _run("depthwise", outputs, factors, convolution, (*size, channels), waiting, needed)
+
+
+def _is_in_order(multiplier: Multiplier, channels: int) -> bool:
+    """Whether the loops accept a multiplier: no pool behind it, and channels that fill a vector."""
+    return is_suitable(multiplier) and multiplier.positions is None and channels >= LANES
 
 
 def _run(

@@ -33,10 +33,16 @@ class Weight:
 
     Args:
         weight: (channels read, channels written, height, width).
+        groups: Number of groups of the channels read. Each writes as many channels.
+
+    Attributes:
+        shape: The shape of `weight`.
+        groups: Number of groups.
     """
 
-    def __init__(self, weight: Tensor) -> None:
+    def __init__(self, weight: Tensor, groups: int = 1) -> None:
         self.shape = weight.shape
+        self.groups = groups
         self._weight = weight
         self._panels: dict[int, NDArray[np.float32]] = {}
         self._overlapping: dict[int, NDArray[np.float32]] = {}
@@ -51,22 +57,27 @@ class Weight:
             n_registers: Vectors that all registers hold.
 
         Returns:
-            (panels, 1 for the window, height, width, channels read, 16 * vectors), padded with
-            zeros; and two tuples. Their lengths are the number of outputs that are computed
+            (panels, 1 for the window, height, width, channels read of a group, 16 * vectors),
+            group by group, padded with zeros; and two tuples. Their lengths are the number of outputs that are computed
             together and the number of vectors in a panel.
         """
         require(self._weight.dtype == torch.float32, "the weight is not float32")
         read, written, *kernel = self.shape
         total_vectors = -(-written // LANES)
-        sizes = _sizes(k, sum_vectors(n_registers))
+        sizes = [
+            size
+            for size in _sizes(k, sum_vectors(n_registers))
+            if self.groups == 1 or total_vectors % size[0] == 0  # no panel reaches beyond its group
+        ]
         n_vectors, n_outputs = min(sizes, key=lambda size: _cost(total_vectors, k, *size))
         if n_vectors not in self._panels:
-            full = self._weight.new_zeros(
-                -(-total_vectors // n_vectors) * n_vectors * LANES, read, *kernel
-            )
-            full[:written] = self._weight.transpose(0, 1)
-            panels = torch.unflatten(full, 0, (-1, n_vectors * LANES)).permute(0, 3, 4, 2, 1)
-            self._panels[n_vectors] = panels.contiguous().unsqueeze(1).numpy()
+            n_padded = -(-total_vectors // n_vectors) * n_vectors * LANES
+            split = torch.unflatten(self._weight, 0, (self.groups, -1)).transpose(1, 2)
+            full = split.new_zeros(self.groups, n_padded, read // self.groups, *kernel)
+            full[:, :written] = split
+            panels = torch.unflatten(full.flatten(0, 1), 0, (-1, n_vectors * LANES))
+            panels = panels.permute(0, 3, 4, 2, 1).contiguous()
+            self._panels[n_vectors] = panels.unsqueeze(1).numpy()
         return self._panels[n_vectors], (0,) * n_outputs, (0,) * n_vectors
 
     def overlapping_panels(

@@ -165,6 +165,28 @@ def _product(
     return types.void(sizes, out, others, weights, rows, c, places), generate
 
 
+def _scale(typing: Any, out: Any, rows: Any, ratio: Any, c: Any) -> tuple[Any, Any]:
+    """Multiply c numbers, at least 16, by their ratios: out = rows * ratio.
+
+    Args:
+        out, rows, ratio: (array, start) each.
+        c: How many numbers.
+    """
+
+    def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
+        plain = (_plain(context, b, *each) for each in zip(arguments, signature.args, strict=True))
+        *ends, c = plain
+        last = b.sub(c, _I64(LANES))
+        with cgutils.for_range(b, b.udiv(b.add(c, _I64(LANES - 1)), _I64(LANES))) as loop:
+            lane = b.mul(loop.index, _I64(LANES))
+            side = b.select(b.icmp_signed("<", lane, last), lane, last)  # overlaps the one before
+            at, *factors = (_vector_at(b, array, start, side) for array, start in ends)
+            b.store(b.fmul(*(b.load(factor, align=4) for factor in factors)), at, align=4)
+        return context.get_dummy_value()
+
+    return types.void(out, rows, ratio, types.int64), generate
+
+
 def _weighted_sum(
     typing: Any, sizes: Any, out: Any, others: Any, weights: Any, ratio: Any, rows: Any,
     taps: Any, n_taps: Any,
@@ -257,6 +279,7 @@ def _prefetch(typing: Any, array: Any, start: Any, n_vectors: Any) -> tuple[Any,
 
 
 accumulate: Any = intrinsic(_accumulate)
+scale: Any = intrinsic(_scale)
 product: Any = intrinsic(_product)
 weighted_sum: Any = intrinsic(_weighted_sum)
 mask: Any = intrinsic(_mask)

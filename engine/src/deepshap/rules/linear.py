@@ -174,7 +174,7 @@ class Convolution(Rule):
             side - ((n - 1) * stride - pad + margin + 1)
             for (side, n), stride, pad, margin in covered
         ]
-        self._compiled_weight = kernels.Weight(self.weight)
+        self._compiled_weight = kernels.Weight(self.weight, self.groups)
         self._taps = self._depthwise_weight = None
         depthwise = self.groups == len(self.weight) == call.inputs[0][-3]
         if depthwise and self.weight.device.type == "cpu":
@@ -240,13 +240,11 @@ class Convolution(Rule):
         if self._depthwise_weight is not None:
             weight = self._depthwise_weight
             return kernels.depthwise(multiplier, weight, self.stride, self.padding, size, *onto)
-        if self.groups != 1:
-            return None
         planes, weight = None, self._compiled_weight
-        is_pointwise = weight.shape[2:] == (1, 1) and self.padding == (0, 0)
-        if not is_pointwise or multiplier.ratio is not None:
+        in_order = self.groups == 1 and weight.shape[2:] == (1, 1) and self.padding == (0, 0)
+        if not in_order or kernels.is_worth_listing(multiplier, weight):
             planes = kernels.transposed(multiplier, weight, self.stride, self.padding, size, *onto)
-        if planes is None and is_pointwise:
+        if planes is None and in_order:
             planes = kernels.pointwise(multiplier, weight, self.stride, size, *onto)
         return planes
 
