@@ -84,7 +84,10 @@ def _lists(
             i, below = y // tall, y % tall * wide
             for j in range(-(-breadth // wide)):  # avoids a division in the innermost loop
                 n_read = c if i < h and j < w and needed[i, j, number] else 0
-                at, row = (i * w + j) * channels + group_at, i * steps[1] + j * steps[2]  # never negative
+                at, row = (
+                    (i * w + j) * channels + group_at,
+                    i * steps[1] + j * steps[2],
+                )  # never negative
                 for x in range(j * wide, min(j * wide + wide, breadth)):
                     starts[one, y * breadth + x] = n
                     first, position = row - x * column * line, below + x - j * wide
@@ -152,7 +155,9 @@ def transposed(
     row_readers = readers(height, padding[0], tall, stride[0], plane[0])
     column_readers = readers(breadth, padding[1], wide, stride[1], plane[1])
     stretches = np.empty((tall, 3), np.int64)
-    share = -(-steps[0] // (LANES * height * breadth * n_groups))  # of a pair's rows, in vectors per position
+    share = -(
+        -steps[0] // (LANES * height * breadth * n_groups)
+    )  # of a pair's rows, in vectors per position
     area = height * breadth
     # With a single window, each position has its own weights: they stay in the cache instead.
     n_parts = area if plane[0] * plane[1] == 1 else 1

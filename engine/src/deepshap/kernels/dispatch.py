@@ -214,9 +214,7 @@ def is_suitable(multiplier: Multiplier) -> bool:
     )
 
 
-def addend(
-    waiting: Multiplier, needed: Tensor | None, out: NDArray[Any]
-) -> tuple[Any, ...] | None:
+def addend(waiting: Multiplier, needed: Tensor | None, out: NDArray[Any]) -> tuple[Any, ...] | None:
     """A multiplier as `others` of a loop that adds it to `out`, or None if it cannot.
 
     The loop reads whole panels.

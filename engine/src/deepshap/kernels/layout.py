@@ -58,8 +58,8 @@ class Weight:
 
         Returns:
             (panels, 1 for the window, height, width, channels read of a group, 16 * vectors),
-            group by group, padded with zeros; and two tuples. Their lengths are the number of outputs that are computed
-            together and the number of vectors in a panel.
+            group by group, padded with zeros; and two tuples. Their lengths are the number of
+            outputs that are computed together and the number of vectors in a panel.
         """
         require(self._weight.dtype == torch.float32, "the weight is not float32")
         read, written, *kernel = self.shape
@@ -93,17 +93,16 @@ class Weight:
             And two tuples. Their lengths are the numbers of rows and vectors of a tile.
         """
         require(self._weight.dtype == torch.float32, "the weight is not float32")
-        flat = F.pad(self._weight.flatten(1), (0, max(0, LANES - self.shape[1])))
-        written = flat.shape[1]
+        written = max(LANES, self.shape[1])
+        total_vectors, whole_vectors = -(-written // LANES), written // LANES
         sizes = [
             size
             for size in _sizes(_TILE_ROWS, sum_vectors(n_registers))
-            if size[0] * LANES <= written
+            if size[0] <= whole_vectors  # no panel is wider than all channels
         ]
-        n_vectors, n_rows = min(
-            sizes, key=lambda size: _cost(-(-written // LANES), _TILE_ROWS, *size)
-        )
+        n_vectors, n_rows = min(sizes, key=lambda size: _cost(total_vectors, _TILE_ROWS, *size))
         if n_vectors not in self._overlapping:
+            flat = F.pad(self._weight.flatten(1), (0, written - self.shape[1]))
             width = n_vectors * LANES
             starts = [min(at, written - width) for at in range(0, written, width)]
             panels = torch.stack([flat[:, at : at + width] for at in starts])

@@ -175,7 +175,8 @@ class Convolution(Rule):
             for (side, n), stride, pad, margin in covered
         ]
         self._compiled_weight = kernels.Weight(self.weight, self.groups)
-        self._taps = self._depthwise_weight = None
+        self._taps: _Taps | None = None
+        self._depthwise_weight: Tensor | None = None
         depthwise = self.groups == len(self.weight) == call.inputs[0][-3]
         if depthwise and self.weight.device.type == "cpu":
             self._taps = _Taps(self, call.arguments["bias"])
@@ -233,20 +234,19 @@ class Convolution(Rule):
         self, multiplier: Multiplier, waiting: Multiplier | None, changed: Tensor | None
     ) -> Tensor | None:
         """The transpose by a compiled loop; None where PyTorch has to compute it."""
-        height, width = self.call.inputs[0][-2:]
-        size, onto = (height, width), (waiting, changed)
         if self.dilation != (1, 1):
             return None
-        if self._depthwise_weight is not None:
-            weight = self._depthwise_weight
-            return kernels.depthwise(multiplier, weight, self.stride, self.padding, size, *onto)
-        planes, weight = None, self._compiled_weight
-        in_order = self.groups == 1 and weight.shape[2:] == (1, 1) and self.padding == (0, 0)
-        if not in_order or kernels.is_worth_listing(multiplier, weight):
-            planes = kernels.transposed(multiplier, weight, self.stride, self.padding, size, *onto)
-        if planes is None and in_order:
-            planes = kernels.pointwise(multiplier, weight, self.stride, size, *onto)
-        return planes
+        height, width = self.call.inputs[0][-2:]
+        settings = self.stride, self.padding, (height, width)
+        weight, depthwise = self._compiled_weight, self._depthwise_weight
+        if depthwise is not None:
+            return kernels.depthwise(multiplier, depthwise, *settings, waiting, changed)
+        in_order = self.weight.shape[2:] == (1, 1) and self.groups == 1 and self.padding == (0, 0)
+        if in_order and not kernels.is_worth_listing(multiplier, weight):
+            return kernels.pointwise(
+                multiplier, weight, self.stride, (height, width), waiting, changed
+            )
+        return kernels.transposed(multiplier, weight, *settings, waiting, changed)
 
     def _back(self, planes: Tensor) -> Tensor:
         """The transpose by PyTorch, the fastest of three ways; they differ by up to ten times."""
