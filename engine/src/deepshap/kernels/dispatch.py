@@ -22,7 +22,7 @@ from deepshap.multiplier import Multiplier
 _LEAST_WORK = 16
 """Multiply-adds of vectors below which listing an entry costs more than multiplying zeros."""
 
-_LEAST_POINTWISE = 48
+_LEAST_POINTWISE = 128
 """The same for 1×1 convolutions, which a loop without lists multiplies at nearly full speed."""
 
 _NO_OTHERS = np.empty(0, np.float32), (0, 0, 0, 0), 1, np.empty(0, np.float32), 1

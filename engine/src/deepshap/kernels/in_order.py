@@ -81,10 +81,11 @@ def pointwise(
 @compiled
 def _write_without(sizes: Any, out: Any, u: Any, v: Any, place: Any, channels: int) -> None:
     """Write a row at a position that no output reads: 0, or what is added."""
+    if len(sizes[2]):
+        scale((out, place[0]), (u, place[1]), (v, place[2]), channels)
+        return
     for channel in range(channels):
         out[place[0] + channel] = 0
-    for channel in range(channels if len(sizes[2]) else 0):
-        out[place[0] + channel] = u[place[1] + channel] * v[place[2] + channel]
 
 
 @compiled

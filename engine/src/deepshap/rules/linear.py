@@ -241,12 +241,14 @@ class Convolution(Rule):
         weight, depthwise = self._compiled_weight, self._depthwise_weight
         if depthwise is not None:
             return kernels.depthwise(multiplier, depthwise, *settings, waiting, changed)
+        planes = None
         in_order = self.weight.shape[2:] == (1, 1) and self.groups == 1 and self.padding == (0, 0)
-        if in_order and not kernels.is_worth_listing(multiplier, weight):
-            return kernels.pointwise(
-                multiplier, weight, self.stride, (height, width), waiting, changed
-            )
-        return kernels.transposed(multiplier, weight, *settings, waiting, changed)
+        if not in_order or kernels.is_worth_listing(multiplier, weight):
+            planes = kernels.transposed(multiplier, weight, *settings, waiting, changed)
+        if in_order and planes is None:  # for example, since panels reach beyond what waits
+            size = height, width
+            planes = kernels.pointwise(multiplier, weight, self.stride, size, waiting, changed)
+        return planes
 
     def _back(self, planes: Tensor) -> Tensor:
         """The transpose by PyTorch, the fastest of three ways; they differ by up to ten times."""
