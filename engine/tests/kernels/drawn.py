@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,13 +35,20 @@ def generator(draw: st.DrawFn) -> np.random.Generator:
 
 @st.composite
 def cases(
-    draw: st.DrawFn, n_pairs: int, k: int, *, most_channels: int = 70, longest: int = 7
+    draw: st.DrawFn,
+    n_pairs: int,
+    k: int,
+    *,
+    most_channels: int = 70,
+    longest: int = 7,
+    channels: int | None = None,
+    windows: Sequence[tuple[int, int] | None] = (None, (1, 1), (2, 2), (3, 2)),
 ) -> Case:
     """Multipliers of planes, with rows in any memory order, behind a pool or not."""
     rng = generator(draw)
     h, w = draw(st.integers(1, longest)), draw(st.integers(1, longest))
-    c = draw(st.integers(1, most_channels))
-    window = draw(st.sampled_from([None, (1, 1), (2, 2), (3, 2)]))
+    c = channels or draw(st.integers(1, most_channels))
+    window = draw(st.sampled_from(windows))
     n_rows, n_ratios, n_offsets = (draw(st.sampled_from([1, n_pairs])) for _ in range(3))
     rows = rng.normal(size=(n_rows, k, c, h, w)).astype(np.float32)
     stored = laid_out(draw, torch.from_numpy(rows))
@@ -87,16 +95,58 @@ def laid_out(draw: st.DrawFn, values: Tensor) -> Tensor:
 def transpositions(draw: st.DrawFn, k: int, written: int) -> dict[str, Any]:
     """A case, and a convolution whose input is as large as the case needs, or a little larger."""
     case = draw(cases(draw(st.integers(1, 4)), k))
+    kernel, settings = draw(convolutions(case))
+    weight = generator(draw).normal(size=(case.factors.rows.shape[2], written, *kernel))
+    return {"case": case, "weight": weight.astype(np.float32), **settings}
+
+
+@st.composite
+def convolutions(draw: st.DrawFn, case: Case) -> tuple[tuple[int, ...], dict[str, Any]]:
+    """The kernel of a convolution with such an output, and its stride, padding and input size."""
     kernel, stride = (tuple(draw(st.integers(1, most)) for _ in range(2)) for most in (4, 3))
     padding = draw(st.integers(0, 3)), draw(st.integers(0, 3))
+    return kernel, placed(draw, case, kernel, stride, padding)
+
+
+def placed(
+    draw: st.DrawFn, case: Case, kernel: Any, stride: Any, padding: tuple[int, int]
+) -> dict[str, Any]:
+    """The settings of a convolution whose input is as large as the case needs, or larger."""
     sides = zip(case.factors.plane, stride, kernel, padding, strict=True)
     size = tuple(
         max(1, (side - 1) * step + tap - 2 * pad + draw(st.integers(0, 2)))
         for side, step, tap, pad in sides
     )
-    weight = generator(draw).normal(size=(case.factors.rows.shape[2], written, *kernel))
-    settings = {"stride": stride, "padding": padding, "size": size}
-    return {"case": case, "weight": weight.astype(np.float32), **settings}
+    return {"stride": stride, "padding": padding, "size": size}
+
+
+@st.composite
+def in_groups(draw: st.DrawFn, k: int, groups: int, read: int, written: int) -> dict[str, Any]:
+    """A case, and a convolution in groups that read and write so many channels each."""
+    case = draw(cases(draw(st.integers(1, 4)), k, channels=groups * read))
+    kernel, settings = draw(convolutions(case))
+    weight = generator(draw).normal(size=(groups * read, written, *kernel)).astype(np.float32)
+    return {"case": case, "weight": weight, "groups": groups, **settings}
+
+
+@st.composite
+def alone(draw: st.DrawFn, k: int) -> dict[str, Any]:
+    """A case without a pool, and a depthwise convolution."""
+    c = draw(st.integers(16, 50))
+    case = draw(cases(draw(st.integers(1, 4)), k, channels=c, windows=[None]))
+    kernel, settings = draw(convolutions(case))
+    return {"case": case, "weight": generator(draw).normal(size=(c, 1, *kernel)), **settings}
+
+
+@st.composite
+def pointwise(draw: st.DrawFn, k: int, written: int) -> dict[str, Any]:
+    """A case without a pool, and a 1×1 convolution without padding."""
+    c = draw(st.integers(16, 50))
+    case = draw(cases(draw(st.integers(1, 4)), k, channels=c, windows=[None]))
+    stride = draw(st.integers(1, 3)), draw(st.integers(1, 3))
+    settings = placed(draw, case, (1, 1), stride, (0, 0))
+    weight = generator(draw).normal(size=(c, written, 1, 1)).astype(np.float32)
+    return {"case": case, "weight": weight, **settings}
 
 
 def channels_in(n_vectors: int) -> st.SearchStrategy[int]:

@@ -12,7 +12,10 @@ from deepshap.kernels import loops
 GUARD = 4099
 """Numbers on either side of an array; odd, so that arrays are not aligned with vectors."""
 
-N_WRITTEN = {"transposed": 1, "contracted": 1, "pool_ratios": 2, "relu_ratios": 1}
+N_WRITTEN = {
+    "transposed": 1, "contracted": 1, "pointwise": 1, "depthwise": 1, "pool_ratios": 2,
+    "relu_ratios": 1,
+}  # fmt: skip
 """The number of a loop's last arguments that it writes."""
 
 

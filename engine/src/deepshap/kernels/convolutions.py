@@ -49,9 +49,9 @@ def _nonzero_bits(ratio: Any, offset: Any, start: int, count: int, position: int
 @compiled
 def _lists(
     ratio: Any, offset: Any, needed: Any, window: Any, plane: Any, steps: Any, weight: Any,
-    column: int, pairs: Any,
+    column: int, pairs: Any, group: int,
 ) -> Any:  # fmt: skip
-    """List the nonzero ratios by position, for each pair, or once if all pairs share them.
+    """List a group's nonzero ratios by position, for each pair, or once if all pairs share them.
 
     Positions are those in the plane before the pool, so a row of a kernel covers one contiguous
     stretch of the list. Where each position of a window has its own weights, they are positions in
@@ -61,13 +61,15 @@ def _lists(
         ratio, offset, needed, window, plane, steps, weight, pairs: The arguments of `transposed`.
         column: How many lines of weights an entry moves back for each column to the right: its tap
             lies one stride further to the left.
+        group: The group of channels to list; entries count channels from its first.
 
     Returns:
         Where the entries of each position begin, (pairs or 1, height * width + 1); and the entries
         as `accumulate` reads them.
     """
     n_lists = pairs[1] - pairs[0] if max(len(ratio), len(offset), needed.shape[2]) > 1 else 1
-    (_, h, w, c), (tall, wide), (height, breadth) = ratio.shape, window, plane
+    (_, h, w, channels), (tall, wide), (height, breadth) = ratio.shape, window, plane
+    c, group_at = weight.shape[4], group * weight.shape[4]
     width, has_own_weights = weight.shape[5], weight.shape[1] > 1
     capacity, line, n = n_lists * h * w * c + 1, width << 32, 0
     window_lines = weight[0, 0].size // width * line if has_own_weights else 0
@@ -82,13 +84,16 @@ def _lists(
             i, below = y // tall, y % tall * wide
             for j in range(-(-breadth // wide)):  # avoids a division in the innermost loop
                 n_read = c if i < h and j < w and needed[i, j, number] else 0
-                at, row = (i * w + j) * c, i * steps[1] + j * steps[2]  # never negative
+                at, row = (
+                    (i * w + j) * channels + group_at,
+                    i * steps[1] + j * steps[2],
+                )  # never negative
                 for x in range(j * wide, min(j * wide + wide, breadth)):
                     starts[one, y * breadth + x] = n
                     first, position = row - x * column * line, below + x - j * wide
                     for channel in range(n_read if has_own_weights else 0):
-                        one_ratio = ratios[i, j, channel]
-                        moved = within[i, j, channel] * window_lines
+                        one_ratio = ratios[i, j, group_at + channel]
+                        moved = within[i, j, group_at + channel] * window_lines
                         values[n] = one_ratio  # if it is 0, the next entry replaces this one
                         addresses[n] = first + channel * (line + 1) + moved
                         n += one_ratio != 0
@@ -127,7 +132,8 @@ def transposed(
         needed: Where the multipliers are defined, (h, w, p or 1).
         window: Height and width of the pool's window; (1, 1) for no pool.
         plane: Height and width of the convolution's output.
-        weight: The panels, as above, each with 16 * vectors channels.
+        weight: The panels, as above, each with 16 * vectors channels, group by group. Each group
+            reads as many channels.
         stride, padding: Stride and padding of the convolution, vertical and horizontal.
         k: The number of outputs.
         pairs: The first pair, and the one after the last.
@@ -140,21 +146,29 @@ def transposed(
             to which (u - v) times the result of each pair is added.
     """
     n_k, n_others, (n_panels, _, tall, wide, c, width) = len(sizes[0]), len(sizes[3]), weight.shape
+    n_groups, group, lines = ratio.shape[3] // c, 0, stride[1] * c
     adds = n_others == 1
     flat, written, (u, u_steps, n_same, v, n_v) = weight.reshape(-1), out.reshape(-1), others
     _, height, breadth, slots, channels = out.shape
     starts, entries = _lists(
-        ratio, offset, needed, window, plane, steps, weight, stride[1] * c, pairs
+        ratio, offset, needed, window, plane, steps, weight, lines, pairs, group
     )
-    row_readers = _readers(height, padding[0], tall, stride[0], plane[0])
-    column_readers = _readers(breadth, padding[1], wide, stride[1], plane[1])
+    row_readers = readers(height, padding[0], tall, stride[0], plane[0])
+    column_readers = readers(breadth, padding[1], wide, stride[1], plane[1])
     stretches = np.empty((tall, 3), np.int64)
-    share = -(-steps[0] // (LANES * height * breadth))  # of a pair's rows, in vectors per position
+    share = -(
+        -steps[0] // (LANES * height * breadth * n_groups)
+    )  # of a pair's rows, in vectors per position
     area = height * breadth
     # With a single window, each position has its own weights: they stay in the cache instead.
     n_parts = area if plane[0] * plane[1] == 1 else 1
     for part in range(n_panels * n_parts):
         panel, side, begin_at = part // n_parts, part // n_parts * width, part % n_parts
+        if panel // (n_panels // n_groups) > group:
+            group += 1
+            starts, entries = _lists(
+                ratio, offset, needed, window, plane, steps, weight, lines, pairs, group
+            )
         for pair in range(pairs[1] - pairs[0]):
             number = min(pairs[0] + pair, wanted.shape[2] - 1)
             listed, into = starts[min(pair, len(starts) - 1)], 0 if adds else pair
@@ -190,13 +204,14 @@ def transposed(
                         (u, u_at + y * u_steps[1] + x * u_steps[2] + first * u_steps[3] + side,
                          u_steps[3], v, (v_at * area + at) * channels + side),
                         (flat, panel * weight[0].size),
-                        (rows, (pairs[0] + pair) * steps[0] + first * steps[3], steps[3]),
+                        (rows, (pairs[0] + pair) * steps[0] + first * steps[3] + group * c,
+                         steps[3]),
                         entries, stretches, n_stretches,
                     )  # fmt: skip
 
 
 @compiled
-def _readers(size: int, padding: int, taps: int, stride: int, outputs: int) -> Any:
+def readers(size: int, padding: int, taps: int, stride: int, outputs: int) -> Any:
     """The first output that reads each input position along an axis, and one past the last.
 
     Both are the same where no output reads it.

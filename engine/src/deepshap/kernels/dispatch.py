@@ -22,6 +22,13 @@ from deepshap.multiplier import Multiplier
 _LEAST_WORK = 16
 """Multiply-adds of vectors below which listing an entry costs more than multiplying zeros."""
 
+_FEW_OUTPUTS = 4
+"""Outputs up to which listing a 1×1 convolution's multipliers costs more than it saves.
+
+With four outputs, the loop without lists takes less time if six ratios in ten are not 0, and a
+fifth more if a quarter are not. With ten outputs, it takes up to twice as long.
+"""
+
 _NO_OTHERS = np.empty(0, np.float32), (0, 0, 0, 0), 1, np.empty(0, np.float32), 1
 """The `others` argument of a call that writes its result as it is."""
 
@@ -47,26 +54,27 @@ def transposed(
         needed: Where to compute, (p or 1, *size); everywhere for None. The rest is undefined. It is
             ignored if all pairs share one result.
     """
-    if not _is_suitable(multiplier):
+    if not is_suitable(multiplier):
         return None
     factors = Factors(multiplier)
     needed = needed if factors.n_pairs > 1 else None
     panels, *tuples = weight.panels(factors.k, loops.n_registers())
-    _, written, *kernel = weight.shape
-    work = math.prod(kernel) * -(-written // layout.LANES) * factors.k
-    if multiplier.ratio is not None and work < _LEAST_WORK:
-        return None
+    written = weight.shape[1]
     reach = stride[1] * factors.plane[1] + size[1] + padding[1]
-    if not factors.fits_32_bits or panels[0].size // panels.shape[3] * reach >= layout.OFFSET_LIMIT:
+    lines = panels[0].size // panels.shape[3] * reach
+    if not factors.fits_32_bits or lines >= layout.OFFSET_LIMIT:
         return None
-    require(panels.shape[4] == factors.ratio.shape[3], "the weight reads the wrong channels")
+    if not _is_listed(multiplier, weight):
+        return None
+    channels_read = weight.groups * panels.shape[4]
+    require(channels_read == factors.ratio.shape[3], "the weight reads the wrong channels")
     require(min(stride) >= 1 and min(padding) >= 0, "a stride is below 1 or a padding below 0")
     channels = len(panels) * panels.shape[5]
     if written < layout.LANES and waiting is None and factors.plane != (1, 1):
         channels = written  # each output replaces what the vector before it wrote beyond them
     out = layout.room((factors.n_pairs, *size, factors.k, channels))
     convolution = factors.window, factors.plane, panels, stride, padding
-    others = _NO_OTHERS if waiting is None else _addend(waiting, needed, out)
+    others = _NO_OTHERS if waiting is None else addend(waiting, needed, out)
     if others is None:
         return None
     where = layout.where(needed, factors.n_pairs, *size)
@@ -76,7 +84,27 @@ def transposed(
         "transposed", (*tuples, factors.known_step, ending), *factors.arrays, *settings, out
     ):
         return None
-    return torch.from_numpy(out)[..., :written].permute(0, 3, 4, 1, 2)
+    return torch.from_numpy(out)[..., : weight.groups * written].permute(0, 3, 4, 1, 2)
+
+
+def _is_listed(multiplier: Multiplier, weight: Weight) -> bool:
+    """Whether lists pay for a convolution, and its groups fill panels."""
+    _, written, *kernel = weight.shape
+    work = math.prod(kernel) * -(-written // layout.LANES) * multiplier.rows.shape[1]
+    if multiplier.ratio is not None and work < _LEAST_WORK:
+        return False
+    return weight.groups == 1 or written % layout.LANES == 0
+
+
+def is_worth_listing(multiplier: Multiplier, weight: Weight) -> bool:
+    """Whether listing a 1×1 convolution's multipliers costs less than multiplying all in order.
+
+    Without ratios, all pairs share one list.
+    """
+    if multiplier.positions is not None or multiplier.ratio is None:
+        return True
+    k = multiplier.rows.shape[1]
+    return k > _FEW_OUTPUTS and -(-weight.shape[1] // layout.LANES) * k >= _LEAST_WORK
 
 
 def contracted(
@@ -103,12 +131,13 @@ def contracted(
     Returns:
         (n, k, channels, *plane) for each piece.
     """
-    if not _is_suitable(multiplier):
+    if not is_suitable(multiplier):
         return None
     factors = Factors(multiplier)
     panels, *tuples = weight.panels(factors.k, loops.n_registers())
     n, (b, h, w, channels, *patch) = len(images), background.shape
     require(factors.n_pairs in {1, n * b}, f"{factors.n_pairs} pairs of {n} images and {b} others")
+    require(weight.groups == 1, "the weight has groups")
     n_window, channels_read = factors.window_size, factors.ratio.shape[3]
     require(panels.shape[1:5] == (1, 1, n_window, channels_read), "the weight has the wrong shape")
     require(int(factors.offset.max(initial=0)) < n_window, "an offset is outside its window")
@@ -130,9 +159,7 @@ def contracted(
     )
     panels = panels.reshape(len(panels), n_window, 1, 1, *panels.shape[4:])
     settings = panels, under, others, bounds, step, tuple(patch), out
-    if not loops.run(
-        "contracted", (*tuples, factors.known_step, (0,)), *factors.arrays, *settings
-    ):
+    if not loops.run("contracted", (*tuples, factors.known_step, (0,)), *factors.arrays, *settings):
         return None
     return list(torch.from_numpy(out))
 
@@ -152,7 +179,7 @@ def pool_ratios(
     Returns:
         (p, 1, c, h, w) each, float32 and uint8; 0 where the multiplier is not needed.
     """
-    if not _is_suitable(multiplier) or multiplier.positions is not None:
+    if not is_suitable(multiplier) or multiplier.positions is not None:
         return None
     sides = [
         [channels_last(tensor).flatten(1, 2).numpy() for tensor in side]
@@ -176,7 +203,7 @@ def pool_ratios(
 
 def relu_ratios(multiplier: Multiplier, x: Tensor, b: Tensor) -> Tensor | None:
     """Ratios of ReLU for all pairs of inputs (n, c, h, w) and (b, c, h, w): (p, 1, c, h, w)."""
-    if not _is_suitable(multiplier):
+    if not is_suitable(multiplier):
         return None
     alike = x.shape[1:] == b.shape[1:] and x.dtype == b.dtype == torch.float32
     require(alike, "the inputs of both sides differ")
@@ -187,7 +214,7 @@ def relu_ratios(multiplier: Multiplier, x: Tensor, b: Tensor) -> Tensor | None:
     return _planes(ratio, x)
 
 
-def _is_suitable(multiplier: Multiplier) -> bool:
+def is_suitable(multiplier: Multiplier) -> bool:
     """Whether the loops accept a multiplier: float32 planes on a CPU."""
     rows, positions = multiplier.rows, multiplier.positions
     return (
@@ -199,14 +226,12 @@ def _is_suitable(multiplier: Multiplier) -> bool:
     )
 
 
-def _addend(
-    waiting: Multiplier, needed: Tensor | None, out: NDArray[Any]
-) -> tuple[Any, ...] | None:
+def addend(waiting: Multiplier, needed: Tensor | None, out: NDArray[Any]) -> tuple[Any, ...] | None:
     """A multiplier as `others` of a loop that adds it to `out`, or None if it cannot.
 
     The loop reads whole panels.
     """
-    if not _is_suitable(waiting) or waiting.positions is not None:
+    if not is_suitable(waiting) or waiting.positions is not None:
         return None
     if waiting.needed is not None and (needed is None or bool((needed > waiting.needed).any())):
         return None

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -20,6 +21,9 @@ OFFSET_LIMIT = 2**31
 MAX_VECTORS = 4
 """Vectors in a panel. With more, too few outputs would share each weight that is read."""
 
+_TILE_ROWS = 24
+"""Rows of a matrix product that are cut evenly into tiles."""
+
 _SHARE_OF_SUMS = 13 / 16
 """Share of the registers that holds sums. The others hold weights and the number they meet."""
 
@@ -29,12 +33,19 @@ class Weight:
 
     Args:
         weight: (channels read, channels written, height, width).
+        groups: Number of groups of the channels read. Each writes as many channels.
+
+    Attributes:
+        shape: The shape of `weight`.
+        groups: Number of groups.
     """
 
-    def __init__(self, weight: Tensor) -> None:
+    def __init__(self, weight: Tensor, groups: int = 1) -> None:
         self.shape = weight.shape
+        self.groups = groups
         self._weight = weight
         self._panels: dict[int, NDArray[np.float32]] = {}
+        self._overlapping: dict[int, NDArray[np.float32]] = {}
 
     def panels(
         self, k: int, n_registers: int
@@ -46,23 +57,62 @@ class Weight:
             n_registers: Vectors that all registers hold.
 
         Returns:
-            (panels, 1 for the window, height, width, channels read, 16 * vectors), padded with
-            zeros; and two tuples. Their lengths are the number of outputs that are computed
-            together and the number of vectors in a panel.
+            (panels, 1 for the window, height, width, channels read of a group, 16 * vectors),
+            group by group, padded with zeros; and two tuples. Their lengths are the number of
+            outputs that are computed together and the number of vectors in a panel.
         """
         require(self._weight.dtype == torch.float32, "the weight is not float32")
         read, written, *kernel = self.shape
         total_vectors = -(-written // LANES)
-        sizes = _sizes(k, int(_SHARE_OF_SUMS * n_registers))
+        sizes = [
+            size
+            for size in _sizes(k, sum_vectors(n_registers))
+            if self.groups == 1 or total_vectors % size[0] == 0  # no panel reaches beyond its group
+        ]
         n_vectors, n_outputs = min(sizes, key=lambda size: _cost(total_vectors, k, *size))
         if n_vectors not in self._panels:
-            full = self._weight.new_zeros(
-                -(-total_vectors // n_vectors) * n_vectors * LANES, read, *kernel
-            )
-            full[:written] = self._weight.transpose(0, 1)
-            panels = torch.unflatten(full, 0, (-1, n_vectors * LANES)).permute(0, 3, 4, 2, 1)
-            self._panels[n_vectors] = panels.contiguous().unsqueeze(1).numpy()
+            n_padded = -(-total_vectors // n_vectors) * n_vectors * LANES
+            split = torch.unflatten(self._weight, 0, (self.groups, -1)).transpose(1, 2)
+            full = split.new_zeros(self.groups, n_padded, read // self.groups, *kernel)
+            full[:, :written] = split
+            panels = torch.unflatten(full.flatten(0, 1), 0, (-1, n_vectors * LANES))
+            panels = panels.permute(0, 3, 4, 2, 1).contiguous()
+            self._panels[n_vectors] = panels.unsqueeze(1).numpy()
         return self._panels[n_vectors], (0,) * n_outputs, (0,) * n_vectors
+
+    def overlapping_panels(
+        self, n_registers: int
+    ) -> tuple[NDArray[np.float32], tuple[int, ...], tuple[int, ...]]:
+        """The weight of a 1×1 kernel in panels whose last one ends with the last channel.
+
+        Args:
+            n_registers: Vectors that all registers hold.
+
+        Returns:
+            (panels, channels read, 16 * vectors); fewer than 16 channels are padded with zeros.
+            And two tuples. Their lengths are the numbers of rows and vectors of a tile.
+        """
+        require(self._weight.dtype == torch.float32, "the weight is not float32")
+        written = max(LANES, self.shape[1])
+        total_vectors, whole_vectors = -(-written // LANES), written // LANES
+        sizes = [
+            size
+            for size in _sizes(_TILE_ROWS, sum_vectors(n_registers))
+            if size[0] <= whole_vectors  # no panel is wider than all channels
+        ]
+        n_vectors, n_rows = min(sizes, key=lambda size: _cost(total_vectors, _TILE_ROWS, *size))
+        if n_vectors not in self._overlapping:
+            flat = F.pad(self._weight.flatten(1), (0, written - self.shape[1]))
+            width = n_vectors * LANES
+            starts = [min(at, written - width) for at in range(0, written, width)]
+            panels = torch.stack([flat[:, at : at + width] for at in starts])
+            self._overlapping[n_vectors] = panels.numpy()
+        return self._overlapping[n_vectors], (0,) * n_rows, (0,) * n_vectors
+
+
+def sum_vectors(n_registers: int) -> int:
+    """How many of the vectors in registers hold sums."""
+    return int(_SHARE_OF_SUMS * n_registers)
 
 
 def _sizes(k: int, n_sums: int) -> Iterator[tuple[int, int]]:

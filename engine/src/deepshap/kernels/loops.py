@@ -16,12 +16,15 @@ def available() -> dict[str, Callable[..., None]]:
     try:
         if importlib.util.find_spec("numba") is None:
             return {}
-        from deepshap.kernels import convolutions, ratios
+        from deepshap.kernels import convolutions, in_order, ratios
     except (ImportError, OSError, SystemError) as error:  # e.g. numba does not match NumPy
         message = f"DeepSHAP: cannot load numba, so PyTorch computes instead: {error}"
         warnings.warn(message, stacklevel=2)
         return {}
-    loops = convolutions.transposed, convolutions.contracted, ratios.pool_ratios, ratios.relu_ratios
+    loops = (
+        convolutions.transposed, convolutions.contracted, in_order.pointwise, in_order.depthwise,
+        ratios.pool_ratios, ratios.relu_ratios,
+    )  # fmt: skip
     return {loop.__name__: loop for loop in loops}
 
 

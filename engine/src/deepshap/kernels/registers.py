@@ -117,6 +117,129 @@ def _accumulate(
     return types.void(*arguments), generate
 
 
+def _product(
+    typing: Any, sizes: Any, out: Any, others: Any, weights: Any, rows: Any, c: Any, places: Any
+) -> tuple[Any, Any]:
+    """A tile of a matrix product in registers: out[row] = Σ_c rows[row, c] weights[c].
+
+    `sizes` holds three tuples. Their lengths are the rows and the vectors of the tile, and 2 for
+    out[row] = Σ + u[row] * v[row] instead.
+
+    Args:
+        out: (array, start).
+        others: (array of u, start, array of v, start).
+        weights: (array, start); a line of all vectors for each c.
+        rows: (array, start); a line of c numbers for each row.
+        c: The length of the sums.
+        places: (array, start); three numbers for each row: what to add to the starts of out, u, v.
+    """
+    n_rows, n_v, ending = (len(size) for size in sizes)
+
+    def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
+        plain = (_plain(context, b, *each) for each in zip(arguments, signature.args, strict=True))
+        (_, (out, out_at), (u, u_at, v_, v_at), (weights, weights_at), (rows, rows_at), c,
+         (places, places_at)) = plain  # fmt: skip
+        starts = [_I64(v * LANES) for v in range(n_v)]
+        sums = {(r, v): cgutils.alloca_once(b, _VECTOR) for r in range(n_rows) for v in range(n_v)}
+        for total in sums.values():
+            b.store(ir.Constant(_VECTOR, None), total)
+        lines = [b.add(rows_at, b.mul(c, _I64(row))) for row in range(n_rows)]
+        with cgutils.for_range(b, c) as loop:
+            line = b.add(weights_at, b.mul(loop.index, _I64(n_v * LANES)))
+            sides = [b.load(_vector_at(b, weights, line, at), align=4) for at in starts]
+            for row in range(n_rows):
+                one = _spread(b, _load(b, rows, lines[row], loop.index))
+                for v in range(n_v):
+                    total = sums[row, v]
+                    b.store(_multiply_add(b, one, sides[v], b.load(total)), total)
+        for (row, v), result in sums.items():
+            fields = [_load(b, places, places_at, _I64(3 * row + at)) for at in range(3)]
+            ends = ((out, out_at), (u, u_at), (v_, v_at))
+            at, left, right = (
+                _vector_at(b, array, start, field, starts[v])
+                for (array, start), field in zip(ends, fields, strict=True)
+            )
+            _store_sum(b, ending, b.load(result), at, left, right)
+        return context.get_dummy_value()
+
+    return types.void(sizes, out, others, weights, rows, c, places), generate
+
+
+def _scale(typing: Any, out: Any, rows: Any, ratio: Any, c: Any) -> tuple[Any, Any]:
+    """Multiply c numbers, at least 16, by their ratios: out = rows * ratio.
+
+    Args:
+        out, rows, ratio: (array, start) each.
+        c: How many numbers.
+    """
+
+    def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
+        plain = (_plain(context, b, *each) for each in zip(arguments, signature.args, strict=True))
+        *ends, c = plain
+        last = b.sub(c, _I64(LANES))
+        with cgutils.for_range(b, b.udiv(b.add(c, _I64(LANES - 1)), _I64(LANES))) as loop:
+            lane = b.mul(loop.index, _I64(LANES))
+            side = b.select(b.icmp_signed("<", lane, last), lane, last)  # overlaps the one before
+            at, *factors = (_vector_at(b, array, start, side) for array, start in ends)
+            b.store(b.fmul(*(b.load(factor, align=4) for factor in factors)), at, align=4)
+        return context.get_dummy_value()
+
+    return types.void(out, rows, ratio, types.int64), generate
+
+
+def _weighted_sum(
+    typing: Any, sizes: Any, out: Any, others: Any, weights: Any, ratio: Any, rows: Any,
+    taps: Any, n_taps: Any,
+) -> tuple[Any, Any]:  # fmt: skip
+    """Sums of 16 channels in registers: out[k] = Σ_tap ratio[tap] weights[tap] rows[k, tap].
+
+    `sizes` holds two tuples. Their lengths are the outputs k, and 2 for out[k] = Σ + u[k] * v
+    instead.
+
+    Args:
+        out: (array, start, step from one k to the next).
+        others: (array of u, start, step from one k to the next, array of v, start).
+        weights, ratio: (array, start).
+        rows: (array, start, step from one k to the next).
+        taps: Three numbers for each tap: what to add to the starts of weights, ratio and rows.
+        n_taps: The number of taps.
+    """
+    n_k, ending = (len(size) for size in sizes)
+
+    def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
+        plain = (_plain(context, b, *each) for each in zip(arguments, signature.args, strict=True))
+        (_, (out, out_at, out_step), (u, u_at, u_step, v_, v_at), weights, ratio,
+         (rows, rows_at, rows_step), taps, n_taps) = plain  # fmt: skip
+        sums = [cgutils.alloca_once(b, _VECTOR) for _ in range(n_k)]
+        for total in sums:
+            b.store(ir.Constant(_VECTOR, None), total)
+        with cgutils.for_range(b, n_taps) as tap:
+            fields = [_load(b, taps, b.mul(tap.index, _I64(3)), _I64(at)) for at in range(3)]
+            factors = (
+                b.load(_vector_at(b, array, start, field), align=4)
+                for (array, start), field in zip((weights, ratio), fields[:2], strict=True)
+            )
+            scaled = b.fmul(*factors)
+            for k, total in enumerate(sums):
+                side = _vector_at(b, rows, rows_at, fields[2], b.mul(rows_step, _I64(k)))
+                result = _multiply_add(b, scaled, b.load(side, align=4), b.load(total))
+                b.store(result, total)
+        for k, total in enumerate(sums):
+            at = _vector_at(b, out, out_at, b.mul(out_step, _I64(k)))
+            left = _vector_at(b, u, u_at, b.mul(u_step, _I64(k)))
+            _store_sum(b, ending, b.load(total), at, left, _vector_at(b, v_, v_at))
+        return context.get_dummy_value()
+
+    return types.void(sizes, out, others, weights, ratio, rows, taps, n_taps), generate
+
+
+def _store_sum(b: Any, ending: int, result: Any, at: Any, u: Any, v: Any) -> None:
+    """Write a vector of sums; with an ending, plus the product of the vectors at u and v."""
+    if ending:
+        result = _multiply_add(b, b.load(u, align=4), b.load(v, align=4), result)
+    b.store(result, at, align=4)
+
+
 def _mask(typing: Any, ratio: Any, offset: Any, start: Any, position: Any) -> tuple[Any, Any]:
     """A bit for each of 16 ratios from `start` on: whether it is not 0 and has this position."""
 
@@ -156,5 +279,8 @@ def _prefetch(typing: Any, array: Any, start: Any, n_vectors: Any) -> tuple[Any,
 
 
 accumulate: Any = intrinsic(_accumulate)
+scale: Any = intrinsic(_scale)
+product: Any = intrinsic(_product)
+weighted_sum: Any = intrinsic(_weighted_sum)
 mask: Any = intrinsic(_mask)
 prefetch: Any = intrinsic(_prefetch)

@@ -174,11 +174,13 @@ class Convolution(Rule):
             side - ((n - 1) * stride - pad + margin + 1)
             for (side, n), stride, pad, margin in covered
         ]
-        self._compiled_weight = kernels.Weight(self.weight)
-        self._taps = None
+        self._compiled_weight = kernels.Weight(self.weight, self.groups)
+        self._taps: _Taps | None = None
+        self._depthwise_weight: Tensor | None = None
         depthwise = self.groups == len(self.weight) == call.inputs[0][-3]
         if depthwise and self.weight.device.type == "cpu":
             self._taps = _Taps(self, call.arguments["bias"])
+            self._depthwise_weight = self.weight[:, 0].permute(1, 2, 0).contiguous()
         self._flipped = None
         if self.stride == (1, 1) and min(self._margin) >= 0:
             self._flipped = _channels_last(_transposed(self.weight, self.groups).flip(2, 3))
@@ -232,11 +234,21 @@ class Convolution(Rule):
         self, multiplier: Multiplier, waiting: Multiplier | None, changed: Tensor | None
     ) -> Tensor | None:
         """The transpose by a compiled loop; None where PyTorch has to compute it."""
-        if self.groups != 1 or self.dilation != (1, 1):
+        if self.dilation != (1, 1):
             return None
         height, width = self.call.inputs[0][-2:]
         settings = self.stride, self.padding, (height, width)
-        return kernels.transposed(multiplier, self._compiled_weight, *settings, waiting, changed)
+        weight, depthwise = self._compiled_weight, self._depthwise_weight
+        if depthwise is not None:
+            return kernels.depthwise(multiplier, depthwise, *settings, waiting, changed)
+        planes = None
+        in_order = self.weight.shape[2:] == (1, 1) and self.groups == 1 and self.padding == (0, 0)
+        if not in_order or kernels.is_worth_listing(multiplier, weight):
+            planes = kernels.transposed(multiplier, weight, *settings, waiting, changed)
+        if in_order and planes is None:  # for example, since panels reach beyond what waits
+            size = height, width
+            planes = kernels.pointwise(multiplier, weight, self.stride, size, waiting, changed)
+        return planes
 
     def _back(self, planes: Tensor) -> Tensor:
         """The transpose by PyTorch, the fastest of three ways; they differ by up to ten times."""
