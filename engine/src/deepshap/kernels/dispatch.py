@@ -25,8 +25,8 @@ _LEAST_WORK = 16
 _FEW_OUTPUTS = 4
 """Outputs up to which listing a 1×1 convolution's multipliers costs more than it saves.
 
-With four outputs, the loop without lists takes less time if six ratios in ten are not 0, and a
-fifth more if a quarter are not. With ten outputs, it takes up to twice as long.
+With four outputs, the loop without lists takes less time if six ratios in ten are not 0, and up
+to a third more if a quarter are not. With ten outputs, it takes up to twice as long.
 """
 
 _NO_OTHERS = np.empty(0, np.float32), (0, 0, 0, 0), 1, np.empty(0, np.float32), 1
