@@ -60,7 +60,9 @@ def run_killed_and_run_again(fresh: Project, ran: Project, root: Path, after_s: 
     killed(project, after_s, "dvc", "repro")
     project.repro()
     assert results(project, *STAGES) == results(ran, *STAGES)
-    assert (project.root / "dvc.lock").read_text() == (ran.root / "dvc.lock").read_text()
+    # DVC writes stages that do not depend on each other in the order in which they ended.
+    locks = [yaml.safe_load((each.root / "dvc.lock").read_text()) for each in (project, ran)]
+    assert locks[0] == locks[1]
     assert unfinished(project) == []
     assert set(project.repro().values()) == {"unchanged"}
 
