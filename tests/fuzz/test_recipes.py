@@ -80,6 +80,7 @@ FILES = (
 @example(rb'explain: {images: ["C:\\a\\", "\e\t\"", "${a}", "\\${a}"]}')
 @example(b'explain: {images: ["???"]}')
 @example(b'explain: {images: ["\\0"]}')
+@example(b"seed: &a 1\ntrain: {epochs: &a 2, batch_size: *a}")
 @example(LAUGHS.encode())
 @example(MERGES.encode())
 def test_recipes_are_passed_to_dvc_exactly_or_rejected(here: Path, content: bytes) -> None:

@@ -1,11 +1,12 @@
 """Reads YAML as DVC does, within limits of size and depth."""
 
+import warnings
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.error import MarkedYAMLError, ReusedAnchorWarning, YAMLError
 from ruamel.yaml.nodes import Node, ScalarNode
 
 from stages.base.errors.user import UserError, shortened
@@ -26,7 +27,9 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """
     yaml = YAML(typ="safe", pure=True)
     try:
-        root = yaml.compose(path.read_text(encoding="utf-8"))
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", ReusedAnchorWarning)  # DVC's parser refuses such files
+            root = yaml.compose(path.read_text(encoding="utf-8"))
         _require_small(root, path)
         content = yaml.constructor.construct_document(root) if root else None
     except FileNotFoundError:

@@ -92,7 +92,7 @@ def _torch_load(file: Path) -> Any:
     ):
         warnings.simplefilter("ignore")  # of deprecated types in old files
         # A damaged length in an old pickle cannot ask a mapping for more bytes than the file has.
-        content = file if mapped[: len(_ARCHIVE)] == _ARCHIVE else mapped
+        content: Any = file if mapped[: len(_ARCHIVE)] == _ARCHIVE else mapped
         return torch.load(content, map_location="cpu", weights_only=True)
 
 
