@@ -70,7 +70,7 @@ class Writer:
         write: Ends as commands do, with `sys.exit(message)` if it fails.
         results: The files and folders it writes, each whole by itself.
         below: Calls on paths that start with one of these can fail.
-        grows: The result that is written anew, longer, while the program runs, if any.
+        grows: The result that is written again and longer while the program runs, if any.
     """
 
     write: Callable[[], None]
