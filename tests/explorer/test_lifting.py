@@ -112,6 +112,8 @@ def choose(page: Page, image: NDArray[np.uint8], name: str = "photo.png") -> Non
     file = io.BytesIO()
     Image.fromarray(image).save(file, "PNG")
     content = {"name": name, "mimeType": "image/png", "buffer": file.getvalue()}
+    # What the page says of the picture before must not pass for its answer to this one.
+    page.locator("#try-sum").evaluate("(node) => { node.textContent = ''; }")
     page.locator("#file").set_input_files([content])
 
 
